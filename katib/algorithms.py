@@ -1,0 +1,103 @@
+"""Katib's algorithms: which settings each accepts, and what the local engine uses for it.
+
+Source of names and settings: Katib v0.19, standalone katib-config and the services' ValidateAlgorithmSettings.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Check = Callable[[str], bool]
+
+
+def _integer(least: int) -> Check:
+    return lambda text: text.lstrip("-").isdigit() and int(text) >= least
+
+
+def _above(least: float) -> Check:
+    def check(text: str) -> bool:
+        try:
+            return float(text) > least
+        except ValueError:
+            return False
+
+    return check
+
+
+def _one_of(*allowed: str) -> Check:
+    return lambda text: text in allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One algorithm of Katib.
+
+    Attributes:
+        settings: name -> check of the text; None where the service takes anything.
+        sampler: what the local engine runs instead, empty where it has nothing.
+        note: how that differs from Katib's service.
+    """
+
+    settings: dict[str, Check] | None
+    sampler: str = ""
+    note: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether the local engine can run it."""
+        return bool(self.sampler)
+
+
+SEED = {"random_state": _integer(0)}
+TPE = "tpe"
+ALGORITHMS: dict[str, Algorithm] = {
+    "random": Algorithm(SEED, "random"),
+    "grid": Algorithm(SEED, "grid", "every combination, the parameters listed first varying slowest"),
+    "bayesianoptimization": Algorithm(
+        SEED
+        | {
+            "base_estimator": _one_of("GP", "RF", "ET", "GBRT"),
+            "n_initial_points": _integer(1),
+            "acq_func": _one_of("gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
+            "acq_optimizer": _one_of("auto", "sampling", "lbfgs"),
+        },
+        TPE,
+        "Katib uses scikit-optimize's Gaussian process, which is no longer maintained",
+    ),
+    "tpe": Algorithm(
+        SEED | {"gamma": _above(0), "prior_weight": _above(0), "n_EI_candidates": _integer(1)},
+        TPE,
+        "Katib uses hyperopt",
+    ),
+    "multivariate-tpe": Algorithm(
+        SEED | {"n_startup_trials": _integer(0), "n_ei_candidates": _integer(1)}, TPE, "Katib uses Optuna 3.3"
+    ),
+    "cmaes": Algorithm(
+        SEED | {"sigma": _above(0), "restart_strategy": _one_of("none", "ipop", "bipop")},
+        "cmaes",
+        "warm-started from all finished trials at every batch, where Katib's keeps its state in memory",
+    ),
+    "sobol": Algorithm(None, "sobol"),
+    "hyperband": Algorithm(None),
+    "pbt": Algorithm(None),
+    "enas": Algorithm(None),
+    "darts": Algorithm(None),
+}
+
+
+def settings_problems(name: str, settings: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (setting, message) for each setting that the algorithm's service would refuse."""
+    known = ALGORITHMS[name].settings
+    for setting, value in settings.items() if known is not None else ():
+        if setting not in known:
+            hint = "; the seed is called random_state" if setting == "seed" else ""
+            yield setting, f"{setting} is not a setting of {name} (known: {', '.join(known)}){hint}"
+        elif not known[setting](value):
+            yield setting, f"{value!r} is not allowed for {setting}"
+
+
+def describe(name: str) -> str:
+    """Return one line that says what the local engine runs for an algorithm's name."""
+    algorithm = ALGORITHMS[name]
+    samplers = {TPE: "Optuna TPE", "cmaes": "Optuna CMA-ES", "sobol": "SciPy Sobol", "random": "Optuna random"}
+    text = f"{name} -> {samplers.get(algorithm.sampler, algorithm.sampler)}"
+    return f"{text} ({algorithm.note})" if algorithm.note else text

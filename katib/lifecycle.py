@@ -1,0 +1,181 @@
+"""One trial from its command to its end, judged as Katib judges it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from katib.errors import EngineError
+from katib.launcher import Child, Exit, Launcher
+from katib.medianstop import StopRule
+from katib.metrics import BadMetricsFile, MetricsReader, number
+from katib.template import Launch
+from katib.trials import Trial
+
+LOG_LIMIT = 16 << 20  # bytes of output kept of one trial; all of it is read for metrics
+TAIL_LINES = 20
+TAIL_WIDTH = 500
+SERIES_LIMIT = 1000
+LOCAL_GRACE = 5.0  # seconds; on one machine nobody waits half a minute for Ctrl-C
+DRAIN = 5.0  # seconds for the rest of the output after the process has ended
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one start of the command has shown so far."""
+
+    reader: MetricsReader
+    rule: StopRule
+    log: Path
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+    series: list[float] = field(default_factory=list)
+    stopped: bool = False
+    broken: str = ""
+    written: int = 0
+
+    def take(self, line: str) -> None:
+        """Read a line for metrics.
+
+        A File collector's JSON that is not JSON breaks the attempt, as it stops Katib's collector.
+        """
+        try:
+            reports = self.reader.feed(line)
+        except BadMetricsFile as error:
+            self.broken = self.broken or str(error)
+            return
+        for report in reports:
+            value = number(report.value)
+            if report.metric == self.reader.metrics[0] and value is not None and len(self.series) < SERIES_LIMIT:
+                self.series.append(value)
+                self.stopped = self.stopped or self.rule.hopeless(self.series)
+
+    def keep(self, line: str) -> None:
+        """Keep a line for people, up to the log's limit."""
+        self.tail.append(line[:TAIL_WIDTH])
+        if self.written < LOG_LIMIT:
+            content = f"{line}\n".encode()
+            self.written += len(content)
+            with self.log.open("ab") as file:
+                file.write(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """All that a trial's run needs, so that `run_trial` reads from the top."""
+
+    launcher: Launcher
+    launch: Launch
+    folder: Path
+    make_reader: Callable[[], MetricsReader]
+    rule: StopRule
+
+
+async def run_trial(trial: Trial, course: Course) -> Trial:
+    """Run a trial's command, as often as its Job allows; return the trial with its end, but without times.
+
+    Raises:
+        EngineError: when the engine itself cannot go on (not: when the trial fails).
+    """
+    cpu, outcome, attempt = 0.0, Exit(1, 0.0), None
+    try:
+        async with asyncio.timeout(course.launch.deadline):
+            for _ in range(course.launch.attempts):
+                attempt = _attempt(course)
+                outcome = await _run_once(attempt, course)
+                cpu += outcome.cpu
+                if outcome.code == 0 or attempt.stopped:
+                    break
+    except TimeoutError:
+        ended = replace(trial, state="Failed", reason="TrialFailed. Job reason: DeadlineExceeded")
+        message = "Trial has failed. Job message: Job was active longer than specified deadline"
+        return replace(ended, message=message, tail=tuple(attempt.tail) if attempt else (), cpu=cpu)
+    assert attempt is not None  # noqa: S101 - attempts >= 1
+    return replace(_judge(trial, attempt, outcome), tail=tuple(attempt.tail), cpu=cpu)
+
+
+def _attempt(course: Course) -> Attempt:
+    log = course.folder / "output.log"
+    try:
+        course.folder.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        if course.launch.metrics_file:
+            course.launch.metrics_file.parent.mkdir(parents=True, exist_ok=True)
+            course.launch.metrics_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise _full(log, error) from error
+    return Attempt(course.make_reader(), course.rule, log)
+
+
+async def _run_once(attempt: Attempt, course: Course) -> Exit:
+    launch = course.launch
+    child = await course.launcher.start(launch.argv, launch.env, launch.cwd)
+    follow = asyncio.create_task(_follow(child, attempt, course))
+    try:
+        outcome = await asyncio.shield(child.ended)
+        await asyncio.wait([follow], timeout=DRAIN)  # a grandchild that left the group may hold the pipe
+    finally:
+        if not child.ended.done():
+            await child.end(min(launch.grace, LOCAL_GRACE))
+        follow.cancel()
+        await asyncio.gather(follow, return_exceptions=True)
+    if not follow.cancelled() and (error := follow.exception()):
+        raise error
+    if launch.metrics_file and not attempt.stopped:
+        _read_file(launch.metrics_file, attempt)
+    return outcome
+
+
+async def _follow(child: Child, attempt: Attempt, course: Course) -> None:
+    async for line in child.lines():
+        try:
+            attempt.keep(line)
+        except OSError as error:
+            raise _full(attempt.log, error) from error
+        if not course.launch.metrics_file:
+            attempt.take(line)
+        if attempt.stopped:
+            await child.end(min(course.launch.grace, LOCAL_GRACE))
+            return
+
+
+def _read_file(path: Path, attempt: Attempt) -> None:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                attempt.take(line.rstrip("\r\n"))
+    except FileNotFoundError:
+        attempt.tail.append(f"(no metrics file at {path})")
+
+
+def _judge(trial: Trial, attempt: Attempt, outcome: Exit) -> Trial:
+    observation = tuple(attempt.reader.observation())
+    series = tuple(attempt.series)
+    objective_seen = any(report.metric == attempt.reader.metrics[0] for report in attempt.reader.reports)
+    if attempt.stopped:
+        return replace(
+            trial,
+            state="EarlyStopped",
+            reason="TrialEarlyStopped",
+            message="Trial is early stopped",
+            observation=observation,
+            series=series,
+        )
+    if outcome.code != 0 or attempt.broken:
+        why = attempt.broken or _in_words(outcome.code)
+        message = f"Trial has failed. Job message: {why}"
+        return replace(trial, state="Failed", reason="TrialFailed. Job reason: BackoffLimitExceeded", message=message)
+    finished = "Job message: Reached expected number of succeeded pods"
+    state, words = ("Succeeded", "Trial has succeeded") if objective_seen else ("MetricsUnavailable", "Metrics are not available")
+    reason = ("TrialSucceeded" if objective_seen else "MetricsUnavailable") + ". Job reason: CompletionsReached"
+    return replace(
+        trial, state=state, reason=reason, message=f"{words}. {finished}", observation=observation, series=series
+    )
+
+
+def _in_words(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _full(path: Path, error: OSError) -> EngineError:
+    return EngineError(f"{path}: {error.strerror}", hint="free some space, then go on with --resume")

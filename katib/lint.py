@@ -1,0 +1,59 @@
+"""Check an Experiment offline: what Katib's webhook refuses, what it accepts and then hangs on, what only runs there.
+
+Codes: K1xx the webhook refuses it; K2xx Katib accepts it and then hangs, fails for certain, or silently does something
+else; K3xx Katib runs it, the local engine cannot. The rules live in `katib.rules_spec` and `katib.rules_template`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from katib import rules_spec, rules_template
+from katib.document import Document, FieldPath
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to mend: where it is, what is wrong, what to do."""
+
+    code: str
+    severity: Severity
+    source: str
+    line: int
+    column: int
+    field: str
+    message: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        fix = f" ({self.fix})" if self.fix else ""
+        return f"{self.source}:{self.line}:{self.column}: {self.code} {self.field}: {self.message}{fix}"
+
+    @property
+    def for_local_only(self) -> bool:
+        """Whether a cluster would run it all the same."""
+        return self.code.startswith("K3")
+
+
+def lint(document: Document) -> list[Finding]:
+    """Return all findings, in the order of their lines."""
+    raw = [*rules_spec.check(document), *rules_template.check(document)]
+    found = [_locate(document, *item) for item in dict.fromkeys(raw)]
+    return sorted(found, key=lambda f: (f.line, f.column, f.code))
+
+
+def errors(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield those that must be mended before a run."""
+    return (finding for finding in findings if finding.severity == "error")
+
+
+def _locate(document: Document, code: str, path: FieldPath, message: str, fix: str, severity: Any) -> Finding:  # noqa: ANN401
+    line, column = document.position(path)
+    return Finding(code, severity, document.source, line, column, _dotted(path), message, fix)
+
+
+def _dotted(path: FieldPath) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.lstrip(".") or "document"

@@ -1,0 +1,121 @@
+"""The search space: parameters with Katib's types and string values.
+
+Katib's services disagree about `step` (skopt ignores it, hyperopt rounds to multiples of it, Optuna counts from min).
+Here a value is always `min + k * step`, never above max. `normal` is cut off at min and max, with the mean in the middle
+and six standard deviations between the ends; `logNormal` is the same on a log scale.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+SIGMAS = NormalDist(0.5, 1 / 6)
+TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter; `choices` only for discrete and categorical, the numbers only for int and double."""
+
+    name: str
+    kind: str
+    low: float = 0.0
+    high: float = 0.0
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    distribution: str = "uniform"
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> "Parameter":
+        """Read an entry of `spec.parameters` that lint has passed."""
+        feasible = spec["feasibleSpace"]
+        kind, distribution = spec["parameterType"], feasible.get("distribution") or "uniform"
+        if kind in {"discrete", "categorical"}:
+            choices = tuple(map(str, feasible["list"]))
+            ordered = tuple(sorted(choices, key=float)) if kind == "discrete" else choices
+            return cls(spec["name"], kind, choices=ordered, distribution=distribution)
+        step = float(feasible["step"]) if feasible.get("step") else (1.0 if kind == "int" else None)
+        return cls(spec["name"], kind, float(feasible["min"]), float(feasible["max"]), step, distribution=distribution)
+
+    @property
+    def size(self) -> float:
+        """How many values there are; infinite for a double without a step."""
+        if self.choices:
+            return len(self.choices)
+        return math.inf if self.step is None else math.floor((self.high - self.low) / self.step + TINY) + 1
+
+    def from_unit(self, u: float) -> str:
+        """Map a number of [0, 1] to a value, so that uniform numbers follow the parameter's distribution."""
+        if self.choices:
+            return self.choices[min(int(u * len(self.choices)), len(self.choices) - 1)]
+        if self.distribution in {"normal", "logNormal"}:
+            u = SIGMAS.inv_cdf(min(max(_squeeze(u), TINY), 1 - TINY))
+        if self.distribution in {"logUniform", "logNormal"}:
+            return self.snap(math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low))))
+        # Every step gets an equal share, the ends included.
+        share = self.low + u * (self.high - self.low + (self.step or 0.0)) - (self.step or 0.0) / 2
+        return self.snap(share)
+
+    def to_unit(self, value: str) -> float:
+        """Return a number that `from_unit` maps back to the value."""
+        if self.choices:
+            return (self.choices.index(value) + 0.5) / len(self.choices)
+        if self.distribution in {"logUniform", "logNormal"}:
+            u = math.log(float(value) / self.low) / math.log(self.high / self.low)
+        else:
+            half = (self.step or 0.0) / 2
+            u = (float(value) - self.low + half) / (self.high - self.low + 2 * half)
+        return _stretch(SIGMAS.cdf(u)) if self.distribution in {"normal", "logNormal"} else u
+
+    def snap(self, number: float) -> str:
+        """Return the feasible value nearest to a number, as Katib's string."""
+        number = min(max(number, self.low), self.high)
+        if self.step is not None:
+            k = min(round((number - self.low) / self.step), int(self.size) - 1)
+            number = self.low + k * self.step
+        return str(round(number)) if self.kind == "int" else _decimal(number, self.step)
+
+    def nearest(self, value: object) -> str | None:
+        """Return the feasible value nearest to a hyperparameter of another source; None when there is no such thing.
+
+        `None` stands for "no limit" and becomes the largest number.
+        """
+        if self.kind == "categorical":
+            texts = {str(value), str(value).lower()}
+            return next((choice for choice in self.choices if choice in texts), None)
+        if isinstance(value, str) or value is True or value is False:
+            return None
+        number = math.inf if value is None else float(value)  # type: ignore[arg-type] # a number by now
+        if self.choices:
+            return min(self.choices, key=lambda choice: abs(float(choice) - min(number, 1e300)))
+        return self.snap(number)
+
+    def contains(self, value: str) -> bool:
+        """Whether a string is one of this parameter's values."""
+        if self.choices:
+            return value in self.choices
+        try:
+            return self.low <= float(value) <= self.high
+        except ValueError:
+            return False
+
+    def values(self) -> list[str]:
+        """All values of a finite parameter, ascending or in the order of the list."""
+        return list(self.choices) or [self.snap(self.low + k * (self.step or 1.0)) for k in range(int(self.size))]
+
+
+def _squeeze(u: float) -> float:
+    low, high = SIGMAS.cdf(0), SIGMAS.cdf(1)
+    return low + u * (high - low)
+
+
+def _stretch(p: float) -> float:
+    low, high = SIGMAS.cdf(0), SIGMAS.cdf(1)
+    return min(max((p - low) / (high - low), 0.0), 1.0)
+
+
+def _decimal(number: float, step: float | None) -> str:
+    if step is not None:  # 0.1 + 2 * 0.1 is to read 0.3
+        number = float(f"{number:.12g}")
+    return repr(number)

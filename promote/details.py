@@ -1,0 +1,75 @@
+"""deploy_details.json: what was, what came, what serves now, in the form that its users know."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from promote.verdict import Verdict
+from registry import Entry
+
+
+class DeployDetails(BaseModel):
+    """Contents of the file; its JSON schema is `promote/deploy_details.schema.json`.
+
+    Each model is `{<metric>, version, uri}` or null: `old_model` was in production before, `new_model` is the candidate,
+    `prod_model` is in production now. The metric is the cross-validated one, never the holdout's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    old_model: dict[str, float | str | None] | None
+    new_model: dict[str, float | str | None] | None
+    prod_model: dict[str, float | str | None] | None
+    verdict: str | None
+    reasons: tuple[str, ...]
+    experiment: str | None
+    trial: str | None
+    sha256: str | None
+    fingerprint: str | None
+    decided_at: AwareDatetime | None
+
+
+def deploy_details(
+    verdict: Verdict, *, before: Entry | None, after: Entry | None, store_uri: str, now: datetime
+) -> DeployDetails:
+    """Put a decision into the file's form.
+
+    Args:
+        verdict: the gate's answer.
+        before: the champion before the promotion.
+        after: the champion after it; the same where none took place.
+        store_uri: address of the model store, such as `pvc://tunegate-models` or `file:///var/lib/models`.
+        now: when it was decided.
+    """
+    new, score = verdict.candidate, verdict.recipe.candidate if verdict.recipe else None
+    promoted = after is not None and new is not None and after.promotion.sha256 == new.sha256
+    version = _version(after) if promoted and after else (new.trial if new else "")
+    candidate = _model(verdict.metric, score, version, f"{store_uri}/trials/{new.trial}") if new else None
+    return DeployDetails(
+        old_model=_from_entry(before, store_uri),
+        new_model=candidate,
+        prod_model=_from_entry(after, store_uri),
+        verdict=verdict.verdict,
+        reasons=verdict.reasons,
+        experiment=new.experiment if new else None,
+        trial=new.trial if new else None,
+        sha256=new.sha256 if new else None,
+        fingerprint=verdict.fingerprint or None,
+        decided_at=now,
+    )
+
+
+def _from_entry(entry: Entry | None, store_uri: str) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    promotion = entry.promotion
+    return _model(promotion.metric, promotion.score, _version(entry), f"{store_uri}/models/{promotion.sha256}")
+
+
+def _model(metric: str, score: float | None, version: str, uri: str) -> dict[str, Any]:
+    return {metric or "score": score, "version": version, "uri": uri}
+
+
+def _version(entry: Entry) -> str:
+    return f"promotion-{entry.promotion.number:04d}"

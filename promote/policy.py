@@ -1,0 +1,50 @@
+"""What the gate asks for; the defaults are measured ones (docs/decisions/0006-gate.md)."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class GatePolicy(BaseModel):
+    """Settings of the gate.
+
+    Attributes:
+        mode: "two-key", or "strict-lower": the candidate's holdout loss is lower, however little. With equal models
+            strict-lower promotes every second time.
+        approval: "auto", or "manual": a promotion waits for `tunegate approve`.
+        p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation folds.
+        p_holdout: key two: least P(the fitted candidate is better), on the holdout.
+        repeats: repetitions of key one's cross-validation.
+        folds: folds of each.
+        resamples: bootstrap resamples.
+        seed: of folds and bootstrap.
+        ceiling: the candidate's loss on the holdout must not be above this; None for no ceiling.
+        max_slice_ratio: a slice of the holdout may get worse by this factor before it counts as suspicious.
+        max_error_ratio: the largest row loss may grow by this factor.
+        max_work: decisions a prediction may take (trees x depth), a deterministic stand-in for latency.
+        max_bytes: size of the package.
+        min_holdout: least rows to judge by.
+        allow_new_data: judge although the champion was trained on other data.
+        allow_schema_change: judge although the columns differ from the champion's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["two-key", "strict-lower"] = "two-key"
+    approval: Literal["auto", "manual"] = "auto"
+    p_recipe: Share = 0.90
+    p_holdout: Share = 0.20
+    repeats: Annotated[int, Field(ge=1, le=100)] = 3
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    seed: Annotated[int, Field(ge=0)] = 0
+    ceiling: FiniteFloat | None = None
+    max_slice_ratio: Annotated[float, Field(ge=1)] = 2.0
+    max_error_ratio: Annotated[float, Field(ge=1)] = 2.0
+    max_work: Annotated[int, Field(ge=1)] = 1_000_000
+    max_bytes: Annotated[int, Field(ge=1)] = 256 << 20
+    min_holdout: Annotated[int, Field(ge=2)] = 10
+    allow_new_data: bool = False
+    allow_schema_change: bool = False

@@ -1,0 +1,259 @@
+"""The promotion protocol: five steps, each of which may be the last before a crash.
+
+1. the package is copied to `models/<sha256>` and flushed;
+2. the ledger entry is created, which is the compare-and-swap;
+3. the pointer is swapped;
+4. the running service is smoke-tested;
+5. the outcome is recorded; where it is `reverted`, the pointer has gone back before.
+
+The ledger is the truth and the pointer follows it. An entry without an outcome is finished or undone by `repair`, which
+every promotion calls first.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from promote.errors import PromoteError, SmokeFailed
+from promote.smoke import SmokeReport
+from promote.verdict import Verdict
+from registry import Conflict, Entry, InFlight, Ledger, ModelStore, Outcome, Pointer, Promotion, champion, in_flight
+from registry.errors import StoreError
+from registry.ledger import next_number
+from registry.package import ModelPackage
+
+Smoke = Callable[[ModelPackage], SmokeReport]
+LEASE = 600
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def owner() -> str:
+    """Return who holds a lease: this process, on this host."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def abandoned(entry: Entry, now: datetime) -> bool:
+    """Whether an entry in flight may be taken over: its lease is over, or its process on this host is gone."""
+    host, _, pid = entry.promotion.owner.rpartition(":")
+    if host == socket.gethostname() and pid.isdigit() and int(pid) != os.getpid():
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+    return entry.promotion.expired(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Promoter:
+    """Moves models into production and back.
+
+    Attributes:
+        store: where packages and pointers are.
+        ledger: the truth.
+        smoke: tests the running service against a package; None where no service is known, then nothing is tested.
+        actor: who promotes, for the record.
+        clock: gives the time of day, with a zone.
+        notify: told about each step.
+    """
+
+    store: ModelStore
+    ledger: Ledger
+    smoke: Smoke | None = None
+    actor: str = ""
+    clock: Callable[[], datetime] = _utc
+    notify: Callable[[str], None] = field(default=lambda _: None)
+
+    def promote(self, package: ModelPackage, verdict: Verdict) -> Entry:
+        """Bring a package that the gate has passed into production.
+
+        Raises:
+            PromoteError: when the verdict is not about this package, or not `promote`.
+            Conflict: when the champion is not the one the gate compared with, or somebody promoted meanwhile.
+            InFlight: when another promotion is under way.
+            SmokeFailed: when the service did not answer as it should; everything is as before then.
+            StoreError, LedgerError: when volume or backend fail; the next run finishes or undoes what was begun.
+        """
+        if verdict.verdict != "promote" or verdict.candidate is None or verdict.candidate.sha256 != package.digest:
+            raise PromoteError(f"the verdict does not promote package {package.digest[:12]}", hint="run the gate first")
+        manifest = package.manifest
+        current = self._current(manifest.name)
+        judged = verdict.champion.sha256 if verdict.champion else None
+        if (current.promotion.sha256 if current else None) != judged:
+            raise Conflict("the champion has changed since the gate ran", hint="run the gate again")
+        entry = self._entry(manifest.name, package.digest, current).model_copy(
+            update={
+                "kind": verdict.kind,
+                "experiment": manifest.provenance.experiment,
+                "trial": manifest.provenance.trial,
+                "fingerprint": manifest.fingerprint,
+                "verdict": verdict.digest(),
+                "reasons": verdict.reasons,
+                "metric": manifest.metric,
+                "score": verdict.recipe.candidate if verdict.recipe else manifest.cross_validation.score,
+                "git_commit": manifest.provenance.git_commit,
+            }
+        )
+        self.store.add(package)
+        return self._carry_out(entry, package)
+
+    def rollback(self, model: str, *, to: int | None = None, reason: str = "") -> Entry:
+        """Return to an earlier promotion, by default the one before the champion.
+
+        Raises:
+            PromoteError: when there is no such promotion, or it is the champion already.
+            PackageError: when its package is damaged.
+        """
+        current = self._current(model)
+        history = self.ledger.history(model)
+        target = _rollback_target(model, history, current, to)
+        package = self.store.open(target.promotion.sha256)
+        entry = self._entry(model, package.digest, current).model_copy(
+            update={
+                "kind": "rollback",
+                "reasons": (reason or f"back to promotion {target.promotion.number}",),
+                **target.promotion.model_dump(include={"experiment", "trial", "fingerprint", "metric", "score", "git_commit"}),
+            }
+        )
+        return self._carry_out(entry, package)
+
+    def repair(self, model: str, *, force: bool = False) -> list[str]:
+        """Finish or undo what a crashed run left, and let the pointer follow the ledger.
+
+        Args:
+            model: whose ledger.
+            force: take an entry over although its lease still runs.
+
+        Returns:
+            What was done, in sentences; empty when all was well.
+
+        Raises:
+            InFlight: when another promotion is under way and its lease still runs.
+        """
+        done: list[str] = []
+        entry = in_flight(self.ledger.history(model))
+        if entry:
+            if not (force or abandoned(entry, self.clock())):
+                raise InFlight(
+                    f"promotion {entry.promotion.number} of {model} is in flight (by {entry.promotion.owner})",
+                    hint="wait for it; or, if that process is gone, `tunegate repair --force`",
+                )
+            done.append(self._finish(entry))
+        return done + self._follow(model)
+
+    def _current(self, model: str) -> Entry | None:
+        for sentence in self.repair(model):
+            self.notify(sentence)
+        return champion(self.ledger.history(model))
+
+    def _entry(self, model: str, sha256: str, current: Entry | None) -> Promotion:
+        return Promotion(
+            model=model,
+            number=next_number(self.ledger.history(model)),
+            sha256=sha256,
+            previous=current.promotion.number if current else None,
+            actor=self.actor,
+            owner=owner(),
+            created_at=self.clock(),
+            lease=LEASE,
+        )
+
+    def _carry_out(self, promotion: Promotion, package: ModelPackage) -> Entry:
+        self.ledger.create(promotion)
+        self.notify(f"promotion {promotion.number} of {promotion.model} created in the ledger")
+        entry = Entry(promotion=promotion)
+        try:
+            self._point(promotion)
+            report = self.smoke(package) if self.smoke else None
+        except StoreError:
+            self._close(entry, "reverted", "the volume refused the pointer")
+            raise
+        if report and not report.passed:
+            self._revert(entry, report.failures)
+            raise SmokeFailed(
+                f"promotion {promotion.number} reverted: {report.failures}",
+                hint="the former champion serves; see the server's log",
+            )
+        note = f"smoke test passed at {report.url}" if report else "not smoke-tested: no service named"
+        return self._close(entry, "live", note)
+
+    def _finish(self, entry: Entry) -> str:
+        """Close an abandoned entry: live when the pointer was swapped and the model works, else reverted."""
+        promotion = entry.promotion
+        try:
+            package = self.store.open(promotion.sha256)
+            swapped = self.store.pointer(promotion.model) == _pointer(promotion)
+            report = self.smoke(package) if swapped and self.smoke else None
+            sound = swapped and (report is None or report.passed)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it must not stay in flight
+            sound, report = False, None
+            self.notify(f"promotion {promotion.number}: {error}")
+        if sound:
+            closed = self._close(entry, "live", "finished by repair")
+        else:
+            closed = self._revert(entry, "undone by repair" if report is None else report.failures)
+        return f"promotion {promotion.number} of {promotion.model} was left in flight: now {closed.state}"
+
+    def _follow(self, model: str) -> list[str]:
+        """Let the pointer say what the ledger says."""
+        current = champion(self.ledger.history(model))
+        try:
+            pointer, problem = self.store.pointer(model), ""
+        except StoreError as error:
+            pointer, problem = None, str(error)
+        wanted = _pointer(current.promotion) if current else None
+        if pointer == wanted and not problem:
+            return []
+        self._set(model, current)
+        was = problem or f"it named promotion {pointer.number}" if pointer or problem else "it was missing"
+        return [f"the pointer of {model} follows the ledger again ({was})"]
+
+    def _revert(self, entry: Entry, note: str) -> Entry:
+        """Swap the pointer back, then record it; in this order, so that a crash between is found in flight."""
+        model = entry.promotion.model
+        self._set(model, champion(self.ledger.history(model)))
+        return self._close(entry, "reverted", note)
+
+    def _close(self, entry: Entry, result: str, note: str) -> Entry:
+        outcome = Outcome.model_validate({"result": result, "note": note, "closed_at": self.clock()})
+        try:
+            self.ledger.close(entry.promotion.model, entry.promotion.number, outcome)
+        except Conflict:  # somebody took it over: what they recorded holds
+            self._follow(entry.promotion.model)
+            history = self.ledger.history(entry.promotion.model)
+            closed = next(e for e in history if e.promotion.number == entry.promotion.number)
+            if closed.state != result:
+                raise
+            return closed
+        return Entry(promotion=entry.promotion, outcome=outcome)
+
+    def _point(self, promotion: Promotion) -> None:
+        self.store.point(_pointer(promotion))
+
+    def _set(self, model: str, current: Entry | None) -> None:
+        if current:
+            self._point(current.promotion)
+        else:
+            self.store.unpoint(model)
+
+
+def _pointer(promotion: Promotion) -> Pointer:
+    return Pointer(model=promotion.model, number=promotion.number, sha256=promotion.sha256)
+
+
+def _rollback_target(model: str, history: Sequence[Entry], current: Entry | None, to: int | None) -> Entry:
+    live = [entry for entry in history if entry.state == "live"]
+    if current is None:
+        raise PromoteError(f"nothing of {model} is in production", hint="`tunegate history` shows what was")
+    wanted = to if to is not None else current.promotion.previous
+    target = next((entry for entry in live if entry.promotion.number == wanted), None)
+    if target is None or target.promotion.sha256 == current.promotion.sha256:
+        choices = ", ".join(str(e.promotion.number) for e in live if e.promotion.sha256 != current.promotion.sha256)
+        raise PromoteError(f"cannot roll {model} back to promotion {wanted}", hint=f"choose from: {choices or 'none'}")
+    return target

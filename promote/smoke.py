@@ -1,0 +1,141 @@
+"""The smoke test: does the running service answer as the package does?
+
+It waits on conditions, never for a time; each check asserts a value, not that something answered.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from registry.package import ModelPackage
+
+VERSION_HEADER = "X-Model-Version"
+TOLERANCE = 1e-9
+POLL = 0.05
+UNPROCESSABLE = 422
+LATENCY_SAMPLES = 20
+
+
+class SmokeCheck(BaseModel):
+    """One check of the service."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class SmokeReport(BaseModel):
+    """What the smoke test saw."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    checks: tuple[SmokeCheck, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> str:
+        """The failed checks in one line."""
+        return "; ".join(f"{check.name}: {check.detail}" for check in self.checks if not check.passed)
+
+
+def smoke(
+    url: str, package: ModelPackage, *, timeout: float = 30.0, max_latency: float = 0.25, client: httpx.Client | None = None
+) -> SmokeReport:
+    """Test a service against the package it should serve.
+
+    Args:
+        url: the service's base address.
+        package: what was promoted.
+        timeout: seconds to wait for the service to serve this package.
+        max_latency: seconds that the median answer to one row may take.
+        client: for tests; a new one otherwise.
+    """
+    with client or httpx.Client(base_url=url, timeout=10.0) as session:
+        checks = [_run("version", lambda: _version(session, package, timeout))]
+        if checks[0].passed:
+            checks += [
+                _run("health", lambda: _healthy(session)),
+                _run("golden predictions", lambda: _golden(session, package)),
+                _run("bad input", lambda: _refuses(session, package)),
+                _run("latency", lambda: _latency(session, package, max_latency)),
+            ]
+    return SmokeReport(url=url, checks=tuple(checks))
+
+
+def _run(name: str, check: Callable[[], tuple[bool, str]]) -> SmokeCheck:
+    try:
+        passed, detail = check()
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        passed, detail = False, f"{type(error).__name__}: {error}"
+    return SmokeCheck(name=name, passed=passed, detail=detail)
+
+
+def _version(session: httpx.Client, package: ModelPackage, timeout: float) -> tuple[bool, str]:
+    deadline = time.monotonic() + timeout
+    while True:
+        seen = _served(session)
+        if seen == package.digest:
+            return True, f"serves {seen[:12]}"
+        if time.monotonic() >= deadline:
+            return False, f"serves {seen[:12] or 'nothing'} after {timeout:g} s, expected {package.digest[:12]}"
+        time.sleep(POLL)  # between two looks at the condition
+
+
+def _served(session: httpx.Client) -> str:
+    try:
+        return session.get("/version").headers.get(VERSION_HEADER, "")
+    except httpx.TransportError:
+        return ""
+
+
+def _healthy(session: httpx.Client) -> tuple[bool, str]:
+    codes = {path: session.get(path).status_code for path in ("/healthz", "/readyz")}
+    return set(codes.values()) == {httpx.codes.OK}, ", ".join(f"{path} {code}" for path, code in codes.items())
+
+
+def _golden(session: httpx.Client, package: ModelPackage) -> tuple[bool, str]:
+    worst = 0.0
+    for row, expected in zip(package.golden.rows, package.golden.predictions, strict=True):
+        answer = session.post("/predict", json=row)
+        answer.raise_for_status()
+        served = answer.headers.get(VERSION_HEADER)
+        if served != package.digest:
+            return False, f"answered by {served}"
+        given = _numbers(answer.json(), package)
+        worst = max(worst, float(np.max(np.abs(given - expected) / np.maximum(1e-12, np.abs(expected)), initial=0)))
+    return worst <= TOLERANCE, f"{len(package.golden.rows)} rows, largest relative difference {worst:.2g}"
+
+
+def _numbers(answer: dict[str, Any], package: ModelPackage) -> Any:  # noqa: ANN401 - an array
+    if package.manifest.task == "regression":
+        return np.array([answer[package.manifest.prediction]])
+    return np.array([answer["probabilities"][str(label)] for label in package.manifest.classes])
+
+
+def _refuses(session: httpx.Client, package: ModelPackage) -> tuple[bool, str]:
+    row = dict(package.golden.rows[0])
+    name = package.manifest.columns[0].name
+    missing = {key: value for key, value in row.items() if key != name}
+    code = session.post("/predict", json=missing).status_code
+    return code == UNPROCESSABLE, f"a request without {name} is answered {code}"
+
+
+def _latency(session: httpx.Client, package: ModelPackage, limit: float) -> tuple[bool, str]:
+    taken = []
+    for i in range(LATENCY_SAMPLES):
+        start = time.perf_counter()
+        session.post("/predict", json=package.golden.rows[i % len(package.golden.rows)]).raise_for_status()
+        taken.append(time.perf_counter() - start)
+    median = float(np.median(taken))
+    return median <= limit, f"median {median * 1000:.1f} ms, at most {limit * 1000:.0f} ms"

@@ -1,0 +1,101 @@
+"""The verdict: what was decided, by which checks, on which evidence. No clock and no machine in it, so the same inputs
+and seed give the same bytes."""
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from promote.policy import GatePolicy
+
+Decision = Literal["promote", "keep", "hold", "refuse"]
+SEVERITY: dict[Decision, int] = {"promote": 0, "keep": 1, "hold": 2, "refuse": 3}
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Check(_Record):
+    """One question the gate asked; `otherwise` is the decision that a failed check calls for."""
+
+    name: str
+    passed: bool
+    detail: str
+    otherwise: Decision = "refuse"
+
+
+class Comparison(_Record):
+    """Two models' mean losses over the same rows, and a paired bootstrap of the difference.
+
+    Attributes:
+        candidate: the candidate's mean loss.
+        champion: the other's, in the same unit.
+        gain: champion - candidate; above 0 the candidate is better.
+        low: 5 % quantile of the bootstrapped gain.
+        high: 95 % quantile.
+        p_better: share of resamples in which the candidate is better.
+        rows: how many rows.
+    """
+
+    candidate: float
+    champion: float
+    gain: float
+    low: float
+    high: float
+    p_better: float
+    rows: int
+
+
+class Side(_Record):
+    """One of the two models, as far as a reader wants to know it."""
+
+    sha256: str
+    experiment: str
+    trial: str
+    parameters: dict[str, bool | int | float | str | None]
+    search_score: float
+
+
+class Verdict(_Record):
+    """The gate's answer.
+
+    Attributes:
+        verdict: promote, keep (the champion), hold (no decision yet) or refuse.
+        kind: "first" where there is no champion to beat.
+        reasons: one sentence for each failed check, or why it is promoted.
+        checks: every check, passed or not, in order.
+        recipe: key one: fresh cross-validation of both recipes; against the library's default for a first model.
+        holdout: key two: both fitted packages on the holdout; against a trivial baseline for a first model.
+        excluded: holdout rows left out because the champion was trained on them.
+    """
+
+    verdict: Decision
+    kind: Literal["first", "promotion"]
+    model: str
+    metric: str
+    mode: str
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+    candidate: Side | None = None
+    champion: Side | None = None
+    recipe: Comparison | None = None
+    holdout: Comparison | None = None
+    fingerprint: str = ""
+    holdout_digest: str = ""
+    excluded: int = 0
+    policy: GatePolicy = GatePolicy()
+
+    def canonical(self) -> bytes:
+        """Return the verdict as JSON bytes."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+    def digest(self) -> str:
+        """Return the sha256 of `canonical()`."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+
+def decide(checks: tuple[Check, ...]) -> Decision:
+    """Return the gravest decision that a failed check calls for; promote where none failed."""
+    failed = [check.otherwise for check in checks if not check.passed]
+    return max(failed, key=SEVERITY.__getitem__, default="promote")

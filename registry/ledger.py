@@ -1,0 +1,122 @@
+"""The ledger: an append-only list of promotions, and the only truth about what is in production.
+
+The contract, which `tests/contract/ledger.py` checks on every adapter:
+
+- **Creation is the compare-and-swap.** Of any number of writers that create promotion N of a model at once, exactly
+  one succeeds; the others get `Conflict`. They must re-read and decide again: N may have changed the champion.
+- **Numbers rise.** Promotion N can be created only when N is one more than the newest number; the first is 1.
+- **One in flight.** A promotion without an outcome is in flight. Creating its successor raises `InFlight`; somebody
+  must close it first, the promotion's own run or, after its lease, `repair`.
+- **One outcome.** Closing N creates its outcome, `live` or `reverted`, once; a second close raises `Conflict`, also
+  when it says the same.
+- **Nothing changes, nothing goes.** There is no update and no delete; a rollback is one more promotion.
+- **Read your writes.** After `create` or `close` returns, every reader of the same backend sees the record, and a
+  record that was seen survives a crash of the writer.
+- Order comes from the numbers alone, never from a clock. The timestamps are for people and for the lease.
+- A backend that does not answer raises `Unreachable`; whether the last write took place is then unknown, so re-read.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, PositiveInt
+
+from registry.package.manifest import Sha256
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Promotion(_Record):
+    """One numbered entry: this package is to be in production.
+
+    Attributes:
+        model: name of the model, the data set's name.
+        number: its place in the model's ledger, from 1.
+        sha256: the package's digest.
+        kind: "first" had no champion to beat, "rollback" returns to an earlier package.
+        previous: number of the champion that it replaces, None for the first.
+        verdict: sha256 of the verdict's JSON; empty for a rollback.
+        reasons: the verdict's reasons, or why the rollback was made.
+        metric: name of the metric that `score` is of.
+        score: cross-validated score that the gate saw (never the holdout's), None when unknown.
+        actor: who or what promoted.
+        owner: the process that carries it out, host:pid; where it is gone, the entry may be taken over at once.
+        created_at: when, with a zone.
+        lease: seconds after which others may close an entry that is still in flight.
+    """
+
+    model: str
+    number: PositiveInt
+    sha256: Sha256
+    kind: Literal["first", "promotion", "rollback"] = "promotion"
+    previous: PositiveInt | None = None
+    experiment: str = ""
+    trial: str = ""
+    fingerprint: str = ""
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
+    metric: str = ""
+    score: FiniteFloat | None = None
+    git_commit: str = ""
+    actor: str = ""
+    owner: str = ""
+    created_at: AwareDatetime
+    lease: PositiveInt = 600
+
+    def expired(self, now: datetime) -> bool:
+        """Whether others may take the entry over."""
+        return now >= self.created_at + timedelta(seconds=self.lease)
+
+
+class Outcome(_Record):
+    """How a promotion ended."""
+
+    result: Literal["live", "reverted"]
+    note: str = ""
+    closed_at: AwareDatetime
+
+
+class Entry(_Record):
+    """A promotion and its outcome; None while it is in flight."""
+
+    promotion: Promotion
+    outcome: Outcome | None = None
+
+    @property
+    def state(self) -> str:
+        """`live`, `reverted` or `in flight`."""
+        return self.outcome.result if self.outcome else "in flight"
+
+
+class Ledger(Protocol):
+    """The port; the module's docstring is its contract."""
+
+    def history(self, model: str) -> Sequence[Entry]:
+        """All entries of a model, oldest first."""
+        ...
+
+    def create(self, promotion: Promotion) -> None:
+        """Append a promotion; raises Conflict, InFlight or Unreachable."""
+        ...
+
+    def close(self, model: str, number: int, outcome: Outcome) -> None:
+        """Record an outcome; raises Conflict, LedgerError for an unknown number, or Unreachable."""
+        ...
+
+
+def champion(history: Sequence[Entry]) -> Entry | None:
+    """Return what is in production: the newest entry that is live."""
+    return next((entry for entry in reversed(history) if entry.state == "live"), None)
+
+
+def in_flight(history: Sequence[Entry]) -> Entry | None:
+    """Return the newest entry when it has no outcome yet."""
+    return history[-1] if history and history[-1].outcome is None else None
+
+
+def next_number(history: Sequence[Entry]) -> int:
+    """Return the only number that may be created now."""
+    return history[-1].promotion.number + 1 if history else 1

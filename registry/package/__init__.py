@@ -1,0 +1,28 @@
+"""The model package: one folder that a server can load from an untrusted writer.
+
+No pickle, no native code, no parser that can be made to touch memory it should not: arrays that are checked once, a
+manifest that is validated, digests, and a few golden rows whose predictions must come out as written.
+"""
+
+from registry.package.columns import Column, encode
+from registry.package.forest import FlatForest
+from registry.package.losses import HIGHER_IS_BETTER, METRICS, row_losses
+from registry.package.manifest import CrossValidation, Manifest, Output, Provenance
+from registry.package.package import Draft, ModelPackage, load_package, write_package
+
+__all__ = [
+    "HIGHER_IS_BETTER",
+    "METRICS",
+    "Column",
+    "CrossValidation",
+    "Draft",
+    "FlatForest",
+    "Manifest",
+    "ModelPackage",
+    "Output",
+    "Provenance",
+    "encode",
+    "load_package",
+    "row_losses",
+    "write_package",
+]

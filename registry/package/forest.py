@@ -1,0 +1,153 @@
+"""The flat forest: decision trees as plain arrays, checked once, then walked with numpy.
+
+It predicts bit for bit what scikit-learn predicts. scikit-learn casts the input to float32 and tests `x32 <= t64`;
+rounding every threshold *down* to float32 keeps each decision. Leaves stay float64 and are added in tree order, as
+scikit-learn adds them. A missing value follows the node's own direction.
+
+A leaf points at itself, so a walk needs no mask: after `depth` steps every row rests on its leaf.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import PackageError
+
+ARRAYS: dict[str, tuple[type[np.generic], int]] = {
+    "start": (np.int32, 1),
+    "feature": (np.int32, 1),
+    "threshold": (np.float32, 1),
+    "left": (np.int32, 1),
+    "right": (np.int32, 1),
+    "missing_left": (np.bool_, 1),
+    "value": (np.float64, 2),
+}
+CELLS_AT_ONCE = 1 << 20
+
+
+def _require(condition: object, message: str) -> None:
+    if not condition:
+        raise PackageError(f"model.npz: {message}", hint="fetch the package again, or train it anew")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatForest:
+    """Trees in one set of node arrays; node i of tree t lies in `start[t] <= i < start[t + 1]`.
+
+    Attributes:
+        start: int32 (n_trees + 1,), where each tree begins, and the end.
+        feature: int32 (n_nodes,), the encoded feature a node tests; 0 at a leaf.
+        threshold: float32 (n_nodes,), `x <= threshold` goes left; +inf where only missing values go right.
+        left: int32 (n_nodes,), the left child, always a later node of the same tree; a leaf names itself.
+        right: int32 (n_nodes,), likewise.
+        missing_left: bool (n_nodes,), where NaN goes.
+        value: float64 (n_nodes, n_outputs), what a leaf adds; 0 at inner nodes.
+        n_features: width of the encoded input.
+        depth: longest path, in decisions; derived.
+
+    Raises:
+        PackageError: on construction, when any array breaks one of these rules.
+    """
+
+    start: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    missing_left: NDArray[np.bool_]
+    value: NDArray[np.float64]
+    n_features: int
+    depth: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._check_arrays()
+        leaf = self._check_nodes()
+        object.__setattr__(self, "depth", self._measure_depth(leaf))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], *, n_features: int) -> Self:
+        """Build from a mapping that holds `ARRAYS`; extra keys are not read."""
+        missing = sorted(ARRAYS.keys() - set(arrays))
+        _require(not missing, f"array(s) missing: {', '.join(missing)}")
+        return cls(**{name: arrays[name] for name in ARRAYS}, n_features=n_features)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name, as `from_arrays` takes them."""
+        return {name: getattr(self, name) for name in ARRAYS}
+
+    @property
+    def n_trees(self) -> int:
+        """How many trees there are."""
+        return len(self.start) - 1
+
+    @property
+    def n_nodes(self) -> int:
+        """How many nodes all trees have together."""
+        return len(self.feature)
+
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Add up the leaves that each row reaches, tree by tree.
+
+        Args:
+            x: float32 (n_rows, n_features); NaN is a missing value.
+
+        Returns:
+            float64 (n_rows, n_outputs).
+
+        Raises:
+            ValueError: when `x` has another type or width.
+        """
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004 - a matrix
+            raise ValueError(f"expected float32 (n, {self.n_features}), got {x.dtype} {x.shape}")
+        step = max(1, CELLS_AT_ONCE // self.n_trees)
+        parts = [self._sums(x[i : i + step]) for i in range(0, len(x), step)]
+        return np.concatenate(parts) if parts else np.empty((0, self.value.shape[1]))
+
+    def _sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        node = np.repeat(self.start[None, :-1], len(x), axis=0)
+        row = np.arange(len(x))[:, None]
+        for _ in range(self.depth):
+            seen = x[row, self.feature[node]]
+            go_left = np.where(np.isnan(seen), self.missing_left[node], seen <= self.threshold[node])
+            node = np.where(go_left, self.left[node], self.right[node])
+        # accumulate adds strictly in order; np.sum would add pairwise and differ in the last bit. The 0.0 in front is
+        # scikit-learn's starting value.
+        total: NDArray[np.float64] = 0.0 + np.add.accumulate(self.value[node], axis=1)[:, -1]
+        return total
+
+    def _check_arrays(self) -> None:
+        for name, (dtype, ndim) in ARRAYS.items():
+            array = getattr(self, name)
+            _require(isinstance(array, np.ndarray) and array.dtype == dtype, f"{name} must be {dtype.__name__}")
+            _require(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
+        lengths = {len(getattr(self, name)) for name in ARRAYS if name != "start"}
+        _require(len(lengths) == 1, "node arrays differ in length")
+        _require(len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree")
+        _require(bool((np.diff(self.start) > 0).all()) and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
+        _require(self.value.shape[1] > 0, "value must have a column")
+
+    def _check_nodes(self) -> NDArray[np.bool_]:
+        node = np.arange(self.n_nodes)
+        end = np.repeat(self.start[1:], np.diff(self.start))
+        leaf = (self.left == node) & (self.right == node)
+        for child in (self.left, self.right):
+            _require((leaf | ((child > node) & (child < end))).all(), "a child points outside its tree or backwards")
+        inner = ~leaf
+        parents = np.bincount(np.concatenate([self.left[inner], self.right[inner]]), minlength=self.n_nodes)
+        expected = np.ones(self.n_nodes, dtype=parents.dtype)
+        expected[self.start[:-1]] = 0
+        _require(np.array_equal(parents, expected), "a node has no parent, or several")
+        _require(((self.feature >= 0) & (self.feature < self.n_features)).all(), "a feature is out of range")
+        _require(not np.isnan(self.threshold).any(), "a threshold is not a number")
+        _require(np.isfinite(self.value).all(), "a leaf is not finite")
+        return leaf
+
+    def _measure_depth(self, leaf: NDArray[np.bool_]) -> int:
+        depth, level = 0, self.start[:-1]
+        while (level := level[~leaf[level]]).size:
+            level = np.concatenate([self.left[level], self.right[level]])
+            depth += 1
+        return depth

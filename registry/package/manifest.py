@@ -1,0 +1,88 @@
+"""The manifest: everything about a model that is not its arrays, validated before anything else is read."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+
+from registry.package.columns import Column
+from registry.package.losses import METRICS
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Scalar = bool | int | FiniteFloat | str | None
+FORMAT = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Output(_Record):
+    """How the sums of leaves become a prediction: `link(base + (mean | sum) of the trees)`."""
+
+    combine: Literal["mean", "sum"] = "mean"
+    base: tuple[FiniteFloat, ...] = ()
+    link: Literal["identity", "logistic", "softmax"] = "identity"
+
+
+class CrossValidation(_Record):
+    """What the trial reported: the metric's mean over `folds` and each fold's own score."""
+
+    metric: str
+    score: FiniteFloat
+    folds: tuple[FiniteFloat, ...]
+    seed: int
+
+
+class Provenance(_Record):
+    """Where the model came from; empty when the trainer was run by hand."""
+
+    experiment: str = ""
+    trial: str = ""
+    git_commit: str = ""
+
+
+class Manifest(_Record):
+    """Contents of `manifest.json`. It holds no time: the same inputs give the same bytes."""
+
+    format: Literal[1] = FORMAT
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62})$")]
+    task: Literal["regression", "classification"]
+    target: str
+    prediction: str
+    classes: tuple[bool | int | str, ...] = ()
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    ignored: tuple[str, ...] = ()
+    metric: str
+    algorithm: Literal["random_forest", "xgboost"]
+    parameters: dict[str, Scalar]
+    seed: int
+    output: Output = Output()
+    target_range: tuple[FiniteFloat, FiniteFloat]
+    training_rows: Annotated[int, Field(gt=0)]
+    fingerprint: Sha256
+    holdout: Sha256
+    cross_validation: CrossValidation
+    versions: dict[str, str]
+    provenance: Provenance = Provenance()
+    files: dict[str, Sha256]
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.metric not in METRICS[self.task]:
+            raise ValueError(f"metric {self.metric} does not fit a {self.task}")
+        if (self.task == "classification") != bool(self.classes):
+            raise ValueError("classes are for classification, and needed there")
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError("two columns share a name")
+        return self
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of a prediction: 1, or the number of classes."""
+        return len(self.classes) or 1
+
+    @property
+    def width(self) -> int:
+        """Encoded features."""
+        return sum(column.width for column in self.columns)

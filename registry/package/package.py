@@ -1,0 +1,210 @@
+"""Write, verify, load and use a model package.
+
+    model.npz       the flat forest, and the hashes of the rows it was trained on (`rows`, uint64, sorted)
+    manifest.json   see `manifest`; names the sha256 of every other file, so its own sha256 is the package's digest
+    golden.json     a few rows and what the model must answer for them
+    card.md         for people
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+
+from registry.errors import PackageError
+from registry.files import publish_folder
+from registry.package.columns import encode
+from registry.package.forest import FlatForest
+from registry.package.manifest import Manifest, Output
+
+MODEL, MANIFEST, GOLDEN, CARD = "model.npz", "manifest.json", "golden.json", "card.md"
+GOLDEN_TOLERANCE = 1e-9  # relative; forests come out equal to the bit, a link function may differ between maths libraries
+M = TypeVar("M", bound=BaseModel)
+RETRAIN = "fetch the package again, or train it anew; what is in production is not touched"
+
+
+class Golden(BaseModel):
+    """A few input rows and the predictions that belong to them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: tuple[dict[str, bool | FiniteFloat | str | None], ...]
+    predictions: tuple[tuple[FiniteFloat, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPackage:
+    """A package that was verified; made by `load_package`."""
+
+    path: Path
+    digest: str
+    manifest: Manifest
+    forest: FlatForest
+    rows: NDArray[np.uint64]
+    golden: Golden
+    size: int
+
+    def predict(self, table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
+        """Predict for a table, column name -> raw values.
+
+        Returns:
+            float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of `manifest.classes`.
+        """
+        return finish(self.forest, self.manifest.output, encode(self.manifest.columns, table))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a trainer hands over to be written; `manifest.files` is filled in on the way."""
+
+    manifest: Mapping[str, Any]
+    forest: FlatForest
+    rows: NDArray[np.uint64]
+    golden_rows: Sequence[Mapping[str, Any]]
+    card: str
+
+
+def finish(forest: FlatForest, output: Output, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Apply the manifest's `output` to the forest's sums."""
+    raw = forest.sums(x)
+    if output.combine == "mean":
+        raw = raw / forest.n_trees
+    if output.base:
+        raw = raw + np.asarray(output.base)
+    if output.link == "logistic":
+        positive = 1.0 / (1.0 + np.exp(-raw))
+        raw = np.hstack([1.0 - positive, positive])
+    elif output.link == "softmax":
+        shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
+        raw = shifted / shifted.sum(axis=1, keepdims=True)
+    return raw
+
+
+def write_package(target: Path, draft: Draft) -> str:
+    """Write the package to `target` and return its digest; what was there is replaced only by a complete one.
+
+    Raises:
+        StoreError: when the volume is full or read-only.
+    """
+    files = {MODEL: _pack(draft), GOLDEN: _golden(draft), CARD: draft.card.encode()}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = Manifest.model_validate({**draft.manifest, "files": digests})
+    files[MANIFEST] = manifest.model_dump_json(indent=1).encode()
+
+    def fill(folder: Path) -> None:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    publish_folder(target, fill)
+    return hashlib.sha256(files[MANIFEST]).hexdigest()
+
+
+def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
+    """Read a package and verify it: manifest, digests, arrays, golden rows, in that order.
+
+    Args:
+        path: the package's folder.
+        digest: the sha256 that it must have, when the caller knows it (from the ledger or the pointer).
+
+    Raises:
+        PackageError: when anything is missing, damaged, forged, or predicts other than its golden rows.
+    """
+    text = _read(path / MANIFEST)
+    actual = hashlib.sha256(text).hexdigest()
+    if digest not in {None, actual}:
+        raise PackageError(f"{path}: the package's digest is {actual[:12]}, expected {str(digest)[:12]}", hint=RETRAIN)
+    manifest = _parse(Manifest, text, path / MANIFEST)
+    contents = {name: _verified(path / name, manifest) for name in (MODEL, GOLDEN, CARD)}
+    arrays = _unpack(contents[MODEL], path / MODEL)
+    forest = FlatForest.from_arrays(arrays, n_features=manifest.width)
+    golden = _parse(Golden, contents[GOLDEN], path / GOLDEN)
+    rows = arrays.get("rows")
+    if rows is None or rows.dtype != np.uint64 or rows.ndim != 1:
+        raise PackageError(f"{path / MODEL}: the hashes of the training rows are missing", hint=RETRAIN)
+    size = len(text) + sum(map(len, contents.values()))
+    package = ModelPackage(path, actual, manifest, forest, rows, golden, size)
+    _check_outputs(package)
+    check_golden(package)
+    return package
+
+
+def check_golden(package: ModelPackage) -> None:
+    """Predict the golden rows and compare.
+
+    Raises:
+        PackageError: when a prediction is off by more than `GOLDEN_TOLERANCE`, or cannot be made.
+    """
+    rows, expected = package.golden.rows, package.golden.predictions
+    try:
+        table = {column.name: [row[column.name] for row in rows] for column in package.manifest.columns}
+        answers = package.predict(table)
+        agree = np.allclose(answers, np.asarray(expected), rtol=GOLDEN_TOLERANCE, atol=1e-12)
+    except (KeyError, ValueError, TypeError) as error:
+        raise PackageError(f"{package.path / GOLDEN}: cannot be predicted: {error}", hint=RETRAIN) from error
+    if not (rows and agree):
+        raise PackageError(f"{package.path}: the model does not answer its golden rows as written", hint=RETRAIN)
+
+
+def _check_outputs(package: ModelPackage) -> None:
+    n = package.forest.value.shape[1]
+    link = package.manifest.output.link
+    expected = 1 if link == "logistic" else package.manifest.n_outputs
+    base = len(package.manifest.output.base)
+    if n != expected or base not in {0, n} or (link == "logistic" and package.manifest.n_outputs != 2):  # noqa: PLR2004
+        raise PackageError(f"{package.path}: the forest has {n} output(s), the manifest wants {expected}", hint=RETRAIN)
+
+
+def _pack(draft: Draft) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, rows=np.sort(draft.rows), **draft.forest.arrays())
+    return buffer.getvalue()
+
+
+def _golden(draft: Draft) -> bytes:
+    manifest = Manifest.model_validate({**draft.manifest, "files": {}})
+    table = {column.name: [row[column.name] for row in draft.golden_rows] for column in manifest.columns}
+    predictions = finish(draft.forest, manifest.output, encode(manifest.columns, table))
+    content = {"rows": [dict(row) for row in draft.golden_rows], "predictions": predictions.tolist()}
+    return json.dumps(content, allow_nan=False, indent=1).encode()
+
+
+def _unpack(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise PackageError(f"{path}: compressed members are not part of the format", hint=RETRAIN)
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, TypeError, KeyError, EOFError, OSError, MemoryError, SyntaxError, zipfile.BadZipFile) as error:
+        raise PackageError(f"{path}: not a readable array file: {error}", hint=RETRAIN) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PackageError(f"{path}: {error.strerror}", hint=RETRAIN) from error
+
+
+def _verified(path: Path, manifest: Manifest) -> bytes:
+    content = _read(path)
+    if hashlib.sha256(content).hexdigest() != manifest.files.get(path.name):
+        raise PackageError(f"{path}: its content does not have the sha256 that the manifest names", hint=RETRAIN)
+    return content
+
+
+def _parse(kind: type[M], text: bytes, path: Path) -> M:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise PackageError(f"{path}: {where or 'document'}: {first['msg']}", hint=RETRAIN) from error

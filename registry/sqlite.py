@@ -1,0 +1,135 @@
+"""The ledger in one SQLite file, for one machine.
+
+Two tables, one row a record, the record's JSON as it was written. `BEGIN IMMEDIATE` takes the write lock before the
+check, and the primary keys would refuse a double even without it.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from registry.errors import Conflict, InFlight, LedgerError, Unreachable
+from registry.ledger import Entry, Outcome, Promotion, in_flight, next_number
+
+SCHEMA_VERSION = 1
+SCHEMA = (
+    "CREATE TABLE promotions (model TEXT, number INTEGER, document TEXT NOT NULL, PRIMARY KEY (model, number)) STRICT",
+    "CREATE TABLE outcomes (model TEXT, number INTEGER, document TEXT NOT NULL, PRIMARY KEY (model, number)) STRICT",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+READ = """
+    SELECT p.document, o.document FROM promotions p LEFT JOIN outcomes o USING (model, number)
+    WHERE model = ? ORDER BY number
+"""
+
+
+class SqliteLedger:
+    """Ledger port on a local file; safe for many processes at once. A connection is opened for each call.
+
+    Args:
+        path: the database file; made, with its folder, at the first write or read.
+        timeout: seconds to wait for another writer's lock before `Unreachable`.
+    """
+
+    def __init__(self, path: Path, *, timeout: float = 10.0) -> None:
+        self.path = path
+        self.timeout = timeout
+
+    def history(self, model: str) -> Sequence[Entry]:
+        """All entries of a model, oldest first."""
+        if not self.path.exists():
+            return []
+        with self._transaction("BEGIN") as connection:
+            return self._read(connection, model)
+
+    def create(self, promotion: Promotion) -> None:
+        """Append a promotion; see the port's contract."""
+        with self._transaction() as connection:
+            history = self._read(connection, promotion.model)
+            expected = next_number(history)
+            if promotion.number < expected:
+                raise Conflict(
+                    f"promotion {promotion.number} of {promotion.model} exists already",
+                    hint="the champion may have changed: run the gate again",
+                )
+            if open_entry := in_flight(history):
+                raise InFlight(
+                    f"promotion {open_entry.promotion.number} of {promotion.model} is still in flight",
+                    hint="wait for it, or run `tunegate repair` once its lease is over",
+                )
+            if promotion.number > expected:
+                raise LedgerError(f"promotion {promotion.number} would leave a gap: the next number is {expected}")
+            self._insert(connection, "promotions", promotion.model, promotion.number, promotion.model_dump_json())
+
+    def close(self, model: str, number: int, outcome: Outcome) -> None:
+        """Record an outcome; see the port's contract."""
+        with self._transaction() as connection:
+            entry = next((e for e in self._read(connection, model) if e.promotion.number == number), None)
+            if entry is None:
+                raise LedgerError(f"promotion {number} of {model} does not exist")
+            if entry.outcome:
+                raise Conflict(f"promotion {number} of {model} is {entry.state} already")
+            self._insert(connection, "outcomes", model, number, outcome.model_dump_json())
+
+    def _read(self, connection: sqlite3.Connection, model: str) -> list[Entry]:
+        rows = connection.execute(READ, (model,)).fetchall()
+        try:
+            return [
+                Entry(
+                    promotion=Promotion.model_validate_json(promotion),
+                    outcome=Outcome.model_validate_json(outcome) if outcome else None,
+                )
+                for promotion, outcome in rows
+            ]
+        except ValidationError as error:
+            raise LedgerError(f"{self.path}: a record cannot be read: {error}", hint="restore the file") from error
+
+    def _insert(self, connection: sqlite3.Connection, table: str, model: str, number: int, document: str) -> None:
+        connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?)", (model, number, document))  # noqa: S608 - ours
+
+    @contextmanager
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise self._unreachable(error) from error
+        try:
+            connection.execute(begin)
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()  # an open transaction is rolled back
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None)
+        try:
+            if self._version(connection) == 0:
+                self._migrate(connection)
+            connection.execute("PRAGMA synchronous = FULL")  # an outcome that was seen must survive a power cut
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if self._version(connection) == 0:  # nobody was faster
+            for statement in SCHEMA:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise LedgerError(f"{self.path}: written by a newer tunegate (schema {version})", hint="upgrade tunegate")
+        return version
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(f"{self.path}: {error}", hint="check that the file is a ledger, readable and on a disk with space")

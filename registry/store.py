@@ -1,0 +1,118 @@
+"""The model store: one volume that trials write, promotion writes, and servers read.
+
+    trials/<trial>/          a trial's package, put there by the trial itself
+    models/<sha256>/         promoted packages, under their own digest, never changed
+    pointers/<model>.json    what a server of <model> follows: {"model", "number", "sha256"}
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+
+from registry.errors import PackageError, StoreError
+from registry.files import publish_folder, write_atomic
+from registry.package import ModelPackage, load_package
+from registry.package.manifest import Sha256
+
+
+class Pointer(BaseModel):
+    """Which promotion of a model a server must follow."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    number: PositiveInt
+    sha256: Sha256
+
+
+class ModelStore:
+    """Packages and pointers below one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def trial(self, name: str) -> Path:
+        """Return where the package of a trial is, or will be."""
+        return self.root / "trials" / name
+
+    def model(self, sha256: str) -> Path:
+        """Return where the promoted package with this digest is, or will be."""
+        return self.root / "models" / sha256
+
+    def pointer_path(self, model: str) -> Path:
+        """Return the file that servers of `model` watch."""
+        return self.root / "pointers" / f"{model}.json"
+
+    def add(self, package: ModelPackage) -> Path:
+        """Copy a verified package under its digest and verify the copy; doing it twice changes nothing.
+
+        Raises:
+            StoreError: when the volume is full or read-only.
+            PackageError: when the copy does not verify; it is removed again.
+        """
+        target = self.model(package.digest)
+        if not _intact(target, package.digest):
+            publish_folder(target, lambda folder: _copy(package.path, folder))
+            load_package(target, digest=package.digest)
+        return target
+
+    def open(self, sha256: str) -> ModelPackage:
+        """Load a promoted package by its digest.
+
+        Raises:
+            PackageError: when it is missing or does not verify.
+        """
+        return load_package(self.model(sha256), digest=sha256)
+
+    def pointer(self, model: str) -> Pointer | None:
+        """Read the pointer; None when nothing was ever promoted.
+
+        Raises:
+            StoreError: when the file is damaged or cannot be read.
+        """
+        path = self.pointer_path(model)
+        try:
+            return Pointer.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            hint = "the ledger knows what is in production: run `tunegate repair`"
+            raise StoreError(f"{path}: not a readable pointer", hint=hint) from error
+
+    def point(self, pointer: Pointer) -> None:
+        """Let servers follow this promotion, in one step.
+
+        Raises:
+            StoreError: when the volume is full or read-only.
+        """
+        write_atomic(self.pointer_path(pointer.model), pointer.model_dump_json().encode())
+
+    def unpoint(self, model: str) -> None:
+        """Remove the pointer: nothing is in production (the first promotion of all was reverted)."""
+        self.pointer_path(model).unlink(missing_ok=True)
+
+    def prune_trials(self, keep: Iterable[str]) -> list[str]:
+        """Delete the packages of all trials but these; return the names of the deleted ones."""
+        folder, kept = self.root / "trials", set(keep)
+        gone = [path for path in folder.iterdir() if path.name not in kept] if folder.is_dir() else []
+        for path in gone:
+            shutil.rmtree(path, ignore_errors=True)
+        return sorted(path.name for path in gone)
+
+
+def _intact(path: Path, digest: str) -> bool:
+    try:
+        load_package(path, digest=digest)
+    except PackageError:
+        return False
+    return True
+
+
+def _copy(source: Path, folder: Path) -> None:
+    for file in source.iterdir():
+        shutil.copyfile(file, folder / file.name)
+
+
+__all__ = ["ModelStore", "Pointer", "StoreError"]

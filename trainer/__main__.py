@@ -1,0 +1,95 @@
+"""`python -m trainer`: one trial, as a container runs it.
+
+The metric lines are the last thing printed, after the package is complete: a trial that reports has a model. Exit code
+2 is a wrong flag or unusable data, 1 anything else that went wrong.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from registry.errors import RegistryError
+from trainer.dataset import load_dataset
+from trainer.errors import TrainerError
+from trainer.hyperparameters import LEARNERS
+from trainer.recipe import Recipe
+from trainer.spec import builtin_names
+from trainer.trial import cross_validate, metric_lines, write_trial
+
+EPILOG = """\
+example:
+  python -m trainer --data boston --n-estimators 200 --max-depth 12 --output /tmp/boston
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one trial; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        _run(arguments)
+    except (TrainerError, RegistryError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return 2 if isinstance(error, TrainerError) else 1
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    flags = {name for learner in LEARNERS.values() for name in learner.model_fields}
+    values = {name: value for name, value in vars(arguments).items() if name in flags and value is not None}
+    dataset = load_dataset(arguments.data, include=tuple(arguments.include))
+    smallest = float(dataset.training.y.min())
+    recipe = Recipe.make(arguments.model, dataset.spec.task, values, arguments.seed, smallest_target=smallest)
+    scores = cross_validate(recipe, dataset, folds=arguments.folds, seed=arguments.fold_seed, n_jobs=arguments.n_jobs)
+    lines = list(metric_lines(scores))
+    if arguments.output:
+        digest = write_trial(
+            arguments.output, recipe, dataset, scores[0], fold_seed=arguments.fold_seed, n_jobs=arguments.n_jobs
+        )
+        print(f"model package {digest[:12]} written to {arguments.output}", file=sys.stderr)
+    print("\n".join(lines), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer",
+        description="Fit one model with cross-validation, print its metrics, write its package.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data", required=True, help=f"a built-in data set ({', '.join(builtin_names())}) or the path of a spec (.toml)"
+    )
+    parser.add_argument("--include", action="append", default=[], metavar="COLUMN", help="learn from a dropped column too")
+    parser.add_argument("--model", choices=list(LEARNERS), default="random_forest", help="default: random_forest")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the model package here")
+    parser.add_argument("--seed", type=_integer(0, 2**32 - 1), default=0, help="of the model; default: 0")
+    parser.add_argument("--folds", type=_integer(2, 20), default=5, help="of the cross-validation; default: 5")
+    parser.add_argument("--fold-seed", type=_integer(0, 999), default=0, help="of the folds, 0 to 999; default: 0")
+    parser.add_argument("--n-jobs", type=_integer(1, 1024), default=1, help="threads to fit with; default: 1")
+    for name, text in _hyperparameter_help().items():
+        parser.add_argument("--" + name.replace("_", "-"), metavar="VALUE", help=text)
+    return parser
+
+
+def _hyperparameter_help() -> dict[str, str]:
+    texts: dict[str, list[str]] = {}
+    for algorithm, learner in LEARNERS.items():
+        for name, field in learner.model_fields.items():
+            texts.setdefault(name, []).append(f"{algorithm}: {field.description}")
+    return {name: "; ".join(parts) for name, parts in texts.items()}
+
+
+class _integer:  # noqa: N801 - reads as a type in add_argument
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def __call__(self, text: str) -> int:
+        if not (text.isdigit() and self.low <= int(text) <= self.high):
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {self.low} to {self.high}")
+        return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""A data set ready to learn from: typed, checked, split, and known by its fingerprint."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from registry.package import Column, encode
+from trainer.errors import DataError
+from trainer.spec import DataSetSpec, load_spec
+from trainer.split import digest, fingerprint, holdout_mask, refuse_twins, row_hashes
+from trainer.table import FIRST_LINE, read_table, typed
+
+MIN_TRAINING, MIN_HOLDOUT, MIN_PER_CLASS = 20, 10, 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some rows: raw columns by name, the target, and the rows' hashes, all of one length.
+
+    `y` is float64: the target's value, or the index of its class.
+    """
+
+    table: dict[str, NDArray[Any]]
+    y: NDArray[np.float64]
+    rows: NDArray[np.uint64]
+
+    def take(self, which: NDArray[Any]) -> "Part":
+        """Return the rows at these positions, or where this mask is True."""
+        return Part({name: values[which] for name, values in self.table.items()}, self.y[which], self.rows[which])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """A loaded data set; `columns` describe the training part, which alone may be learned from."""
+
+    spec: DataSetSpec
+    columns: tuple[Column, ...]
+    classes: tuple[bool | int | str, ...]
+    training: Part
+    holdout: Part
+    fingerprint: str
+    holdout_digest: str
+
+    def matrix(self, part: Part) -> NDArray[np.float32]:
+        """Encode a part: float32 (n_rows, n_features)."""
+        return encode(self.columns, part.table)
+
+
+def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
+    """Load a built-in data set by name, or a user's by the path of its TOML file.
+
+    Args:
+        data: name or path.
+        include: dropped columns to learn from after all.
+
+    Raises:
+        DataError: naming the file, the column and the line where it can.
+    """
+    spec = load_spec(data).including(include)
+    frame = read_table(spec)
+    names = _features(frame, spec)
+    kinds: dict[str, str] = {}
+    table: dict[str, NDArray[Any]] = {}
+    for name in names:
+        kinds[name], table[name] = typed(frame, name, spec)
+    y, classes = _target(frame[spec.target], spec)
+    whole = Part(table, y, row_hashes(frame))
+    training, holdout = _split(whole, frame, spec)
+    _check_sizes(training, holdout, classes, spec)
+    columns = tuple(_describe(name, kinds[name], training.table[name]) for name in names)
+    rows = np.concatenate([training.rows, holdout.rows])
+    return Dataset(
+        spec, columns, classes, training, holdout, fingerprint(spec, names, rows), digest(np.sort(holdout.rows))
+    )
+
+
+def _features(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
+    names = list(spec.features) or [str(n) for n in frame.columns if n != spec.target]
+    names = [name for name in names if name not in spec.drop]
+    if not names:
+        raise DataError(f"{spec.name}: no feature is left to learn from")
+    return names
+
+
+def _target(column: "pd.Series[Any]", spec: DataSetSpec) -> tuple[NDArray[np.float64], tuple[bool | int | str, ...]]:
+    missing = np.flatnonzero(column.isna())
+    if missing.size:
+        line = missing[0] + FIRST_LINE
+        raise DataError(
+            f"target {spec.target}, line {line}: missing ({missing.size} in all)",
+            hint="remove the rows without a target",
+        )
+    if column.nunique() == 1:
+        raise DataError(f"target {spec.target}: every row says {column.iloc[0]!r}, so there is nothing to learn")
+    if spec.task == "regression":
+        return typed(column.to_frame(), spec.target, _numeric_target(spec))[1], ()
+    labels = [_label(value) for value in column]
+    classes = tuple(sorted(set(labels), key=lambda label: (isinstance(label, str), label)))
+    return np.array([classes.index(label) for label in labels], dtype=np.float64), classes
+
+
+def _numeric_target(spec: DataSetSpec) -> DataSetSpec:
+    return spec.model_validate({**spec.model_dump(), "columns": {spec.target: {"type": "numeric"}}})
+
+
+def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float) and plain.is_integer():
+        return int(plain)
+    return plain if isinstance(plain, bool | int) else str(plain)
+
+
+def _split(whole: Part, frame: pd.DataFrame, spec: DataSetSpec) -> tuple[Part, Part]:
+    held = holdout_mask(frame, spec.split)
+    if spec.split.method == "seeded":  # the file's order is part of a published number
+        training, holdout = whole.take(~held), whole.take(held)
+    else:  # in the order of the hashes, so that equal content gives equal models, whatever the file's order
+        order = np.argsort(whole.rows, kind="stable")
+        training, holdout = whole.take(order[~held[order]]), whole.take(order[held[order]])
+    refuse_twins(training.rows, holdout.rows)
+    return training, holdout
+
+
+def _check_sizes(training: Part, holdout: Part, classes: tuple[Any, ...], spec: DataSetSpec) -> None:
+    for part, name, least in ((training, "training part", MIN_TRAINING), (holdout, "holdout", MIN_HOLDOUT)):
+        if len(part.y) < least:
+            hint = f"at least {MIN_TRAINING} + {MIN_HOLDOUT} rows are needed; see [split] holdout"
+            raise DataError(f"{spec.name}: too few rows: {len(part.y)} in the {name}, at least {least} needed", hint=hint)
+    if np.ptp(training.y) == 0:
+        raise DataError(f"target {spec.target}: constant in the training part, so there is nothing to learn")
+    for index, label in enumerate(classes):
+        if (count := int((training.y == index).sum())) < MIN_PER_CLASS:
+            hint = "collect more rows of this class, join it with another, or remove its rows"
+            raise DataError(f"class {label!r}: too few rows: {count} in the training part", hint=hint)
+
+
+def _describe(name: str, kind: str, values: NDArray[Any]) -> Column:
+    if kind == "numeric":
+        present = values[~np.isnan(values)]
+        if not present.size:
+            raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")
+        low, typical, high = (float(v) for v in np.quantile(present, [0, 0.5, 1], method="nearest"))
+        nullable = present.size < values.size
+        return Column(name=name, kind="numeric", minimum=low, maximum=high, nullable=nullable, typical=typical)
+    present = [value for value in values if value is not None]
+    if not present:
+        raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")
+    typical = max(sorted(set(present)), key=present.count)
+    categories = tuple(sorted(set(present))) if kind == "categorical" else ()
+    return Column.model_validate(
+        {"name": name, "kind": kind, "categories": categories, "nullable": len(present) < len(values), "typical": typical}
+    )

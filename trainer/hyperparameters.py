@@ -1,0 +1,124 @@
+"""Hyperparameters: one model a learner, each field with its range and with words for the range.
+
+The words are what `--help` and an error print. Integers may arrive as `3.7`, because a search service may hand out
+every parameter as a real number (Katib's skopt service does for those declared double); they are rounded.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+
+from trainer.errors import ParameterError
+
+
+def _round(value: Any) -> Any:  # noqa: ANN401 - whatever a flag holds
+    try:
+        return round(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
+def _none(value: Any) -> Any:  # noqa: ANN401
+    return None if isinstance(value, str) and value.lower() == "none" else value
+
+
+def _depth(value: Any) -> Any:  # noqa: ANN401
+    value = _none(value)
+    return value if value is None else _round(value)
+
+
+Integer = BeforeValidator(_round)
+Share = Annotated[FiniteFloat, Field(gt=0, le=1)]
+
+
+class _Hyperparameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RandomForest(_Hyperparameters):
+    """Parameters of scikit-learn's RandomForestRegressor and RandomForestClassifier, with their defaults."""
+
+    n_estimators: Annotated[int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")] = 100
+    max_depth: Annotated[
+        int | None, BeforeValidator(_depth), Field(ge=1, le=1000, description="an integer from 1 to 1000, or none")
+    ] = None
+    min_samples_split: Annotated[int, Integer, Field(ge=2, le=100_000, description="an integer from 2 to 100000")] = 2
+    min_samples_leaf: Annotated[int, Integer, Field(ge=1, le=100_000, description="an integer from 1 to 100000")] = 1
+    max_features: Annotated[
+        Share | Literal["sqrt", "log2"] | None,
+        Field(description="a share above 0 and up to 1, sqrt or log2; default 1 for regression, sqrt for classification"),
+    ] = None
+    max_samples: Annotated[
+        Share | None,
+        BeforeValidator(_none),
+        Field(description="a share above 0 and up to 1, or none; not used without bootstrap"),
+    ] = None
+    bootstrap: Annotated[bool, Field(description="true or false")] = True
+    criterion: Annotated[
+        Literal["squared_error", "absolute_error", "poisson", "gini", "entropy", "log_loss"] | None,
+        Field(description="squared_error, absolute_error or poisson for regression; gini, entropy or log_loss else"),
+    ] = None
+
+    def for_task(self, task: str, *, smallest_target: float = 0.0) -> Self:
+        """Fill in what depends on the task, and drop what has no effect.
+
+        Raises:
+            ParameterError: when the criterion does not fit the task or the target.
+        """
+        regression = task == "regression"
+        allowed = ("squared_error", "absolute_error", "poisson") if regression else ("gini", "entropy", "log_loss")
+        criterion = self.criterion or allowed[0]
+        if criterion not in allowed:
+            raise ParameterError(f"--criterion: {criterion} is not for {task}", hint=f"allowed: {', '.join(allowed)}")
+        if criterion == "poisson" and smallest_target < 0:
+            raise ParameterError("--criterion: poisson needs a target that is never negative", hint="use squared_error")
+        return self.model_copy(
+            update={
+                "criterion": criterion,
+                "max_features": self.max_features or (1.0 if regression else "sqrt"),
+                # A bagging share without bagging is refused by scikit-learn; Katib has no conditional parameters.
+                "max_samples": self.max_samples if self.bootstrap else None,
+            }
+        )
+
+
+class XGBoost(_Hyperparameters):
+    """Parameters of XGBoost's gradient-boosted trees, with its defaults."""
+
+    n_estimators: Annotated[int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")] = 100
+    max_depth: Annotated[int, Integer, Field(ge=1, le=30, description="an integer from 1 to 30")] = 6
+    learning_rate: Annotated[FiniteFloat, Field(gt=0, le=1, description="a number above 0 and up to 1")] = 0.3
+    min_child_weight: Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")] = 1.0
+    subsample: Annotated[FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")] = 1.0
+    colsample_bytree: Annotated[FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")] = 1.0
+    reg_lambda: Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")] = 1.0
+
+    def for_task(self, task: str, *, smallest_target: float = 0.0) -> Self:
+        """Return itself: nothing depends on the task."""
+        del task, smallest_target
+        return self
+
+
+Hyperparameters = RandomForest | XGBoost
+LEARNERS: dict[str, type[RandomForest] | type[XGBoost]] = {"random_forest": RandomForest, "xgboost": XGBoost}
+
+
+def parse(algorithm: str, values: dict[str, Any]) -> Hyperparameters:
+    """Check values, as text or typed, by a learner's field name.
+
+    Raises:
+        ParameterError: naming each flag that is wrong, with what is allowed.
+    """
+    learner = LEARNERS[algorithm]
+    try:
+        return learner.model_validate(values)
+    except ValidationError as error:
+        names = list(dict.fromkeys(str(e["loc"][0]) for e in error.errors()))
+        raise ParameterError("; ".join(_explain(learner, algorithm, name, values) for name in names)) from error
+
+
+def _explain(learner: type[_Hyperparameters], algorithm: str, name: str, values: dict[str, Any]) -> str:
+    flag = "--" + name.replace("_", "-")
+    if name not in learner.model_fields:
+        return f"{flag}: not a parameter of {algorithm}"
+    return f"{flag}: {values[name]!r} is not allowed: {learner.model_fields[name].description}"

@@ -1,0 +1,72 @@
+"""A recipe: learner, hyperparameters and seed; it fits, cross-validates, and gives the same trees in any process.
+
+Only scikit-learn's trees are fitted with several threads where asked; predictions that are compared are made by one
+thread, because threads add in any order and the last bit would differ (measured: regression, 0 of 7 cases equal).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from trainer.errors import TrainerError
+from trainer.hyperparameters import Hyperparameters, RandomForest, parse
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to make a model; `parameters` are complete for the task."""
+
+    algorithm: str
+    task: str
+    parameters: Hyperparameters
+    seed: int
+
+    @classmethod
+    def make(cls, algorithm: str, task: str, values: dict[str, Any], seed: int, *, smallest_target: float = 0) -> "Recipe":
+        """Check the values and fill in what depends on the task.
+
+        Raises:
+            ParameterError: when a value is out of range, or does not fit the task.
+        """
+        parameters = parse(algorithm, values).for_task(task, smallest_target=smallest_target)
+        return cls(algorithm, task, parameters, seed)
+
+    def fit(self, x: NDArray[np.float32], y: Floats, *, n_jobs: int = 1) -> Any:  # noqa: ANN401 - an estimator
+        """Fit on float32 (n, n_features) and float64 (n,); the estimator predicts with one thread."""
+        estimator = self._estimator(n_jobs).fit(x, y if self.task == "regression" else y.astype(np.int64))
+        estimator.set_params(n_jobs=1)
+        return estimator
+
+    def predict(self, estimator: Any, x: NDArray[np.float32]) -> Floats:  # noqa: ANN401
+        """Return float64 (n, 1) predictions or (n, n_classes) probabilities."""
+        if self.task == "regression":
+            return np.asarray(estimator.predict(x), dtype=np.float64)[:, None]
+        return np.asarray(estimator.predict_proba(x), dtype=np.float64)
+
+    def folds(self, y: Floats, *, n: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Split row numbers into n shuffled folds, (training, test) each; classes keep their shares."""
+        kind = KFold if self.task == "regression" else StratifiedKFold
+        return list(kind(n_splits=n, shuffle=True, random_state=seed).split(y[:, None], y))
+
+    def fold_predictions(self, x: NDArray[np.float32], y: Floats, fold: Any, *, n_jobs: int = 1) -> Floats:  # noqa: ANN401
+        """Fit on a fold's training rows and predict its test rows."""
+        training, test = fold
+        return self.predict(self.fit(x[training], y[training], n_jobs=n_jobs), x[test])
+
+    def _estimator(self, n_jobs: int) -> Any:  # noqa: ANN401
+        settings = {**self.parameters.model_dump(), "random_state": self.seed, "n_jobs": n_jobs}
+        if isinstance(self.parameters, RandomForest):
+            return (RandomForestRegressor if self.task == "regression" else RandomForestClassifier)(**settings)
+        try:
+            import xgboost  # noqa: PLC0415 - an optional extra
+        except ImportError as error:
+            hint = "install tunegate with the extra `xgboost`"
+            raise TrainerError("--model xgboost: the package xgboost is not installed", hint=hint) from error
+        learner = xgboost.XGBRegressor if self.task == "regression" else xgboost.XGBClassifier
+        return learner(**settings, tree_method="hist")

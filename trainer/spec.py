@@ -1,0 +1,126 @@
+"""The data set spec: one small TOML file says what the data are, what to predict and how to split."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from registry.package import METRICS
+from trainer.errors import DataError
+
+DEFAULT_METRIC = {"regression": "mse", "classification": "log_loss"}
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Split(_Table):
+    """How rows come to the training part or the holdout.
+
+    Attributes:
+        method: "hash" decides by a hash of the row's content, so a row keeps its side when data are appended;
+            "seeded" is the classic random split of scikit-learn's `train_test_split`, for published numbers.
+        holdout: share of rows in the holdout.
+        seed: another seed, another split.
+        by: columns whose content is hashed; rows that agree in them stay together. Empty: all columns.
+    """
+
+    method: Literal["hash", "seeded"] = "hash"
+    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    by: tuple[str, ...] = ()
+
+
+class ColumnSpec(_Table):
+    """A column's type where the table alone does not tell it, such as categories written as numbers."""
+
+    type: Literal["numeric", "boolean", "categorical"]
+
+
+class DataSetSpec(_Table):
+    """Contents of a data set's TOML file.
+
+    Attributes:
+        name: also the model's name; lower-case letters, digits, `-` and `_`.
+        source: a CSV file beside the TOML file, or `sklearn:<name>` for a data set that scikit-learn ships.
+        target: the column to predict.
+        task: "regression" or "classification".
+        features: columns to learn from; all but the target and `drop` where left out.
+        drop: columns not to learn from; requests may carry them, they are not read.
+        metric: what is minimised (or, for accuracy, maximised); mse for regression, log_loss for classification.
+        prediction: the field's name in the server's answer.
+        notes: Markdown for the model's card.
+        split: see `Split`.
+        columns: see `ColumnSpec`.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    source: str
+    target: str
+    task: Literal["regression", "classification"]
+    features: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    metric: str = ""
+    prediction: str = ""
+    notes: str = ""
+    split: Split = Split()
+    columns: dict[str, ColumnSpec] = {}
+    folder: Annotated[Path, Field(exclude=True)] = Path()
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> Self:
+        allowed = METRICS[self.task]
+        metric = self.metric or DEFAULT_METRIC[self.task]
+        if metric not in allowed:
+            raise ValueError(f"metric {metric!r} is not one of {', '.join(allowed)} ({self.task})")
+        object.__setattr__(self, "metric", metric)
+        object.__setattr__(self, "prediction", self.prediction or f"predicted_{self.target}")
+        return self
+
+    def including(self, columns: tuple[str, ...]) -> "DataSetSpec":
+        """Return the spec with these dropped columns learned from after all.
+
+        Raises:
+            DataError: when one of them is not dropped by this spec.
+        """
+        if unknown := sorted(set(columns) - set(self.drop)):
+            hint = f"dropped columns: {', '.join(self.drop) or 'none'}"
+            raise DataError(f"{self.name}: cannot include {', '.join(unknown)}: not a dropped column", hint=hint)
+        return self.model_copy(update={"drop": tuple(name for name in self.drop if name not in columns)})
+
+
+def builtin_names() -> list[str]:
+    """Return the names of the data sets that come with tunegate, sorted."""
+    folder = resources.files("trainer") / "datasets"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def load_spec(name: str) -> DataSetSpec:
+    """Read a spec by the name of a built-in data set, or by the path of a TOML file.
+
+    Raises:
+        DataError: when there is none, or it is not valid; the message names the file and the field.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        if name not in builtin_names():
+            hint = f"built in: {', '.join(builtin_names())}; or give the path of a .toml file"
+            raise DataError(f"data set {name!r} is not known", hint=hint)
+        path = Path(str(resources.files("trainer") / "datasets" / f"{name}.toml"))
+    return _parse(path)
+
+
+def _parse(path: Path) -> DataSetSpec:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return DataSetSpec.model_validate({**document, "folder": path.parent})
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", hint="check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors())
+        raise DataError(f"{path}: {'; '.join(lines)}", hint="fields: " + ", ".join(DataSetSpec.model_fields)) from error

@@ -1,0 +1,140 @@
+"""What one trial does, from the top: load, cross-validate on the training part, fit, write the package."""
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.package import HIGHER_IS_BETTER, METRICS, CrossValidation, Draft, Provenance, row_losses, write_package
+from trainer.card import card
+from trainer.dataset import Dataset
+from trainer.export import flatten
+from trainer.recipe import Recipe
+
+GOLDEN_ROWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A metric over the folds of a cross-validation: each fold's mean over its rows."""
+
+    metric: str
+    folds: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over folds; what the trial reports."""
+        return float(np.mean(self.folds))
+
+
+def cross_validate(recipe: Recipe, dataset: Dataset, *, folds: int, seed: int, n_jobs: int = 1) -> list[Score]:
+    """Score a recipe on the training part; the holdout is not touched.
+
+    Returns:
+        One score a metric of the task, the data set's own metric first.
+    """
+    part, spec = dataset.training, dataset.spec
+    x = dataset.matrix(part)
+    splits = recipe.folds(part.y, n=folds, seed=seed)
+    predicted = [recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs) for fold in splits]
+    names = [spec.metric, *(name for name in METRICS[spec.task] if name != spec.metric)]
+    return [
+        Score(name, tuple(_rate(spec.task, name, part.y[test], p) for (_, test), p in zip(splits, predicted, strict=True)))
+        for name in names
+    ]
+
+
+def metric_lines(scores: list[Score]) -> Iterator[str]:
+    """Yield `name=<finite decimal>` for each score, as Katib's collector reads it: no exponent, no nan.
+
+    Raises:
+        ValueError: when a score is not finite; such a trial must fail, not report.
+    """
+    for score in scores:
+        if not np.isfinite(score.mean):
+            raise ValueError(f"{score.metric} is not finite")
+        yield f"{score.metric}={np.format_float_positional(score.mean, trim='0')}"
+
+
+def write_trial(
+    target: Path, recipe: Recipe, dataset: Dataset, score: Score, *, fold_seed: int, n_jobs: int = 1
+) -> str:
+    """Fit on the whole training part, write the model package to `target`, return its digest.
+
+    Raises:
+        StoreError: when the volume is full or read-only.
+    """
+    part = dataset.training
+    x = dataset.matrix(part)
+    forest, output = flatten(recipe.fit(x, part.y, n_jobs=n_jobs), n_features=x.shape[1])
+    manifest = {
+        **_about(recipe, dataset),
+        "output": output,
+        "cross_validation": CrossValidation(metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed),
+    }
+    draft = Draft(manifest, forest, part.rows, _golden_rows(dataset), card(manifest, dataset))
+    return write_package(target, draft)
+
+
+def _rate(task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    loss = float(row_losses(task, metric, y, predicted).mean())
+    return 1.0 - loss if metric in HIGHER_IS_BETTER else loss
+
+
+def _about(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    spec, y = dataset.spec, dataset.training.y
+    return {
+        "name": spec.name,
+        "task": spec.task,
+        "target": spec.target,
+        "prediction": spec.prediction,
+        "classes": dataset.classes,
+        "columns": dataset.columns,
+        "ignored": spec.drop,
+        "metric": spec.metric,
+        "algorithm": recipe.algorithm,
+        "parameters": recipe.parameters.model_dump(),
+        "seed": recipe.seed,
+        "target_range": (float(y.min()), float(y.max())),
+        "training_rows": len(y),
+        "fingerprint": dataset.fingerprint,
+        "holdout": dataset.holdout_digest,
+        "versions": _versions(recipe.algorithm),
+        "provenance": _provenance(),
+    }
+
+
+def _versions(algorithm: str) -> dict[str, str]:
+    libraries = ["numpy", "pandas", "scikit-learn", "tunegate"]
+    extra = {"xgboost": version("xgboost-cpu")} if algorithm == "xgboost" else {}
+    return {"python": platform.python_version(), **{name: version(name) for name in libraries}, **extra}
+
+
+def _provenance() -> Provenance:
+    trial = os.environ.get("KATIB_TRIAL_NAME", "")  # Katib puts it into every trial, and so does the local engine
+    commit = os.environ.get("GIT_COMMIT") or os.environ.get("GITHUB_SHA", "")
+    return Provenance(experiment=trial.rpartition("-")[0], trial=trial, git_commit=commit)
+
+
+def _golden_rows(dataset: Dataset) -> list[dict[str, Any]]:
+    """Pick training rows spread over the target, and one with missing values where there is one."""
+    part = dataset.training
+    spread = np.argsort(part.y, kind="stable")[np.linspace(0, len(part.y) - 1, GOLDEN_ROWS).astype(int)]
+    gaps = np.flatnonzero(_missing(part.table))[:1]
+    return [{name: _plain(values[i]) for name, values in part.table.items()} for i in [*spread, *gaps]]
+
+
+def _missing(table: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    flags = [[_plain(value) is None for value in values] for values in table.values()]
+    return np.asarray(flags).any(axis=0)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and np.isnan(plain) else plain
