@@ -132,4 +132,6 @@ class SqliteLedger:
         return version
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"{self.path}: {error}", hint="check that the file is a ledger, readable and on a disk with space")
+        return Unreachable(
+            f"{self.path}: {error}", hint="check that the file is a ledger, readable and on a disk with space"
+        )

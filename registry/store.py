@@ -1,8 +1,8 @@
 """The model store: one volume that trials write, promotion writes, and servers read.
 
-    trials/<trial>/          a trial's package, put there by the trial itself
-    models/<sha256>/         promoted packages, under their own digest, never changed
-    pointers/<model>.json    what a server of <model> follows: {"model", "number", "sha256"}
+trials/<trial>/          a trial's package, put there by the trial itself
+models/<sha256>/         promoted packages, under their own digest, never changed
+pointers/<model>.json    what a server of <model> follows: {"model", "number", "sha256"}
 """
 
 import shutil

@@ -132,7 +132,7 @@ class FlatForest:
     def _check_nodes(self) -> NDArray[np.bool_]:
         node = np.arange(self.n_nodes)
         end = np.repeat(self.start[1:], np.diff(self.start))
-        leaf = (self.left == node) & (self.right == node)
+        leaf: NDArray[np.bool_] = (self.left == node) & (self.right == node)
         for child in (self.left, self.right):
             _require((leaf | ((child > node) & (child < end))).all(), "a child points outside its tree or backwards")
         inner = ~leaf

@@ -14,7 +14,7 @@ PROBABILITY_FLOOR = 1e-15  # log loss of a forest that gives a class no vote sta
 
 
 def _squared(y: Floats, p: Floats) -> Floats:
-    return (y - p[:, 0]) ** 2
+    return np.square(y - p[:, 0])
 
 
 def _absolute(y: Floats, p: Floats) -> Floats:
@@ -23,7 +23,8 @@ def _absolute(y: Floats, p: Floats) -> Floats:
 
 def _log(y: Floats, p: Floats) -> Floats:
     share = p[np.arange(len(y)), y.astype(int)]
-    return -np.log(np.clip(share, PROBABILITY_FLOOR, 1.0))
+    loss: Floats = -np.log(np.clip(share, PROBABILITY_FLOOR, 1.0))
+    return loss
 
 
 def _brier(y: Floats, p: Floats) -> Floats:
@@ -33,7 +34,8 @@ def _brier(y: Floats, p: Floats) -> Floats:
 
 
 def _wrong(y: Floats, p: Floats) -> Floats:
-    return (p.argmax(axis=1) != y).astype(np.float64)
+    wrong: Floats = (p.argmax(axis=1) != y).astype(np.float64)
+    return wrong
 
 
 METRICS: dict[str, dict[str, Callable[[Floats, Floats], Floats]]] = {

@@ -9,7 +9,6 @@ from registry.package.losses import METRICS
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Scalar = bool | int | FiniteFloat | str | None
-FORMAT = 1
 
 
 class _Record(BaseModel):
@@ -44,7 +43,7 @@ class Provenance(_Record):
 class Manifest(_Record):
     """Contents of `manifest.json`. It holds no time: the same inputs give the same bytes."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62})$")]
     task: Literal["regression", "classification"]
     target: str

@@ -1,9 +1,9 @@
 """Write, verify, load and use a model package.
 
-    model.npz       the flat forest, and the hashes of the rows it was trained on (`rows`, uint64, sorted)
-    manifest.json   see `manifest`; names the sha256 of every other file, so its own sha256 is the package's digest
-    golden.json     a few rows and what the model must answer for them
-    card.md         for people
+model.npz       the flat forest, and the hashes of the rows it was trained on (`rows`, uint64, sorted)
+manifest.json   see `manifest`; names the sha256 of every other file, so its own sha256 is the package's digest
+golden.json     a few rows and what the model must answer for them
+card.md         for people
 """
 
 import hashlib
@@ -26,7 +26,9 @@ from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
 
 MODEL, MANIFEST, GOLDEN, CARD = "model.npz", "manifest.json", "golden.json", "card.md"
-GOLDEN_TOLERANCE = 1e-9  # relative; forests come out equal to the bit, a link function may differ between maths libraries
+GOLDEN_TOLERANCE = (
+    1e-9  # relative; forests come out equal to the bit, a link function may differ between maths libraries
+)
 M = TypeVar("M", bound=BaseModel)
 RETRAIN = "fetch the package again, or train it anew; what is in production is not touched"
 
@@ -164,7 +166,7 @@ def _check_outputs(package: ModelPackage) -> None:
 
 def _pack(draft: Draft) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, rows=np.sort(draft.rows), **draft.forest.arrays())
+    np.savez(buffer, allow_pickle=False, rows=np.sort(draft.rows), **draft.forest.arrays())
     return buffer.getvalue()
 
 
