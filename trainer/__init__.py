@@ -1,21 +1,10 @@
 """One trial: data set spec -> split -> fit -> score -> model package.
 
-Knows nothing of Katib, registries or servers; a trial is `python -m trainer` in a container or on this machine.
+Knows nothing of Katib, registries or servers; a trial is `python -m trainer` in a container or on this machine. Only
+what is light to import stands here: `trainer.dataset` brings pandas, `trainer.recipe` scikit-learn.
 """
 
-from trainer.dataset import Dataset, Part, load_dataset
 from trainer.errors import DataError, ParameterError, TrainerError
-from trainer.recipe import Recipe
-from trainer.spec import DataSetSpec, load_spec
+from trainer.spec import DataSetSpec, builtin_names, load_spec
 
-__all__ = [
-    "DataError",
-    "DataSetSpec",
-    "Dataset",
-    "ParameterError",
-    "Part",
-    "Recipe",
-    "TrainerError",
-    "load_dataset",
-    "load_spec",
-]
+__all__ = ["DataError", "DataSetSpec", "ParameterError", "TrainerError", "builtin_names", "load_spec"]

@@ -59,9 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--data", required=True, help=f"a built-in data set ({', '.join(builtin_names())}) or the path of a spec (.toml)"
+        "--data",
+        required=True,
+        help=f"a built-in data set ({', '.join(builtin_names())}) or the path of a spec (.toml)",
     )
-    parser.add_argument("--include", action="append", default=[], metavar="COLUMN", help="learn from a dropped column too")
+    parser.add_argument(
+        "--include", action="append", default=[], metavar="COLUMN", help="learn from a dropped column too"
+    )
     parser.add_argument("--model", choices=list(LEARNERS), default="random_forest", help="default: random_forest")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the model package here")
     parser.add_argument("--seed", type=_integer(0, 2**32 - 1), default=0, help="of the model; default: 0")

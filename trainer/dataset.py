@@ -93,7 +93,7 @@ def _target(column: "pd.Series[Any]", spec: DataSetSpec) -> tuple[NDArray[np.flo
             f"target {spec.target}, line {line}: missing ({missing.size} in all)",
             hint="remove the rows without a target",
         )
-    if column.nunique() == 1:
+    if (column == column.iloc[0]).all():
         raise DataError(f"target {spec.target}: every row says {column.iloc[0]!r}, so there is nothing to learn")
     if spec.task == "regression":
         return typed(column.to_frame(), spec.target, _numeric_target(spec))[1], ()
@@ -128,7 +128,9 @@ def _check_sizes(training: Part, holdout: Part, classes: tuple[Any, ...], spec: 
     for part, name, least in ((training, "training part", MIN_TRAINING), (holdout, "holdout", MIN_HOLDOUT)):
         if len(part.y) < least:
             hint = f"at least {MIN_TRAINING} + {MIN_HOLDOUT} rows are needed; see [split] holdout"
-            raise DataError(f"{spec.name}: too few rows: {len(part.y)} in the {name}, at least {least} needed", hint=hint)
+            raise DataError(
+                f"{spec.name}: too few rows: {len(part.y)} in the {name}, at least {least} needed", hint=hint
+            )
     if np.ptp(training.y) == 0:
         raise DataError(f"target {spec.target}: constant in the training part, so there is nothing to learn")
     for index, label in enumerate(classes):
@@ -151,5 +153,11 @@ def _describe(name: str, kind: str, values: NDArray[Any]) -> Column:
     typical = max(sorted(set(present)), key=present.count)
     categories = tuple(sorted(set(present))) if kind == "categorical" else ()
     return Column.model_validate(
-        {"name": name, "kind": kind, "categories": categories, "nullable": len(present) < len(values), "typical": typical}
+        {
+            "name": name,
+            "kind": kind,
+            "categories": categories,
+            "nullable": len(present) < len(values),
+            "typical": typical,
+        }
     )

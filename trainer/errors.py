@@ -1,8 +1,8 @@
 """Every error this room raises.
 
-    TrainerError
-    ├── DataError         a data set spec or its table cannot be used
-    └── ParameterError    a hyperparameter is out of its range
+TrainerError
+├── DataError         a data set spec or its table cannot be used
+└── ParameterError    a hyperparameter is out of its range
 """
 
 

@@ -47,7 +47,9 @@ def _xgboost(estimator: Any, n_features: int) -> tuple[FlatForest, Output]:  # n
     learner = json.loads(estimator.get_booster().save_raw("json"))["learner"]
     model = learner["gradient_booster"]["model"]
     n_outputs = max(1, int(learner["learner_model_param"]["num_class"]))
-    trees = [_xgboost_tree(tree, column, n_outputs) for tree, column in zip(model["trees"], model["tree_info"], strict=True)]
+    trees = [
+        _xgboost_tree(tree, column, n_outputs) for tree, column in zip(model["trees"], model["tree_info"], strict=True)
+    ]
     base = np.atleast_1d(json.loads(learner["learner_model_param"]["base_score"])).astype(np.float64)
     objective = learner["objective"]["name"]
     link = {"binary:logistic": "logistic", "multi:softprob": "softmax"}.get(objective, "identity")
@@ -89,7 +91,7 @@ class _Nodes:
             "threshold": np.where(leaf, 0, self.threshold).astype(np.float32),
             "left": np.where(leaf, own, self.left + start).astype(np.int32),
             "right": np.where(leaf, own, self.right + start).astype(np.int32),
-            "missing_left": np.where(leaf, False, self.missing_left),
+            "missing_left": self.missing_left & ~leaf,
             "value": np.where(leaf[:, None], self.value, 0.0).astype(np.float64),
         }
 

@@ -46,7 +46,9 @@ class RandomForest(_Hyperparameters):
     min_samples_leaf: Annotated[int, Integer, Field(ge=1, le=100_000, description="an integer from 1 to 100000")] = 1
     max_features: Annotated[
         Share | Literal["sqrt", "log2"] | None,
-        Field(description="a share above 0 and up to 1, sqrt or log2; default 1 for regression, sqrt for classification"),
+        Field(
+            description="a share above 0 and up to 1, sqrt or log2; default 1 for regression, sqrt for classification"
+        ),
     ] = None
     max_samples: Annotated[
         Share | None,

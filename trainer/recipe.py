@@ -28,7 +28,9 @@ class Recipe:
     seed: int
 
     @classmethod
-    def make(cls, algorithm: str, task: str, values: dict[str, Any], seed: int, *, smallest_target: float = 0) -> "Recipe":
+    def make(
+        cls, algorithm: str, task: str, values: dict[str, Any], seed: int, *, smallest_target: float = 0
+    ) -> "Recipe":
         """Check the values and fill in what depends on the task.
 
         Raises:

@@ -59,7 +59,7 @@ def _from_sklearn(name: str, target: str) -> pd.DataFrame:
     from sklearn import datasets  # noqa: PLC0415 - 0.3 s that a CSV does not need
 
     loader = getattr(datasets, f"load_{name}", None)
-    if loader is None or "as_frame" not in loader.__code__.co_varnames and not hasattr(loader, "__wrapped__"):
+    if loader is None or ("as_frame" not in loader.__code__.co_varnames and not hasattr(loader, "__wrapped__")):
         raise DataError(f"sklearn:{name}: scikit-learn ships no such table", hint="try diabetes, iris, wine")
     frame: pd.DataFrame = loader(as_frame=True).frame
     return frame.rename(columns={"target": target})

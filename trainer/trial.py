@@ -45,7 +45,9 @@ def cross_validate(recipe: Recipe, dataset: Dataset, *, folds: int, seed: int, n
     predicted = [recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs) for fold in splits]
     names = [spec.metric, *(name for name in METRICS[spec.task] if name != spec.metric)]
     return [
-        Score(name, tuple(_rate(spec.task, name, part.y[test], p) for (_, test), p in zip(splits, predicted, strict=True)))
+        Score(
+            name, tuple(_rate(spec.task, name, part.y[test], p) for (_, test), p in zip(splits, predicted, strict=True))
+        )
         for name in names
     ]
 
@@ -132,7 +134,8 @@ def _golden_rows(dataset: Dataset) -> list[dict[str, Any]]:
 
 def _missing(table: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
     flags = [[_plain(value) is None for value in values] for values in table.values()]
-    return np.asarray(flags).any(axis=0)
+    some: NDArray[np.bool_] = np.logical_or.reduce(flags)
+    return some
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
