@@ -1,23 +1,19 @@
 """The search: Katib's Experiment, read, checked, and run on this machine as Katib would run it.
 
-Uses nothing of the other rooms; knows trials only as commands that print metric lines.
+Uses nothing of the other rooms; knows trials only as commands that print metric lines. The engine itself, which brings
+Optuna, is `katib.engine`.
 """
 
-
-from katib.engine import Engine, Events, Result
 from katib.errors import EngineError, InvalidExperiment, KatibError, SpaceExhausted
 from katib.experiment import Experiment, read_experiment
 from katib.lint import Finding, lint
 
 __all__ = [
-    "Engine",
     "EngineError",
-    "Events",
     "Experiment",
     "Finding",
     "InvalidExperiment",
     "KatibError",
-    "Result",
     "SpaceExhausted",
     "lint",
     "read_experiment",

@@ -87,7 +87,9 @@ ALGORITHMS: dict[str, Algorithm] = {
 def settings_problems(name: str, settings: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield (setting, message) for each setting that the algorithm's service would refuse."""
     known = ALGORITHMS[name].settings
-    for setting, value in settings.items() if known is not None else ():
+    if known is None:
+        return
+    for setting, value in settings.items():
         if setting not in known:
             hint = "; the seed is called random_state" if setting == "seed" else ""
             yield setting, f"{setting} is not a setting of {name} (known: {', '.join(known)}){hint}"

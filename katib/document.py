@@ -45,7 +45,9 @@ def read_document(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidExperiment(f"{path}: {getattr(error, 'strerror', None) or error}", hint="check the path") from error
+        raise InvalidExperiment(
+            f"{path}: {getattr(error, 'strerror', None) or error}", hint="check the path"
+        ) from error
     return parse_document(text, source=str(path))
 
 

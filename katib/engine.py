@@ -1,8 +1,8 @@
 """The local engine: runs an Experiment's trials as subprocesses, as Katib would run them as Jobs.
 
 Two schedules. As Katib: whenever a trial ends, one more is asked for. With the annotation
-`tunegate.dev/schedule: batch`: `parallelTrialCount` points are asked for, all are run, then the next; the same seed then
-gives the same trials, byte for byte, on any number of CPUs and across any interruption.
+`tunegate.dev/schedule: batch`: `parallelTrialCount` points are asked for, all are run, then the next; the same seed
+then gives the same trials, byte for byte, on any number of CPUs and across any interruption.
 
 Where it differs from Katib on purpose: trials without metrics count towards maxTrialCount also when launching (Katib
 makes more trials than asked for); not-a-number never becomes the optimum; a failed trial is replaced by another point,
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from katib.errors import EngineError, SpaceExhausted
 from katib.experiment import Experiment
-from katib.folder import META, STATUS, TRIALS, JOURNAL, locked
+from katib.folder import JOURNAL, META, STATUS, TRIALS, locked
 from katib.launcher import Launcher
 from katib.lifecycle import Course, run_trial
 from katib.medianstop import stop_rule
@@ -85,7 +85,11 @@ class Engine:
     places: Places
     first: Mapping[str, object] = field(default_factory=dict)
     preload: Sequence[str] = ()
-    cpus: int = field(default_factory=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    cpus: int = field(
+        default_factory=lambda: (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
+    )
     events: Events | None = None
     clock: Callable[[], datetime] = _utc
     _journal: Journal = field(init=False)
@@ -135,7 +139,9 @@ class Engine:
         if self.experiment.batch and active:
             return "", []
         limit = self.experiment.spec.get("maxTrialCount")
-        room = self.experiment.parallel if limit is None else min(self.experiment.parallel, limit - len(trials) + active)
+        room = (
+            self.experiment.parallel if limit is None else min(self.experiment.parallel, limit - len(trials) + active)
+        )
         if room <= active:
             return "", []
         try:
@@ -163,7 +169,9 @@ class Engine:
     def _create(self, index: int, assignments: dict[str, str]) -> Trial:
         content = json.dumps([self.experiment.digest, index, assignments], sort_keys=True).encode()
         number = int.from_bytes(hashlib.sha256(content).digest())
-        letters = [NAME_CHARACTERS[number // len(NAME_CHARACTERS) ** i % len(NAME_CHARACTERS)] for i in range(NAME_LENGTH)]
+        letters = [
+            NAME_CHARACTERS[number // len(NAME_CHARACTERS) ** i % len(NAME_CHARACTERS)] for i in range(NAME_LENGTH)
+        ]
         name = f"{self.experiment.name}-{''.join(letters)}"
         trial = Trial(index=index, name=name, assignments=assignments, created=self._now())
         self._journal.write(trial)

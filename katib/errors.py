@@ -1,9 +1,9 @@
 """Every error this room raises.
 
-    KatibError
-    ├── InvalidExperiment   the document cannot be run; carries lint's findings
-    ├── SpaceExhausted      every point of a finite search space has been tried
-    └── EngineError         the local engine cannot start or go on
+KatibError
+├── InvalidExperiment   the document cannot be run; carries lint's findings
+├── SpaceExhausted      every point of a finite search space has been tried
+└── EngineError         the local engine cannot start or go on
 """
 
 from collections.abc import Sequence

@@ -116,7 +116,9 @@ def to_experiment(document: Document) -> Experiment:
     if errors := [finding for finding in findings if finding.severity == "error"]:
         lines = "\n".join(f"  {finding}" for finding in errors)
         raise InvalidExperiment(
-            f"{document.source}: {len(errors)} error(s)\n{lines}", findings=findings, hint="mend them, then `tunegate lint`"
+            f"{document.source}: {len(errors)} error(s)\n{lines}",
+            findings=findings,
+            hint="mend them, then `tunegate lint`",
         )
     value = with_defaults(document.value)
     metadata = value["metadata"]

@@ -51,7 +51,9 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise EngineError(f"{path} is being run by another process", hint="wait for it, or start a new run") from error
+            raise EngineError(
+                f"{path} is being run by another process", hint="wait for it, or start a new run"
+            ) from error
         yield
 
 

@@ -80,7 +80,9 @@ class Launcher:
     _listener: "asyncio.Task[None] | None" = None
 
     async def __aenter__(self) -> Self:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM)
+        self._control, theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+        )
         with theirs:
             # By path and with -P: neither this package's imports nor this folder are wanted in the trials' parent.
             command = (sys.executable, "-P", nursery.__file__, str(theirs.fileno()), *self.preload)

@@ -166,7 +166,9 @@ def _judge(trial: Trial, attempt: Attempt, outcome: Exit) -> Trial:
         message = f"Trial has failed. Job message: {why}"
         return replace(trial, state="Failed", reason="TrialFailed. Job reason: BackoffLimitExceeded", message=message)
     finished = "Job message: Reached expected number of succeeded pods"
-    state, words = ("Succeeded", "Trial has succeeded") if objective_seen else ("MetricsUnavailable", "Metrics are not available")
+    state, words = (
+        ("Succeeded", "Trial has succeeded") if objective_seen else ("MetricsUnavailable", "Metrics are not available")
+    )
     reason = ("TrialSucceeded" if objective_seen else "MetricsUnavailable") + ". Job reason: CompletionsReached"
     return replace(
         trial, state=state, reason=reason, message=f"{words}. {finished}", observation=observation, series=series

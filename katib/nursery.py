@@ -39,7 +39,7 @@ class Nursery:
             os.set_blocking(end, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self.kill_all() or sys.exit(0))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the engine, and the engine decides
         try:
             while self._step(wake):
@@ -54,7 +54,8 @@ class Nursery:
                 os.killpg(pid, signal.SIGKILL)
 
     def _step(self, wake: int) -> bool:
-        ready, _, _ = select.select([self.control, wake], [], [])
+        watched: list[socket.socket | int] = [self.control, wake]
+        ready, _, _ = select.select(watched, [], [])
         if wake in ready:
             with suppress(BlockingIOError):
                 os.read(wake, 4096)

@@ -142,7 +142,9 @@ def _command(at: FieldPath, container: dict[str, Any]) -> Iterator[Problem]:
         message = "only `sh -c` and `bash -c` are recognised: this one is wrapped again and runs its first word alone"
         yield Problem("K233", (*at, "command"), message, 'begin with "sh", "-c"')
     elif odd := [word for word in words if SHELL_CHARACTERS.search(PLACEHOLDER.sub("x", word))]:
-        message = f"Katib joins the command without quoting, so the shell reads {odd[0]!r} anew; here it is passed as it is"
+        message = (
+            f"Katib joins the command without quoting, so the shell reads {odd[0]!r} anew; here it is passed as it is"
+        )
         yield warning("K242", (*at, "command"), message)
 
 
@@ -163,4 +165,6 @@ def _pod_locally(document: Document) -> Iterator[Problem]:
         yield warning("K308", (*POD_SPEC, "containers"), "only the primary container is run locally")
     for at, volume in items(document, *POD_SPEC, "volumes"):
         if other := set(volume) - {"name", *LOCAL_VOLUMES}:
-            yield Problem("K309", at, f"{', '.join(sorted(other))} is not mounted locally", f"use {', '.join(LOCAL_VOLUMES)}")
+            yield Problem(
+                "K309", at, f"{', '.join(sorted(other))} is not mounted locally", f"use {', '.join(LOCAL_VOLUMES)}"
+            )

@@ -115,7 +115,9 @@ class Search:
         self, seen: Sequence[Seen], sampler: str, first: Assignments, rng: np.random.Generator
     ) -> Iterator[Assignments]:
         axes = {p.name: _Axis(p) for p in self.parameters}
-        history = [_frozen(trial, axes) for trial in seen if all(axes[n].p.contains(v) for n, v in trial.assignments.items())]
+        history = [
+            _frozen(trial, axes) for trial in seen if all(axes[n].p.contains(v) for n, v in trial.assignments.items())
+        ]
         study = optuna.create_study(
             direction="minimize" if self.minimize else "maximize",
             sampler=self._sampler(sampler, int(rng.integers(2**31)), history),
@@ -166,7 +168,7 @@ class _Axis:
         if self.p.kind == "categorical":
             return str(value)
         if self.p.kind == "discrete":
-            return self.p.choices[value]
+            return str(self.p.choices[value])
         return self.p.from_unit(value) if self.unit else self.p.snap(value)
 
     @property

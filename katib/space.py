@@ -1,8 +1,8 @@
 """The search space: parameters with Katib's types and string values.
 
 Katib's services disagree about `step` (skopt ignores it, hyperopt rounds to multiples of it, Optuna counts from min).
-Here a value is always `min + k * step`, never above max. `normal` is cut off at min and max, with the mean in the middle
-and six standard deviations between the ends; `logNormal` is the same on a log scale.
+Here a value is always `min + k * step`, never above max. `normal` is cut off at min and max, with the mean in the
+middle and six standard deviations between the ends; `logNormal` is the same on a log scale.
 """
 
 import math

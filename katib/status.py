@@ -36,7 +36,9 @@ def ending(experiment: Experiment, trials: Sequence[Trial]) -> str:
     failed = sum(trial.state in {"Failed", "MetricsUnavailable"} for trial in done)
     values = [trial.value(experiment.metric, experiment.strategy) for trial in done]
     if experiment.goal is not None:
-        reached = [v <= experiment.goal if experiment.minimize else v >= experiment.goal for v in values if v is not None]
+        reached = [
+            v <= experiment.goal if experiment.minimize else v >= experiment.goal for v in values if v is not None
+        ]
         if any(reached):
             return "goal"
     limit = spec.get("maxFailedTrialCount")

@@ -73,7 +73,8 @@ class Journal:
                 os.fsync(file.fileno())
         except OSError as error:
             raise EngineError(
-                f"{self.path}: {error.strerror}", hint="free some space, then go on with --resume; no finished trial is lost"
+                f"{self.path}: {error.strerror}",
+                hint="free some space, then go on with --resume; no finished trial is lost",
             ) from error
         self.trials[trial.index] = trial
 
