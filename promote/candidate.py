@@ -58,7 +58,9 @@ def _objective(trial: Mapping[str, Any], objective: Mapping[str, Any]) -> float 
     default = "min" if objective["type"] == "minimize" else "max"
     strategies = {s["name"]: s["value"] for s in objective.get("metricStrategies", ())}
     metrics = trial.get("status", {}).get("observation", {}).get("metrics", ())
-    entry = next((m for m in metrics if m.get("name") == name), {})  # in random order, and without empty fields
+    entry: Mapping[str, str] = next(
+        (m for m in metrics if m.get("name") == name), {}
+    )  # in random order, and without empty fields
     text = entry.get(strategies.get(name, default), "unavailable")
     return _finite(entry.get("latest", "") if text == "unavailable" else text)
 

@@ -12,8 +12,8 @@ from registry import Entry
 class DeployDetails(BaseModel):
     """Contents of the file; its JSON schema is `promote/deploy_details.schema.json`.
 
-    Each model is `{<metric>, version, uri}` or null: `old_model` was in production before, `new_model` is the candidate,
-    `prod_model` is in production now. The metric is the cross-validated one, never the holdout's.
+    Each model is `{<metric>, version, uri}` or null: `old_model` was in production before, `new_model` is the
+    candidate, `prod_model` is in production now. The metric is the cross-validated one, never the holdout's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

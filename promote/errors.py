@@ -1,8 +1,8 @@
 """Every error this room raises.
 
-    PromoteError
-    ├── NoCandidate    no trial has succeeded with a finite objective
-    └── SmokeFailed    the service does not answer as the promoted package does; the promotion was reverted
+PromoteError
+├── NoCandidate    no trial has succeeded with a finite objective
+└── SmokeFailed    the service does not answer as the promoted package does; the promotion was reverted
 """
 
 

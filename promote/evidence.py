@@ -58,5 +58,8 @@ def worst_slice(
         mine, other = candidate[each.rows], champion[each.rows]
         factor = float(mine.mean() / other.mean()) if other.mean() > 0 else np.inf * float(mine.mean() > 0)
         if factor > worst_factor and compare(mine, other, resamples=resamples, seed=seed).p_better >= 1 - doubt:
-            worst, worst_factor = f"{each.name}: {factor:.2f} times the champion's loss ({each.rows.sum()} rows)", factor
+            worst, worst_factor = (
+                f"{each.name}: {factor:.2f} times the champion's loss ({each.rows.sum()} rows)",
+                factor,
+            )
     return worst

@@ -74,7 +74,9 @@ def judge(contest: Contest, policy: GatePolicy) -> Verdict:
     if any(not check.passed for check in blocking):  # nothing can be scored, or it would mean nothing
         return _verdict(contest, policy, blocking, model=candidate.manifest.name, metric=candidate.manifest.metric)
     scored = list(trial.scored())
-    verdict = _verdict(contest, policy, [*blocking, *scored], model=candidate.manifest.name, metric=candidate.manifest.metric)
+    verdict = _verdict(
+        contest, policy, [*blocking, *scored], model=candidate.manifest.name, metric=candidate.manifest.metric
+    )
     evidence = {"recipe": trial.recipe, "holdout": trial.holdout, "excluded": trial.excluded}
     return verdict.model_copy(update=evidence)
 
@@ -83,7 +85,10 @@ def _verdict(contest: Contest, policy: GatePolicy, checks: list[Check], *, model
     first = contest.champion is None
     decision = decide(tuple(checks))
     if decision == "promote" and policy.approval == "manual":
-        checks = [*checks, Check(name="approval", passed=False, detail="waits for `tunegate approve`", otherwise="hold")]
+        checks = [
+            *checks,
+            Check(name="approval", passed=False, detail="waits for `tunegate approve`", otherwise="hold"),
+        ]
         decision = "hold"
     failed = tuple(f"{check.name}: {check.detail}" for check in checks if not check.passed)
     winning = "first model: nothing was in production" if first else "better than the champion by both keys"
@@ -165,7 +170,9 @@ class _Trial:
         detail = "the champion's columns" if same else "columns differ from the champion's: --allow-schema-change"
         yield Check(name="schema", passed=same or self.policy.allow_schema_change, detail=detail)
         same = mine.fingerprint == theirs.fingerprint
-        detail = f"champion trained on {theirs.fingerprint[:12]}" + ("" if same else ": --allow-new-data to compare now")
+        detail = f"champion trained on {theirs.fingerprint[:12]}" + (
+            "" if same else ": --allow-new-data to compare now"
+        )
         yield Check(name="fingerprint", passed=same or self.policy.allow_new_data, detail=detail)
         different = self.candidate.digest != champion.digest
         detail = "another package than the champion's" if different else "the candidate is the champion's own package"
@@ -235,13 +242,17 @@ class _Trial:
                 resamples=policy.resamples,
                 seed=policy.seed,
             )
-            yield Check(name="worst slice", passed=not found, detail=found or "no slice clearly worse", otherwise="keep")
+            yield Check(
+                name="worst slice", passed=not found, detail=found or "no slice clearly worse", otherwise="keep"
+            )
             top, limit = float(mine.max()), policy.max_error_ratio * float(theirs.max())
             detail = f"largest row loss {top:.4g}, at most {limit:.4g}"
             yield Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
         yield self._range()
         work = package.forest.n_trees * package.forest.depth
-        yield Check(name="work", passed=work <= policy.max_work, detail=f"{work} decisions a row, at most {policy.max_work}")
+        yield Check(
+            name="work", passed=work <= policy.max_work, detail=f"{work} decisions a row, at most {policy.max_work}"
+        )
         detail = f"{package.size} bytes, at most {policy.max_bytes}"
         yield Check(name="size", passed=package.size <= policy.max_bytes, detail=detail)
 
@@ -252,7 +263,9 @@ class _Trial:
             low, high = 0.0, 1.0
         margin = RANGE_MARGIN * (high - low)
         inside = bool((predicted >= low - margin).all() and (predicted <= high + margin).all())
-        detail = f"predictions from {predicted.min():.4g} to {predicted.max():.4g}, training from {low:.4g} to {high:.4g}"
+        detail = (
+            f"predictions from {predicted.min():.4g} to {predicted.max():.4g}, training from {low:.4g} to {high:.4g}"
+        )
         return Check(name="prediction range", passed=inside, detail=detail)
 
     def _losses(self, package: ModelPackage) -> Floats:
@@ -273,7 +286,9 @@ class _Trial:
         found = []
         for column in self.candidate.manifest.columns:
             values = self.data.table[column.name][self.fresh]
-            found += _numeric_slices(column.name, values) if column.kind == "numeric" else _value_slices(column.name, values)
+            found += (
+                _numeric_slices(column.name, values) if column.kind == "numeric" else _value_slices(column.name, values)
+            )
         return [each for each in found if each.rows.sum() >= MIN_SLICE]
 
 

@@ -111,17 +111,27 @@ class Promoter:
             PackageError: when its package is damaged.
         """
         current = self._current(model)
-        history = self.ledger.history(model)
-        target = _rollback_target(model, history, current, to)
+        target = self.rollback_target(model, to=to)
         package = self.store.open(target.promotion.sha256)
         entry = self._entry(model, package.digest, current).model_copy(
             update={
                 "kind": "rollback",
                 "reasons": (reason or f"back to promotion {target.promotion.number}",),
-                **target.promotion.model_dump(include={"experiment", "trial", "fingerprint", "metric", "score", "git_commit"}),
+                **target.promotion.model_dump(
+                    include={"experiment", "trial", "fingerprint", "metric", "score", "git_commit"}
+                ),
             }
         )
         return self._carry_out(entry, package)
+
+    def rollback_target(self, model: str, *, to: int | None = None) -> Entry:
+        """Return the promotion that a rollback would return to.
+
+        Raises:
+            PromoteError: when there is none, or it is the champion already.
+        """
+        history = self.ledger.history(model)
+        return _rollback_target(model, history, champion(history), to)
 
     def repair(self, model: str, *, force: bool = False) -> list[str]:
         """Finish or undo what a crashed run left, and let the pointer follow the ledger.
@@ -211,7 +221,8 @@ class Promoter:
         if pointer == wanted and not problem:
             return []
         self._set(model, current)
-        was = problem or f"it named promotion {pointer.number}" if pointer or problem else "it was missing"
+        named = f"it named promotion {pointer.number}" if pointer else "it was missing"
+        was = problem or named
         return [f"the pointer of {model} follows the ledger again ({was})"]
 
     def _revert(self, entry: Entry, note: str) -> Entry:

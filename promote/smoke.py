@@ -50,7 +50,12 @@ class SmokeReport(BaseModel):
 
 
 def smoke(
-    url: str, package: ModelPackage, *, timeout: float = 30.0, max_latency: float = 0.25, client: httpx.Client | None = None
+    url: str,
+    package: ModelPackage,
+    *,
+    timeout: float = 30.0,
+    max_latency: float = 0.25,
+    client: httpx.Client | None = None,
 ) -> SmokeReport:
     """Test a service against the package it should serve.
 
@@ -94,7 +99,7 @@ def _version(session: httpx.Client, package: ModelPackage, timeout: float) -> tu
 
 def _served(session: httpx.Client) -> str:
     try:
-        return session.get("/version").headers.get(VERSION_HEADER, "")
+        return str(session.get("/version").headers.get(VERSION_HEADER, ""))
     except httpx.TransportError:
         return ""
 

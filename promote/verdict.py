@@ -1,5 +1,6 @@
 """The verdict: what was decided, by which checks, on which evidence. No clock and no machine in it, so the same inputs
-and seed give the same bytes."""
+and seed give the same bytes.
+"""
 
 import hashlib
 from typing import Literal
