@@ -1,0 +1,30 @@
+"""Errors as problem details (RFC 9457), naming the field where there is one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+MEDIA_TYPE = "application/problem+json"
+NOT_FOUND, METHOD, TOO_LARGE, UNPROCESSABLE, INTERNAL, UNAVAILABLE = 404, 405, 413, 422, 500, 503
+
+
+class Problem(Exception):
+    """An answer that is not a prediction."""
+
+    def __init__(self, status: int, title: str, detail: str = "", errors: Sequence[dict[str, str]] = ()) -> None:
+        super().__init__(detail or title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.errors = list(errors)
+
+    def response(self) -> JSONResponse:
+        """Return the problem as an answer."""
+        content: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
+        if self.detail:
+            content["detail"] = self.detail
+        if self.errors:
+            content["errors"] = self.errors
+        headers = {"Retry-After": "1"} if self.status == UNAVAILABLE else {}
+        return JSONResponse(content, self.status, headers, MEDIA_TYPE)
