@@ -1,0 +1,185 @@
+"""`gate`, `promote`, `approve`, `rollback`, `history` and `repair`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tunegate.commands import options
+from tunegate.console import console, emit, say, show_verdict
+from tunegate.errors import VERDICT_CODES, ExitCode
+
+Trial = Annotated[str | None, typer.Option(help="A trial's name.", show_default="the newest run's best")]
+Package = Annotated[Path | None, typer.Option(help="A model package's folder, instead of a trial's.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (gate, promote, approve, rollback, history, repair):
+        app.command()(command)
+
+
+def gate(
+    trial: Trial = None,
+    package: Package = None,
+    data: options.Data = None,
+    include: options.Include = None,
+    state: options.State = None,
+    store: options.Store = None,
+    cpus: options.Cpus = None,
+    mode: options.Mode = None,
+    allow_new_data: options.NewData = False,
+    allow_schema_change: options.NewSchema = False,
+    json: options.Json = False,
+) -> int:
+    """Judge a candidate against the champion; changes nothing in production.
+
+    Example: tunegate gate --trial boston-forest-cnrb6zqs
+    """
+    from tunegate.deciding import find_candidate
+    from tunegate.deciding import gate as judge
+
+    workspace = options.workspace(
+        data=data, include=include, state=state, store=store, cpus=cpus,
+        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
+    )  # fmt: skip
+    verdict = judge(workspace, find_candidate(workspace, trial=trial, package=package), workspace.settings.gate)
+    show_verdict(verdict)
+    if json:
+        emit(verdict.model_dump(mode="json"))
+    return VERDICT_CODES[verdict.verdict]
+
+
+def promote(
+    trial: Trial = None,
+    package: Package = None,
+    data: options.Data = None,
+    include: options.Include = None,
+    state: options.State = None,
+    store: options.Store = None,
+    url: options.Url = None,
+    cpus: options.Cpus = None,
+    mode: options.Mode = None,
+    allow_new_data: options.NewData = False,
+    allow_schema_change: options.NewSchema = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> int:
+    """Judge a candidate and, where the gate says so, bring it into production.
+
+    Example: tunegate promote --url http://127.0.0.1:8000
+    """
+    if dry_run:
+        return gate(trial, package, data, include, state, store, cpus, mode, allow_new_data, allow_schema_change, json)
+    from tunegate.deciding import decide, find_candidate
+
+    workspace = options.workspace(
+        data=data, include=include, state=state, store=store, url=url, cpus=cpus,
+        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
+    )  # fmt: skip
+    candidate = find_candidate(workspace, trial=trial, package=package)
+    decision = decide(workspace, candidate, workspace.settings.gate, url=workspace.settings.url)
+    show_verdict(decision.verdict)
+    if json:
+        emit(decision.verdict.model_dump(mode="json"))
+    return VERDICT_CODES[decision.verdict.verdict]
+
+
+def approve(
+    data: options.Data = None,
+    include: options.Include = None,
+    state: options.State = None,
+    store: options.Store = None,
+    url: options.Url = None,
+    json: options.Json = False,
+) -> int:
+    """Promote what the latest verdict holds for approval (`gate.approval = "manual"`).
+
+    Example: tunegate approve --url http://127.0.0.1:8000
+    """
+    from tunegate.deciding import approve as approve_held
+
+    workspace = options.workspace(data=data, include=include, state=state, store=store, url=url)
+    decision = approve_held(workspace, url=workspace.settings.url)
+    show_verdict(decision.verdict)
+    if json:
+        emit(decision.verdict.model_dump(mode="json"))
+    return VERDICT_CODES[decision.verdict.verdict]
+
+
+def rollback(
+    to: Annotated[int | None, typer.Option(help="Number of the promotion.", show_default="the one before")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
+    data: options.Data = None,
+    state: options.State = None,
+    store: options.Store = None,
+    url: options.Url = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> int:
+    """Return to an earlier promotion; this is one more promotion in the ledger.
+
+    Example: tunegate rollback --reason "customers complain"
+    """
+    workspace = options.workspace(data=data, state=state, store=store, url=url)
+    promoter = workspace.promoter(url=workspace.settings.url, notify=say)
+    target = promoter.rollback_target(workspace.model, to=to)
+    if dry_run:
+        say(f"would return to promotion {target.promotion.number}, package {target.promotion.sha256[:12]}")
+        return ExitCode.DONE
+    entry = promoter.rollback(workspace.model, to=to, reason=reason)
+    say(f"promotion {entry.promotion.number} is {entry.state}: back to package {entry.promotion.sha256[:12]}")
+    if json:
+        emit(entry.model_dump(mode="json"))
+    return ExitCode.DONE
+
+
+def history(
+    data: options.Data = None,
+    state: options.State = None,
+    json: options.Json = False,
+) -> int:
+    """Show what was in production when, and why.
+
+    Example: tunegate history
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    workspace = options.workspace(data=data, state=state)
+    entries = workspace.ledger.history(workspace.model)
+    if json:
+        emit([entry.model_dump(mode="json") for entry in entries])
+        return ExitCode.DONE
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("no", "when", "state", "kind", "package", "trial", "by", "why"):
+        table.add_column(column, overflow="fold")
+    for entry in entries:
+        p = entry.promotion
+        when = p.created_at.strftime("%Y-%m-%d %H:%M")
+        why = "; ".join(p.reasons) if entry.state != "reverted" or not entry.outcome else entry.outcome.note
+        cells = (str(p.number), when, entry.state, p.kind, p.sha256[:12], p.trial, p.actor, why)
+        table.add_row(*map(escape, cells))
+    console.print(table if entries else f"{workspace.model}: nothing was promoted yet")
+    return ExitCode.DONE
+
+
+def repair(
+    force: Annotated[bool, typer.Option("--force", help="Take over a promotion whose lease still runs.")] = False,
+    data: options.Data = None,
+    state: options.State = None,
+    store: options.Store = None,
+    url: options.Url = None,
+    json: options.Json = False,
+) -> int:
+    """Finish or undo what a crashed run left; let the pointer follow the ledger.
+
+    Example: tunegate repair
+    """
+    workspace = options.workspace(data=data, state=state, store=store, url=url)
+    done = workspace.promoter(url=workspace.settings.url, notify=say).repair(workspace.model, force=force)
+    for sentence in done or ["nothing to repair"]:
+        say(sentence)
+    if json:
+        emit(done)
+    return ExitCode.DONE

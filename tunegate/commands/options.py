@@ -1,0 +1,56 @@
+"""Options that several commands share, and how they become settings."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tunegate.settings import Settings, load_settings
+from tunegate.workspace import Workspace
+
+Data = Annotated[
+    str | None, typer.Option(help="A built-in data set, or the path of a spec (.toml).", show_default="boston")
+]
+Include = Annotated[list[str] | None, typer.Option(help="A dropped column to learn from after all; may be repeated.")]
+State = Annotated[Path | None, typer.Option(help="Folder of runs and verdicts.", show_default=".tunegate")]
+Store = Annotated[Path | None, typer.Option(help="The model store.", show_default="<state>/store")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Url = Annotated[str | None, typer.Option(help="A running service, to smoke-test.")]
+Host = Annotated[str | None, typer.Option(help="Address to serve on.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port to serve on.", show_default="8000", min=1, max=65535)]
+Cpus = Annotated[int | None, typer.Option(help="CPUs to use.", show_default="all", min=1)]
+Mount = Annotated[
+    list[str] | None, typer.Option(help="CLAIM=FOLDER or /MOUNT/PATH=FOLDER, where a trial's volume lies here.")
+]
+Image = Annotated[list[str] | None, typer.Option(help="IMAGE=PYTHON, the interpreter that stands for an image.")]
+NewData = Annotated[bool, typer.Option("--allow-new-data", help="The champion was trained on other data: compare now.")]
+NewSchema = Annotated[bool, typer.Option("--allow-schema-change", help="The columns differ from the champion's.")]
+Mode = Annotated[str | None, typer.Option(help="two-key, or strict-lower (the lower holdout loss wins).")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide, but change nothing in production.")]
+
+
+def workspace(**flags: Any) -> Workspace:  # noqa: ANN401 - settings by name
+    """Put settings and workspace together from a command's flags."""
+    return Workspace(settings(**flags))
+
+
+def settings(**flags: Any) -> Settings:  # noqa: ANN401
+    """Read the settings; `mode`, `allow_new_data` and `allow_schema_change` belong to the gate."""
+    if flags.get("include") is not None:
+        flags["include"] = tuple(flags["include"])
+    for name in ("mounts", "images"):
+        if flags.get(name):
+            flags[name] = dict(_pair(text, name) for text in flags[name])
+    gate = {name: flags.pop(name, None) for name in ("mode", "allow_new_data", "allow_schema_change")}
+    read = load_settings(**flags)
+    changed = {name: value for name, value in gate.items() if value}
+    if not changed:
+        return read
+    return load_settings(**flags, gate={**read.gate.model_dump(), **changed})
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.rpartition("=") if option == "images" else text.partition("=")
+    if not (name and equals and value):
+        raise typer.BadParameter(f"{text!r}: write NAME=VALUE", param_hint=f"--{option.rstrip('s')}")
+    return name, value

@@ -1,0 +1,107 @@
+"""`run`, `tune` and `lint`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tunegate.commands import options
+from tunegate.console import emit, say
+from tunegate.errors import VERDICT_CODES, ExitCode
+
+EXPERIMENT = "manifests/experiment.yaml"
+File = Annotated[Path, typer.Argument(help="The Experiment.", show_default=EXPERIMENT)]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the newest run, which was interrupted.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(tune)
+    app.command()(lint)
+
+
+def run(
+    experiment: File = Path(EXPERIMENT),
+    data: options.Data = None,
+    include: options.Include = None,
+    state: options.State = None,
+    host: options.Host = None,
+    port: options.Port = None,
+    cpus: options.Cpus = None,
+    mount: options.Mount = None,
+    image: options.Image = None,
+    mode: options.Mode = None,
+    allow_new_data: options.NewData = False,
+    allow_schema_change: options.NewSchema = False,
+    resume: Resume = False,
+    serve: Annotated[bool, typer.Option(help="Go on serving after the end.")] = True,
+    json: options.Json = False,
+) -> int:
+    """Tune, gate, promote, serve and smoke-test, all of it.
+
+    Example: tunegate run manifests/experiment.yaml --port 8080
+    """
+    from katib.experiment import read_experiment
+    from tunegate.pipeline import Options
+    from tunegate.pipeline import run as run_all
+
+    workspace = options.workspace(
+        data=data, include=include, state=state, host=host, port=port, cpus=cpus, mounts=mount, images=image,
+        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
+    )  # fmt: skip
+    decision = run_all(workspace, read_experiment(experiment), Options(resume=resume, serve=serve))
+    if json:
+        emit(decision.verdict.model_dump(mode="json"))
+    return VERDICT_CODES[decision.verdict.verdict]
+
+
+def tune(
+    experiment: File = Path(EXPERIMENT),
+    data: options.Data = None,
+    state: options.State = None,
+    store: options.Store = None,
+    cpus: options.Cpus = None,
+    mount: options.Mount = None,
+    image: options.Image = None,
+    resume: Resume = False,
+    json: options.Json = False,
+) -> int:
+    """Run an Experiment's trials on this machine, as Katib would run them as Jobs.
+
+    Example: tunegate tune manifests/experiment.yaml --cpus 4
+    """
+    from katib.experiment import read_experiment
+    from tunegate.tuning import tune as run_trials
+
+    workspace = options.workspace(data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image)
+    result = run_trials(workspace, read_experiment(experiment), resume=resume)
+    status = result.experiment["status"]
+    last = status["conditions"][-1]
+    best = status["currentOptimalTrial"].get("bestTrialName")
+    say(f"{last['message']}; best trial: {best or 'none'}; status: {result.folder}")
+    if json:
+        emit(result.experiment)
+    return ExitCode.DONE if result.succeeded else ExitCode.ERROR
+
+
+def lint(
+    files: Annotated[list[Path], typer.Argument(help="Experiment files.")],
+    json: options.Json = False,
+) -> int:
+    """Check Experiments offline: what Katib refuses, what it hangs on, what this machine cannot run.
+
+    Example: tunegate lint manifests/experiment.yaml
+    """
+    from katib.document import read_document
+    from katib.lint import lint as check
+
+    findings = [finding for file in files for finding in check(read_document(file))]
+    for finding in findings:
+        say(f"{finding.severity}: {finding}")
+    if not findings:
+        say(f"{len(files)} file(s), nothing to mend")
+    if json:
+        emit([asdict(finding) for finding in findings])
+    return ExitCode.USAGE if any(finding.severity == "error" for finding in findings) else ExitCode.DONE

@@ -1,0 +1,90 @@
+"""What people see, on stderr: colours and bars on a terminal, plain lines elsewhere. Results go to stdout."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from promote.verdict import Verdict
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+COLOURS = {"promote": "green", "keep": "yellow", "hold": "yellow", "refuse": "red"}
+
+
+def say(text: str) -> None:
+    """Tell people something."""
+    console.print(escape(text))
+
+
+def emit(document: Any) -> None:  # noqa: ANN401 - JSON
+    """Print a result as JSON on stdout."""
+    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+class Steps:
+    """Counts steps of something that takes over a second."""
+
+    def __init__(self, progress: Progress | None, title: str, total: int | None) -> None:
+        self.progress, self.title, self.total, self.done = progress, title, total, 0
+        self.task = progress.add_task(title, total=total) if progress else None
+
+    def step(self, text: str = "", *, line: str = "") -> None:
+        """Count one; `text` stands beside a bar, `line` is printed where there is no terminal."""
+        self.done += 1
+        if self.progress and self.task is not None:
+            self.progress.update(self.task, advance=1, description=f"{self.title} {escape(text)}".strip())
+            self.progress.refresh()
+        elif line:
+            say(line)
+
+
+@contextmanager
+def steps(title: str, total: int | None) -> Iterator[Steps]:
+    """Show progress while the block runs. It is drawn at each step, without a thread: the gate forks."""
+    if not console.is_terminal:
+        say(title + " ...")
+        yield Steps(None, title, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        shown = Steps(progress, title, total)
+        progress.refresh()
+        yield shown
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Print the checks as a table, then the verdict with its reasons."""
+    table = Table(title=None, box=None, padding=(0, 2, 0, 0))
+    for name in ("", "check", "found"):
+        table.add_column(name, overflow="fold")
+    for check in verdict.checks:
+        mark = "[green]ok[/]" if check.passed else f"[{COLOURS[check.otherwise]}]{check.otherwise}[/]"
+        table.add_row(mark, escape(check.name), escape(check.detail))
+    console.print(table)
+    for line in evidence_lines(verdict):
+        say(line)
+    colour = COLOURS[verdict.verdict]
+    console.print(f"[bold {colour}]{verdict.verdict}[/]: {escape('; '.join(verdict.reasons))}")
+
+
+def evidence_lines(verdict: Verdict) -> Iterator[str]:
+    """Put the two comparisons into sentences."""
+    other = "the champion" if verdict.kind == "promotion" else "the library's defaults"
+    if (found := verdict.recipe) and verdict.candidate:
+        yield (
+            f"{verdict.metric} loss on fresh folds: {found.candidate:.4g}, {other} {found.champion:.4g}; "
+            f"gain {found.gain:.3g}, 90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
+        )
+    other = "the champion" if verdict.kind == "promotion" else "a model without inputs"
+    if found := verdict.holdout:
+        yield (
+            f"{verdict.metric} loss on the holdout: {found.candidate:.4g}, {other} {found.champion:.4g}; "
+            f"gain {found.gain:.3g}, 90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
+        )

@@ -1,0 +1,90 @@
+"""Gate a candidate, and promote it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from promote import Contest, GatePolicy, Ranked, Verdict, judge, rank
+from promote.errors import PromoteError
+from registry import Entry
+from registry.errors import PackageError
+from registry.package import ModelPackage, load_package
+from tunegate.console import steps
+from tunegate.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, the candidate it is about, and what is in production after it."""
+
+    verdict: Verdict
+    candidate: ModelPackage | PackageError
+    before: Entry | None
+    after: Entry | None
+
+
+def candidates(workspace: Workspace, run: Path | None = None) -> list[Ranked]:
+    """Return the trials of a run, by default the newest, ranked."""
+    return rank(workspace.trials(run or workspace.last_run()))
+
+
+def find_candidate(workspace: Workspace, *, trial: str | None, package: Path | None) -> ModelPackage | PackageError:
+    """Return the package to judge: the one named, or the best trial's of the newest run."""
+    if package:
+        try:
+            return load_package(package)
+        except PackageError as error:
+            return error
+    return workspace.trial_package(trial or candidates(workspace)[0].trial)
+
+
+def gate(workspace: Workspace, candidate: ModelPackage | PackageError, policy: GatePolicy) -> Verdict:
+    """Judge a candidate against the champion, on the data as they are now; the verdict is kept."""
+    from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
+    from tunegate.evaluation import evaluation  # noqa: PLC0415
+
+    settings = workspace.settings
+    with steps("gate: both recipes on fresh folds", 2 * policy.repeats * policy.folds) as shown:
+        dataset = load_dataset(settings.data, include=settings.include)
+        data = evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
+        verdict = judge(Contest(candidate, workspace.champion_package(), data), policy)
+    workspace.save_verdict(verdict)
+    return verdict
+
+
+def decide(
+    workspace: Workspace, candidate: ModelPackage | PackageError, policy: GatePolicy, *, url: str = ""
+) -> Decision:
+    """Judge a candidate and, where the verdict says so, promote it; deploy_details.json is written either way.
+
+    Raises:
+        SmokeFailed: when the service did not answer as it should; the promotion was reverted.
+        Conflict, InFlight: when another promotion was faster.
+    """
+    promoter = workspace.promoter(url=url)
+    for sentence in promoter.repair(workspace.model):
+        promoter.notify(sentence)
+    before = workspace.champion()
+    verdict = gate(workspace, candidate, policy)
+    try:
+        if verdict.verdict == "promote" and isinstance(candidate, ModelPackage):
+            promoter.promote(candidate, verdict)
+    finally:
+        after = workspace.champion()
+        workspace.save_details(verdict, before, after)
+    return Decision(verdict, candidate, before, after)
+
+
+def approve(workspace: Workspace, *, url: str = "") -> Decision:
+    """Promote what the latest verdict holds for approval; it is judged once more, for the world may have changed.
+
+    Raises:
+        PromoteError: when the latest verdict does not wait for approval.
+    """
+    held = workspace.latest_verdict()
+    waiting = [check.name for check in held.checks if not check.passed] == ["approval"]
+    if held.verdict != "hold" or not waiting or held.candidate is None:
+        raise PromoteError(f"the latest verdict is {held.verdict}: nothing waits for approval", hint="`tunegate gate`")
+    candidate = workspace.trial_package(held.candidate.trial)
+    if isinstance(candidate, ModelPackage) and candidate.digest != held.candidate.sha256:
+        raise PromoteError("the candidate's package is not the one that was judged", hint="run `tunegate gate` again")
+    return decide(workspace, candidate, held.policy.model_copy(update={"approval": "auto"}), url=url)

@@ -1,0 +1,125 @@
+"""Settings: flags > environment (`TUNEGATE_...`, nested ones as `TUNEGATE_GATE__MODE`) > `tunegate.toml` > defaults."""
+
+import getpass
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from promote.policy import GatePolicy
+from tunegate.errors import UsageError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _actor() -> str:
+    try:
+        return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
+
+
+class Settings(BaseSettings):
+    """All settings.
+
+    Attributes:
+        data: a built-in data set's name, or the path of a spec (.toml).
+        include: dropped columns to learn from after all.
+        state: folder of runs, verdicts, and by default of store and ledger.
+        store: the model store's root; below `state` by default.
+        ledger: the SQLite ledger's file; below `state` by default.
+        store_uri: how others address the store, for deploy_details.json; `file://` and the path by default.
+        details: where deploy_details.json is written; below `state` by default.
+        host: address to serve on.
+        port: port to serve on.
+        url: a running service's address, for smoke tests; where empty, nothing is smoke-tested.
+        actor: who promotes.
+        mounts: claim, volume or mount path -> folder, for local trials.
+        images: image -> interpreter, for local trials.
+        cpus: CPUs to use; all where 0.
+        keep_runs: how many runs of an Experiment are kept.
+        gate: see `promote.policy.GatePolicy`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TUNEGATE_",
+        env_nested_delimiter="__",
+        toml_file="tunegate.toml",
+        extra="forbid",
+    )
+
+    data: str = "boston"
+    include: tuple[str, ...] = ()
+    state: Path = Path(".tunegate")
+    store: Path | None = None
+    ledger: Path | None = None
+    store_uri: str = ""
+    details: Path | None = None
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    url: str = ""
+    actor: str = Field(default_factory=_actor, validation_alias=AliasChoices("actor", "TUNEGATE_ACTOR"))
+    mounts: dict[str, Path] = {}
+    images: dict[str, str] = {}
+    cpus: Annotated[int, Field(ge=0)] = 0
+    keep_runs: Annotated[int, Field(ge=1)] = 10
+    gate: GatePolicy = GatePolicy()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources; a dotenv file is not read."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def store_path(self) -> Path:
+        """Where the model store is."""
+        return self.store or self.state / "store"
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the ledger is."""
+        return self.ledger or self.state / "ledger.db"
+
+    @property
+    def details_path(self) -> Path:
+        """Where deploy_details.json is written."""
+        return self.details or self.state / "deploy_details.json"
+
+    @property
+    def uri(self) -> str:
+        """The store's address for others."""
+        return self.store_uri or self.store_path.resolve().as_uri()
+
+    @property
+    def address(self) -> str:
+        """The served address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - whatever flags there are
+    """Read the settings; flags that are None were not given.
+
+    Raises:
+        UsageError: naming the setting and where it can be set.
+    """
+    given = {name: value for name, value in flags.items() if value is not None and value != ()}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+        raise UsageError(
+            f"settings: {'; '.join(lines)}", hint="a flag, an environment variable TUNEGATE_..., or tunegate.toml"
+        ) from error
+    except ValueError as error:  # broken TOML, or JSON in an environment variable
+        raise UsageError(f"settings: {error}", hint="look at tunegate.toml and at TUNEGATE_... variables") from error

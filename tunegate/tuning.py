@@ -1,0 +1,140 @@
+"""Run an Experiment on this machine."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+from katib.algorithms import describe
+from katib.engine import Engine, Result
+from katib.experiment import Experiment
+from katib.folder import META, STATUS, locked, new_run, prune, runs
+from katib.template import Places
+from katib.trials import Trial
+from registry.package import ModelPackage
+from trainer.hyperparameters import LEARNERS, parse
+from tunegate.console import Steps, say, steps
+from tunegate.errors import UsageError
+from tunegate.workspace import Workspace
+
+CLAIM = "tunegate-models"
+PRELOAD = ("trainer",)
+
+
+def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) -> Result:
+    """Run an Experiment to its end; the result's folder holds its status.
+
+    Args:
+        workspace: where runs and packages go.
+        experiment: what to run.
+        resume: go on with the newest run, which must not have ended.
+
+    Raises:
+        UsageError: when there is nothing to resume.
+        EngineError: when the run cannot start or go on.
+    """
+    folder = _resumable(workspace, experiment) if resume else new_run(workspace.experiments, experiment.name)
+    prune(workspace.experiments, experiment.name, keep=workspace.settings.keep_runs)
+    say(f"{experiment.name}: {describe(experiment.algorithm)}")
+    total = experiment.spec.get("maxTrialCount")
+    with steps(f"tuning {experiment.name}", total) as shown:
+        engine = Engine(
+            experiment,
+            folder,
+            _places(workspace, experiment),
+            first=first_parameters(workspace),
+            preload=PRELOAD,
+            events=_Progress(experiment, shown),
+        )
+        if workspace.settings.cpus:
+            engine.cpus = workspace.settings.cpus
+        return asyncio.run(_until_told(engine))
+
+
+def first_parameters(workspace: Workspace) -> dict[str, object]:
+    """Return the champion's hyperparameters, or the library's defaults, for trial 0."""
+    package = workspace.champion_package()
+    if isinstance(package, ModelPackage):
+        return dict(package.manifest.parameters)
+    learner = next(iter(LEARNERS))
+    return dict(parse(learner, {}).for_task(workspace.spec.task).model_dump())
+
+
+async def _until_told(engine: Engine) -> Result:
+    """Run; SIGTERM ends it as Ctrl-C does."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - inside asyncio.run
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await engine.run()
+
+
+def _resumable(workspace: Workspace, experiment: Experiment) -> Path:
+    known = runs(workspace.experiments, experiment.name)
+    for run in reversed(known):
+        if (run / META).exists():
+            if _ended(run):
+                raise UsageError(
+                    f"{run} has ended: there is nothing to resume", hint="leave --resume out for a new run"
+                )
+            return run
+    raise UsageError(f"no run of {experiment.name} to resume", hint="leave --resume out for a new run")
+
+
+def unfinished(workspace: Workspace, experiment: Experiment) -> Path | None:
+    """Return the newest run when it was interrupted: begun, not ended, and nobody is at it."""
+    for run in reversed(runs(workspace.experiments, experiment.name)):
+        if not (run / META).exists():
+            continue
+        try:
+            with locked(run):
+                return None if _ended(run) else run
+        except Exception:  # noqa: BLE001 - it is being run now
+            return None
+    return None
+
+
+def _ended(run: Path) -> bool:
+    try:
+        return "completionTime" in json.loads((run / STATUS).read_bytes())["status"]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _places(workspace: Workspace, experiment: Experiment) -> Places:
+    settings = workspace.settings
+    annotated = {name: Path(value) for name, value in _pairs(experiment, "mounts")}
+    mounts = {CLAIM: settings.store_path, **annotated, **settings.mounts}
+    images = {**dict(_pairs(experiment, "images")), **settings.images}
+    return Places(settings.state / "volumes", images, mounts)
+
+
+def _pairs(experiment: Experiment, annotation: str) -> list[tuple[str, str]]:
+    """Read an annotation of the form `name=value,name=value`."""
+    text = experiment.annotation(annotation) or ""
+    parts = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    if bad := [name for name, equals, value in parts if not (name and equals and value)]:
+        hint = "write name=value, separated by commas"
+        raise UsageError(f"annotation tunegate.dev/{annotation}: {bad[0]!r} has no value", hint=hint)
+    return [(name.strip(), value.strip()) for name, _, value in parts]
+
+
+class _Progress:
+    """Shows each trial's end, and why one has failed."""
+
+    def __init__(self, experiment: Experiment, shown: Steps) -> None:
+        self.experiment, self.shown = experiment, shown
+
+    def started(self, trial: Trial) -> None:
+        """Nothing to show."""
+
+    def finished(self, trial: Trial, top: Trial | None) -> None:
+        """Count the trial."""
+        experiment = self.experiment
+        mine, best = (t and t.value(experiment.metric, experiment.strategy) for t in (trial, top))
+        best_text = f"best {experiment.metric} {best:.4g}" if best is not None else "no result yet"
+        text = f"{mine:.4g}" if mine is not None else f"{trial.state}: {trial.message}"
+        self.shown.step(best_text, line=f"trial {trial.index + 1} {trial.name}: {text} ({best_text})")
+        if mine is None:
+            say(f"{trial.name}: {trial.state}: {trial.message}")
+            for line in trial.tail[-5:]:
+                say(f"    {line}")

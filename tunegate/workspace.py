@@ -1,0 +1,106 @@
+"""Everything that the settings name, put together: store, ledger, runs, verdicts."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from katib.folder import STATUS, TRIALS, runs
+from promote import DeployDetails, Promoter, Verdict, deploy_details, smoke
+from registry import Entry, ModelStore, champion
+from registry.errors import PackageError
+from registry.files import write_atomic
+from registry.package import ModelPackage, load_package
+from registry.sqlite import SqliteLedger
+from trainer.spec import DataSetSpec, load_spec
+from tunegate.errors import UsageError
+from tunegate.settings import Settings
+
+
+class Workspace:
+    """What a command works on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.spec: DataSetSpec = load_spec(settings.data)
+        self.store = ModelStore(settings.store_path)
+        self.ledger = SqliteLedger(settings.ledger_path)
+        self.experiments = settings.state / "experiments"
+
+    @property
+    def model(self) -> str:
+        """The model's name: the data set's."""
+        return self.spec.name
+
+    def champion(self) -> Entry | None:
+        """Return what is in production."""
+        return champion(self.ledger.history(self.model))
+
+    def champion_package(self) -> ModelPackage | PackageError | None:
+        """Return the champion's package, or why it cannot be trusted, or None without a champion."""
+        entry = self.champion()
+        return _try(partial(self.store.open, entry.promotion.sha256)) if entry else None
+
+    def trial_package(self, trial: str) -> ModelPackage | PackageError:
+        """Return the package that a trial has written, or why it cannot be trusted."""
+        return _try(partial(load_package, self.store.trial(trial)))
+
+    def promoter(self, *, url: str = "", notify: Callable[[str], None] = lambda _: None) -> Promoter:
+        """Return the promotion protocol, smoke-testing the service at `url` where there is one."""
+        test = partial(smoke, url) if url else None
+        return Promoter(self.store, self.ledger, test, actor=self.settings.actor, notify=notify)
+
+    def last_run(self, experiment: str | None = None) -> Path:
+        """Return the newest run's folder, of one Experiment or of any.
+
+        Raises:
+            UsageError: when there is none.
+        """
+        names = [experiment] if experiment else self._experiment_names()
+        found = [run for name in names for run in runs(self.experiments, name) if (run / STATUS).exists()]
+        if not found:
+            raise UsageError(f"no run below {self.experiments}", hint="run `tunegate tune` first")
+        return max(found, key=lambda run: ((run / STATUS).stat().st_mtime, str(run)))
+
+    def trials(self, run: Path) -> list[dict[str, Any]]:
+        """Return the Trial objects of a run."""
+        items: list[dict[str, Any]] = json.loads((run / TRIALS).read_bytes())["items"]
+        return items
+
+    def save_verdict(self, verdict: Verdict) -> Path:
+        """Keep a verdict under its digest and as the latest one."""
+        path = self.settings.state / "verdicts" / f"{verdict.digest()}.json"
+        write_atomic(path, verdict.canonical())
+        write_atomic(path.with_name("latest.json"), verdict.canonical())
+        return path
+
+    def latest_verdict(self) -> Verdict:
+        """Return the newest verdict.
+
+        Raises:
+            UsageError: when there is none.
+        """
+        path = self.settings.state / "verdicts" / "latest.json"
+        try:
+            return Verdict.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise UsageError(f"no verdict below {path.parent}", hint="run `tunegate gate` first") from error
+
+    def save_details(self, verdict: Verdict, before: Entry | None, after: Entry | None) -> DeployDetails:
+        """Write deploy_details.json."""
+        now = datetime.now(UTC)
+        details = deploy_details(verdict, before=before, after=after, store_uri=self.settings.uri, now=now)
+        write_atomic(self.settings.details_path, details.model_dump_json(indent=1).encode() + b"\n")
+        return details
+
+    def _experiment_names(self) -> list[str]:
+        return sorted(p.name for p in self.experiments.iterdir()) if self.experiments.is_dir() else []
+
+
+def _try(load: Callable[[], ModelPackage]) -> ModelPackage | PackageError:
+    try:
+        return load()
+    except PackageError as error:
+        return error
