@@ -40,7 +40,9 @@ class RandomForest(_Hyperparameters):
 
     n_estimators: Annotated[int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")] = 100
     max_depth: Annotated[
-        int | None, BeforeValidator(_depth), Field(ge=1, le=1000, description="an integer from 1 to 1000, or none")
+        Annotated[int, Field(ge=1, le=1000)] | None,
+        BeforeValidator(_depth),
+        Field(description="an integer from 1 to 1000, or none"),
     ] = None
     min_samples_split: Annotated[int, Integer, Field(ge=2, le=100_000, description="an integer from 2 to 100000")] = 2
     min_samples_leaf: Annotated[int, Integer, Field(ge=1, le=100_000, description="an integer from 1 to 100000")] = 1

@@ -10,8 +10,8 @@ from tunegate.commands import options
 from tunegate.console import emit, say
 from tunegate.errors import VERDICT_CODES, ExitCode
 
-EXPERIMENT = "manifests/experiment.yaml"
-File = Annotated[Path, typer.Argument(help="The Experiment.", show_default=EXPERIMENT)]
+EXPERIMENT = Path("manifests/experiment.yaml")
+File = Annotated[Path | None, typer.Argument(help="The Experiment.", show_default=f"{EXPERIMENT}, or the one shipped")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the newest run, which was interrupted.")]
 
 
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    experiment: File = Path(EXPERIMENT),
+    experiment: File = None,
     data: options.Data = None,
     include: options.Include = None,
     state: options.State = None,
@@ -51,14 +51,14 @@ def run(
         data=data, include=include, state=state, host=host, port=port, cpus=cpus, mounts=mount, images=image,
         mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
     )  # fmt: skip
-    decision = run_all(workspace, read_experiment(experiment), Options(resume=resume, serve=serve))
+    decision = run_all(workspace, read_experiment(experiment or _shipped()), Options(resume=resume, serve=serve))
     if json:
         emit(decision.verdict.model_dump(mode="json"))
     return VERDICT_CODES[decision.verdict.verdict]
 
 
 def tune(
-    experiment: File = Path(EXPERIMENT),
+    experiment: File = None,
     data: options.Data = None,
     state: options.State = None,
     store: options.Store = None,
@@ -76,7 +76,7 @@ def tune(
     from tunegate.tuning import tune as run_trials
 
     workspace = options.workspace(data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image)
-    result = run_trials(workspace, read_experiment(experiment), resume=resume)
+    result = run_trials(workspace, read_experiment(experiment or _shipped()), resume=resume)
     status = result.experiment["status"]
     last = status["conditions"][-1]
     best = status["currentOptimalTrial"].get("bestTrialName")
@@ -105,3 +105,8 @@ def lint(
     if json:
         emit([asdict(finding) for finding in findings])
     return ExitCode.USAGE if any(finding.severity == "error" for finding in findings) else ExitCode.DONE
+
+
+def _shipped() -> Path:
+    """Return the repository's Experiment where we stand in it, else the one in the wheel."""
+    return EXPERIMENT if EXPERIMENT.exists() else Path(__file__).parent.parent / "experiment.yaml"
