@@ -11,6 +11,8 @@ from katib.space import Parameter
 
 MIN_TRIALS = 4
 
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
 
 def importances(
     parameters: Sequence[Parameter], trials: Sequence[tuple[dict[str, str], float]], *, minimize: bool

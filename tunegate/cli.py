@@ -4,8 +4,8 @@ import signal
 import sys
 from typing import Annotated, Any
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from tunegate.commands import deciding, inspecting, searching, serving
 from tunegate.console import console, say
@@ -39,15 +39,9 @@ def _guarded(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     command: Any = typer.main.get_command(app)
     try:
-        return int(command.main(arguments, prog_name="tunegate", standalone_mode=False) or 0)
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.ClickException as error:
-        error.show()
-        return ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search")
-        return ExitCode.INTERRUPTED
+        code = int(command.main(arguments, prog_name="tunegate", standalone_mode=False) or 0)
+    except TyperException as error:
+        return _misused(error)
     except BrokenPipeError:
         sys.stdout = None  # nobody reads any more; flushing it again would fail
         return 128 + signal.SIGPIPE
@@ -55,6 +49,14 @@ def _guarded(arguments: list[str]) -> int:
         if debug:
             raise
         return _report(error)
+    if code == ExitCode.INTERRUPTED:
+        say("interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search")
+    return code
+
+
+def _misused(error: Any) -> int:  # noqa: ANN401 - typer keeps the type with `show` to itself
+    error.show()
+    return ExitCode.USAGE
 
 
 def _report(error: Exception) -> int:

@@ -8,6 +8,7 @@ from promote.errors import PromoteError
 from registry import Entry
 from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
+from registry.package.package import MODEL
 from tunegate.console import steps
 from tunegate.workspace import Workspace
 
@@ -34,7 +35,20 @@ def find_candidate(workspace: Workspace, *, trial: str | None, package: Path | N
             return load_package(package)
         except PackageError as error:
             return error
-    return workspace.trial_package(trial or candidates(workspace)[0].trial)
+    return workspace.trial_package(trial) if trial else best_challenger(workspace, candidates(workspace))
+
+
+def best_challenger(workspace: Workspace, ranked: list[Ranked]) -> ModelPackage | PackageError:
+    """Return the package of the best trial that is not the champion's own model again.
+
+    Trial 0 repeats the champion's recipe, and often nothing beats it in the search; the best of the others is then the
+    one worth judging. Where all are the champion's model, that is returned, and kept out.
+    """
+    champion = workspace.champion_package()
+    own = champion.manifest.files[MODEL] if isinstance(champion, ModelPackage) else ""
+    packages = (workspace.trial_package(trial.trial) for trial in ranked)
+    others = (p for p in packages if isinstance(p, PackageError) or p.manifest.files[MODEL] != own)
+    return next(others, None) or workspace.trial_package(ranked[0].trial)
 
 
 def gate(workspace: Workspace, candidate: ModelPackage | PackageError, policy: GatePolicy) -> Verdict:

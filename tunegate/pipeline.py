@@ -3,15 +3,17 @@
 import json
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from api.schema import example
 from katib.experiment import Experiment
 from promote import PromoteError
 from promote.errors import NoCandidate
+from registry.errors import PackageError
 from registry.package import ModelPackage
 from tunegate.console import say, show_verdict
-from tunegate.deciding import Decision, candidates, decide
+from tunegate.deciding import Decision, best_challenger, candidates, decide
 from tunegate.report import write_report
 from tunegate.service import Service, service
 from tunegate.tuning import tune, unfinished
@@ -44,14 +46,25 @@ def run(workspace: Workspace, experiment: Experiment, options: Options) -> Decis
             raise NoCandidate(
                 f"{experiment.name}: {reason}", hint=f"the trials' output is in {result.folder / 'trials'}"
             )
-        best = candidates(workspace, result.folder)[0]
-        say(f"candidate: {best.trial}, {experiment.metric} {best.value:.4g} in the search")
-        decision = decide(workspace, workspace.trial_package(best.trial), workspace.settings.gate, url=server.url)
+        candidate = _candidate(workspace, experiment, result.folder)
+        decision = decide(workspace, candidate, workspace.settings.gate, url=server.url)
         show_verdict(decision.verdict)
         _conclude(workspace, decision, server)
         if options.serve and server.process:
             _serve_on(server)
     return decision
+
+
+def _candidate(workspace: Workspace, experiment: Experiment, run: Path) -> ModelPackage | PackageError:
+    ranked = candidates(workspace, run)
+    candidate = best_challenger(workspace, ranked)
+    if isinstance(candidate, ModelPackage):
+        scores = {trial.trial: trial.value for trial in ranked}
+        trial = candidate.manifest.provenance.trial
+        if trial != ranked[0].trial:
+            say(f"best trial: {ranked[0].trial}, {experiment.metric} {ranked[0].value:.4g}: the champion's own recipe")
+        say(f"candidate: {trial}, {experiment.metric} {scores.get(trial, float('nan')):.4g} in the search")
+    return candidate
 
 
 def _conclude(workspace: Workspace, decision: Decision, server: Service) -> None:

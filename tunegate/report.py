@@ -24,6 +24,7 @@ from tunegate.deciding import candidates
 from tunegate.workspace import Workspace
 
 COLOURS = {"candidate": "#1f6feb", "champion": "#d29922", "muted": "#8b949e"}
+SYMBOLS = {"candidate": "circle", "champion": "circle-open"}
 STYLE = """
 :root { color-scheme: light dark; --line: #8b949e55; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
@@ -33,7 +34,7 @@ table { border-collapse: collapse; width: 100%; } td, th { text-align: left; pad
 .verdict { font-size: 1.2rem; padding: .6rem 1rem; border-left: .4rem solid; }
 .promote { border-color: #2da44e; } .keep, .hold { border-color: #d29922; } .refuse { border-color: #cf222e; }
 .plot { border: 1px solid var(--line); border-radius: 6px; overflow: hidden; background: #fff; }
-code { font-size: .9em; }
+td:first-child { white-space: nowrap; } code { font-size: .9em; }
 """
 
 
@@ -106,9 +107,12 @@ def _sides(verdict: Verdict) -> str:
     return f"<table><tr><th></th>{head}</tr>{cells}</table>"
 
 
-def _figure(figure: go.Figure, *, height: int = 420) -> str:
-    figure.update_layout(height=height, margin={"l": 60, "r": 30, "t": 30, "b": 50}, template="plotly_white")
-    plot = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
+def _figure(figure: go.Figure, *, height: int = 420, top: int = 30) -> str:
+    margin = {"l": 60, "r": 30, "t": top, "b": 50}
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    figure.update_layout(height=height, margin=margin, legend=legend, template="plotly_white")
+    config = {"displayModeBar": False, "responsive": True}
+    plot = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
     return f'<div class="plot">{plot}</div>'
 
 
@@ -139,7 +143,7 @@ def _importances(experiment: Experiment, ranked: list[Ranked]) -> str:
         return "<p>Too few trials to tell.</p>"
     names, values = list(shares)[::-1], list(shares.values())[::-1]
     figure = go.Figure(go.Bar(x=values, y=names, orientation="h", marker_color=COLOURS["candidate"]))
-    figure.update_layout(xaxis_title="share (PED-ANOVA)", margin_l=150)
+    figure.update_layout(xaxis_title="share (PED-ANOVA)", yaxis_automargin=True)
     return _figure(figure, height=120 + 36 * len(names))
 
 
@@ -151,9 +155,10 @@ def _parallel(experiment: Experiment, ranked: list[Ranked]) -> str:
         _axis(parameter, [trial.assignments[parameter.name] for trial in ranked]) for parameter in experiment.parameters
     ]
     line = {"color": values, "colorscale": "Viridis", "showscale": True, "reversescale": not experiment.minimize}
-    figure = go.Figure(go.Parcoords(line=line, dimensions=[*axes, {"label": experiment.metric, "values": values}]))
-    figure.update_layout(margin_t=70)
-    return _figure(figure, height=460)
+    figure = go.Figure(
+        go.Parcoords(line=line, labelangle=-20, dimensions=[*axes, {"label": experiment.metric, "values": values}])
+    )
+    return _figure(figure, height=500, top=110)
 
 
 def _axis(parameter: Parameter, values: list[str]) -> dict[str, Any]:
@@ -181,11 +186,12 @@ def _residuals(workspace: Workspace, verdict: Verdict) -> str:
     if dataset.spec.task != "regression" or dataset.fingerprint != verdict.fingerprint:
         return ""
     figure = go.Figure()
-    for name, side in (("champion", verdict.champion), ("candidate", verdict.candidate)):
+    for name, side in (("candidate", verdict.candidate), ("champion", verdict.champion)):
         package = _package(workspace, side.sha256, side.trial) if side else None
         if package:
+            marker = {"color": COLOURS[name], "symbol": SYMBOLS[name], "size": 8}
             residuals = package.predict(dataset.holdout.table)[:, 0] - dataset.holdout.y
-            figure.add_scatter(x=dataset.holdout.y, y=residuals, mode="markers", name=name, marker_color=COLOURS[name])
+            figure.add_scatter(x=dataset.holdout.y, y=residuals, mode="markers", name=name, marker=marker)
     figure.add_hline(y=0, line_color=COLOURS["muted"])
     figure.update_layout(xaxis_title=dataset.spec.target, yaxis_title="predicted - actual")
     return _figure(figure)

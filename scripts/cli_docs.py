@@ -1,0 +1,65 @@
+"""Print docs/cli.md from the command line itself, so that the page cannot fall behind: python scripts/cli_docs.py."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from tunegate.cli import app
+from tunegate.errors import ExitCode
+
+HEAD = """# The command line
+
+Made by `scripts/cli_docs.py` from the commands' own help. Results go to stdout (`--json`: as JSON), everything else to
+stderr. Settings come from flags, then the environment (`TUNEGATE_STATE`, `TUNEGATE_GATE__MODE`, ...), then
+`tunegate.toml`, then the defaults. `tunegate --debug COMMAND` shows tracebacks.
+"""
+MEANINGS = {
+    ExitCode.DONE: "done; for the gate: promoted",
+    ExitCode.ERROR: "something went wrong; the message says what to do",
+    ExitCode.USAGE: "wrong flags, settings, Experiment or data",
+    ExitCode.KEPT: "the champion was kept",
+    ExitCode.HELD: "no decision yet: not enough evidence, or waiting for approval",
+    ExitCode.REFUSED: "the candidate, or the comparison, cannot be trusted",
+    ExitCode.UNREACHABLE: "the ledger does not answer",
+    ExitCode.CONFLICT: "another promotion was faster, or is in flight",
+    ExitCode.SMOKE_FAILED: "the service did not answer as the model does; the promotion was reverted",
+    ExitCode.INTERRUPTED: "Ctrl-C",
+}
+
+
+def render() -> str:
+    """Return the whole page."""
+    group: Any = typer.main.get_command(app)
+    codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
+    sections = "\n".join(_section(name, command) for name, command in group.commands.items())
+    return f"{HEAD}\n## Exit codes\n\n| code | |\n|---|---|\n{codes}\n\n{sections}\n## Gate settings\n\n{_gate()}"
+
+
+def _section(name: str, command: Any) -> str:  # noqa: ANN401 - click's type is typer's own copy
+    text = "\n".join(line.strip() for line in (command.help or "").strip().splitlines())
+    summary, _, example = text.partition("Example: ")
+    rows = "\n".join(_rows(command))
+    table = f"| option | |\n|---|---|\n{rows}\n" if rows else ""
+    return f"## {name}\n\n{summary.strip()}\n\n```sh\n{example.strip()}\n```\n\n{table}"
+
+
+def _rows(command: Any) -> Iterator[str]:  # noqa: ANN401
+    for parameter in command.params:
+        if getattr(parameter, "hidden", False) or parameter.name == "help":
+            continue
+        flags = [*parameter.opts, *parameter.secondary_opts] if parameter.opts[0].startswith("-") else [parameter.name]
+        shown = getattr(parameter, "show_default", None)
+        default = f" Default: {shown}." if isinstance(shown, str) else ""
+        yield f"| {', '.join(f'`{flag}`' for flag in flags)} | {parameter.help}{default} |"
+
+
+def _gate() -> str:
+    from promote.policy import GatePolicy  # noqa: PLC0415
+
+    rows = "\n".join(f"| `gate.{name}` | `{field.default}` |" for name, field in GatePolicy.model_fields.items())
+    return f"What each means is in `promote/policy.py`.\n\n| setting | default |\n|---|---|\n{rows}\n"
+
+
+if __name__ == "__main__":
+    print(render(), end="")

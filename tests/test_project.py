@@ -1,0 +1,117 @@
+"""The project's own promises: locks, exports, documentation, optional packages."""
+
+import ast
+import importlib
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from support.cli import environment
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
+ROLES = ("trainer", "serving", "cluster", "local", "dev")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def _script(name: str) -> object:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("role", [*ROLES, "build", "uv"])
+def test_locks_are_current(role: str) -> None:
+    digest = _script("lock_inputs").digest(ROOT / "pyproject.toml")  # type: ignore[attr-defined]
+    first = (ROOT / "requirements" / f"{role}.txt").read_text().splitlines()[0]
+    assert first.endswith(digest), "run scripts/lock"
+
+
+@pytest.mark.parametrize("role", ["trainer", "serving", "cluster"])
+def test_a_lock_satisfies_its_role_and_names_no_registry(role: str) -> None:
+    text = (ROOT / "requirements" / f"{role}.txt").read_text()
+    pins = dict(re.findall(r"^([a-zA-Z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
+    wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"][role]
+    for line in wanted:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(pins[requirement.name.lower()]), line
+    assert "://" not in text
+    assert text.count("--hash=sha256:") > len(pins)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_rooms_exports_exist_and_are_sorted(room: str) -> None:
+    module = importlib.import_module(room)
+    names = getattr(module, "__all__", [])
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert all(hasattr(module, name) for name in names)
+    assert module.__doc__
+    assert len(module.__doc__.strip().splitlines()) <= 6
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import tunegate.cli, tunegate.workspace, api.app, api.serve", ("sklearn", "pandas", "scipy", "optuna")),
+        ("import trainer.__main__", ("fastapi", "optuna", "httpx", "typer")),
+        ("import katib.engine", ("sklearn", "pandas", "fastapi", "kubernetes")),
+        ("import promote, registry.sqlite", ("sklearn", "pandas", "fastapi", "optuna")),
+    ],
+)
+def test_a_role_works_without_the_other_roles_packages(code: str, absent: tuple[str, ...]) -> None:
+    block = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); {code}"
+    done = subprocess.run([sys.executable, "-c", block], env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_is_documented() -> None:
+    render = _script("cli_docs").render  # type: ignore[attr-defined]
+    assert (ROOT / "docs" / "cli.md").read_text() == render(), "run scripts/cli_docs.py > docs/cli.md"
+
+
+def test_links_in_the_documentation_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_functions_and_modules_stay_small() -> None:
+    sizes = []
+    for path in (p for room in ROOMS for p in (ROOT / room).rglob("*.py")):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 400, path
+        tree = ast.parse(text)
+        sizes += [
+            (node.end_lineno or 0) - node.lineno + 1
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+    assert sorted(sizes)[len(sizes) // 2] <= 10
+    assert max(sizes) <= 60
+
+
+def test_the_committed_deploy_details_are_valid() -> None:
+    import jsonschema
+
+    schema = json.loads((ROOT / "promote" / "deploy_details.schema.json").read_text())
+    jsonschema.validate(json.loads((ROOT / "deploy_details.json").read_text()), schema)
+
+
+@pytest.mark.cluster
+@pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="KUBECONFIG names no cluster")
+def test_the_experiment_is_accepted_by_the_cluster() -> None:
+    command = ["kubectl", "create", "--dry-run=server", "-f", str(ROOT / "manifests" / "experiment.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
