@@ -90,7 +90,7 @@ class _integer:  # noqa: N801 - reads as a type in add_argument
         self.low, self.high = low, high
 
     def __call__(self, text: str) -> int:
-        if not (text.isdigit() and self.low <= int(text) <= self.high):
+        if not (text.isdecimal() and self.low <= int(text) <= self.high):
             raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {self.low} to {self.high}")
         return int(text)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from registry.package import Column, encode
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec, load_spec
-from trainer.split import digest, fingerprint, holdout_mask, refuse_twins, row_hashes
-from trainer.table import FIRST_LINE, read_table, typed
+from trainer.split import digest, divide, fingerprint, refuse_twins, row_hashes
+from trainer.table import FIRST_LINE, numeric, read_table, typed
 
 MIN_TRAINING, MIN_HOLDOUT, MIN_PER_CLASS = 20, 10, 5
 
@@ -94,16 +94,12 @@ def _target(column: "pd.Series[Any]", spec: DataSetSpec) -> tuple[NDArray[np.flo
             hint="remove the rows without a target",
         )
     if (column == column.iloc[0]).all():
-        raise DataError(f"target {spec.target}: every row says {column.iloc[0]!r}, so there is nothing to learn")
+        raise DataError(f"target {spec.target}: every row says {str(column.iloc[0])!r}, so there is nothing to learn")
     if spec.task == "regression":
-        return typed(column.to_frame(), spec.target, _numeric_target(spec))[1], ()
+        return numeric(column, hint='mend the table, or set task = "classification"'), ()
     labels = [_label(value) for value in column]
     classes = tuple(sorted(set(labels), key=lambda label: (isinstance(label, str), label)))
     return np.array([classes.index(label) for label in labels], dtype=np.float64), classes
-
-
-def _numeric_target(spec: DataSetSpec) -> DataSetSpec:
-    return spec.model_validate({**spec.model_dump(), "columns": {spec.target: {"type": "numeric"}}})
 
 
 def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
@@ -114,12 +110,7 @@ def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
 
 
 def _split(whole: Part, frame: pd.DataFrame, spec: DataSetSpec) -> tuple[Part, Part]:
-    held = holdout_mask(frame, spec.split)
-    if spec.split.method == "seeded":  # the file's order is part of a published number
-        training, holdout = whole.take(~held), whole.take(held)
-    else:  # in the order of the hashes, so that equal content gives equal models, whatever the file's order
-        order = np.argsort(whole.rows, kind="stable")
-        training, holdout = whole.take(order[~held[order]]), whole.take(order[held[order]])
+    training, holdout = (whole.take(positions) for positions in divide(frame, whole.rows, spec.split))
     refuse_twins(training.rows, holdout.rows)
     return training, holdout
 

@@ -14,7 +14,8 @@ LEAF = -1
 def flatten(estimator: Any, *, n_features: int) -> tuple[FlatForest, Output]:  # noqa: ANN401 - several libraries
     """Return the trees and how to combine them.
 
-    Random forests predict bit for bit as scikit-learn does; XGBoost's to a relative 1e-5, as it adds in float32.
+    Random forests predict bit for bit as scikit-learn does. XGBoost adds in float32, so it differs from these sums by
+    a relative 1e-6 after 100 trees and 1e-4 after 3000 (measured on Boston).
     """
     if hasattr(estimator, "estimators_"):
         return _random_forest(estimator, n_features), Output()

@@ -40,8 +40,15 @@ class Recipe:
         return cls(algorithm, task, parameters, seed)
 
     def fit(self, x: NDArray[np.float32], y: Floats, *, n_jobs: int = 1) -> Any:  # noqa: ANN401 - an estimator
-        """Fit on float32 (n, n_features) and float64 (n,); the estimator predicts with one thread."""
-        estimator = self._estimator(n_jobs).fit(x, y if self.task == "regression" else y.astype(np.int64))
+        """Fit on float32 (n, n_features) and float64 (n,); the estimator predicts with one thread.
+
+        Raises:
+            TrainerError: when the library is not installed, or refuses the values or the data.
+        """
+        try:
+            estimator = self._estimator(n_jobs).fit(x, y if self.task == "regression" else y.astype(np.int64))
+        except ValueError as error:  # XGBoost's errors are ValueErrors, with a stack trace in their text
+            raise TrainerError(f"{self.algorithm} cannot be fitted: {str(error).partition(chr(10))[0]}") from error
         estimator.set_params(n_jobs=1)
         return estimator
 
@@ -52,9 +59,16 @@ class Recipe:
         return np.asarray(estimator.predict_proba(x), dtype=np.float64)
 
     def folds(self, y: Floats, *, n: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Split row numbers into n shuffled folds, (training, test) each; classes keep their shares."""
+        """Split row numbers into n shuffled folds, (training, test) each; classes keep their shares.
+
+        Raises:
+            TrainerError: when there are more folds than rows, or than rows of any class.
+        """
         kind = KFold if self.task == "regression" else StratifiedKFold
-        return list(kind(n_splits=n, shuffle=True, random_state=seed).split(y[:, None], y))
+        try:
+            return list(kind(n_splits=n, shuffle=True, random_state=seed).split(y[:, None], y))
+        except ValueError as error:
+            raise TrainerError(f"{n} folds are too many for these data: {error}", hint="ask for fewer") from error
 
     def fold_predictions(self, x: NDArray[np.float32], y: Floats, fold: Any, *, n_jobs: int = 1) -> Floats:  # noqa: ANN401
         """Fit on a fold's training rows and predict its test rows."""

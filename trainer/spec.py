@@ -33,6 +33,12 @@ class Split(_Table):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     by: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.by and self.method == "seeded":
+            raise ValueError('`by` needs method = "hash": the seeded split does not keep rows together')
+        return self
+
 
 class ColumnSpec(_Table):
     """A column's type where the table alone does not tell it, such as categories written as numbers."""
@@ -76,6 +82,8 @@ class DataSetSpec(_Table):
         metric = self.metric or DEFAULT_METRIC[self.task]
         if metric not in allowed:
             raise ValueError(f"metric {metric!r} is not one of {', '.join(allowed)} ({self.task})")
+        if len(set(self.features)) < len(self.features):
+            raise ValueError("features: a column is named twice")
         object.__setattr__(self, "metric", metric)
         object.__setattr__(self, "prediction", self.prediction or f"predicted_{self.target}")
         return self
@@ -89,7 +97,9 @@ class DataSetSpec(_Table):
         if unknown := sorted(set(columns) - set(self.drop)):
             hint = f"dropped columns: {', '.join(self.drop) or 'none'}"
             raise DataError(f"{self.name}: cannot include {', '.join(unknown)}: not a dropped column", hint=hint)
-        return self.model_copy(update={"drop": tuple(name for name in self.drop if name not in columns)})
+        drop = tuple(name for name in self.drop if name not in columns)
+        features = tuple(dict.fromkeys((*self.features, *columns))) if self.features else ()
+        return self.model_copy(update={"drop": drop, "features": features})
 
 
 def builtin_names() -> list[str]:
@@ -114,8 +124,11 @@ def load_spec(name: str) -> DataSetSpec:
 
 
 def _parse(path: Path) -> DataSetSpec:
+    fields = "fields: " + ", ".join(name for name in DataSetSpec.model_fields if name != "folder")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "folder" in document:
+            raise DataError(f"{path}: folder: not a field of a spec, it is the file's own", hint=fields)
         return DataSetSpec.model_validate({**document, "folder": path.parent})
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", hint="check the path") from error
@@ -123,4 +136,4 @@ def _parse(path: Path) -> DataSetSpec:
         raise DataError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
         lines = (f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors())
-        raise DataError(f"{path}: {'; '.join(lines)}", hint="fields: " + ", ".join(DataSetSpec.model_fields)) from error
+        raise DataError(f"{path}: {'; '.join(lines)}", hint=fields) from error

@@ -6,6 +6,7 @@ stands in the file.
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from trainer.errors import DataError
 from trainer.spec import DataSetSpec, Split
 
 Hashes = NDArray[np.uint64]
+Positions = NDArray[np.int64]
+MISSING = b""  # hashed in place of an absent value, whatever the column's type: an empty column may get texts later
 
 
 def row_hashes(frame: pd.DataFrame, by: Sequence[str] = ()) -> Hashes:
@@ -35,15 +38,23 @@ def row_hashes(frame: pd.DataFrame, by: Sequence[str] = ()) -> Hashes:
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
-def holdout_mask(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
-    """Return bool (n_rows,), True where the row belongs to the holdout."""
+def divide(frame: pd.DataFrame, rows: Hashes, spec: Split) -> tuple[Positions, Positions]:
+    """Return the positions of the training part and of the holdout, each in the order to learn from them.
+
+    Args:
+        frame: the table.
+        rows: the hash of each of its rows.
+        spec: how to split.
+
+    Raises:
+        DataError: when the rows are too few to split.
+    """
     if spec.method == "seeded":
-        return _seeded_mask(len(frame), spec)
-    key = spec.seed.to_bytes(8, "big")
-    hashes = row_hashes(frame, spec.by)
-    sides = [hashlib.blake2b(int(h).to_bytes(8, "big"), digest_size=8, key=key).digest() for h in hashes]
-    share = np.frombuffer(b"".join(sides), dtype=">u8").astype(np.float64) / 2**64
-    return share < spec.holdout
+        return _seeded(len(frame), spec)
+    # In the order of the hashes, so that equal content gives equal models, whatever the file's order.
+    order = np.argsort(rows, kind="stable")
+    held = _held(frame, spec)[order]
+    return order[~held], order[held]
 
 
 def fingerprint(spec: DataSetSpec, columns: Sequence[str], rows: Hashes) -> str:
@@ -76,20 +87,33 @@ def refuse_twins(training: Hashes, holdout: Hashes) -> None:
         raise DataError(f"{twins} row(s) stand in both the training part and the holdout", hint=hint)
 
 
-def _seeded_mask(n: int, spec: Split) -> NDArray[np.bool_]:
+def _seeded(n: int, spec: Split) -> tuple[Positions, Positions]:
     from sklearn.model_selection import train_test_split  # noqa: PLC0415 - the hash split does without scikit-learn
 
-    mask = np.zeros(n, dtype=bool)
-    _, held = train_test_split(np.arange(n), test_size=spec.holdout, random_state=spec.seed)
-    mask[held] = True
-    return mask
+    try:
+        # Shuffled, as they come: a forest's bootstrap goes by position, so a published number depends on it.
+        training, held = train_test_split(np.arange(n), test_size=spec.holdout, random_state=spec.seed)
+    except ValueError as error:
+        raise DataError(f"too few rows: {n}, with [split] holdout = {spec.holdout}") from error
+    return training, held
+
+
+def _held(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
+    key = spec.seed.to_bytes(8, "big")
+    hashes = row_hashes(frame, spec.by)
+    sides = [hashlib.blake2b(int(h).to_bytes(8, "big"), digest_size=8, key=key).digest() for h in hashes]
+    share = np.frombuffer(b"".join(sides), dtype=">u8").astype(np.float64) / 2**64
+    return share < spec.holdout
 
 
 def _lane(column: "pd.Series[Any]") -> Hashes:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0.0 becomes 0.0
-        numbers[np.isnan(numbers)] = np.nan  # one bit pattern for all NaN
-        return numbers.view(np.uint64)
-    texts = ["" if pd.isna(value) else f"={value}" for value in column]
-    codes = {text: hashlib.blake2b(text.encode(), digest_size=8).digest() for text in set(texts)}
-    return np.frombuffer(b"".join(codes[text] for text in texts), dtype=np.uint64)
+        return np.where(np.isnan(numbers), _code(MISSING), numbers.view(np.uint64))
+    texts = [MISSING if pd.isna(value) else f"={value}".encode() for value in column]
+    codes = {text: _code(text) for text in set(texts)}
+    return np.array([codes[text] for text in texts], dtype=np.uint64)
+
+
+def _code(text: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), sys.byteorder))

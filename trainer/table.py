@@ -1,5 +1,7 @@
 """Read a data set's table and give each column its type; what cannot be typed is named with its line."""
 
+import inspect
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from registry.package.columns import FLOAT32_MAX
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec
 
@@ -26,7 +29,7 @@ def read_table(spec: DataSetSpec) -> pd.DataFrame:
     if spec.source.startswith("sklearn:"):
         frame = _from_sklearn(spec.source.removeprefix("sklearn:"), spec.target)
     else:
-        frame = _from_csv(spec.folder / spec.source)
+        frame = _from_csv(spec.folder / spec.source, spec)
     _check_columns(frame, spec)
     return frame
 
@@ -44,7 +47,7 @@ def typed(frame: pd.DataFrame, name: str, spec: DataSetSpec) -> tuple[str, Value
     column = frame[name]
     kind = spec.columns[name].type if name in spec.columns else _infer(column)
     if kind == "numeric":
-        return kind, _numeric(column)
+        return kind, numeric(column)
     if kind == "boolean":
         return kind, _boolean(column)
     values = _objects(column, _as_text)
@@ -55,26 +58,50 @@ def typed(frame: pd.DataFrame, name: str, spec: DataSetSpec) -> tuple[str, Value
     return kind, values
 
 
+def numeric(column: "pd.Series[Any]", *, hint: str = "") -> Values:
+    """Return a column as float64, NaN for missing; `hint` is what to do about a cell that is no number.
+
+    Raises:
+        DataError: when a cell is not a number, not finite, or too large for the float32 that trees read.
+    """
+    numbers = pd.to_numeric(column, errors="coerce")
+    _refuse(column, numbers.isna() & column.notna(), "is not a number", hint)
+    values: NDArray[np.float64] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    _refuse(column, np.isinf(values), "is not finite", hint)
+    _refuse(column, np.abs(values) > FLOAT32_MAX, "is too large for float32", hint)
+    return values
+
+
 def _from_sklearn(name: str, target: str) -> pd.DataFrame:
     from sklearn import datasets  # noqa: PLC0415 - 0.3 s that a CSV does not need
 
     loader = getattr(datasets, f"load_{name}", None)
-    if loader is None or ("as_frame" not in loader.__code__.co_varnames and not hasattr(loader, "__wrapped__")):
+    if loader is None or "as_frame" not in inspect.signature(loader).parameters:
         raise DataError(f"sklearn:{name}: scikit-learn ships no such table", hint="try diabetes, iris, wine")
     frame: pd.DataFrame = loader(as_frame=True).frame
-    return frame.rename(columns={"target": target})
+    return frame if target in frame else frame.rename(columns={"target": target})
 
 
-def _from_csv(path: Path) -> pd.DataFrame:
+def _from_csv(path: Path, spec: DataSetSpec) -> pd.DataFrame:
+    texts = [name for name, column in spec.columns.items() if column.type == "categorical"]  # "007" is not 7
     try:
-        frame = pd.read_csv(path)
+        frame = _read_csv(path, dtype=dict.fromkeys(texts, str))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}", hint="`source` is relative to the TOML file") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except pd.errors.ParserWarning as error:
+        raise DataError(f"{path}: rows have more cells than the header", hint="give every column a name") from error
+    except ValueError as error:
         raise DataError(f"{path}: not a readable CSV file: {error}") from error
     if frame.empty:
         raise DataError(f"{path}: no rows")
     return frame
+
+
+def _read_csv(path: Path, dtype: dict[str, type[str]]) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be cut off
+        # low_memory would type the file in chunks, so that a cell's text depends on how long the file is.
+        return pd.read_csv(path, index_col=False, dtype=dtype, low_memory=False, compression=None)
 
 
 def _check_columns(frame: pd.DataFrame, spec: DataSetSpec) -> None:
@@ -90,14 +117,6 @@ def _infer(column: "pd.Series[Any]") -> str:
     if pd.api.types.is_bool_dtype(column) or set(column.dropna().map(type)) == {bool}:
         return "boolean"
     return "numeric" if pd.api.types.is_numeric_dtype(column) else "categorical"
-
-
-def _numeric(column: "pd.Series[Any]") -> Values:
-    numbers = pd.to_numeric(column, errors="coerce")
-    _refuse(column, numbers.isna() & column.notna(), "is not a number")
-    values: NDArray[np.float64] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    _refuse(column, np.isinf(values), "is not finite")
-    return values
 
 
 def _boolean(column: "pd.Series[Any]") -> Values:
@@ -119,10 +138,10 @@ def _as_text(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _refuse(column: "pd.Series[Any]", wrong: Iterable[bool], what: str) -> None:
+def _refuse(column: "pd.Series[Any]", wrong: Iterable[bool], what: str, hint: str = "") -> None:
     at = np.flatnonzero(np.asarray(wrong))
     if at.size:
         more = f" (and {at.size - 1} more)" if at.size > 1 else ""
-        cell, line = column.iloc[at[0]], at[0] + FIRST_LINE
-        hint = f'mend the table, or set [columns."{column.name}"] type = "categorical"'
+        cell, line = str(column.iloc[at[0]]), at[0] + FIRST_LINE
+        hint = hint or f'mend the table, or set [columns."{column.name}"] type = "categorical"'
         raise DataError(f"column {column.name}, line {line}: {cell!r} {what}{more}", hint=hint)

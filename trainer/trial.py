@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from registry.package import HIGHER_IS_BETTER, METRICS, CrossValidation, Draft, Provenance, row_losses, write_package
 from trainer.card import card
 from trainer.dataset import Dataset
+from trainer.errors import TrainerError
 from trainer.export import flatten
 from trainer.recipe import Recipe
 
@@ -56,11 +58,11 @@ def metric_lines(scores: list[Score]) -> Iterator[str]:
     """Yield `name=<finite decimal>` for each score, as Katib's collector reads it: no exponent, no nan.
 
     Raises:
-        ValueError: when a score is not finite; such a trial must fail, not report.
+        TrainerError: when a score is not finite; such a trial must fail, not report.
     """
     for score in scores:
         if not np.isfinite(score.mean):
-            raise ValueError(f"{score.metric} is not finite")
+            raise TrainerError(f"{score.metric} is not finite", hint="scale the target, or choose milder values")
         yield f"{score.metric}={np.format_float_positional(score.mean, trim='0')}"
 
 
@@ -114,7 +116,8 @@ def _about(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
 
 def _versions(algorithm: str) -> dict[str, str]:
     libraries = ["numpy", "pandas", "scikit-learn", "tunegate"]
-    extra = {"xgboost": version("xgboost-cpu")} if algorithm == "xgboost" else {}
+    # Two distributions provide it: xgboost and xgboost-cpu.
+    extra = {"xgboost": import_module("xgboost").__version__} if algorithm == "xgboost" else {}
     return {"python": platform.python_version(), **{name: version(name) for name in libraries}, **extra}
 
 

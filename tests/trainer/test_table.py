@@ -1,0 +1,178 @@
+"""What a table may hold, and how each fault is named: what, where, what to do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from trainer import DataError
+from trainer.dataset import load_dataset
+from trainer.table import MAX_CATEGORIES
+
+Write = Callable[..., str]
+
+
+def refused(path: str) -> DataError:
+    with pytest.raises(DataError) as caught:
+        load_dataset(path)
+    return caught.value
+
+
+def with_cell(table: pd.DataFrame, column: str, row: int, value: object) -> pd.DataFrame:
+    return table.assign(**{column: [value if i == row else cell for i, cell in enumerate(table[column])]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "column"),
+    [({"target": "price"}, "price"), ({"features": ["a", "z"]}, "z"), ({"drop": ["z"]}, "z")],
+)
+def test_a_missing_column_is_named_with_those_there_are(
+    write: Write, table: pd.DataFrame, fields: dict[str, object], column: str
+) -> None:
+    error = refused(write(table, **fields))
+    assert str(error) == f"table.csv: no column {column}"
+    assert error.hint == "columns: id, a, b, y"
+
+
+@pytest.mark.parametrize("more", ['[split]\nby = ["z"]', '[columns.z]\ntype = "numeric"'])
+def test_a_missing_column_is_named_wherever_the_spec_names_it(write: Write, table: pd.DataFrame, more: str) -> None:
+    assert str(refused(write(table, more))) == "table.csv: no column z"
+
+
+@pytest.mark.parametrize("role", ["features", "drop"])
+def test_the_target_is_neither_a_feature_nor_dropped(write: Write, table: pd.DataFrame, role: str) -> None:
+    assert "toy: the target y is also a feature or dropped" in str(refused(write(table, **{role: ["a", "y"]})))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "what"),
+    [
+        ("numeric", "twelve", "is not a number"),
+        ("numeric", "1,234", "is not a number"),
+        ("boolean", "maybe", "is not true or false"),
+        ("boolean", "2", "is not true or false"),
+    ],
+)
+def test_a_cell_of_another_type_is_named_with_its_line(
+    write: Write, table: pd.DataFrame, kind: str, cell: str, what: str
+) -> None:
+    flags = table.assign(b=[f"{i % 2}" for i in range(len(table))])
+    error = refused(write(with_cell(flags, "b", 7, cell), f'[columns.b]\ntype = "{kind}"'))
+    assert str(error) == f"column b, line 9: {cell!r} {what}"
+    assert 'set [columns."b"] type = "categorical"' in error.hint
+
+
+def test_the_first_of_several_wrong_cells_is_named_and_the_others_are_counted(
+    write: Write, table: pd.DataFrame
+) -> None:
+    wrong = with_cell(with_cell(table, "a", 3, "x"), "a", 90, "y")
+    assert str(refused(write(wrong, '[columns.a]\ntype = "numeric"'))) == (
+        "column a, line 5: 'x' is not a number (and 1 more)"
+    )
+
+
+@pytest.mark.parametrize("column", ["a", "y"])
+@pytest.mark.parametrize(
+    ("cell", "what"),
+    [("inf", "is not finite"), ("-inf", "is not finite"), ("1e999", "is not finite"), ("1e39", "is too large")],
+)
+def test_a_number_that_no_tree_can_read_is_named_with_its_line(
+    write: Write, table: pd.DataFrame, column: str, cell: str, what: str
+) -> None:
+    message = str(refused(write(with_cell(table, column, 0, cell))))
+    assert message.startswith(f"column {column}, line 2: '{float(cell)}' {what}")
+
+
+def test_the_largest_float32_is_still_learned_from(write: Write, table: pd.DataFrame) -> None:
+    largest = float(np.finfo(np.float32).max)
+    data = load_dataset(write(with_cell(table, "a", 0, largest)))
+    assert max(data.training.table["a"].max(), data.holdout.table["a"].max()) == largest
+
+
+def test_a_target_that_is_no_number_points_to_classification(write: Write, table: pd.DataFrame) -> None:
+    error = refused(write(with_cell(table, "y", 4, "high")))
+    assert str(error) == "column y, line 6: 'high' is not a number"
+    assert 'task = "classification"' in error.hint
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_row_without_a_target_is_named_with_its_line(write: Write, table: pd.DataFrame, task: str) -> None:
+    wrong = with_cell(with_cell(table, "y", 10, None), "y", 20, None)
+    error = refused(write(wrong, task=task))
+    assert str(error) == "target y, line 12: missing (2 in all)"
+    assert "remove the rows" in error.hint
+
+
+def test_too_many_categories_are_counted_and_as_many_as_allowed_are_learned(write: Write, table: pd.DataFrame) -> None:
+    texts = pd.Series([f"t{i}" for i in range(len(table))])
+    error = refused(write(table.assign(text=texts)))
+    assert str(error) == f"column text: {len(table)} different texts"
+    assert "`drop`" in error.hint
+    assert str(MAX_CATEGORIES) in error.hint
+    allowed = load_dataset(write(table.assign(text=texts.where(texts.index < MAX_CATEGORIES, "t0"))))
+    assert allowed.columns[-1].kind == "categorical"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "\n\n", "a,b,y\n", b"\x89PNG\r\n\x1a\n\xff\x00", 'a,y\n1,"2\n', "a,y\n1,2\n1,2,3\n"]
+)
+def test_a_file_without_rows_or_of_another_format_is_named(write: Write, content: str | bytes) -> None:
+    path = write(content)
+    message = str(refused(path))
+    assert message.startswith(f"{Path(path).parent / 'table.csv'}: ")
+    assert ": no rows" in message or ": not a readable CSV file: " in message
+
+
+@pytest.mark.parametrize("source", ["table.zip", "table.csv.gz", "table.csv.xz"])
+def test_an_archive_is_not_a_table(write: Write, tmp_path: Path, source: str) -> None:
+    (tmp_path / source).write_bytes(b"PK\x03\x04\xff\xfe")
+    assert str(refused(write("", source=source))).startswith(f"{tmp_path / source}: not a readable CSV file: ")
+
+
+@pytest.mark.parametrize(("source", "reason"), [("none.csv", "No such file or directory"), (".", "Is a directory")])
+def test_a_source_that_cannot_be_read_is_named_with_the_reason(write: Write, source: str, reason: str) -> None:
+    error = refused(write("", source=source))
+    assert str(error).endswith(f": {reason}")
+    assert "relative to the TOML file" in error.hint
+
+
+def test_rows_longer_than_the_header_are_refused_instead_of_shifted(write: Write, table: pd.DataFrame) -> None:
+    header, *rows = table.to_csv(index=False).splitlines()
+    error = refused(write("\n".join([header, *(f"{row},5" for row in rows)])))
+    assert "rows have more cells than the header" in str(error)
+
+
+def test_a_comma_at_the_end_of_each_line_changes_nothing(write: Write, table: pd.DataFrame) -> None:
+    header, *rows = table.to_csv(index=False).splitlines()
+    commas = "\n".join([header, *(f"{row}," for row in rows)])
+    assert load_dataset(write(commas)).fingerprint == load_dataset(write(table)).fingerprint
+
+
+def test_categories_written_as_numbers_keep_their_text(write: Write, table: pd.DataFrame) -> None:
+    codes = table.assign(code=[f"{i % 3:03d}" if i else "" for i in range(len(table))])
+    column = load_dataset(write(codes, '[columns.code]\ntype = "categorical"')).columns[-1]
+    assert column.categories == ("000", "001", "002")
+
+
+def test_a_long_table_is_typed_as_a_whole(write: Write) -> None:
+    wide = ",".join("0" for _ in range(600))
+    rows = [f"{i},{'A1' if i == 1199 else '01'},{i % 7},{wide}" for i in range(1200)]
+    header = ",".join(["id", "code", "y", *(f"c{i}" for i in range(600))])
+    data = load_dataset(write("\n".join([header, *rows]), features=["code"]))
+    assert {*data.training.table["code"], *data.holdout.table["code"]} == {"01", "A1"}
+
+
+@pytest.mark.parametrize("name", ["nonsense", "files", "sample_image", "svmlight_file", ""])
+def test_a_name_that_is_no_table_of_scikit_learn_is_refused(write: Write, name: str) -> None:
+    error = refused(write("", source=f"sklearn:{name}"))
+    assert str(error) == f"sklearn:{name}: scikit-learn ships no such table"
+    assert "diabetes, iris, wine" in error.hint
+
+
+def test_any_column_of_a_table_of_scikit_learn_can_be_the_target(write: Write) -> None:
+    data = load_dataset(write("", source="sklearn:diabetes", target="bmi"))
+    names = [column.name for column in data.columns]
+    assert "bmi" not in names
+    assert "target" in names
