@@ -53,11 +53,13 @@ def write_atomic(target: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def publish_folder(target: Path, fill: Callable[[Path], None]) -> None:
+def publish_folder(
+    target: Path, fill: Callable[[Path], None], *, keep: Callable[[Path], bool] = lambda _: False
+) -> None:
     """Let `fill` write a new folder, flush it, and put it at `target` in place of what is there.
 
     The old folder, if any, is moved aside first and removed last, so a crash leaves one of the two under the name or
-    the old one beside it, never a mixture.
+    the old one beside it, never a mixture. A folder that `keep` accepts stays: another writer was faster.
     """
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,9 +71,26 @@ def publish_folder(target: Path, fill: Callable[[Path], None]) -> None:
             for file in fresh.iterdir():
                 sync(file)
             sync(fresh)
-            if target.exists():
-                target.rename(scratch / "old")
-            fresh.rename(target)
+            _place(fresh, target, scratch / "old", keep)
             sync(target.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _place(fresh: Path, target: Path, aside: Path, keep: Callable[[Path], bool]) -> None:
+    try:
+        fresh.rename(target)  # onto nothing, so of several writers one succeeds
+    except OSError:
+        if not target.exists():
+            raise
+        if not keep(target):
+            _swap(fresh, target, aside)
+
+
+def _swap(fresh: Path, target: Path, aside: Path) -> None:
+    target.rename(aside)
+    try:
+        fresh.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise

@@ -2,6 +2,9 @@
 
 Two tables, one row a record, the record's JSON as it was written. `BEGIN IMMEDIATE` takes the write lock before the
 check, and the primary keys would refuse a double even without it.
+
+No write-ahead log: it needs room and permission for two more files even to read, and switching to it fails at once,
+whatever the timeout, while another process opens the same new file.
 """
 
 import sqlite3
@@ -30,7 +33,7 @@ class SqliteLedger:
     """Ledger port on a local file; safe for many processes at once. A connection is opened for each call.
 
     Args:
-        path: the database file; made, with its folder, at the first write or read.
+        path: the database file; made, with its folder, at the first write.
         timeout: seconds to wait for another writer's lock before `Unreachable`.
     """
 
@@ -40,7 +43,7 @@ class SqliteLedger:
 
     def history(self, model: str) -> Sequence[Entry]:
         """All entries of a model, oldest first."""
-        if not self.path.exists():
+        if not self._exists():
             return []
         with self._transaction("BEGIN") as connection:
             return self._read(connection, model)
@@ -74,13 +77,19 @@ class SqliteLedger:
                 raise Conflict(f"promotion {number} of {model} is {entry.state} already")
             self._insert(connection, "outcomes", model, number, outcome.model_dump_json())
 
+    def _exists(self) -> bool:
+        try:
+            return self.path.exists()
+        except OSError as error:  # such as a folder that may not be searched
+            raise self._unreachable(error) from error
+
     def _read(self, connection: sqlite3.Connection, model: str) -> list[Entry]:
         rows = connection.execute(READ, (model,)).fetchall()
         try:
             return [
                 Entry(
                     promotion=Promotion.model_validate_json(promotion),
-                    outcome=Outcome.model_validate_json(outcome) if outcome else None,
+                    outcome=Outcome.model_validate_json(outcome) if outcome is not None else None,
                 )
                 for promotion, outcome in rows
             ]
@@ -111,14 +120,13 @@ class SqliteLedger:
         try:
             if self._version(connection) == 0:
                 self._migrate(connection)
-            connection.execute("PRAGMA synchronous = FULL")  # an outcome that was seen must survive a power cut
+            connection.execute("PRAGMA synchronous = EXTRA")  # an outcome that was seen must survive a power cut
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         if self._version(connection) == 0:  # nobody was faster
             for statement in SCHEMA:

@@ -7,14 +7,16 @@ pointers/<model>.json    what a server of <model> follows: {"model", "number", "
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from registry.errors import PackageError, StoreError
-from registry.files import publish_folder, write_atomic
+from registry.files import publish_folder, sync, write_atomic, writing
 from registry.package import ModelPackage, load_package
 from registry.package.manifest import Sha256
+from registry.package.package import FILES
 
 
 class Pointer(BaseModel):
@@ -50,12 +52,13 @@ class ModelStore:
 
         Raises:
             StoreError: when the volume is full or read-only.
-            PackageError: when the copy does not verify; it is removed again.
+            PackageError: when the copy does not verify; it does not appear under the digest then.
         """
         target = self.model(package.digest)
         if not _intact(target, package.digest):
-            publish_folder(target, lambda folder: _copy(package.path, folder))
-            load_package(target, digest=package.digest)
+            publish_folder(
+                target, lambda folder: _copy(package, folder), keep=lambda path: _intact(path, package.digest)
+            )
         return target
 
     def open(self, sha256: str) -> ModelPackage:
@@ -90,8 +93,15 @@ class ModelStore:
         write_atomic(self.pointer_path(pointer.model), pointer.model_dump_json().encode())
 
     def unpoint(self, model: str) -> None:
-        """Remove the pointer: nothing is in production (the first promotion of all was reverted)."""
-        self.pointer_path(model).unlink(missing_ok=True)
+        """Remove the pointer: nothing is in production (the first promotion of all was reverted).
+
+        Raises:
+            StoreError: when the volume is read-only.
+        """
+        path = self.pointer_path(model)
+        with writing(path), suppress(FileNotFoundError):
+            path.unlink()
+            sync(path.parent)
 
     def prune_trials(self, keep: Iterable[str]) -> list[str]:
         """Delete the packages of all trials but these; return the names of the deleted ones."""
@@ -99,7 +109,7 @@ class ModelStore:
         gone = [path for path in folder.iterdir() if path.name not in kept] if folder.is_dir() else []
         for path in gone:
             shutil.rmtree(path, ignore_errors=True)
-        return sorted(path.name for path in gone)
+        return sorted(path.name for path in gone if not path.exists())
 
 
 def _intact(path: Path, digest: str) -> bool:
@@ -110,9 +120,10 @@ def _intact(path: Path, digest: str) -> bool:
     return True
 
 
-def _copy(source: Path, folder: Path) -> None:
-    for file in source.iterdir():
-        shutil.copyfile(file, folder / file.name)
+def _copy(package: ModelPackage, folder: Path) -> None:
+    for name in FILES:
+        shutil.copyfile(package.path / name, folder / name)
+    load_package(folder, digest=package.digest)
 
 
 __all__ = ["ModelStore", "Pointer", "StoreError"]

@@ -55,9 +55,13 @@ class Column(BaseModel):
         """
         if self.kind == "categorical":
             return self._one_hot(values)
-        numbers = np.asarray([math.nan if v is None else v for v in values], dtype=np.float64)
+        too_large = f"column {self.name}: a value is too large for float32"
+        try:
+            numbers = np.asarray([math.nan if v is None else v for v in values], dtype=np.float64)
+        except OverflowError as error:  # an integer beyond float64
+            raise ValueError(too_large) from error
         if (np.abs(numbers) > FLOAT32_MAX).any():
-            raise ValueError(f"column {self.name}: a value is too large for float32")
+            raise ValueError(too_large)
         return numbers.astype(np.float32)[:, None]
 
     def _one_hot(self, values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:

@@ -126,7 +126,8 @@ class FlatForest:
         lengths = {len(getattr(self, name)) for name in ARRAYS if name != "start"}
         _require(len(lengths) == 1, "node arrays differ in length")
         _require(len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree")
-        _require(bool((np.diff(self.start) > 0).all()) and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
+        rising = (self.start[1:] > self.start[:-1]).all()  # compared, as differences of forged numbers overflow int32
+        _require(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
         _require(self.value.shape[1] > 0, "value must have a column")
 
     def _check_nodes(self) -> NDArray[np.bool_]:
@@ -143,7 +144,13 @@ class FlatForest:
         _require(((self.feature >= 0) & (self.feature < self.n_features)).all(), "a feature is out of range")
         _require(not np.isnan(self.threshold).any(), "a threshold is not a number")
         _require(np.isfinite(self.value).all(), "a leaf is not finite")
+        _require(self._sums_are_finite(), "leaves add up to infinity")
         return leaf
+
+    def _sums_are_finite(self) -> bool:
+        largest = np.maximum.reduceat(np.abs(self.value), self.start[:-1])
+        with np.errstate(over="ignore"):
+            return bool(np.isfinite(largest.sum(axis=0)).all())
 
     def _measure_depth(self, leaf: NDArray[np.bool_]) -> int:
         depth, level = 0, self.start[:-1]

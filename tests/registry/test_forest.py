@@ -1,0 +1,203 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.packages import forest, node_arrays
+
+from registry import PackageError
+from registry.package import FlatForest
+from registry.package import forest as module
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def rows(*values: list[float]) -> NDArray[np.float32]:
+    return np.array(values, dtype=np.float32)
+
+
+def leaves(values: list[float]) -> FlatForest:
+    """Trees of one leaf each: every row gets all the values."""
+    n = len(values)
+    own, zeros = np.arange(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
+    return FlatForest(
+        start=np.arange(n + 1, dtype=np.int32),
+        feature=zeros,
+        threshold=zeros.astype(np.float32),
+        left=own,
+        right=own,
+        missing_left=zeros.astype(np.bool_),
+        value=np.array(values, dtype=np.float64)[:, None],
+        n_features=1,
+    )
+
+
+def test_each_row_adds_the_leaves_it_reaches() -> None:
+    x = rows([6, 0, 1, 0], [7, 0, 1, 0], [6, 0, 0, 1], [7, 1, 0, 1])
+    assert forest().sums(x).tolist() == [[10 + 12], [20 + 12], [10 + 14], [20 + 30]]
+
+
+def test_a_value_on_the_threshold_goes_left_and_the_next_float_right() -> None:
+    above = np.nextafter(np.float32(6.5), np.float32(7))
+    assert forest().sums(rows([6.5, 0, 1, 0], [above, 0, 1, 0])).tolist() == [[22], [32]]
+
+
+def test_a_missing_value_follows_its_nodes_direction() -> None:
+    assert forest().sums(rows([np.nan, 0, 1, 0], [6, np.nan, 0, 1])).tolist() == [[10 + 12], [10 + 30]]
+
+
+def test_infinities_fall_to_their_side() -> None:
+    assert forest().sums(rows([-np.inf, 0, 1, 0], [np.inf, 0, 1, 0])).tolist() == [[22], [32]]
+
+
+def test_an_infinite_threshold_sends_only_missing_values_right() -> None:
+    arrays = node_arrays()
+    arrays["threshold"][0], arrays["missing_left"][0] = np.inf, False
+    x = rows([np.inf, 0, 1, 0], [np.nan, 0, 1, 0])
+    assert FlatForest.from_arrays(arrays, n_features=4).sums(x).tolist() == [[22], [32]]
+
+
+def test_leaves_are_added_in_tree_order() -> None:
+    values = np.random.default_rng(0).normal(size=1000).tolist()
+    expected = 0.0
+    for value in values:
+        expected += value
+    assert leaves(values).sums(rows([0])).item() == expected
+    assert float(np.sum(values)) != expected, "the values no longer tell the two orders apart"
+
+
+def test_negative_zeros_add_up_to_zero_as_in_scikit_learn() -> None:
+    assert not np.signbit(leaves([-0.0, -0.0]).sums(rows([0]))).any()
+
+
+def test_large_batches_are_cut_and_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = rows(*([float(i), 0, i % 2, 1] for i in range(11)))
+    at_once = forest().sums(x)
+    monkeypatch.setattr(module, "CELLS_AT_ONCE", 6)
+    assert np.array_equal(forest().sums(x), at_once)
+
+
+def test_no_rows_give_no_sums() -> None:
+    assert forest().sums(np.empty((0, 4), dtype=np.float32)).shape == (0, 1)
+
+
+@pytest.mark.parametrize("x", [np.zeros((1, 4)), rows([0, 0, 0]), np.zeros(4, dtype=np.float32)])
+def test_an_input_of_another_type_or_shape_is_refused(x: NDArray[Any]) -> None:
+    with pytest.raises(ValueError, match=r"expected float32 \(n, 4\)"):
+        forest().sums(x)
+
+
+def test_it_knows_its_size_and_depth() -> None:
+    assert (forest().n_trees, forest().n_nodes, forest().depth) == (2, 8, 2)
+    assert leaves([1.0]).depth == 0
+
+
+def test_its_arrays_make_the_same_forest_again() -> None:
+    again = FlatForest.from_arrays({**forest().arrays(), "unknown": None}, n_features=4)
+    assert all(np.array_equal(array, again.arrays()[name]) for name, array in forest().arrays().items())
+
+
+@pytest.mark.parametrize("name", sorted(node_arrays()))
+def test_every_array_is_needed(name: str) -> None:
+    arrays = node_arrays()
+    del arrays[name]
+    with pytest.raises(PackageError, match=f"array\\(s\\) missing: {name}"):
+        FlatForest.from_arrays(arrays, n_features=4)
+
+
+@pytest.mark.parametrize("name", sorted(node_arrays()))
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param(lambda array: array.astype(np.float16), id="another type"),
+        pytest.param(lambda array: array[..., None], id="one dimension more"),
+        pytest.param(lambda array: array.sum(), id="no dimension"),
+        pytest.param(lambda array: array[:-1], id="shorter"),
+        pytest.param(lambda array: array[:0], id="empty"),
+        pytest.param(lambda array: array.tolist(), id="not an array"),
+        pytest.param(lambda array: array.tobytes(), id="bytes"),
+    ],
+)
+def test_an_array_of_another_kind_is_refused(name: str, forge: Callable[[Any], Any]) -> None:
+    with pytest.raises(PackageError):
+        forest(**{name: forge(node_arrays()[name])})
+
+
+@pytest.mark.parametrize("name", sorted(node_arrays().keys() - {"missing_left"}))
+def test_an_array_of_another_byte_order_is_refused(name: str) -> None:
+    array = node_arrays()[name]
+    with pytest.raises(PackageError, match=f"{name} must be"):
+        forest(**{name: array.astype(array.dtype.newbyteorder("S"))})
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param([0], id="no tree"),
+        pytest.param([1, 3, 8], id="not from 0"),
+        pytest.param([0, 3, 7], id="not to the end"),
+        pytest.param([0, 3, 9], id="beyond the end"),
+        pytest.param([0, 3, 3, 8], id="an empty tree"),
+        pytest.param([0, 5, 3, 8], id="falling"),
+        pytest.param([0, 1, -(2**31), -1, 8], id="rising only where int32 overflows"),
+    ],
+)
+def test_a_forged_start_is_refused(start: list[int]) -> None:
+    with pytest.raises(PackageError, match=r"start must"):
+        forest(start=np.array(start, dtype=np.int32))
+
+
+@pytest.mark.parametrize(
+    ("node", "child"),
+    [
+        pytest.param(0, 0, id="itself, the other not"),
+        pytest.param(5, 3, id="backwards"),
+        pytest.param(0, 4, id="in another tree"),
+        pytest.param(5, 8, id="beyond the end"),
+        pytest.param(5, -1, id="negative"),
+        pytest.param(5, 2**31 - 1, id="the largest number"),
+        pytest.param(5, -(2**31), id="the smallest number"),
+        pytest.param(5, 7, id="both the same"),
+        pytest.param(3, 6, id="a child of another"),
+    ],
+)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_forged_child_index_is_refused(side: str, node: int, child: int) -> None:
+    arrays = node_arrays()
+    if arrays[side][node] == child:
+        side = {"left": "right", "right": "left"}[side]
+    arrays[side][node] = child
+    with pytest.raises(PackageError, match=r"a child points|no parent, or several"):
+        FlatForest.from_arrays(arrays, n_features=4)
+
+
+def test_a_node_that_nobody_reaches_is_refused() -> None:
+    arrays = node_arrays()
+    arrays["left"][5] = arrays["right"][5] = 5
+    with pytest.raises(PackageError, match="no parent, or several"):
+        FlatForest.from_arrays(arrays, n_features=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "forged", "message"),
+    [
+        ("feature", -1, "a feature is out of range"),
+        ("feature", 4, "a feature is out of range"),
+        ("feature", 2**31 - 1, "a feature is out of range"),
+        ("threshold", np.nan, "a threshold is not a number"),
+        ("value", np.nan, "a leaf is not finite"),
+        ("value", -np.inf, "a leaf is not finite"),
+    ],
+)
+@pytest.mark.parametrize("node", [0, 7])
+def test_a_forged_node_is_refused(node: int, name: str, forged: float, message: str) -> None:
+    arrays = node_arrays()
+    arrays[name][node] = forged
+    with pytest.raises(PackageError, match=message):
+        FlatForest.from_arrays(arrays, n_features=4)
+
+
+def test_leaves_that_add_up_to_infinity_are_refused() -> None:
+    with pytest.raises(PackageError, match="add up"):
+        leaves([1e308, 1e308])
