@@ -4,9 +4,10 @@ Pure where it decides (`candidate`, `evidence`, `gate`), effects where it acts (
 """
 
 from promote.candidate import Ranked, rank
+from promote.contest import Contest, Evaluation
 from promote.details import DeployDetails, deploy_details
 from promote.errors import NoCandidate, PromoteError, SmokeFailed
-from promote.gate import Contest, Evaluation, judge
+from promote.gate import judge
 from promote.policy import GatePolicy
 from promote.promotion import Promoter
 from promote.smoke import SmokeReport, smoke

@@ -42,10 +42,10 @@ def deploy_details(
         store_uri: address of the model store, such as `pvc://tunegate-models` or `file:///var/lib/models`.
         now: when it was decided.
     """
-    new, score = verdict.candidate, verdict.recipe.candidate if verdict.recipe else None
+    new = verdict.candidate
     promoted = after is not None and new is not None and after.promotion.sha256 == new.sha256
     version = _version(after) if promoted and after else (new.trial if new else "")
-    candidate = _model(verdict.metric, score, version, f"{store_uri}/trials/{new.trial}") if new else None
+    candidate = _model(verdict.metric, verdict.score, version, f"{store_uri}/trials/{new.trial}") if new else None
     return DeployDetails(
         old_model=_from_entry(before, store_uri),
         new_model=candidate,

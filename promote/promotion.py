@@ -26,6 +26,7 @@ from registry.package import ModelPackage
 
 Smoke = Callable[[ModelPackage], SmokeReport]
 LEASE = 600
+MISSING = "it was missing"
 
 
 def _utc() -> datetime:
@@ -83,11 +84,12 @@ class Promoter:
         if verdict.verdict != "promote" or verdict.candidate is None or verdict.candidate.sha256 != package.digest:
             raise PromoteError(f"the verdict does not promote package {package.digest[:12]}", hint="run the gate first")
         manifest = package.manifest
-        current = self._current(manifest.name)
+        history = self._settled(manifest.name)
+        current = champion(history)
         judged = verdict.champion.sha256 if verdict.champion else None
         if (current.promotion.sha256 if current else None) != judged:
             raise Conflict("the champion has changed since the gate ran", hint="run the gate again")
-        entry = self._entry(manifest.name, package.digest, current).model_copy(
+        entry = self._entry(manifest.name, package.digest, history).model_copy(
             update={
                 "kind": verdict.kind,
                 "experiment": manifest.provenance.experiment,
@@ -96,7 +98,7 @@ class Promoter:
                 "verdict": verdict.digest(),
                 "reasons": verdict.reasons,
                 "metric": manifest.metric,
-                "score": verdict.recipe.candidate if verdict.recipe else manifest.cross_validation.score,
+                "score": verdict.score,
                 "git_commit": manifest.provenance.git_commit,
             }
         )
@@ -110,10 +112,10 @@ class Promoter:
             PromoteError: when there is no such promotion, or it is the champion already.
             PackageError: when its package is damaged.
         """
-        current = self._current(model)
-        target = self.rollback_target(model, to=to)
+        history = self._settled(model)
+        target = _rollback_target(model, history, to)
         package = self.store.open(target.promotion.sha256)
-        entry = self._entry(model, package.digest, current).model_copy(
+        entry = self._entry(model, package.digest, history).model_copy(
             update={
                 "kind": "rollback",
                 "reasons": (reason or f"back to promotion {target.promotion.number}",),
@@ -130,8 +132,7 @@ class Promoter:
         Raises:
             PromoteError: when there is none, or it is the champion already.
         """
-        history = self.ledger.history(model)
-        return _rollback_target(model, history, champion(history), to)
+        return _rollback_target(model, self.ledger.history(model), to)
 
     def repair(self, model: str, *, force: bool = False) -> list[str]:
         """Finish or undo what a crashed run left, and let the pointer follow the ledger.
@@ -150,22 +151,24 @@ class Promoter:
         entry = in_flight(self.ledger.history(model))
         if entry:
             if not (force or abandoned(entry, self.clock())):
-                raise InFlight(
-                    f"promotion {entry.promotion.number} of {model} is in flight (by {entry.promotion.owner})",
-                    hint="wait for it; or, if that process is gone, `tunegate repair --force`",
-                )
+                raise _busy(entry)
             done.append(self._finish(entry))
         return done + self._follow(model)
 
-    def _current(self, model: str) -> Entry | None:
+    def _settled(self, model: str) -> Sequence[Entry]:
+        """Repair, then read the ledger once: champion and next number of two readings would let others in between."""
         for sentence in self.repair(model):
             self.notify(sentence)
-        return champion(self.ledger.history(model))
+        history = self.ledger.history(model)
+        if entry := in_flight(history):  # it may be live by the time we create: then its successor is not ours
+            raise _busy(entry)
+        return history
 
-    def _entry(self, model: str, sha256: str, current: Entry | None) -> Promotion:
+    def _entry(self, model: str, sha256: str, history: Sequence[Entry]) -> Promotion:
+        current = champion(history)
         return Promotion(
             model=model,
-            number=next_number(self.ledger.history(model)),
+            number=next_number(history),
             sha256=sha256,
             previous=current.promotion.number if current else None,
             actor=self.actor,
@@ -211,19 +214,24 @@ class Promoter:
         return f"promotion {promotion.number} of {promotion.model} was left in flight: now {closed.state}"
 
     def _follow(self, model: str) -> list[str]:
-        """Let the pointer say what the ledger says."""
-        current = champion(self.ledger.history(model))
+        """Let the pointer say what the ledger says; a promotion under way moves it itself, and follows at its end."""
+        done: list[str] = []
+        while True:  # look again after each write: somebody may have promoted between our reading and our writing
+            pointer, was = self._pointed(model)
+            history = self.ledger.history(model)  # after the pointer, so that it knows what the pointer names
+            current = champion(history)
+            wanted = _pointer(current.promotion) if current else None
+            if in_flight(history) or (pointer == wanted and (pointer or was == MISSING)):
+                return done
+            self._set(model, current)
+            done.append(f"the pointer of {model} follows the ledger again ({was})")
+
+    def _pointed(self, model: str) -> tuple[Pointer | None, str]:
         try:
-            pointer, problem = self.store.pointer(model), ""
+            pointer = self.store.pointer(model)
         except StoreError as error:
-            pointer, problem = None, str(error)
-        wanted = _pointer(current.promotion) if current else None
-        if pointer == wanted and not problem:
-            return []
-        self._set(model, current)
-        named = f"it named promotion {pointer.number}" if pointer else "it was missing"
-        was = problem or named
-        return [f"the pointer of {model} follows the ledger again ({was})"]
+            return None, str(error)
+        return pointer, f"it named promotion {pointer.number}" if pointer else MISSING
 
     def _revert(self, entry: Entry, note: str) -> Entry:
         """Swap the pointer back, then record it; in this order, so that a crash between is found in flight."""
@@ -235,14 +243,15 @@ class Promoter:
         outcome = Outcome.model_validate({"result": result, "note": note, "closed_at": self.clock()})
         try:
             self.ledger.close(entry.promotion.model, entry.promotion.number, outcome)
+            closed = Entry(promotion=entry.promotion, outcome=outcome)
         except Conflict:  # somebody took it over: what they recorded holds
-            self._follow(entry.promotion.model)
             history = self.ledger.history(entry.promotion.model)
             closed = next(e for e in history if e.promotion.number == entry.promotion.number)
             if closed.state != result:
+                self._follow(entry.promotion.model)
                 raise
-            return closed
-        return Entry(promotion=entry.promotion, outcome=outcome)
+        self._follow(entry.promotion.model)  # somebody who read the ledger before may have moved it since
+        return closed
 
     def _point(self, promotion: Promotion) -> None:
         self.store.point(_pointer(promotion))
@@ -254,11 +263,20 @@ class Promoter:
             self.store.unpoint(model)
 
 
+def _busy(entry: Entry) -> InFlight:
+    promotion = entry.promotion
+    return InFlight(
+        f"promotion {promotion.number} of {promotion.model} is in flight (by {promotion.owner})",
+        hint="wait for it; or, if that process is gone, `tunegate repair --force`",
+    )
+
+
 def _pointer(promotion: Promotion) -> Pointer:
     return Pointer(model=promotion.model, number=promotion.number, sha256=promotion.sha256)
 
 
-def _rollback_target(model: str, history: Sequence[Entry], current: Entry | None, to: int | None) -> Entry:
+def _rollback_target(model: str, history: Sequence[Entry], to: int | None) -> Entry:
+    current = champion(history)
     live = [entry for entry in history if entry.state == "live"]
     if current is None:
         raise PromoteError(f"nothing of {model} is in production", hint="`tunegate history` shows what was")

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from promote.policy import GatePolicy
+from registry.package import HIGHER_IS_BETTER
 
 Decision = Literal["promote", "keep", "hold", "refuse"]
 SEVERITY: dict[Decision, int] = {"promote": 0, "keep": 1, "hold": 2, "refuse": 3}
@@ -86,6 +87,13 @@ class Verdict(_Record):
     holdout_digest: str = ""
     excluded: int = 0
     policy: GatePolicy = GatePolicy()
+
+    @property
+    def score(self) -> float | None:
+        """The candidate's cross-validated score in the metric's own sense; the search's where key one was not asked."""
+        if self.recipe is None:
+            return self.candidate.search_score if self.candidate else None
+        return 1.0 - self.recipe.candidate if self.metric in HIGHER_IS_BETTER else self.recipe.candidate
 
     def canonical(self) -> bytes:
         """Return the verdict as JSON bytes."""

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
-from promote.gate import Evaluation
+from promote.contest import Evaluation
 from registry.package import Manifest, row_losses
 from trainer.dataset import Dataset
 from trainer.recipe import Recipe

@@ -73,6 +73,7 @@ def _conclude(workspace: Workspace, decision: Decision, server: Service) -> None
     else:
         promotion = decision.after.promotion
         say(f"in production: promotion {promotion.number} of {promotion.model}, package {promotion.sha256[:12]}")
+        say("writing the report ...")
         say(f"report: {write_report(workspace, workspace.settings.state / 'report.html')}")
         package = workspace.champion_package()
         if isinstance(package, ModelPackage):

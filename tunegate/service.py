@@ -43,6 +43,7 @@ def service(workspace: Workspace) -> Iterator[Service]:
         say(f"serving already at {url}")
         yield Service(url)
         return
+    say(f"starting the server at {url}")
     process = _start(workspace)
     try:
         _await_health(workspace, process, url)

@@ -152,13 +152,13 @@ def history(
         emit([entry.model_dump(mode="json") for entry in entries])
         return ExitCode.DONE
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("no", "when", "state", "kind", "package", "trial", "by", "why"):
-        table.add_column(column, overflow="fold")
+    for column in ("no", "when", "state", "package", "by", "why"):
+        table.add_column(column, overflow="fold", no_wrap=column not in {"by", "why"})
     for entry in entries:
         p = entry.promotion
         when = p.created_at.strftime("%Y-%m-%d %H:%M")
         why = "; ".join(p.reasons) if entry.state != "reverted" or not entry.outcome else entry.outcome.note
-        cells = (str(p.number), when, entry.state, p.kind, p.sha256[:12], p.trial, p.actor, why)
+        cells = (str(p.number), when, entry.state, p.sha256[:12], p.actor, f"{p.kind}: {why}")
         table.add_row(*map(escape, cells))
     console.print(table if entries else f"{workspace.model}: nothing was promoted yet")
     return ExitCode.DONE

@@ -1,0 +1,96 @@
+"""Guards: is there something about the candidate that its mean loss does not show?"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promote.contest import Evaluation
+from promote.evidence import Floats, Slice, worst_slice
+from promote.policy import GatePolicy
+from promote.verdict import Check
+from registry.package import ModelPackage
+
+MIN_SLICE = 20
+RANGE_MARGIN = 0.5  # of the target's range in training
+
+
+class Losses(NamedTuple):
+    """Row losses of both on the same rows; the champion's are None where there is none."""
+
+    candidate: Floats
+    champion: Floats | None
+
+
+def guards(
+    package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_], losses: Losses, policy: GatePolicy
+) -> Iterator[Check]:
+    """Yield the guards' checks.
+
+    Args:
+        package: the candidate.
+        data: what it is judged on.
+        fresh: bool (n_holdout,), the rows that `losses` are of.
+        losses: see `Losses`.
+        policy: the limits.
+    """
+    if losses.champion is not None:
+        yield _slices_hold(package, data, fresh, losses, policy)
+        yield _largest_error(losses.candidate, losses.champion, policy)
+    yield _range(package, data)
+    work = package.forest.n_trees * package.forest.depth
+    detail = f"{work} decisions a row, at most {policy.max_work}"
+    yield Check(name="work", passed=work <= policy.max_work, detail=detail)
+    detail = f"{package.size} bytes, at most {policy.max_bytes}"
+    yield Check(name="size", passed=package.size <= policy.max_bytes, detail=detail)
+
+
+def _slices_hold(
+    package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_], losses: Losses, policy: GatePolicy
+) -> Check:
+    assert losses.champion is not None  # noqa: S101 - asked by the caller
+    found = worst_slice(
+        _slices(package, data, fresh),
+        losses.champion,
+        losses.candidate,
+        ratio=policy.max_slice_ratio,
+        resamples=policy.resamples,
+        seed=policy.seed,
+    )
+    return Check(name="worst slice", passed=not found, detail=found or "no slice clearly worse", otherwise="keep")
+
+
+def _largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Check:
+    top, limit = float(mine.max()), policy.max_error_ratio * float(theirs.max())
+    detail = f"largest row loss {top:.4g}, at most {limit:.4g}"
+    return Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
+
+
+def _range(package: ModelPackage, data: Evaluation) -> Check:
+    predicted = package.predict(data.table)
+    low, high = package.manifest.target_range if package.manifest.task == "regression" else (0.0, 1.0)
+    margin = RANGE_MARGIN * (high - low)
+    inside = bool((predicted >= low - margin).all() and (predicted <= high + margin).all())
+    detail = f"predictions from {predicted.min():.4g} to {predicted.max():.4g}, training from {low:.4g} to {high:.4g}"
+    return Check(name="prediction range", passed=inside, detail=detail)
+
+
+def _slices(package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_]) -> list[Slice]:
+    found = []
+    for column in package.manifest.columns:
+        values = data.table[column.name][fresh]
+        found += (_numeric_slices if column.kind == "numeric" else _value_slices)(column.name, values)
+    return [each for each in found if each.rows.sum() >= MIN_SLICE]
+
+
+def _numeric_slices(name: str, values: NDArray[Any]) -> list[Slice]:
+    if np.isnan(values).all():
+        return []
+    middle = float(np.nanmedian(values))
+    return [Slice(f"{name} <= {middle:.4g}", values <= middle), Slice(f"{name} > {middle:.4g}", values > middle)]
+
+
+def _value_slices(name: str, values: NDArray[Any]) -> list[Slice]:
+    present = sorted({str(value) for value in values if value is not None})
+    return [Slice(f"{name} = {text}", np.array([str(value) == text for value in values])) for text in present]

@@ -1,0 +1,36 @@
+"""Fitted packages, made once a session."""
+
+from pathlib import Path
+
+import pytest
+from support import toy
+from support.gates import Bench, bench
+from support.promotions import Plant
+from support.variants import tiny
+
+from registry.package import ModelPackage
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("homes")
+    return bench(folder, toy.dataset(folder / "data", toy.homes()), toy.GOOD, toy.POOR)
+
+
+@pytest.fixture(scope="session", params=["log_loss", "accuracy"])
+def flowers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("flowers")
+    data = toy.dataset(folder / "data", toy.flowers(), name="flowers", metric=request.param)
+    return bench(folder, data, toy.CAREFUL, toy.COARSE)
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> list[ModelPackage]:
+    """Three packages of one model, a, b and c; each answers something else."""
+    folder = tmp_path_factory.mktemp("toys")
+    return [tiny(folder / f"toy-{name}", low=low) for name, low in (("a", 1.0), ("b", 3.0), ("c", 5.0))]
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    return Plant(tmp_path)

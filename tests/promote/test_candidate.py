@@ -1,0 +1,120 @@
+"""The candidate is chosen from Trial objects by our own ranking."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.trials import scored, trial
+
+from promote import NoCandidate, rank
+
+
+def names(trials: list[dict[str, Any]]) -> list[str]:
+    return [entry.trial for entry in rank(trials)]
+
+
+def test_the_lowest_objective_comes_first() -> None:
+    assert names([scored("b", "11.7"), scored("c", "9.25"), scored("a", "10.2")]) == ["c", "a", "b"]
+
+
+def test_the_highest_objective_comes_first_when_maximizing() -> None:
+    trials = [scored(name, value, kind="maximize") for name, value in (("a", "0.5"), ("b", "0.9"), ("c", "-3"))]
+    assert names(trials) == ["b", "a", "c"]
+
+
+def test_a_ranked_trial_says_where_it_came_from() -> None:
+    (best,) = rank([scored("forest-x", "9.5")])
+    assert (best.trial, best.experiment, best.value, best.assignments) == (
+        "forest-x",
+        "forest",
+        9.5,
+        {"max_depth": "7"},
+    )
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["mse", "r2", "mae"])))
+def test_metrics_are_found_by_name_in_any_order(order: tuple[str, ...]) -> None:
+    values = {"mse": "9.0", "r2": "0.1", "mae": "0.2"}
+    metrics = {name: dict.fromkeys(("latest", "min", "max"), values[name]) for name in order}
+    assert rank([trial("a", metrics)])[0].value == 9.0
+
+
+@pytest.mark.parametrize("state", ["EarlyStopped", "Failed", "Killed", "MetricsUnavailable", "Running", "Created"])
+def test_only_succeeded_trials_count_whatever_they_reported(state: str) -> None:
+    assert names([scored("good", "1.0", state=state), scored("done", "20.0")]) == ["done"]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "unavailable", "", "not a number", "1e999"])
+def test_a_trial_that_succeeded_without_a_finite_objective_is_left_out(text: str) -> None:
+    assert names([scored("odd", text), scored("sound", "20.0")]) == ["sound"]
+
+
+def test_an_observation_without_latest_is_left_out() -> None:
+    nan = trial("nan", {"mse": {"min": "unavailable", "max": "unavailable"}})
+    assert names([nan, scored("sound", "20.0")]) == ["sound"]
+
+
+@pytest.mark.parametrize("metrics", [None, {}, {"r2": {"latest": "0.5", "min": "0.5", "max": "0.5"}}])
+def test_a_trial_without_the_objective_is_left_out(metrics: dict[str, dict[str, str]] | None) -> None:
+    assert names([trial("empty", metrics), scored("sound", "20.0")]) == ["sound"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategies", "expected"),
+    [
+        ("minimize", None, 1.0),
+        ("maximize", None, 3.0),
+        ("minimize", {"mse": "latest"}, 2.0),
+        ("minimize", {"mse": "max"}, 3.0),
+        ("maximize", {"mse": "min"}, 1.0),
+        ("minimize", {"r2": "latest"}, 1.0),
+    ],
+)
+def test_the_strategy_says_which_of_several_reports_counts(
+    kind: str, strategies: dict[str, str] | None, expected: float
+) -> None:
+    reports = {"mse": {"latest": "2", "min": "1", "max": "3"}}
+    assert rank([trial("a", reports, kind=kind, strategies=strategies)])[0].value == expected
+
+
+def test_latest_stands_in_where_the_strategy_has_no_number() -> None:
+    assert rank([trial("a", {"mse": {"latest": "4", "min": "unavailable", "max": "unavailable"}})])[0].value == 4.0
+
+
+def test_equals_are_ordered_by_name() -> None:
+    trials = [scored(name, "10.0") for name in "dbca"]
+    assert all(names(list(order)) == ["a", "b", "c", "d"] for order in itertools.permutations(trials))
+
+
+def test_without_a_candidate_the_error_counts_the_states_and_says_what_next() -> None:
+    trials = [scored("a", "1", state="Failed"), scored("b", "1", state="Failed"), scored("c", "nan")]
+    with pytest.raises(NoCandidate, match=r"2 Failed, 1 Succeeded") as raised:
+        rank(trials)
+    assert "lint" in raised.value.hint
+
+
+def test_no_trials_at_all_is_no_candidate_either() -> None:
+    with pytest.raises(NoCandidate, match="no trial"):
+        rank([])
+
+
+def test_a_trial_that_katib_has_not_looked_at_yet_is_no_candidate() -> None:
+    fresh = scored("a", "1")
+    del fresh["status"]
+    with pytest.raises(NoCandidate, match="1 Created"):
+        rank([fresh])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8), st.sampled_from(["minimize", "maximize"]), st.randoms())
+def test_the_ranking_is_sorted_complete_and_blind_to_the_order_of_trials(
+    values: list[float],
+    kind: str,
+    random: Any,  # noqa: ANN401
+) -> None:
+    trials = [scored(f"t{i}", repr(value), kind=kind) for i, value in enumerate(values)]
+    ranked = rank(trials)
+    assert [entry.value for entry in ranked] == sorted(values, reverse=kind == "maximize")
+    random.shuffle(trials)
+    assert rank(trials) == ranked

@@ -1,0 +1,176 @@
+"""When packages or data do not fit: refuse or hold, and report all that was found together."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import toy
+from support.gates import Bench, detail, failed, view
+from support.variants import damaged, variant
+
+from promote import Contest, GatePolicy, Verdict, judge
+from registry.errors import PackageError
+from registry.package import ModelPackage, load_package
+
+
+def error(path: Path) -> PackageError:
+    with pytest.raises(PackageError) as raised:
+        load_package(path)
+    return raised.value
+
+
+@pytest.fixture(scope="module")
+def grown(homes: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The same homes and sixty more; the champion is last month's."""
+    folder = tmp_path_factory.mktemp("grown")
+    more = toy.homes(60, seed=9).assign(note=lambda frame: frame["note"] + 1000)
+    data = toy.dataset(folder / "data", pd.concat([toy.homes(), more]))
+    return Bench(data, view(data), toy.package(data, folder / "homes-new", toy.GOOD), homes.poor)
+
+
+@pytest.fixture(scope="module")
+def resplit(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    """A champion trained when the data were split in another way: it has seen rows that are the holdout now."""
+    folder = tmp_path_factory.mktemp("resplit")
+    data = toy.dataset(folder / "data", toy.homes(), split="seed = 1\nholdout = 0.5")
+    return toy.package(data, folder / "homes-old", toy.POOR)
+
+
+def test_a_damaged_candidate_is_refused(homes: Bench, tmp_path: Path) -> None:
+    verdict = homes.judge(error(damaged(homes.good, tmp_path / "bad")), homes.poor)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"candidate integrity"}
+    assert "sha256" in verdict.reasons[0]
+    assert verdict.candidate is None
+
+
+def test_a_damaged_champion_is_never_replaced_silently(homes: Bench, tmp_path: Path) -> None:
+    verdict = homes.judge(homes.good, error(damaged(homes.poor, tmp_path / "bad")))
+    assert (verdict.verdict, verdict.kind) == ("refuse", "promotion")
+    assert failed(verdict) == {"champion integrity"}
+    assert verdict.candidate
+    assert verdict.candidate.sha256 == homes.good.digest
+
+
+def test_damage_on_both_sides_is_reported_together(homes: Bench, tmp_path: Path) -> None:
+    verdict = homes.judge(error(damaged(homes.good, tmp_path / "a")), error(damaged(homes.poor, tmp_path / "b")))
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"candidate integrity", "champion integrity"}
+    assert len(verdict.reasons) == 2
+
+
+def test_new_data_are_refused_without_an_override(grown: Bench) -> None:
+    verdict = grown.judge(grown.good, grown.poor)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"fingerprint"}
+    assert "--allow-new-data" in verdict.reasons[0]
+
+
+def test_new_data_are_judged_with_the_override_and_no_row_has_changed_sides(grown: Bench) -> None:
+    verdict = grown.judge(grown.good, grown.poor, allow_new_data=True)
+    assert verdict.verdict == "promote"
+    assert verdict.excluded == 0
+    assert verdict.holdout
+    assert verdict.holdout.rows == len(grown.data.holdout.y)
+
+
+def test_a_candidate_of_other_data_than_the_gates_is_refused_even_with_the_override(grown: Bench, homes: Bench) -> None:
+    verdict = homes.judge(grown.good, homes.poor, allow_new_data=True)
+    assert verdict.verdict == "refuse"
+    assert "data" in failed(verdict)
+
+
+def test_rows_the_champion_was_trained_on_leave_the_holdout(homes: Bench, resplit: ModelPackage) -> None:
+    seen = np.isin(homes.data.holdout.rows, resplit.rows)
+    verdict = homes.judge(homes.good, resplit, allow_new_data=True)
+    assert 0 < seen.sum() < len(seen) - 10
+    assert verdict.excluded == seen.sum()
+    assert verdict.holdout
+    assert verdict.holdout.rows == (~seen).sum()
+    part = homes.data.holdout.take(~seen)
+    loss = float(np.mean((part.y - homes.good.predict(part.table)[:, 0]) ** 2))
+    assert verdict.holdout.candidate == pytest.approx(loss)
+
+
+def test_a_candidate_that_has_seen_holdout_rows_is_refused(homes: Bench, tmp_path: Path) -> None:
+    rows = np.concatenate([homes.good.rows, homes.data.holdout.rows[:3]])
+    verdict = homes.judge(variant(homes.good, tmp_path / "leak", rows=rows), homes.poor)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"leak"}
+    assert detail(verdict, "leak").startswith("3 holdout row(s)")
+
+
+def test_too_few_rows_to_judge_by_is_a_hold(homes: Bench, resplit: ModelPackage) -> None:
+    left = int((~np.isin(homes.data.holdout.rows, resplit.rows)).sum())
+    assert homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=left).verdict == "promote"
+    verdict = homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=left + 1)
+    assert verdict.verdict == "hold"
+    assert failed(verdict) == {"holdout"}
+
+
+def test_a_champion_that_has_seen_the_whole_holdout_is_a_hold(homes: Bench, tmp_path: Path) -> None:
+    rows = np.concatenate([homes.poor.rows, homes.data.holdout.rows])
+    verdict = homes.judge(homes.good, variant(homes.poor, tmp_path / "all", rows=rows))
+    assert verdict.verdict == "hold"
+    assert verdict.reasons[0].startswith("holdout: 0 holdout rows")
+
+
+def schema_verdict(tmp_path: Path, *, champion: tuple[str, ...], candidate: tuple[str, ...], allow: bool) -> Verdict:
+    """Judge a candidate that leaves out some columns against a champion that leaves out others."""
+    packages = []
+    for name, drop, recipe in (("champion", champion, toy.POOR), ("candidate", candidate, toy.GOOD)):
+        data = toy.dataset(tmp_path / name, toy.homes(), drop=("note", *drop))
+        packages.append(toy.package(data, tmp_path / f"homes-{name}", recipe))
+    policy = GatePolicy(allow_schema_change=allow, allow_new_data=True, repeats=1)
+    return judge(Contest(packages[1], packages[0], view(data)), policy)
+
+
+def test_a_new_column_is_refused_without_an_override(tmp_path: Path) -> None:
+    verdict = schema_verdict(tmp_path, champion=("garden",), candidate=(), allow=False)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"schema"}
+    assert "--allow-schema-change" in verdict.reasons[0]
+
+
+def test_a_new_column_is_judged_with_the_override(tmp_path: Path) -> None:
+    assert schema_verdict(tmp_path, champion=("garden",), candidate=(), allow=True).verdict == "promote"
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_a_champion_that_needs_a_column_that_is_gone_is_not_comparable(tmp_path: Path, allow: bool) -> None:  # noqa: FBT001
+    verdict = schema_verdict(tmp_path, champion=(), candidate=("garden",), allow=allow)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"champion scorable"} | (set() if allow else {"schema"})
+    assert "garden" in detail(verdict, "champion scorable")
+
+
+def test_a_candidate_that_cannot_read_the_data_is_refused(homes: Bench, tmp_path: Path) -> None:
+    columns = [column.model_dump() for column in homes.good.manifest.columns]
+    columns[0]["name"] = "surface"
+    golden = [{"surface": row["size"], **row} for row in homes.good.golden.rows]
+    forged = variant(homes.good, tmp_path / "forged", golden=golden, columns=columns)
+    verdict = homes.judge(forged, None)
+    assert verdict.verdict == "refuse"
+    assert "surface" in detail(verdict, "candidate scorable")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", "flats"), ("target", "rent"), ("metric", "mae"), ("task", "classification")]
+)
+def test_another_task_than_the_champions_is_refused(homes: Bench, tmp_path: Path, field: str, value: str) -> None:
+    classes = {"classes": ("a",), "metric": "log_loss"} if field == "task" else {}
+    other = variant(homes.poor, tmp_path / "other", **{field: value, **classes})
+    verdict = homes.judge(homes.good, other)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"task"}
+    assert field in verdict.reasons[0]
+
+
+def test_everything_that_makes_a_comparison_meaningless_is_reported_together(homes: Bench, tmp_path: Path) -> None:
+    leaky = variant(homes.good, tmp_path / "leaky", rows=homes.data.holdout.rows, fingerprint="f" * 64, name="flats")
+    verdict = homes.judge(leaky, homes.poor, min_holdout=10_000)
+    assert verdict.verdict == "refuse"  # the gravest of refuse and hold
+    assert failed(verdict) == {"data", "leak", "holdout", "task", "fingerprint"}
+    assert len(verdict.reasons) == 5
+    assert verdict.holdout is None

@@ -1,0 +1,120 @@
+"""Better on average is not enough: what else a candidate must not be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support import toy
+from support.gates import Bench, bench, detail, failed
+from support.variants import scaled, variant
+
+from registry.package import FlatForest
+
+KEYS = {"key 1, recipes on fresh folds", "key 2, packages on the holdout"}
+
+
+def test_a_loss_above_the_ceiling_is_refused(homes: Bench) -> None:
+    verdict = homes.judge(homes.good, homes.poor)
+    assert verdict.holdout
+    loss = verdict.holdout.candidate
+    assert homes.judge(homes.good, homes.poor, ceiling=loss).verdict == "promote"
+    above = homes.judge(homes.good, homes.poor, ceiling=loss * 0.999)
+    assert above.verdict == "refuse"
+    assert failed(above) == {"ceiling"}
+
+
+def test_a_package_larger_than_allowed_is_refused(homes: Bench) -> None:
+    size = homes.good.size
+    assert homes.judge(homes.good, homes.poor, max_bytes=size).verdict == "promote"
+    verdict = homes.judge(homes.good, homes.poor, max_bytes=size - 1)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"size"}
+
+
+def test_a_forest_that_takes_more_work_than_allowed_is_refused(homes: Bench) -> None:
+    work = homes.good.forest.n_trees * homes.good.forest.depth
+    assert homes.judge(homes.good, homes.poor, max_work=work).verdict == "promote"
+    verdict = homes.judge(homes.good, homes.poor, max_work=work - 1)
+    assert verdict.verdict == "refuse"
+    assert failed(verdict) == {"work"}
+    assert str(work) in detail(verdict, "work")
+
+
+def test_all_guards_that_fail_are_reported_together_and_the_gravest_decides(homes: Bench) -> None:
+    verdict = homes.judge(homes.poor, homes.good, ceiling=0.1, max_bytes=1, max_work=1)
+    assert verdict.verdict == "refuse"
+    assert KEYS | {"ceiling", "size", "work"} <= failed(verdict)
+    assert {reason.split(":")[0] for reason in verdict.reasons} == failed(verdict)
+
+
+def test_a_candidate_that_fails_one_slice_is_kept_out_though_better_on_average(homes: Bench, tmp_path: Path) -> None:
+    part = homes.data.training
+    garden = np.array([value is True for value in part.table["garden"]])
+    blind = toy.package(homes.data, tmp_path / "blind", toy.GOOD, y=np.where(garden, part.y - 6, part.y))
+    noisy = toy.package(
+        homes.data, tmp_path / "noisy", toy.GOOD | {"min_samples_leaf": 5}, y=np.where(garden, part.y, part.y - 13)
+    )
+    verdict = homes.judge(blind, noisy, max_error_ratio=100)
+    assert verdict.verdict == "keep"
+    assert failed(verdict) == {"worst slice"}
+    assert detail(verdict, "worst slice").startswith("garden = True: ")
+    assert homes.judge(blind, noisy, max_error_ratio=100, max_slice_ratio=1000).verdict == "promote"
+
+
+def test_a_candidate_with_one_very_large_error_is_kept_out(homes: Bench, tmp_path: Path) -> None:
+    forest, x = homes.good.forest, homes.data.matrix(homes.data.holdout)
+    row = x[np.argmax(homes.good.predict(homes.data.holdout.table)[:, 0])]
+    value = forest.value.copy()
+    value[leaves(forest, row)] += 18  # this row, and few others in some of the trees
+    wild = FlatForest.from_arrays({**forest.arrays(), "value": value}, n_features=forest.n_features)
+    candidate = variant(homes.good, tmp_path / "wild", forest=wild)
+    verdict = homes.judge(candidate, homes.poor, max_slice_ratio=1000)
+    assert verdict.verdict == "keep"
+    assert failed(verdict) == {"largest error"}
+    assert homes.judge(candidate, homes.poor, max_slice_ratio=1000, max_error_ratio=10).verdict == "promote"
+
+
+def leaves(forest: FlatForest, row: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return the leaf of each tree that a row comes to rest on."""
+    node = forest.start[:-1]
+    for _ in range(forest.depth):
+        seen = row[forest.feature[node]]
+        left = np.where(np.isnan(seen), forest.missing_left[node], seen <= forest.threshold[node])
+        node = np.where(left, forest.left[node], forest.right[node])
+    return node
+
+
+def test_predictions_far_outside_what_was_seen_in_training_are_refused(homes: Bench, tmp_path: Path) -> None:
+    wild = variant(homes.good, tmp_path / "wild", forest=scaled(homes.good, 3.0))
+    verdict = homes.judge(wild, homes.poor)
+    assert verdict.verdict == "refuse"
+    assert "prediction range" in failed(verdict)
+
+
+def test_shares_of_classes_outside_nought_to_one_are_refused(flowers: Bench, tmp_path: Path) -> None:
+    wild = variant(flowers.good, tmp_path / "wild", forest=scaled(flowers.good, 3.0))
+    assert "prediction range" in failed(flowers.judge(wild, flowers.poor))
+
+
+@pytest.mark.parametrize("name", ["size > ", "garden = True", "region = east"])
+def test_a_slice_may_be_a_half_of_numbers_a_side_of_a_flag_or_a_category(
+    large: Bench, tmp_path: Path, name: str
+) -> None:
+    part = large.data.training
+    rows = {
+        "size > ": part.table["size"] > np.median(part.table["size"]),
+        "garden = True": np.array([value is True for value in part.table["garden"]]),
+        "region = east": np.array([value == "east" for value in part.table["region"]]),
+    }
+    blind = toy.package(large.data, tmp_path / "blind", toy.GOOD, y=np.where(rows[name], part.y + 9, part.y))
+    steady = toy.package(large.data, tmp_path / "steady", toy.GOOD, y=part.y + 3)  # as wrong everywhere
+    verdict = large.judge(blind, steady, repeats=1)
+    assert detail(verdict, "worst slice").startswith(name)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Enough rows for each region to count."""
+    folder = tmp_path_factory.mktemp("large")
+    return bench(folder, toy.dataset(folder / "data", toy.homes(600)), toy.GOOD, toy.POOR)

@@ -1,0 +1,187 @@
+"""Repair: the ledger is the truth, the pointer follows it; an entry in flight belongs to its owner while it lives."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from support.faults import Crash, dead_process, stopping
+from support.promotions import Plant, passed
+from support.variants import flip_bit
+
+from promote.promotion import abandoned, owner
+from registry import InFlight, Pointer
+from registry.package import ModelPackage
+
+HERE = socket.gethostname()
+
+
+@pytest.fixture
+def served(plant: Plant, toys: list[ModelPackage]) -> Plant:
+    plant.promoter().promote(toys[0], passed(toys[0], None))
+    return plant
+
+
+def in_flight_by(plant: Plant, toys: list[ModelPackage], holder: str) -> None:
+    """Leave promotion 2, of b, in flight with the pointer swapped."""
+    first = plant.ledger.history("toy")[0].promotion
+    changes = {"number": 2, "previous": 1, "sha256": toys[1].digest, "owner": holder, "created_at": plant.clock.now}
+    plant.store.add(toys[1])
+    plant.ledger.create(first.model_copy(update=changes))
+    plant.store.point(Pointer(model="toy", number=2, sha256=toys[1].digest))
+
+
+def test_where_all_is_well_repair_does_nothing_and_says_nothing(served: Plant, toys: list[ModelPackage]) -> None:
+    before = served.store.pointer_path("toy").stat()
+    assert served.promoter().repair("toy") == []
+    after = served.store.pointer_path("toy").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    served.assert_settled(toys[0])
+
+
+def test_an_unknown_model_needs_no_repair(plant: Plant) -> None:
+    assert plant.promoter().repair("nobody") == []
+
+
+def remove(plant: Plant) -> None:
+    plant.store.pointer_path("toy").unlink()
+
+
+def write(content: bytes) -> Callable[[Plant], None]:
+    return lambda plant: (plant.store.pointer_path("toy").write_bytes(content), None)[1]
+
+
+def name(number: int, sha256: str) -> Callable[[Plant], None]:
+    return lambda plant: plant.store.point(Pointer(model="toy", number=number, sha256=sha256))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (remove, "it was missing"),
+        (write(b""), "not a readable pointer"),
+        (write(b'{"model": "toy", "num'), "not a readable pointer"),
+        (write(b'{"model": "toy", "number": 1, "sha256": "short"}'), "not a readable pointer"),
+        (write(b"\xff\xfe\x00"), "not a readable pointer"),
+        (name(7, "7" * 64), "it named promotion 7"),
+        (name(1, "7" * 64), "it named promotion 1"),
+    ],
+    ids=["missing", "empty", "half", "invalid", "binary", "unknown", "other package"],
+)
+def test_a_pointer_that_does_not_say_what_the_ledger_says_is_mended(
+    served: Plant, toys: list[ModelPackage], damage: Callable[[Plant], None], said: str
+) -> None:
+    damage(served)
+    (sentence,) = served.promoter().repair("toy")
+    assert "follows the ledger again" in sentence
+    assert said in sentence
+    served.assert_settled(toys[0])
+
+
+@pytest.mark.parametrize("damage", [write(b"rubbish"), name(1, "7" * 64)], ids=["damaged", "of nothing"])
+def test_a_pointer_without_a_champion_is_removed(plant: Plant, damage: Callable[[Plant], None]) -> None:
+    plant.store.pointer_path("toy").parent.mkdir(parents=True)
+    damage(plant)
+    assert len(plant.promoter().repair("toy")) == 1
+    plant.assert_settled(None)
+
+
+@pytest.mark.parametrize("damage", [remove, write(b"half"), name(9, "9" * 64)], ids=["missing", "half", "unknown"])
+def test_the_next_promotion_mends_the_pointer_first(
+    served: Plant, toys: list[ModelPackage], damage: Callable[[Plant], None]
+) -> None:
+    damage(served)
+    served.smoke.passes = False
+    told: list[str] = []
+    with pytest.raises(Exception, match="reverted"):
+        served.promoter(notify=told.append).promote(toys[1], passed(toys[1], toys[0]))
+    assert "follows the ledger again" in told[0]
+    served.assert_settled(toys[0])
+
+
+def test_a_promotion_records_the_process_that_carries_it_out(served: Plant) -> None:
+    assert owner() == f"{HERE}:{os.getpid()}"
+    assert served.ledger.history("toy")[0].promotion.owner == owner()
+
+
+def test_what_a_dead_process_left_is_taken_over_at_once(served: Plant, toys: list[ModelPackage]) -> None:
+    in_flight_by(served, toys, f"{HERE}:{dead_process()}")
+    (sentence,) = served.promoter().repair("toy")
+    assert sentence == "promotion 2 of toy was left in flight: now live"
+    served.assert_settled(toys[1])
+
+
+def test_what_a_live_process_holds_is_left_alone_within_its_lease(served: Plant, toys: list[ModelPackage]) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        in_flight_by(served, toys, f"{HERE}:{process.pid}")
+        with pytest.raises(InFlight, match=f"by {HERE}:{process.pid}"):
+            served.promoter().repair("toy")
+        assert served.states() == ["live", "in flight"]
+        served.clock.forward(600)
+        served.promoter().repair("toy")
+        process.communicate(b"\n")
+    served.assert_settled(toys[1])
+
+
+@pytest.mark.parametrize("holder", ["elsewhere:1", "", "nonsense", f"{HERE}:", f"{HERE}:x", f"{HERE}:{os.getpid()}"])
+def test_what_cannot_be_known_to_be_dead_waits_for_its_lease(
+    served: Plant, toys: list[ModelPackage], holder: str
+) -> None:
+    in_flight_by(served, toys, holder)
+    entry = served.ledger.history("toy")[-1]
+    assert not abandoned(entry, served.clock.now)
+    with pytest.raises(InFlight):
+        served.promoter().repair("toy")
+    served.clock.forward(600)
+    assert abandoned(entry, served.clock.now)
+    served.promoter().repair("toy")
+    served.assert_settled(toys[1])
+
+
+def test_another_users_process_counts_as_alive(
+    served: Plant, toys: list[ModelPackage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    in_flight_by(served, toys, f"{HERE}:1")
+    monkeypatch.setattr(os, "kill", refuse)
+    assert not abandoned(served.ledger.history("toy")[-1], served.clock.now)
+
+
+def test_force_does_not_wait_for_the_lease(served: Plant, toys: list[ModelPackage]) -> None:
+    in_flight_by(served, toys, "elsewhere:1")
+    served.promoter().repair("toy", force=True)
+    served.assert_settled(toys[1])
+
+
+def test_a_promotion_in_flight_whose_package_is_damaged_is_undone(served: Plant, toys: list[ModelPackage]) -> None:
+    in_flight_by(served, toys, "")
+    flip_bit(served.store.model(toys[1].digest))
+    told: list[str] = []
+    served.promoter(notify=told.append).repair("toy", force=True)
+    assert "sha256" in told[0]
+    assert served.states() == ["live", "reverted"]
+    served.assert_settled(toys[0])
+
+
+def test_a_promotion_in_flight_whose_pointer_is_damaged_is_undone(served: Plant, toys: list[ModelPackage]) -> None:
+    in_flight_by(served, toys, "")
+    served.store.pointer_path("toy").write_bytes(b"half")
+    served.promoter().repair("toy", force=True)
+    assert served.states() == ["live", "reverted"]
+    served.assert_settled(toys[0])
+
+
+def test_a_repair_that_crashes_is_repaired(served: Plant, toys: list[ModelPackage]) -> None:
+    in_flight_by(served, toys, "")
+    served.smoke.passes = False
+    for step in ("smoke", "point"):
+        with pytest.raises(Crash):
+            stopping(served, step).repair("toy", force=True)
+        assert served.states() == ["live", "in flight"]
+    served.promoter().repair("toy", force=True)
+    assert served.states() == ["live", "reverted"]
+    served.assert_settled(toys[0])

@@ -1,0 +1,232 @@
+"""The smoke test passes against the real server, and each of its checks can fail."""
+
+import json
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.faults import promoter_around
+from support.gates import Bench
+from support.promotions import Plant, passed
+from support.servers import Answer, fake, honest, put, running, serving
+from support.variants import tiny
+
+from promote import SmokeFailed, SmokeReport, smoke
+from registry import ModelStore
+from registry.package import ModelPackage
+
+CHECKS = ["version", "health", "golden predictions", "bad input", "latency"]
+
+
+def outcome(report: SmokeReport) -> dict[str, bool]:
+    return {check.name: check.passed for check in report.checks}
+
+
+def only(report: SmokeReport, failed: str) -> str:
+    """Assert that this check failed and all others passed; return what it says."""
+    assert outcome(report) == {name: name != failed for name in CHECKS}
+    assert not report.passed
+    return next(check.detail for check in report.checks if not check.passed)
+
+
+Change = Callable[[str, bytes, Answer], Answer]
+
+
+def smoke_a_fake(package: ModelPackage, change: Change, **options: Any) -> SmokeReport:  # noqa: ANN401
+    """Smoke-test a server that answers honestly but for this change."""
+    good = honest(package)
+    with fake(lambda path, body: change(path, body, good(path, body))) as url:
+        return smoke(url, package, **{"timeout": 0.3, **options})
+
+
+def predicting(content: bytes) -> Change:
+    """Answer good rows with this."""
+    return lambda path, _, answer: (200, answer[1], content) if path == "/predict" and answer[0] == 200 else answer
+
+
+@pytest.mark.parametrize("which", ["good", "poor"])
+def test_the_real_server_passes_every_check(homes: Bench, tmp_path: Path, which: str) -> None:
+    package: ModelPackage = getattr(homes, which)
+    with serving(ModelStore(tmp_path / "store"), package) as client:
+        report = smoke(str(client.base_url), package, timeout=5, max_latency=5)
+    assert report.passed, report.failures
+    assert list(outcome(report)) == CHECKS
+    assert report.failures == ""
+
+
+def test_a_classifiers_server_passes_every_check(flowers: Bench, tmp_path: Path) -> None:
+    with serving(ModelStore(tmp_path / "store"), flowers.good) as client:
+        assert smoke(str(client.base_url), flowers.good, timeout=5, max_latency=5).passed
+
+
+def test_an_honest_fake_passes_so_that_the_fakes_below_fail_for_their_own_reason(toys: list[ModelPackage]) -> None:
+    assert smoke_a_fake(toys[0], lambda _path, _body, answer: answer).passed
+
+
+def test_nobody_there_fails_after_the_time_that_was_given(toys: list[ModelPackage]) -> None:
+    with fake(honest(toys[0])) as url:
+        pass
+    report = smoke(url, toys[0], timeout=0.2)
+    assert outcome(report) == {"version": False}
+    assert "serves nothing after 0.2 s" in report.failures
+
+
+def test_a_server_of_another_version_fails_and_both_are_named(toys: list[ModelPackage]) -> None:
+    with fake(honest(toys[1])) as url:
+        report = smoke(url, toys[0], timeout=0.2)
+    assert outcome(report) == {"version": False}
+    assert toys[1].digest[:12] in report.failures
+    assert toys[0].digest[:12] in report.failures
+
+
+def test_the_version_is_awaited(toys: list[ModelPackage]) -> None:
+    seen: list[str] = []
+
+    def late(path: str, _: bytes, answer: Answer) -> Answer:
+        seen.append(path)
+        return (200, {}, b"{}") if len(seen) < 4 else answer
+
+    assert smoke_a_fake(toys[0], late, timeout=10).passed
+    assert seen[:4] == ["/version"] * 4
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_an_unhealthy_server_fails(toys: list[ModelPackage], path: str) -> None:
+    report = smoke_a_fake(toys[0], lambda asked, _, answer: (503, answer[1], b"") if asked == path else answer)
+    assert f"{path} 503" in only(report, "health")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"predicted_y": 1.00001}',
+        b'{"predicted_y": -1.0}',
+        b'{"predicted_y": NaN}',
+        b'{"predicted_y": Infinity}',
+        b'{"predicted_y": null}',
+        b'{"predicted_y": "1.0"}',
+        b'{"predicted_y": [1.0, 1.0]}',
+        b'{"predicted_y": {}}',
+        b'{"prediction": 1.0}',
+        b"{}",
+        b"[]",
+        b"null",
+        b'"fine"',
+        b"<html>",
+        b"",
+    ],
+)
+def test_a_server_that_predicts_something_else_fails(toys: list[ModelPackage], content: bytes) -> None:
+    only(smoke_a_fake(toys[0], predicting(content)), "golden predictions")
+
+
+def test_a_difference_in_the_last_bits_is_no_other_prediction(toys: list[ModelPackage]) -> None:
+    expected = {x: float(toys[0].predict({"x": [x]})[0, 0]) for x in (0.25, 0.75)}
+
+    def nearly(path: str, body: bytes, answer: Answer) -> Answer:
+        if path != "/predict" or answer[0] != 200:
+            return answer
+        value = expected[json.loads(body)["x"]] * (1 + 1e-12)
+        return 200, answer[1], json.dumps({"predicted_y": value}).encode()
+
+    assert smoke_a_fake(toys[0], nearly).passed
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.5], {"a": 1.0}, {"a": 0.4, "b": 0.3, "c": 0.3}, None])
+def test_a_classifier_that_answers_other_shares_fails(flowers: Bench, shares: Any) -> None:  # noqa: ANN401
+    package = flowers.good
+    content = json.dumps({"predicted_kind": "a", "probabilities": shares}).encode()
+
+    def answer(path: str, body: bytes) -> Answer:
+        missing = path == "/predict" and package.manifest.columns[0].name not in json.loads(body)
+        return (422 if missing else 200), {"X-Model-Version": package.digest}, content
+
+    with fake(answer) as url:
+        only(smoke(url, package, timeout=0.3), "golden predictions")
+
+
+def test_a_server_that_swaps_in_the_middle_fails(toys: list[ModelPackage]) -> None:
+    other = {"X-Model-Version": toys[1].digest}
+    report = smoke_a_fake(
+        toys[0], lambda path, _, answer: (answer[0], other, answer[2]) if path == "/predict" else answer
+    )
+    assert toys[1].digest in only(report, "golden predictions")
+
+
+@pytest.mark.parametrize("status", [200, 500, 400])
+def test_a_server_that_does_not_refuse_bad_input_fails(toys: list[ModelPackage], status: int) -> None:
+    report = smoke_a_fake(toys[0], lambda _path, _body, answer: (status, *answer[1:]) if answer[0] == 422 else answer)
+    assert f"without x is answered {status}" in only(report, "bad input")
+
+
+def test_a_server_that_fails_on_good_rows_fails(toys: list[ModelPackage]) -> None:
+    report = smoke_a_fake(
+        toys[0], lambda path, _, answer: (500, *answer[1:]) if path == "/predict" and answer[0] == 200 else answer
+    )
+    assert outcome(report) == {name: name not in {"golden predictions", "latency"} for name in CHECKS}
+    assert "500" in report.failures
+
+
+def test_a_slow_server_fails(toys: list[ModelPackage]) -> None:
+    never = threading.Event()
+
+    def slow(path: str, _: bytes, answer: Answer) -> Answer:
+        if path == "/predict":
+            never.wait(0.01)
+        return answer
+
+    report = smoke_a_fake(toys[0], slow, max_latency=0.005)
+    assert "at most 5 ms" in only(report, "latency")
+
+
+def test_a_promotion_against_a_real_server_is_smoke_tested_and_goes_live(
+    tmp_path: Path, toys: list[ModelPackage]
+) -> None:
+    plant = Plant(tmp_path)
+    put(plant.store, toys[0])
+    with running(plant.store, "toy") as server:
+        test = partial(smoke, server.url, timeout=10, max_latency=5)
+        over = None
+        for package in toys:
+            entry = plant.promoter(smoke=test).promote(package, passed(package, over))
+            assert entry.outcome
+            assert entry.outcome.note == f"smoke test passed at {server.url}"
+            over = package
+        plant.assert_settled(toys[2])
+        assert server.version()["promotion"] == 3
+
+
+def test_a_promotion_that_a_real_server_refuses_is_reverted_and_the_old_model_never_stopped(
+    tmp_path: Path, toys: list[ModelPackage]
+) -> None:
+    """The package is damaged on the volume after it was verified and before the server reads it."""
+    plant = Plant(tmp_path)
+    with running(plant.store, "toy") as server:
+        test = partial(smoke, server.url, timeout=1, max_latency=5)
+        plant.promoter(smoke=test).promote(toys[0], passed(toys[0], None))
+
+        def around(name: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
+            result = effect()
+            if name == "add":
+                (plant.store.model(toys[1].digest) / "model.npz").write_bytes(b"damaged")
+            return result
+
+        with pytest.raises(SmokeFailed):
+            promoter_around(plant, around, smoke=test).promote(toys[1], passed(toys[1], toys[0]))
+        assert server.client.post("/predict", json={"x": 0.25}).json()["predicted_y"] == 1.0
+        plant.assert_settled(toys[0])
+        server.await_version(promotion=1, refused=None, swaps=1)
+
+
+def test_a_service_that_cannot_be_reached_reverts_a_first_promotion(tmp_path: Path) -> None:
+    plant, package = Plant(tmp_path), tiny(tmp_path / "toy")
+    with fake(honest(package)) as url:
+        pass
+    with pytest.raises(SmokeFailed, match="serves nothing"):
+        plant.promoter(smoke=lambda candidate: smoke(url, candidate, timeout=0.1)).promote(
+            package, passed(package, None)
+        )
+    plant.assert_settled(None)
