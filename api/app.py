@@ -15,9 +15,10 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.follow import Follower
-from api.problems import INTERNAL, TOO_LARGE, UNAVAILABLE, Problem
+from api.problems import BAD_REQUEST, INTERNAL, TOO_LARGE, UNAVAILABLE, Problem
 from api.schema import answer_model, example
 from api.slot import Served, Slot
 from registry.store import ModelStore
@@ -96,11 +97,14 @@ def _current(slot: Slot) -> Served:
 
 async def _body(request: Request) -> bytes:
     chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise Problem(TOO_LARGE, "The body is too large", f"at most {MAX_BODY} bytes")
+    try:
+        async for chunk in request.stream():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise Problem(TOO_LARGE, "The body is too large", f"at most {MAX_BODY} bytes")
+    except ClientDisconnect as error:  # nobody reads the answer; it is no fault of ours, to be logged as one
+        raise Problem(BAD_REQUEST, "The client has left") from error
     return b"".join(chunks)
 
 
@@ -114,8 +118,13 @@ def _answer(served: Served, row: dict[str, Any]) -> Response:
         content |= {manifest.prediction: manifest.classes[int(predicted.argmax())], "probabilities": shares}
     headers = _headers(served)
     if warnings := served.schema.warnings(row):
-        headers[WARNING_HEADER] = "; ".join(warnings).encode("ascii", "replace").decode()
+        headers[WARNING_HEADER] = _header_text("; ".join(warnings))
     return Response(json.dumps(content), media_type="application/json", headers=headers)
+
+
+def _header_text(text: str) -> str:
+    """A column's name may hold anything, a line break too; a header may not."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
 
 
 def _headers(served: Served) -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api.slot import Served, Slot
-from registry.errors import RegistryError
+from registry.errors import PackageError, RegistryError
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -79,12 +79,15 @@ class Follower:
             if self.slot.served:
                 logger.warning("the pointer of %s is gone: nothing is served", self.model)
                 self.slot.swap(None)
+            self.slot.refused = ""
             return
         if self.slot.served and self.slot.served.pointer == pointer:
             self.slot.refused = ""
             return
-        served = Served.make(self.store.open(pointer.sha256), pointer)
-        self.slot.swap(served)
+        package = self.store.open(pointer.sha256)
+        if package.manifest.name != self.model:
+            raise PackageError(f"{package.path}: a package of {package.manifest.name}, not of {self.model}")
+        self.slot.swap(Served.make(package, pointer))
         logger.info("serving promotion %d of %s, package %s", pointer.number, self.model, pointer.sha256[:12])
 
     def _refuse(self, reason: str) -> None:

@@ -5,6 +5,7 @@ range seen in training is answered, with a warning.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from registry.package import Column, Manifest
 from registry.package.columns import FLOAT32_MAX
 
 Row = dict[str, Any]
+MAX_ERRORS = 100  # named in one answer
 
 
 class RowSchema:
@@ -103,20 +105,22 @@ def _documentation(column: Column) -> dict[str, Any]:
 
 def _load(body: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
-        return json.loads(body, object_pairs_hook=_once)
+        return json.loads(body.decode(), object_pairs_hook=_once)  # given bytes, it would guess at other encodings
     except (ValueError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(UNPROCESSABLE, "The body is not JSON", str(error)) from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     fields = dict(pairs)
+    "".join(fields).encode()  # a lone surrogate is not text: it could neither be compared nor answered
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        errors = [{"field": name, "problem": "is there twice"} for name in twice]
+        times = Counter(name for name, _ in pairs)
+        twice = sorted(name for name, n in times.items() if n > 1)
+        errors = [{"field": name, "problem": "is there twice"} for name in twice[:MAX_ERRORS]]
         raise Problem(UNPROCESSABLE, "The request does not fit the model", errors=errors)
     return fields
 
 
 def _errors(error: ValidationError) -> list[dict[str, str]]:
-    return [{"field": ".".join(map(str, e["loc"][:1])), "problem": e["msg"]} for e in error.errors()]
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
+    return [{"field": ".".join(map(str, e["loc"][:1])), "problem": e["msg"]} for e in found]

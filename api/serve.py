@@ -32,6 +32,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # until then another process could bind the same port
     except OSError as error:
         listener.close()
         raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}") from error
