@@ -3,14 +3,16 @@
 Source of names and settings: Katib v0.19, standalone katib-config and the services' ValidateAlgorithmSettings.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 Check = Callable[[str], bool]
+INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 def _integer(least: int) -> Check:
-    return lambda text: text.lstrip("-").isdigit() and int(text) >= least
+    return lambda text: bool(INTEGER.fullmatch(text)) and int(text) >= least
 
 
 def _above(least: float) -> Check:

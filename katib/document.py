@@ -1,5 +1,6 @@
 """A YAML document that remembers where each of its fields stands, so that a finding can name line and column."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,21 @@ import yaml
 from katib.errors import InvalidExperiment
 
 FieldPath = tuple[str | int, ...]
+FLOAT, TIMESTAMP = "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as kubectl reads it: a date is text, and 1e-3 a number."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - declared by the base class
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    FLOAT, re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$", re.ASCII), [*"-+.0123456789"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,7 @@ def read_document(path: Path) -> Document:
 def parse_document(text: str, *, source: str = "experiment") -> Document:
     """Parse YAML or JSON text; see `read_document`."""
     try:
-        roots = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+        roots = [node for node in yaml.compose_all(text, Loader=_Loader) if node is not None]
         documents = [(node, _construct(node)) for node in roots]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -71,7 +87,7 @@ def parse_document(text: str, *, source: str = "experiment") -> Document:
 
 
 def _construct(node: yaml.Node) -> Any:  # noqa: ANN401 - YAML
-    loader = yaml.SafeLoader("")
+    loader = _Loader("")
     try:
         return loader.construct_document(node)
     finally:

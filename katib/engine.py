@@ -138,17 +138,25 @@ class Engine:
         trials = self._journal.ordered()
         if self.experiment.batch and active:
             return "", []
-        limit = self.experiment.spec.get("maxTrialCount")
-        room = (
-            self.experiment.parallel if limit is None else min(self.experiment.parallel, limit - len(trials) + active)
-        )
-        if room <= active:
+        known, limit = self._known(len(trials)), self.experiment.spec.get("maxTrialCount")
+        room = self.experiment.parallel - active
+        count, there = room if limit is None else min(room, limit - known), len(trials) - known
+        if count <= there:
             return "", []
         try:
-            points = self._search().ask([self._seen(trial) for trial in trials], room - active)
+            points = self._search().ask([self._seen(trial) for trial in trials[:known]], count)[there:]
         except SpaceExhausted:
-            return ("", []) if active else ("space", [])
+            points = []
+        if not points and not active:
+            return "space", []
         return "", [self._create(len(trials) + i, point) for i, point in enumerate(points)]
+
+    def _known(self, index: int) -> int:
+        """How many trials decide about the trial of this index: all before it, or all before its batch.
+
+        A run that was killed while it wrote down a batch thus asks for the same batch again.
+        """
+        return index - index % self.experiment.parallel if self.experiment.batch else index
 
     def _search(self) -> Search:
         experiment = self.experiment
@@ -194,7 +202,7 @@ class Engine:
             launch=launch(experiment, render(experiment, trial.assignments, trial.name), self.places, folder),
             folder=folder,
             make_reader=lambda: MetricsReader(experiment.metrics, filters, as_json),
-            rule=stop_rule(experiment, self._journal.ordered()),
+            rule=stop_rule(experiment, self._journal.ordered()[: self._known(trial.index)]),
         )
 
     async def _run(self, trial: Trial, launcher: Launcher, slots: asyncio.Semaphore, course: Course) -> None:

@@ -93,7 +93,7 @@ class Experiment:
     @property
     def digest(self) -> str:
         """The sha256 of everything that decides what the trials are."""
-        return hashlib.sha256(json.dumps([self.name, self.spec], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.name, self.spec, self.batch], sort_keys=True).encode()).hexdigest()
 
     def annotation(self, name: str) -> str | None:
         """Return the value of our own annotation `tunegate.dev/<name>`."""
@@ -128,7 +128,7 @@ def to_experiment(document: Document) -> Experiment:
 
 def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of the object as Katib's defaulter would leave it."""
-    value = copy.deepcopy(value)
+    value = _without_nulls(copy.deepcopy(value))
     metadata, spec = value["metadata"], value["spec"]
     metadata.setdefault("namespace", "default")
     metadata.setdefault("name", str(metadata.get("generateName", "")) + "local")
@@ -141,6 +141,13 @@ def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
         parameter["feasibleSpace"].setdefault("distribution", "uniform")
     spec["trialTemplate"] = {**CONDITIONS, **spec["trialTemplate"]}
     return value
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - YAML
+    """Leave out fields that are null: to Go they are absent."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _default_source(collector: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ JOURNAL, STATUS, TRIALS, SOURCE, META = "trials.jsonl", "experiment.json", "tria
 def runs(root: Path, experiment: str) -> list[Path]:
     """Return the folders of an experiment's runs, oldest first."""
     folder = root / experiment
-    return sorted(path for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+    found = [path for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+    return sorted(found, key=lambda path: int(path.name))
 
 
 def new_run(root: Path, experiment: str) -> Path:

@@ -18,6 +18,7 @@ from katib.nursery import MESSAGE_LIMIT
 
 CHUNK = 1 << 16
 LINE_LIMIT = 1 << 20
+GOODBYE = 1.0  # seconds
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -34,8 +35,17 @@ class Child:
     """A running trial; `pid` is also its process group."""
 
     output: asyncio.StreamReader
+    pipe: asyncio.BaseTransport
     started: "asyncio.Future[int]"
     ended: "asyncio.Future[Exit]"
+
+    async def begun(self) -> None:
+        """Wait until it runs; nobody would end it when this is cancelled, so it is then killed as soon as it does."""
+        try:
+            await asyncio.shield(self.started)
+        except asyncio.CancelledError:
+            self.started.add_done_callback(lambda _: self.signal(signal.SIGKILL))
+            raise
 
     async def lines(self) -> AsyncIterator[str]:
         """Yield its output line by line until its end; a line over a mebibyte is cut."""
@@ -50,7 +60,7 @@ class Child:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole process group."""
-        if self.started.done() and not self.ended.done():
+        if self.started.done() and not self.started.exception() and not self.ended.done():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.started.result(), number)
 
@@ -77,6 +87,7 @@ class Launcher:
     _process: "asyncio.subprocess.Process | None" = None
     _control: socket.socket | None = None
     _children: dict[int, Child] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _listener: "asyncio.Task[None] | None" = None
 
     async def __aenter__(self) -> Self:
@@ -93,9 +104,13 @@ class Launcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for child in self._children.values():
+            child.pipe.close()
         if self._control:
             self._control.close()
         if self._process:
+            with suppress(TimeoutError):  # it ends by itself, unless it is still importing
+                await asyncio.wait_for(self._process.wait(), GOODBYE)
             if self._process.returncode is None:
                 self._process.terminate()
             await self._process.wait()
@@ -112,21 +127,25 @@ class Launcher:
         """
         loop = asyncio.get_running_loop()
         stream = asyncio.StreamReader()
-        child = Child(stream, loop.create_future(), loop.create_future())
-        number = len(self._children)
-        self._children[number] = child  # before the first await: several trials start at once
         read, write = os.pipe()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read, "rb"))
-        request = {"id": number, "argv": list(argv), "env": dict(env), "cwd": str(cwd) if cwd else None}
         try:
-            assert self._control is not None  # noqa: S101 - entered
-            socket.send_fds(self._control, [json.dumps(request).encode()], [write])
-        except OSError as error:
-            raise EngineError(f"the trials' parent process is gone: {error}") from error
+            pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read, "rb"))
+            child = Child(stream, pipe, loop.create_future(), loop.create_future())
+            async with self._turn:  # the socket holds only so many requests, and the nursery may still be importing
+                self._request(child, {"argv": list(argv), "env": dict(env), "cwd": str(cwd) if cwd else None}, write)
+                await child.begun()
         finally:
             os.close(write)
-        await asyncio.shield(child.started)
         return child
+
+    def _request(self, child: Child, request: dict[str, Any], output: int) -> None:
+        assert self._control is not None  # noqa: S101 - entered
+        number = len(self._children)
+        self._children[number] = child
+        try:
+            socket.send_fds(self._control, [json.dumps({"id": number, **request}).encode()], [output])
+        except OSError as error:
+            raise EngineError(f"the trials' parent process is gone: {error}") from error
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -138,9 +157,9 @@ class Launcher:
             pass
         lost = EngineError("the trials' parent process died", hint="out of memory? go on with --resume")
         for child in self._children.values():
+            child.signal(signal.SIGKILL)
             for future in (child.started, child.ended):
                 if not future.done():
-                    child.signal(signal.SIGKILL)
                     future.set_exception(lost)
                     future.exception()  # marks it as seen: not every future is awaited
 

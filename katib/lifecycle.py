@@ -1,16 +1,18 @@
 """One trial from its command to its end, judged as Katib judges it."""
 
 import asyncio
+import shutil
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from katib.errors import EngineError
-from katib.launcher import Child, Exit, Launcher
+from katib.launcher import LINE_LIMIT, Child, Exit, Launcher
 from katib.medianstop import StopRule
 from katib.metrics import BadMetricsFile, MetricsReader, number
-from katib.template import Launch
+from katib.template import SCRATCH, Launch
 from katib.trials import Trial
 
 LOG_LIMIT = 16 << 20  # bytes of output kept of one trial; all of it is read for metrics
@@ -27,7 +29,7 @@ class Attempt:
 
     reader: MetricsReader
     rule: StopRule
-    log: Path
+    log: BinaryIO
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     series: list[float] = field(default_factory=list)
     stopped: bool = False
@@ -56,8 +58,7 @@ class Attempt:
         if self.written < LOG_LIMIT:
             content = f"{line}\n".encode()
             self.written += len(content)
-            with self.log.open("ab") as file:
-                file.write(content)
+            self.log.write(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ async def run_trial(trial: Trial, course: Course) -> Trial:
         async with asyncio.timeout(course.launch.deadline):
             for _ in range(course.launch.attempts):
                 attempt = _attempt(course)
-                outcome = await _run_once(attempt, course)
+                with attempt.log:
+                    outcome = await _run_once(attempt, course)
                 cpu += outcome.cpu
                 if outcome.code == 0 or attempt.stopped:
                     break
@@ -98,20 +100,31 @@ def _attempt(course: Course) -> Attempt:
     log = course.folder / "output.log"
     try:
         course.folder.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
+        shutil.rmtree(course.folder / SCRATCH, ignore_errors=True)
+        for folder in course.launch.folders:
+            if not folder.exists():  # it may be a file
+                folder.mkdir(parents=True)
         if course.launch.metrics_file:
             course.launch.metrics_file.parent.mkdir(parents=True, exist_ok=True)
             course.launch.metrics_file.unlink(missing_ok=True)
+        # A metrics file is read at the end, when there is nothing left to stop.
+        rule = replace(course.rule, limit=None) if course.launch.metrics_file else course.rule
+        # Unbuffered, so that people can follow it; opened once, for a trial may print a million lines.
+        return Attempt(course.make_reader(), rule, log.open("wb", buffering=0))
     except OSError as error:
         raise _full(log, error) from error
-    return Attempt(course.make_reader(), course.rule, log)
 
 
 async def _run_once(attempt: Attempt, course: Course) -> Exit:
     launch = course.launch
-    child = await course.launcher.start(launch.argv, launch.env, launch.cwd)
+    cwd = launch.cwd if launch.cwd and launch.cwd.is_dir() else None
+    child = await course.launcher.start(launch.argv, launch.env, cwd)
     follow = asyncio.create_task(_follow(child, attempt, course))
     try:
+        either: list[asyncio.Future[Any]] = [child.ended, follow]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if follow.done():
+            follow.result()  # nobody reads on after an error, and the trial would wait for that for ever
         outcome = await asyncio.shield(child.ended)
         await asyncio.wait([follow], timeout=DRAIN)  # a grandchild that left the group may hold the pipe
     finally:
@@ -119,6 +132,7 @@ async def _run_once(attempt: Attempt, course: Course) -> Exit:
             await child.end(min(launch.grace, LOCAL_GRACE))
         follow.cancel()
         await asyncio.gather(follow, return_exceptions=True)
+        child.pipe.close()
     if not follow.cancelled() and (error := follow.exception()):
         raise error
     if launch.metrics_file and not attempt.stopped:
@@ -131,7 +145,7 @@ async def _follow(child: Child, attempt: Attempt, course: Course) -> None:
         try:
             attempt.keep(line)
         except OSError as error:
-            raise _full(attempt.log, error) from error
+            raise _full(Path(attempt.log.name), error) from error
         if not course.launch.metrics_file:
             attempt.take(line)
         if attempt.stopped:
@@ -141,17 +155,17 @@ async def _follow(child: Child, attempt: Attempt, course: Course) -> None:
 
 def _read_file(path: Path, attempt: Attempt) -> None:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                attempt.take(line.rstrip("\r\n"))
-    except FileNotFoundError:
-        attempt.tail.append(f"(no metrics file at {path})")
+        with path.open("rb") as file:
+            while line := file.readline(LINE_LIMIT):
+                attempt.take(line.decode(errors="replace").rstrip("\r\n"))
+    except OSError as error:
+        attempt.tail.append(f"(no metrics file: {path}: {error.strerror})")
 
 
 def _judge(trial: Trial, attempt: Attempt, outcome: Exit) -> Trial:
     observation = tuple(attempt.reader.observation())
     series = tuple(attempt.series)
-    objective_seen = any(report.metric == attempt.reader.metrics[0] for report in attempt.reader.reports)
+    objective_seen = attempt.reader.objective_seen
     if attempt.stopped:
         return replace(
             trial,

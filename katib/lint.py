@@ -1,14 +1,15 @@
 """Check an Experiment offline: what Katib's webhook refuses, what it accepts and then hangs on, what only runs there.
 
 Codes: K1xx the webhook refuses it; K2xx Katib accepts it and then hangs, fails for certain, or silently does something
-else; K3xx Katib runs it, the local engine cannot. The rules live in `katib.rules_spec` and `katib.rules_template`.
+else; K3xx Katib runs it, the local engine cannot. The rules live in `katib.rules_spec` and `katib.rules_template`; they
+rely on `katib.shape`, and are not asked about a document of a wrong shape.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from katib import rules_spec, rules_template
+from katib import rules_spec, rules_template, shape
 from katib.document import Document, FieldPath
 
 Severity = Literal["error", "warning"]
@@ -39,7 +40,9 @@ class Finding:
 
 def lint(document: Document) -> list[Finding]:
     """Return all findings, in the order of their lines."""
-    raw = [*rules_spec.check(document), *rules_template.check(document)]
+    raw = list(shape.check(document))
+    if all(code != shape.WRONG for code, *_ in raw):
+        raw += [*rules_spec.check(document), *rules_template.check(document)]
     found = [_locate(document, *item) for item in dict.fromkeys(raw)]
     return sorted(found, key=lambda f: (f.line, f.column, f.code))
 

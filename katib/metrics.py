@@ -10,11 +10,13 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 UNAVAILABLE = "unavailable"
-DEFAULT_FILTER = r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
-NO_TIME = "0001-01-01T00:00:00+00:00"
+# Katib's, which ends before the `|[\w|-]+`: that passes over words without a `=` whole, for Python's engine would
+# otherwise try each of their letters as a beginning, hours for a line of a mebibyte.
+DEFAULT_FILTER = r"([\w|-]++)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)|[\w|-]+"
+NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class BadMetricsFile(Exception):
@@ -31,8 +33,32 @@ class Report:
 
 
 @dataclass(slots=True)
+class Summary:
+    """What an observation says of one metric, kept up to date so that no report need be kept."""
+
+    low: str = UNAVAILABLE
+    high: str = UNAVAILABLE
+    latest: str = UNAVAILABLE
+    time: datetime = NO_TIME
+
+    def add(self, report: Report) -> None:
+        """Take one more report."""
+        value = number(report.value)
+        if value is not None:
+            self.low = report.value if self.low == UNAVAILABLE or value < float(self.low) else self.low
+            self.high = report.value if self.high == UNAVAILABLE or value > float(self.high) else self.high
+        if report.time >= self.time:
+            self.latest, self.time = report.value, report.time
+
+    def entry(self, metric: str) -> dict[str, str]:
+        """Return min and max of the numbers and `latest` by time; empty values are left out."""
+        entry = {"name": metric, "min": self.low, "max": self.high, "latest": self.latest}
+        return {key: value for key, value in entry.items() if value}
+
+
+@dataclass(slots=True)
 class MetricsReader:
-    """Collects reports line by line, in constant memory a line.
+    """Collects reports line by line, in constant memory.
 
     Attributes:
         metrics: wanted names, the objective first.
@@ -43,7 +69,7 @@ class MetricsReader:
     metrics: tuple[str, ...]
     filters: tuple[str, ...] = ()
     json_lines: bool = False
-    reports: list[Report] = field(default_factory=list)
+    _seen: dict[str, Summary] = field(default_factory=dict)
 
     def feed(self, line: str) -> list[Report]:
         """Take one line; return what it reported.
@@ -52,17 +78,22 @@ class MetricsReader:
             BadMetricsFile: when a line of a JSON file is not JSON.
         """
         found = list(self._json(line) if self.json_lines else self._text(line))
-        self.reports.extend(found)
+        for report in found:
+            self._seen.setdefault(report.metric, Summary()).add(report)
         return found
 
-    def observation(self, strategies: Iterable[str] = ()) -> list[dict[str, str]]:
+    @property
+    def objective_seen(self) -> bool:
+        """Whether the objective was reported at all, be it without a number."""
+        return self.metrics[0] in self._seen
+
+    def observation(self) -> list[dict[str, str]]:
         """Return `status.observation.metrics` of the trial; a metric never reported is `unavailable`.
 
         When the objective was never reported, Katib stores nothing else either.
         """
-        names = tuple(strategies) or self.metrics
-        objective_seen = any(report.metric == self.metrics[0] for report in self.reports)
-        return [summarize(name, self.reports if objective_seen else ()) for name in names]
+        known = self._seen if self.objective_seen else {}
+        return [known.get(name, Summary()).entry(name) for name in self.metrics]
 
     def _text(self, line: str) -> Iterable[Report]:
         if not any(name in line for name in self.metrics):
@@ -78,8 +109,8 @@ class MetricsReader:
         if not line.strip():
             return
         try:
-            document = json.loads(line)
-        except ValueError as error:
+            document = json.loads(line, parse_constant=_not_json)
+        except (ValueError, RecursionError) as error:
             raise BadMetricsFile(f"not JSON: {line[:80]!r}") from error
         if not isinstance(document, dict):
             raise BadMetricsFile(f"not a JSON object: {line[:80]!r}")
@@ -89,26 +120,10 @@ class MetricsReader:
                 yield Report(name, value, time)
 
 
-def summarize(metric: str, reports: Sequence[Report]) -> dict[str, str]:
-    """Return an observation's entry: min and max of the numbers, `latest` by time; empty values are left out."""
-    mine = [report for report in reports if report.metric == metric]
-    if not mine:
-        return {"name": metric, "min": UNAVAILABLE, "max": UNAVAILABLE, "latest": UNAVAILABLE}
-    numbers = [report.value for report in mine if number(report.value) is not None]
-    latest = max(enumerate(mine), key=lambda pair: (pair[1].time, pair[0]))[1].value
-    entry = {
-        "name": metric,
-        "min": min(numbers, key=float, default=UNAVAILABLE),
-        "max": max(numbers, key=float, default=UNAVAILABLE),
-        "latest": latest,
-    }
-    return {key: value for key, value in entry.items() if value}
-
-
 def number(text: str | None) -> float | None:
     """Return a finite number, or None for anything else."""
     try:
-        value = float(text or "")
+        value = float((text or "").replace("_", "?"))  # 1_000 is a number to nobody but Python
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -125,11 +140,18 @@ def _time(token: str) -> datetime:
     try:
         time = datetime.fromisoformat(token)
     except ValueError:
-        return datetime.fromisoformat(NO_TIME)
-    return time if time.tzinfo and "T" in token.upper() else datetime.fromisoformat(NO_TIME)
+        return NO_TIME
+    return time if time.tzinfo and "T" in token.upper() else NO_TIME
 
 
 def _json_time(value: object) -> datetime:
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, tz=datetime.fromisoformat(NO_TIME).tzinfo)
-    return _time(str(value))
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return _time(str(value))
+    try:
+        return datetime.fromtimestamp(value, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return NO_TIME
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

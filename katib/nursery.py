@@ -22,6 +22,8 @@ from typing import Any
 
 MESSAGE_LIMIT = 1 << 20
 EXIT_NOT_FOUND, EXIT_NOT_EXECUTABLE = 127, 126
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)  # they reach the engine too, and the engine decides
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Nursery:
@@ -40,7 +42,8 @@ class Nursery:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the engine, and the engine decides
+        for number in FROM_TERMINAL:
+            signal.signal(number, signal.SIG_IGN)
         try:
             while self._step(wake):
                 pass
@@ -100,11 +103,12 @@ class Nursery:
         try:
             os.setpgid(0, 0)
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGCHLD, signal.SIGTERM, *FROM_TERMINAL):
                 signal.signal(number, signal.SIG_DFL)
             null = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(source, target)
+            os.close(output)  # what the trial leaves behind shall not hold its output open
             self.control.close()
             os.environ.update(request["env"])
             if request["cwd"]:
@@ -121,6 +125,8 @@ class Nursery:
     def _execute(self, argv: list[str]) -> int:
         if argv[0] == sys.executable and argv[1:2] == ["-m"] and argv[2:3] and argv[2] in self.mains:
             return _call(self.mains[argv[2]], argv[2:])
+        for number in IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
         try:
             os.execvp(argv[0], argv)  # noqa: S606 - running the user's command is what this is for
         except FileNotFoundError:

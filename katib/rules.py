@@ -32,14 +32,6 @@ def unknown_fields(document: Document, path: FieldPath, known: Iterable[str], co
             yield Problem(code, (*path, str(key)), "unknown field; Katib removes it without a word", fix)
 
 
-def not_text(document: Document, path: FieldPath) -> Iterator[Problem]:
-    """Complain about a scalar that YAML read as a number or boolean where Katib wants a string."""
-    value = document.get(*path)
-    if value is not None and not isinstance(value, str):
-        shown = str(value).lower() if isinstance(value, bool) else value
-        yield Problem("K101", path, f"must be a string, is {type(value).__name__} {shown}", f'write "{shown}"')
-
-
 def items(document: Document, *path: str | int) -> list[tuple[FieldPath, dict[str, object]]]:
     """Return (path, mapping) of a list's entries; entries of another shape are left out."""
     value = document.get(*path, default=[])

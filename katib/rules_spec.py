@@ -8,10 +8,10 @@ import math
 import re
 from collections.abc import Iterator
 
-from katib.algorithms import ALGORITHMS, settings_problems
+from katib.algorithms import ALGORITHMS, INTEGER, settings_problems
 from katib.document import Document, FieldPath
 from katib.metrics import number
-from katib.rules import Problem, items, not_text, unknown_fields, warning
+from katib.rules import Problem, items, unknown_fields, warning
 
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 SPEC_FIELDS = (
@@ -92,12 +92,9 @@ def _algorithm(document: Document) -> Iterator[Problem]:
     if not ALGORITHMS[name].local:
         fix = "use tpe, multivariate-tpe, bayesianoptimization, cmaes, sobol, random or grid"
         yield Problem("K301", (*path, "algorithmName"), f"{name} is not run locally", fix)
-    settings = {}
-    for at, setting in items(document, *path, "algorithmSettings"):
-        yield from not_text(document, (*at, "value"))
-        settings[str(setting.get("name"))] = str(setting.get("value"))
+    settings = {str(s["name"]): str(s["value"]) for _, s in items(document, *path, "algorithmSettings")}
     for setting_name, message in settings_problems(name, settings):
-        at = next(at for at, entry in items(document, *path, "algorithmSettings") if entry.get("name") == setting_name)
+        at = next(at for at, s in items(document, *path, "algorithmSettings") if str(s["name"]) == setting_name)
         yield Problem("K220", at, f"{message}: the Suggestion fails, and the Experiment with it")
 
 
@@ -144,17 +141,11 @@ def _feasible_space(document: Document, at: FieldPath, kind: object) -> Iterator
     if kind not in {*RANGES, *LISTS}:
         yield Problem("K142", (*at, "parameterType"), f"must be int, double, discrete or categorical, is {kind!r}")
         return
-    if not isinstance(space, dict):
-        yield Problem("K143", path, "must be a mapping")
-        return
     yield from unknown_fields(document, path, SPACE_FIELDS, "K201")
-    unquoted = [problem for name in ("min", "max", "step") for problem in not_text(document, (*path, name))]
-    for index in range(len(space.get("list") or [])):
-        unquoted += not_text(document, (*path, "list", index))
-    yield from unquoted
     if space.get("distribution") not in {None, "", *DISTRIBUTIONS}:
         yield Problem("K144", (*path, "distribution"), f"must be one of {', '.join(DISTRIBUTIONS)}")
-    if not unquoted:
+    values = [*(space.get(name) for name in ("min", "max", "step")), *(space.get("list") or [])]
+    if all(value is None or isinstance(value, str) for value in values):
         yield from (_range if kind in RANGES else _list)(document, path, str(kind))
 
 
@@ -215,10 +206,9 @@ def _early_stopping(document: Document) -> Iterator[Problem]:
     least = {"min_trials_required": 1, "start_step": 1}
     for at, setting in items(document, *path, "algorithmSettings"):
         name, value = str(setting.get("name")), setting.get("value")
-        yield from not_text(document, (*at, "value"))
         if name not in least:
             yield Problem("K221", (*at, "name"), f"{name} is not a setting of medianstop", f"known: {', '.join(least)}")
-        elif not str(value).isdigit() or int(str(value)) < least[name]:
+        elif not INTEGER.fullmatch(str(value)) or int(str(value)) < least[name]:
             yield Problem("K222", (*at, "value"), f"{name} must be an integer of at least {least[name]}")
 
 

@@ -4,6 +4,7 @@ Sources as in `katib.rules_spec`, and pkg/webhook/v1beta1/pod for what becomes o
 args with single spaces, without quoting, and hands the text to `sh -c`.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -28,7 +29,9 @@ TEMPLATE_FIELDS = (
 )
 PLACEHOLDER = re.compile(r"\$\{trialParameters\.([^}]*)\}")
 META = re.compile(r"\$\{trialSpec\.(Name|Namespace|Kind|APIVersion|(Labels|Annotations)\[[^\]]+\])\}")
-SHELL_CHARACTERS = re.compile(r"""[\s"'\\*?;&|<>()#~`\[\]{}!]|\$(?!\()""")
+FIELD = re.compile(r"metadata\.(?:name|namespace|(labels|annotations)\['([^']+)'\])")
+HARMLESS = re.compile(rf"{PLACEHOLDER.pattern}|\$\([A-Za-z_][\w.-]*\)")  # replaced before a shell sees them
+SHELL_CHARACTERS = re.compile(r"""[\s"'\\*?;&|<>()#~`\[\]{}!$]""")
 SHELLS = ("sh", "bash")
 
 
@@ -99,8 +102,8 @@ def _job(document: Document) -> Iterator[Problem]:
         yield from unknown_fields(document, path, known, "K181")
     for path in ((*TRIAL_SPEC, "spec", name) for name in INTEGERS):
         value = document.get(*path)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            yield Problem("K182", path, f"must be an integer, is {value!r}", "a placeholder cannot stand here")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            yield Problem("K182", path, f"must be an integer from 0, is {value!r}", "a placeholder cannot stand here")
     if document.get(*TRIAL_SPEC, "spec", "backoffLimit") is None:
         message = "not set: a failing trial is tried 7 times, about 10 minutes, before it counts as failed"
         yield warning("K240", (*TRIAL_SPEC, "spec"), message, "add backoffLimit: 0")
@@ -138,23 +141,29 @@ def _command(at: FieldPath, container: dict[str, Any]) -> Iterator[Problem]:
         if re.search(r"[;&|\n]", " ".join(words[2:])):
             message = "only the last command's output is collected"
             yield warning("K241", (*at, "command"), message, "let one program print the metrics last")
-    elif words[0].rpartition("/")[2] in SHELLS:
+    elif words[0].rpartition("/")[2] in SHELLS and _has_script(words[1:]):
         message = "only `sh -c` and `bash -c` are recognised: this one is wrapped again and runs its first word alone"
         yield Problem("K233", (*at, "command"), message, 'begin with "sh", "-c"')
-    elif odd := [word for word in words if SHELL_CHARACTERS.search(PLACEHOLDER.sub("x", word))]:
+    elif odd := [word for word in words if SHELL_CHARACTERS.search(HARMLESS.sub("x", word))]:
         message = (
             f"Katib joins the command without quoting, so the shell reads {odd[0]!r} anew; here it is passed as it is"
         )
         yield warning("K242", (*at, "command"), message)
 
 
+def _has_script(arguments: list[str]) -> bool:
+    """Whether a shell's arguments are not a file to run: `-c` in any spelling, or nothing at all."""
+    options = itertools.takewhile(lambda word: word.startswith("-"), arguments)
+    return not arguments or any("c" in option for option in options if not option.startswith("--"))
+
+
 def _container_locally(at: FieldPath, container: dict[str, Any]) -> Iterator[Problem]:
     if container.get("envFrom"):
         yield Problem("K306", (*at, "envFrom"), "is not read locally", "write the variables into env")
     for index, variable in enumerate(container.get("env") or []):
-        source = set(variable.get("valueFrom") or {}) if isinstance(variable, dict) else set()
-        if source - {"fieldRef"}:
-            yield Problem("K306", (*at, "env", index), "only value and fieldRef are read locally")
+        source = variable.get("valueFrom")
+        if source is not None and not FIELD.fullmatch(str((source.get("fieldRef") or {}).get("fieldPath"))):
+            yield Problem("K306", (*at, "env", index), "only value and fieldRef of metadata are read locally")
 
 
 def _pod_locally(document: Document) -> Iterator[Problem]:

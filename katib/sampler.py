@@ -63,8 +63,7 @@ class Search:
         """
         taken = {_key(trial.assignments) for trial in seen}
         points: list[Assignments] = []
-        candidates = self._candidates(seen)
-        for point in candidates:
+        for point in self._candidates(seen, count + RETRIES):
             if _key(point) not in taken:
                 taken.add(_key(point))
                 points.append(point)
@@ -74,7 +73,7 @@ class Search:
             raise SpaceExhausted("every point of the search space has been tried", hint="widen the space, or stop here")
         return points
 
-    def _candidates(self, seen: Sequence[Seen]) -> Iterator[Assignments]:
+    def _candidates(self, seen: Sequence[Seen], tries: int) -> Iterator[Assignments]:
         sampler = ALGORITHMS[self.algorithm].sampler
         rng = np.random.default_rng([self.seed, len(seen)])
         first = {} if seen else self._first()
@@ -82,11 +81,11 @@ class Search:
             yield from self._grid()
             return
         if sampler == "sobol":
-            yield from self._sobol(len(seen))
+            yield from itertools.islice(self._sobol(len(seen)), tries)
         else:
-            yield from self._optuna(seen, sampler, first, rng)
+            yield from itertools.islice(self._optuna(seen, sampler, first, rng), tries)
         # The sampler repeats itself: look anywhere, then, where the space is finite, everywhere.
-        for _ in range(RETRIES):
+        for _ in range(tries):
             yield {p.name: p.from_unit(rng.random()) for p in self.parameters}
         if math.prod(p.size for p in self.parameters) < math.inf:
             yield from self._grid()
@@ -106,8 +105,9 @@ class Search:
         from scipy.stats import qmc  # noqa: PLC0415 - 0.5 s that only Sobol needs
 
         sequence = qmc.Sobol(len(self.parameters), rng=np.random.default_rng(self.seed))
-        sequence.fast_forward(skip)
-        for _ in range(RETRIES):
+        if skip:
+            sequence.fast_forward(skip)
+        while True:
             point = sequence.random(1)[0]
             yield {p.name: p.from_unit(float(u)) for p, u in zip(self.parameters, point, strict=True)}
 
@@ -127,7 +127,7 @@ class Search:
             study.enqueue_trial({name: axes[name].inward(value) for name, value in first.items()})
         distributions: dict[str, BaseDistribution] = {name: axis.distribution for name, axis in axes.items()}
         # Trials that were asked for and not told are running ones to the sampler: it keeps away from them.
-        for _ in range(RETRIES):
+        while True:
             asked = study.ask(distributions).params
             yield {name: axis.outward(asked[name]) for name, axis in axes.items()}
 
@@ -188,10 +188,8 @@ class _Axis:
         log = p.distribution == "logUniform"
         if p.kind == "int":
             step = round(p.step or 1)
-            high = int(p.low) + (int(p.size) - 1) * step
-            return IntDistribution(int(p.low), high, log=log, step=1 if log else step)
-        high_value = p.high if p.step is None else p.low + (int(p.size) - 1) * p.step
-        return FloatDistribution(p.low, high_value, log=log, step=None if log else p.step)
+            return IntDistribution(int(p.low), int(p.last), log=log, step=1 if log else step)
+        return FloatDistribution(p.low, p.last, log=log, step=None if log else p.step)
 
 
 def _frozen(trial: Seen, axes: Mapping[str, _Axis]) -> FrozenTrial:

@@ -7,8 +7,11 @@ middle and six standard deviations between the ends; `logNormal` is the same on 
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from statistics import NormalDist
 from typing import Any
+
+from katib.metrics import number as finite
 
 SIGMAS = NormalDist(0.5, 1 / 6)
 TINY = 1e-12
@@ -43,7 +46,14 @@ class Parameter:
         """How many values there are; infinite for a double without a step."""
         if self.choices:
             return len(self.choices)
-        return math.inf if self.step is None else math.floor((self.high - self.low) / self.step + TINY) + 1
+        if self.step is None:
+            return math.inf
+        return int((_exact(self.high) - _exact(self.low)) // _exact(self.step)) + 1
+
+    @property
+    def last(self) -> float:
+        """The highest number that the steps reach."""
+        return self.high if self.step is None else self._at(int(self.size) - 1)
 
     def from_unit(self, u: float) -> str:
         """Map a number of [0, 1] to a value, so that uniform numbers follow the parameter's distribution."""
@@ -54,7 +64,7 @@ class Parameter:
         if self.distribution in {"logUniform", "logNormal"}:
             return self.snap(math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low))))
         # Every step gets an equal share, the ends included.
-        share = self.low + u * (self.high - self.low + (self.step or 0.0)) - (self.step or 0.0) / 2
+        share = self.low + u * (self.last - self.low + (self.step or 0.0)) - (self.step or 0.0) / 2
         return self.snap(share)
 
     def to_unit(self, value: str) -> float:
@@ -65,16 +75,15 @@ class Parameter:
             u = math.log(float(value) / self.low) / math.log(self.high / self.low)
         else:
             half = (self.step or 0.0) / 2
-            u = (float(value) - self.low + half) / (self.high - self.low + 2 * half)
+            u = (float(value) - self.low + half) / (self.last - self.low + 2 * half)
         return _stretch(SIGMAS.cdf(u)) if self.distribution in {"normal", "logNormal"} else u
 
     def snap(self, number: float) -> str:
         """Return the feasible value nearest to a number, as Katib's string."""
         number = min(max(number, self.low), self.high)
         if self.step is not None:
-            k = min(round((number - self.low) / self.step), int(self.size) - 1)
-            number = self.low + k * self.step
-        return str(round(number)) if self.kind == "int" else _decimal(number, self.step)
+            number = self._at(min(round((number - self.low) / self.step), int(self.size) - 1))
+        return str(round(number)) if self.kind == "int" else repr(number)
 
     def nearest(self, value: object) -> str | None:
         """Return the feasible value nearest to a hyperparameter of another source; None when there is no such thing.
@@ -87,22 +96,26 @@ class Parameter:
         if isinstance(value, str) or value is True or value is False:
             return None
         number = math.inf if value is None else float(value)  # type: ignore[arg-type] # a number by now
+        if math.isnan(number):
+            return None
         if self.choices:
-            return min(self.choices, key=lambda choice: abs(float(choice) - min(number, 1e300)))
+            number = min(number, float(self.choices[-1]))
+            return min(self.choices, key=lambda choice: abs(float(choice) - number))
         return self.snap(number)
 
     def contains(self, value: str) -> bool:
         """Whether a string is one of this parameter's values."""
         if self.choices:
             return value in self.choices
-        try:
-            return self.low <= float(value) <= self.high
-        except ValueError:
-            return False
+        number = finite(value)
+        return number is not None and self.low <= number <= self.high and float(self.snap(number)) == number
 
     def values(self) -> list[str]:
         """All values of a finite parameter, ascending or in the order of the list."""
-        return list(self.choices) or [self.snap(self.low + k * (self.step or 1.0)) for k in range(int(self.size))]
+        return list(self.choices) or [self.snap(self._at(k)) for k in range(int(self.size))]
+
+    def _at(self, k: int) -> float:
+        return float(_exact(self.low) + k * _exact(self.step or 1.0))
 
 
 def _squeeze(u: float) -> float:
@@ -115,7 +128,6 @@ def _stretch(p: float) -> float:
     return min(max((p - low) / (high - low), 0.0), 1.0)
 
 
-def _decimal(number: float, step: float | None) -> str:
-    if step is not None:  # 0.1 + 2 * 0.1 is to read 0.3
-        number = float(f"{number:.12g}")
-    return repr(number)
+def _exact(number: float) -> Decimal:
+    """Return the decimal that was written: 0.1 + 2 * 0.1 is to be 0.3."""
+    return Decimal(repr(number))

@@ -14,12 +14,13 @@ from typing import Any
 
 from katib.errors import EngineError
 from katib.experiment import Experiment
-from katib.rules_template import META
+from katib.metrics import number
+from katib.rules_template import FIELD, META
 
 PYTHONS = frozenset({"python", "python3"})
 VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
-LABEL = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 DEFAULT_BACKOFF_LIMIT = 6
+SCRATCH = "volumes"  # below the trial's folder: what Kubernetes would make for each start and throw away after it
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -45,7 +46,8 @@ class Launch:
     Attributes:
         argv: program and arguments.
         env: variables to set on top of this process's own.
-        cwd: working directory; None is the current one.
+        cwd: working directory; where there is none of that name, the current one.
+        folders: what is mounted; there before the command starts.
         deadline: seconds for the whole Job, None for no limit.
         attempts: how often the command is started before the trial counts as failed.
         grace: seconds between SIGTERM and SIGKILL.
@@ -56,6 +58,7 @@ class Launch:
     argv: tuple[str, ...]
     env: dict[str, str]
     cwd: Path | None
+    folders: tuple[Path, ...]
     deadline: float | None
     attempts: int
     grace: float
@@ -93,6 +96,7 @@ def launch(experiment: Experiment, job: dict[str, Any], places: Places, folder: 
     name = experiment.spec["trialTemplate"]["primaryContainerName"]
     container = next(c for c in pod["containers"] if c["name"] == name)
     roots = _mounts(pod, container, places, folder)
+    folders = tuple(roots.values())
     metrics = _metrics_path(experiment)
     if metrics:
         roots[str(Path(metrics).parent)] = folder / "metrics"
@@ -106,7 +110,8 @@ def launch(experiment: Experiment, job: dict[str, Any], places: Places, folder: 
     return Launch(
         argv=tuple(argv),
         env={key: _relocate(value, roots) for key, value in env.items()} | _threads(container, env),
-        cwd=cwd if cwd is None or cwd.is_dir() else None,
+        cwd=cwd,
+        folders=folders,
         deadline=min(deadlines, default=None),
         attempts=1 + int(job["spec"].get("backoffLimit", DEFAULT_BACKOFF_LIMIT)),
         grace=float(pod.get("terminationGracePeriodSeconds", 30)),
@@ -116,10 +121,11 @@ def launch(experiment: Experiment, job: dict[str, Any], places: Places, folder: 
 
 
 def requested_cpus(container: Mapping[str, Any]) -> float:
-    """Return the CPUs that a container requests, or is limited to; 1 where it says nothing."""
+    """Return the CPUs that a container requests, or is limited to; 1 where it says nothing, or a placeholder."""
     resources = container.get("resources", {})
     quantity = str(resources.get("requests", {}).get("cpu") or resources.get("limits", {}).get("cpu") or 1)
-    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
+    cpus = number(quantity.removesuffix("m"))
+    return 1.0 if cpus is None else cpus / 1000 if quantity.endswith("m") else cpus
 
 
 def primary_container(experiment: Experiment) -> dict[str, Any]:
@@ -160,10 +166,11 @@ def _mounts(pod: dict[str, Any], container: dict[str, Any], places: Places, fold
     for mount in container.get("volumeMounts", []):
         volume = volumes.get(mount["name"], {})
         claim = volume.get("persistentVolumeClaim", {}).get("claimName", mount["name"])
-        own = folder / "volumes" if "emptyDir" in volume else places.volumes
-        names = (mount["mountPath"], claim, mount["name"])
+        own = folder / SCRATCH if "emptyDir" in volume else places.volumes
+        path = mount["mountPath"].rstrip("/")
+        names = (path, claim, mount["name"])
         root = next((places.mounts[name] for name in names if name in places.mounts), own / claim)
-        roots[mount["mountPath"].rstrip("/")] = (root / mount.get("subPath", "")).resolve()
+        roots[path] = (root / mount.get("subPath", "")).resolve()
     return roots
 
 
@@ -192,12 +199,13 @@ def _field(path: str, job: dict[str, Any], experiment: Experiment) -> str:
         "katib.kubeflow.org/experiment": experiment.name,
         **metadata.get("labels", {}),
     }
-    if path in {"metadata.name", "metadata.namespace"}:
+    match = FIELD.fullmatch(path)
+    if match is None:
+        raise EngineError(f"fieldPath {path} does not exist on this machine", hint="only metadata is known locally")
+    group, key = match.groups()
+    if group is None:
         return str(job["metadata"][path.removeprefix("metadata.")])
-    if match := LABEL.fullmatch(path):
-        source = labels if match.group(1) == "labels" else metadata.get("annotations", {})
-        return str(source.get(match.group(2), ""))
-    raise EngineError(f"fieldPath {path} does not exist on this machine", hint="only metadata fields are known locally")
+    return str((labels if group == "labels" else metadata.get("annotations", {})).get(key, ""))
 
 
 def _expand(text: str, env: Mapping[str, str]) -> str:
@@ -206,10 +214,12 @@ def _expand(text: str, env: Mapping[str, str]) -> str:
 
 
 def _relocate(text: str, roots: Mapping[str, Path]) -> str:
-    """Replace every mount path in a text, longest first, where it stands as a whole path or in front of a slash."""
-    for path in sorted(roots, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w./-]){re.escape(path)}(?![\w.-])", str(roots[path]).replace("\\", r"\\"), text)
-    return text
+    """Replace every mount path in a text, the longest that fits, where it stands whole or in front of a slash."""
+    if not roots:
+        return text
+    # In one pass: the folder that stands for one mount may itself lie below a path like another's, such as /tmp.
+    paths = "|".join(re.escape(path) for path in sorted(roots, key=len, reverse=True))
+    return re.sub(rf"(?<![\w./-])(?:{paths})(?![\w.-])", lambda found: str(roots[found.group()]), text)
 
 
 def _threads(container: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:

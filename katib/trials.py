@@ -83,10 +83,12 @@ class Journal:
         return [self.trials[index] for index in sorted(self.trials)]
 
     def _replay(self) -> None:
-        content = self.path.read_bytes()
-        whole, _, torn = content.rpartition(b"\n")
-        if torn:  # the run was killed while it wrote: what was cut off never happened
-            os.truncate(self.path, len(whole) + 1 if whole else 0)
+        try:
+            whole, _, torn = self.path.read_bytes().rpartition(b"\n")
+            if torn:  # the run was killed while it wrote: what was cut off never happened
+                os.truncate(self.path, len(whole) + 1 if whole else 0)
+        except OSError as error:
+            raise EngineError(f"{self.path}: {error.strerror}", hint="start a new run") from error
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 trial = _parse(json.loads(line))
