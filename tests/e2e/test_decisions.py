@@ -10,7 +10,6 @@ from support.cli import environment, tunegate
 
 from registry.sqlite import SqliteLedger
 
-pytestmark = pytest.mark.xdist_group("decisions")
 RECIPES = {
     "mediocre": ("--max-depth=3", "--seed=1"),
     "equal": ("--max-depth=3", "--seed=2"),

@@ -12,8 +12,6 @@ import pytest
 from support.cli import descendants_of_session, environment, free_port, running, small_experiment, tunegate
 from support.volumes import read_only, tiny_volume
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 
 def test_ctrl_c_in_the_search_stops_everything_and_resume_goes_on(tmp_path: Path) -> None:
     experiment = small_experiment(tmp_path, trials=6, trees=40)

@@ -14,8 +14,6 @@ from registry.package import load_package
 from registry.sqlite import SqliteLedger
 from registry.store import ModelStore
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 class World:
     """One state folder that the tests of this module go through in order."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from support.cli import ROOT, TIMEOUT, Running, environment, free_port
 
-pytestmark = pytest.mark.xdist_group("readme")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

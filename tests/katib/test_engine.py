@@ -60,7 +60,7 @@ def test_the_files_of_a_run_say_what_the_result_says(tmp_path: Path) -> None:
 
 
 def test_a_trials_name_is_the_experiments_and_eight_safe_letters(tmp_path: Path) -> None:
-    first, second = (run(experiment(*ECHO), tmp_path / name) for name in "ab")
+    first, second = (run(experiment(*ECHO, annotations=BATCH), tmp_path / name) for name in "ab")
     names = [trial["metadata"]["name"] for trial in first.trials]
     assert len(set(names)) == 4
     assert all(name.startswith("tiny-") and set(name[5:]) <= set("bcdfghjklmnpqrstvwxz2456789") for name in names)

@@ -30,14 +30,15 @@ def latest(result: Result) -> str | None:
 
 
 @linux
-def test_a_hanging_trial_fails_at_its_deadline_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_hanging_trial_fails_at_its_deadline_and_leaves_nothing(tmp_path: Path, seconds: str) -> None:
     began = time.monotonic()
-    result = one(tmp_path, *shell("sleep 988.1 & sleep 988.1"), job={"activeDeadlineSeconds": 1, "backoffLimit": 3})
+    hang = shell(f"sleep {seconds} & sleep {seconds}")
+    result = one(tmp_path, *hang, job={"activeDeadlineSeconds": 1, "backoffLimit": 3})
     assert time.monotonic() - began < 10
     assert states(result) == ["Failed"]
     reason = "TrialFailed. Job reason: DeadlineExceeded"
     assert end(result) == (reason, "Trial has failed. Job message: Job was active longer than specified deadline")
-    assert not processes("988.1")
+    eventually(lambda: not processes(seconds))
 
 
 def test_the_deadline_is_for_all_attempts_together(tmp_path: Path) -> None:
@@ -120,21 +121,22 @@ def test_a_metric_without_an_end_of_line_is_read(tmp_path: Path) -> None:
 
 
 @linux
-def test_what_a_trial_leaves_in_the_background_ends_with_it(tmp_path: Path) -> None:
-    result = one(tmp_path, *shell("(sleep 988.2; sleep 988.2) & echo mse=1"))
+def test_what_a_trial_leaves_in_the_background_ends_with_it(tmp_path: Path, seconds: str) -> None:
+    result = one(tmp_path, *shell(f"(sleep {seconds}; sleep {seconds}) & echo mse=1"))
     assert states(result) == ["Succeeded"]
-    assert not processes("988.2")
+    eventually(lambda: not processes(seconds))
 
 
 @linux
 def test_a_process_that_left_the_group_and_holds_the_output_does_not_hold_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, seconds: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("katib.lifecycle.DRAIN", 0.2)
-    leave = "os.fork() or (os.setsid(), os.execlp('sleep', 'sleep', '1.988'))"
+    name = f"sleep-{seconds}"
+    leave = f"os.fork() or (os.setsid(), os.execlp('sleep', {name!r}, '1.5'))"
     result = one(tmp_path, *python(f"import os; print('mse=1', flush=True); {leave}"))
     assert (states(result), latest(result)) == (["Succeeded"], "1")
-    eventually(lambda: not processes("1.988"))  # it ends by itself
+    eventually(lambda: not processes(name))  # it ends by itself
 
 
 def collected(tmp_path: Path, script: str, form: str) -> Result:

@@ -24,41 +24,41 @@ def slow_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "slow"
 
 
-def test_what_a_trial_leaves_in_the_background_goes_with_it() -> None:
-    lines, end = run(shell("sleep 987.1 & sleep 987.1 & echo started"))
+def test_what_a_trial_leaves_in_the_background_goes_with_it(seconds: str) -> None:
+    lines, end = run(shell(f"sleep {seconds} & sleep {seconds} & echo started"))
     assert (lines, end.code) == (["started"], 0)
-    assert not processes("987.1")
+    eventually(lambda: not processes(seconds))
 
 
-def test_ending_a_trial_ends_its_whole_group_at_once() -> None:
+def test_ending_a_trial_ends_its_whole_group_at_once(seconds: str) -> None:
     async def go(launcher: Launcher) -> Exit:
-        child = await launcher.start(shell("sleep 987.2 & sleep 987.2"), {}, None)
-        await asyncio.to_thread(eventually, lambda: len(processes("sleep\x00987.2")) == 2)
+        child = await launcher.start(shell(f"sleep {seconds} & sleep {seconds}"), {}, None)
+        await asyncio.to_thread(eventually, lambda: len(processes(f"sleep\x00{seconds}")) == 2)
         await child.end(grace=20)
         return await child.ended
 
     assert launching(go).code == -signal.SIGTERM
-    assert not processes("987.2")
+    eventually(lambda: not processes(seconds))
 
 
-def test_a_trial_that_does_not_listen_is_killed_after_its_grace() -> None:
+def test_a_trial_that_does_not_listen_is_killed_after_its_grace(seconds: str) -> None:
     async def go(launcher: Launcher) -> Exit:
-        child = await launcher.start(shell("trap '' TERM; echo ready; while :; do sleep 987.3; done"), {}, None)
+        child = await launcher.start(shell(f"trap '' TERM; echo ready; while :; do sleep {seconds}; done"), {}, None)
         await anext(child.lines())
         await child.end(grace=0.1)
         return await child.ended
 
     assert launching(go).code == -signal.SIGKILL
-    assert not processes("987.3")
+    eventually(lambda: not processes(seconds))
 
 
-def test_leaving_the_launcher_leaves_no_process() -> None:
+def test_leaving_the_launcher_leaves_no_process(seconds: str) -> None:
     async def go(launcher: Launcher) -> int:
-        await launcher.start(["sleep", "987.4"], {}, None)
+        await launcher.start(["sleep", seconds], {}, None)
         return launcher._process.pid if launcher._process else 0
 
     nursery = launching(go)
-    eventually(lambda: not processes("987.4"))
+    eventually(lambda: not processes(seconds))
     assert not (PROC / str(nursery)).exists()
 
 
@@ -74,9 +74,9 @@ def test_what_a_terminal_sends_to_all_does_not_reach_the_trials(number: signal.S
     assert launching(go) == (["ready", "still here", "me too"], 0)
 
 
-def test_when_the_trials_parent_dies_they_die_and_the_error_says_so() -> None:
+def test_when_the_trials_parent_dies_they_die_and_the_error_says_so(seconds: str) -> None:
     async def go(launcher: Launcher) -> Child:
-        child = await launcher.start(["sleep", "987.5"], {}, None)
+        child = await launcher.start(["sleep", seconds], {}, None)
         assert launcher._process
         launcher._process.kill()
         with pytest.raises(EngineError, match="parent process died"):
@@ -86,23 +86,21 @@ def test_when_the_trials_parent_dies_they_die_and_the_error_says_so() -> None:
         return child
 
     launching(go)
-    eventually(lambda: not processes("987.5"))
+    eventually(lambda: not processes(seconds))
 
 
-def test_a_trial_whose_start_was_given_up_is_killed_when_it_starts_all_the_same(slow_import: str) -> None:
+def test_a_trial_whose_start_was_given_up_is_killed_when_it_starts_all_the_same(seconds: str, slow_import: str) -> None:
     async def go(launcher: Launcher) -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(launcher.start(["sleep", "987.6"], {}, None), 0.05)
-        child = await launcher.start(["true"], {}, None)
-        await child.ended
-        await asyncio.to_thread(eventually, lambda: not processes("987.6"))
+            await asyncio.wait_for(launcher.start(["sleep", seconds], {}, None), 0.05)
+        assert (await launcher._children[0].ended).code == -signal.SIGKILL
 
     launching(go, preload=[slow_import])
 
 
-def test_when_the_trials_parent_dies_while_one_starts_the_others_die_too(slow_import: str) -> None:
+def test_when_the_trials_parent_dies_while_one_starts_the_others_die_too(seconds: str, slow_import: str) -> None:
     async def go(launcher: Launcher) -> None:
-        await launcher.start(["sleep", "987.7"], {}, None)
+        await launcher.start(["sleep", seconds], {}, None)
         assert launcher._process
         launcher._process.send_signal(signal.SIGSTOP)
         starting = asyncio.create_task(launcher.start(["true"], {}, None))
@@ -112,7 +110,7 @@ def test_when_the_trials_parent_dies_while_one_starts_the_others_die_too(slow_im
             await starting
 
     launching(go, preload=[slow_import])
-    eventually(lambda: not processes("987.7"))
+    eventually(lambda: not processes(seconds))
 
 
 def test_many_trials_start_at_once_while_modules_are_still_imported(slow_import: str) -> None:

@@ -164,24 +164,23 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
 HANG = "test -e {0}/go && {{ echo mse=${{trialParameters.x}}; exit 0; }}; sleep {1} & sleep {1}"
 
 
-def hanging(folder: Path, marker: str) -> dict[str, Any]:
+def hanging(folder: Path, seconds: str) -> dict[str, Any]:
     """An Experiment whose trials hang until the file `go` is there."""
-    return using_parameters(build(*shell(HANG.format(folder, marker)), **SPEC))
+    return using_parameters(build(*shell(HANG.format(folder, seconds)), **SPEC))
 
 
 @linux
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_run_ended_by_a_signal_leaves_no_process_and_can_be_gone_on_with(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, seconds: str, number: signal.Signals
 ) -> None:
-    marker = f"989.{int(number)}"
-    document, folder = hanging(tmp_path, marker), tmp_path / "run"
+    document, folder = hanging(tmp_path, seconds), tmp_path / "run"
     with start_process(document, folder) as process:
-        eventually(lambda: len(processes(f"sleep\0{marker}")) == 4 or process.poll() is not None)
+        eventually(lambda: len(processes(f"sleep\0{seconds}")) == 4 or process.poll() is not None)
         process.send_signal(number)
         process.communicate(timeout=20)
     assert process.returncode != 0
-    eventually(lambda: not processes(marker))
+    eventually(lambda: not processes(seconds))
     assert {line["state"] for line in lines(folder)} == {"Created", "Running"}
     (tmp_path / "go").touch()
     what = to_experiment(parse(document))
@@ -189,16 +188,16 @@ def test_a_run_ended_by_a_signal_leaves_no_process_and_can_be_gone_on_with(
 
 
 @linux
-def test_cancelling_a_run_ends_its_trials_before_it_returns(tmp_path: Path) -> None:
-    what = to_experiment(parse(hanging(tmp_path, "989.77")))
+def test_cancelling_a_run_ends_its_trials_before_it_returns(tmp_path: Path, seconds: str) -> None:
+    what = to_experiment(parse(hanging(tmp_path, seconds)))
 
     async def go() -> None:
         task = asyncio.create_task(engine(what, tmp_path / "run").run())
-        await asyncio.to_thread(eventually, lambda: len(processes("sleep\x00989.77")) == 4)
+        await asyncio.to_thread(eventually, lambda: len(processes(f"sleep\0{seconds}")) == 4)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not processes("989.77")
+        eventually(lambda: not processes(seconds))
 
     began = time.monotonic()
     asyncio.run(go())

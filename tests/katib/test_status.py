@@ -45,7 +45,7 @@ def test_while_it_runs_there_is_no_completion_time() -> None:
     )
 
 
-@pytest.mark.parametrize("state", [*FINISHED, "Running", "Created"])
+@pytest.mark.parametrize("state", [*sorted(FINISHED), "Running", "Created"])
 def test_each_state_has_katibs_counter_and_list_and_zeros_are_left_out(state: str) -> None:
     found = status([done(0, state=state), done(1, state=state)])
     counter, names = COUNTERS[state]

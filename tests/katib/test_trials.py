@@ -57,6 +57,13 @@ def test_a_written_trial_is_on_the_disk_in_one_line_of_ascii(path: Path) -> None
     assert content.isascii()
 
 
+def test_a_trial_is_synced_to_the_disk_before_writing_it_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("katib.trials.os.fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    Journal(path).write(FULL)
+    assert synced == [path.stat().st_size]
+
+
 def test_a_journal_that_is_not_there_is_empty_and_not_made(path: Path) -> None:
     assert Journal(path).ordered() == []
     assert not path.exists()

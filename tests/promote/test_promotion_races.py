@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from support.faults import Turns, promoter_around
 from support.promotions import Plant, passed, scratch
 
-from promote import PromoteError, Promoter
+from promote import PromoteError, Promoter, SmokeReport
+from promote.promotion import Smoke
 from registry import Conflict, RegistryError, champion
 from registry.package import ModelPackage
 
@@ -29,6 +30,7 @@ ACTS: dict[str, Act] = {
     "repair": lambda promoter, _: promoter.repair("toy"),
     "repair by force": lambda promoter, _: promoter.repair("toy", force=True),
 }
+GENTLE = ["promote b", "promote c", "roll back", "repair"]
 
 
 def served(root: Path, toys: list[ModelPackage]) -> Plant:
@@ -85,36 +87,71 @@ def acting_at(moment: int, plant: Plant, toys: list[ModelPackage], *, mine: Act,
     return effects
 
 
+schedules = st.lists(st.integers(0, 1), max_size=40)
+
+
 @settings(max_examples=60, deadline=None)
-@example(mine="promote b", other="promote b", passes=True, schedule=[0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1])
+@example(mine="promote b", other="promote b", passes=True, lost=False, schedule=[0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1])
+@example(mine="promote b", other="repair", passes=True, lost=True, schedule=[*[1] * 3, *[0] * 10, *[1] * 3])
 @given(
     mine=st.sampled_from(list(ACTS)),
     other=st.sampled_from(list(ACTS)),
     passes=st.booleans(),
-    schedule=st.lists(st.integers(0, 1), max_size=40),
+    lost=st.booleans(),
+    schedule=schedules,
 )
 def test_any_interleaving_of_two_leaves_one_history_and_a_pointer_that_follows_it(
     toys: list[ModelPackage],
     mine: str,
     other: str,
     passes: bool,  # noqa: FBT001
+    lost: bool,  # noqa: FBT001
     schedule: list[int],
 ) -> None:
     with scratch() as folder:
         plant = served(folder, toys)
         plant.smoke.passes = passes
-        turns = Turns(schedule)
-
-        def play(who: int, act: Act) -> None:
-            with turns.playing(who), suppress(RegistryError, PromoteError):
-                act(promoter_around(plant, turns.around(who)), toys)
-
-        threads = [threading.Thread(target=play, args=each) for each in ((0, ACTS[mine]), (1, ACTS[other]))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        if lost:
+            plant.store.unpoint("toy")
+        interleave(plant, toys, (ACTS[mine], ACTS[other]), schedule)
         assert_sound(plant)
+
+
+@settings(max_examples=40, deadline=None)
+@example(mine="promote b", other="repair", schedule=[1, *[0] * 7, *[1] * 3])
+@given(mine=st.sampled_from(GENTLE), other=st.sampled_from(GENTLE), schedule=schedules)
+def test_nobody_who_comes_meanwhile_disturbs_a_promotion_under_way(
+    toys: list[ModelPackage], mine: str, other: str, schedule: list[int]
+) -> None:
+    """The service answers as the pointer says: a pointer moved away would fail the smoke test."""
+    with scratch() as folder:
+        plant = served(folder, toys)
+        interleave(plant, toys, (ACTS[mine], ACTS[other]), schedule, smoke=lambda package: as_pointed(plant, package))
+        assert_sound(plant)
+        assert set(plant.states()) == {"live"}
+
+
+def as_pointed(plant: Plant, package: ModelPackage) -> SmokeReport:
+    """Pass where the pointer names the package."""
+    plant.smoke.passes = plant.pointed() == package.digest
+    return plant.smoke(package)
+
+
+def interleave(
+    plant: Plant, toys: list[ModelPackage], acts: tuple[Act, Act], schedule: list[int], *, smoke: Smoke | None = None
+) -> None:
+    """Do both at once, their effects in the order of the schedule."""
+    turns = Turns(schedule)
+
+    def play(who: int) -> None:
+        with turns.playing(who), suppress(RegistryError, PromoteError):
+            acts[who](promoter_around(plant, turns.around(who), smoke=smoke), toys)
+
+    threads = [threading.Thread(target=play, args=(who,)) for who in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def test_a_promotion_that_was_taken_over_and_undone_does_not_come_alive(plant: Plant, toys: list[ModelPackage]) -> None:

@@ -125,7 +125,11 @@ def test_what_a_live_process_holds_is_left_alone_within_its_lease(served: Plant,
     served.assert_settled(toys[1])
 
 
-@pytest.mark.parametrize("holder", ["elsewhere:1", "", "nonsense", f"{HERE}:", f"{HERE}:x", f"{HERE}:{os.getpid()}"])
+@pytest.mark.parametrize(
+    "holder",
+    ["elsewhere:1", "", "nonsense", f"{HERE}:", f"{HERE}:x", f"{HERE}:{os.getpid()}"],
+    ids=["elsewhere", "nobody", "nonsense", "no pid", "not a pid", "this process"],
+)
 def test_what_cannot_be_known_to_be_dead_waits_for_its_lease(
     served: Plant, toys: list[ModelPackage], holder: str
 ) -> None:
@@ -138,6 +142,12 @@ def test_what_cannot_be_known_to_be_dead_waits_for_its_lease(
     assert abandoned(entry, served.clock.now)
     served.promoter().repair("toy")
     served.assert_settled(toys[1])
+
+
+def test_a_process_of_another_host_is_not_looked_for_here(served: Plant, toys: list[ModelPackage]) -> None:
+    in_flight_by(served, toys, f"elsewhere:{dead_process()}")
+    with pytest.raises(InFlight):
+        served.promoter().repair("toy")
 
 
 def test_another_users_process_counts_as_alive(

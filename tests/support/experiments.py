@@ -1,7 +1,9 @@
 """Small Experiments for tests, built as YAML text and read as a user's file is, and the engine run on them."""
 
 import asyncio
+import itertools
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ ONE_NUMBER = {"x": ("double", {"min": "0", "max": "1"})}
 BATCH = {"tunegate.dev/schedule": "batch"}
 PROC = Path("/proc")
 T = TypeVar("T")
+_COUNT = itertools.count()
 
 
 def shell(script: str) -> tuple[str, ...]:
@@ -136,6 +139,11 @@ def start_process(document: dict[str, Any], folder: Path, **options: object) -> 
     script = Path(__file__).with_name("engine_process.py")
     command = [sys.executable, str(script), str(path), str(folder), json.dumps(options)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def unique() -> str:
+    """Return a number of seconds, fifteen minutes at least, that no other process of this machine sleeps for."""
+    return f"{900 + next(_COUNT)}.{os.getpid():07d}"
 
 
 def processes(marker: str) -> list[int]:
