@@ -6,7 +6,8 @@ Optuna, is `katib.engine`.
 
 from katib.errors import EngineError, InvalidExperiment, KatibError, SpaceExhausted
 from katib.experiment import Experiment, read_experiment
-from katib.lint import Finding, lint
+from katib.finding import Finding
+from katib.lint import lint
 
 __all__ = [
     "EngineError",

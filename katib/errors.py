@@ -7,10 +7,8 @@ KatibError
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from katib.lint import Finding
+from katib.finding import Finding
 
 
 class KatibError(Exception):
@@ -24,7 +22,7 @@ class KatibError(Exception):
 class InvalidExperiment(KatibError):
     """The document is not an Experiment that can be run."""
 
-    def __init__(self, message: str, *, findings: Sequence["Finding"] = (), hint: str = "") -> None:
+    def __init__(self, message: str, *, findings: Sequence[Finding] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.findings = tuple(findings)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from katib.document import Document, read_document
 from katib.errors import InvalidExperiment
-from katib.lint import lint
+from katib.lint import errors, lint
 from katib.space import Parameter
 
 ANNOTATION = "tunegate.dev/"
@@ -113,10 +113,10 @@ def read_experiment(path: Path) -> Experiment:
 def to_experiment(document: Document) -> Experiment:
     """Check a document and fill in defaults; see `read_experiment`."""
     findings = lint(document)
-    if errors := [finding for finding in findings if finding.severity == "error"]:
-        lines = "\n".join(f"  {finding}" for finding in errors)
+    if wrong := list(errors(findings)):
+        lines = "\n".join(f"  {finding}" for finding in wrong)
         raise InvalidExperiment(
-            f"{document.source}: {len(errors)} error(s)\n{lines}",
+            f"{document.source}: {len(wrong)} error(s)\n{lines}",
             findings=findings,
             hint="mend them, then `tunegate lint`",
         )

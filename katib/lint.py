@@ -6,36 +6,11 @@ rely on `katib.shape`, and are not asked about a document of a wrong shape.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from katib import rules_spec, rules_template, shape
 from katib.document import Document, FieldPath
-
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to mend: where it is, what is wrong, what to do."""
-
-    code: str
-    severity: Severity
-    source: str
-    line: int
-    column: int
-    field: str
-    message: str
-    fix: str = ""
-
-    def __str__(self) -> str:
-        fix = f" ({self.fix})" if self.fix else ""
-        return f"{self.source}:{self.line}:{self.column}: {self.code} {self.field}: {self.message}{fix}"
-
-    @property
-    def for_local_only(self) -> bool:
-        """Whether a cluster would run it all the same."""
-        return self.code.startswith("K3")
+from katib.finding import Finding
 
 
 def lint(document: Document) -> list[Finding]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from katib.algorithms import describe
@@ -34,7 +35,7 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
         EngineError: when the run cannot start or go on.
     """
     folder = _resumable(workspace, experiment) if resume else new_run(workspace.experiments, experiment.name)
-    prune(workspace.experiments, experiment.name, keep=workspace.settings.keep_runs)
+    _forget_old_runs(workspace, experiment)
     say(f"{experiment.name}: {describe(experiment.algorithm)}")
     total = experiment.spec.get("maxTrialCount")
     with steps(f"tuning {experiment.name}", total) as shown:
@@ -49,6 +50,19 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
         if workspace.settings.cpus:
             engine.cpus = workspace.settings.cpus
         return asyncio.run(_until_told(engine))
+
+
+def _forget_old_runs(workspace: Workspace, experiment: Experiment) -> None:
+    """Delete the oldest runs and the packages of their trials; what is in production has its own copy."""
+    known, keep = runs(workspace.experiments, experiment.name), workspace.settings.keep_runs
+    gone = _trial_names(known[:-keep]) - _trial_names(known[-keep:])
+    prune(workspace.experiments, experiment.name, keep=keep)
+    if gone:
+        workspace.store.prune_trials(keep=_trial_names([workspace.store.root]) - gone)
+
+
+def _trial_names(folders: Sequence[Path]) -> set[str]:
+    return {path.name for folder in folders if (folder / "trials").is_dir() for path in (folder / "trials").iterdir()}
 
 
 def first_parameters(workspace: Workspace) -> dict[str, object]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from support import toy
+from support.clocks import Seconds
 from support.servers import Running, put, running
 from support.variants import tiny
 
+from api import Follower, Slot
 from registry import ModelStore
 from registry.package import ModelPackage
 from trainer.dataset import Dataset
@@ -52,3 +54,19 @@ def homes_server(homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory) 
     put(store, homes)
     with running(store, "homes") as server:
         yield server
+
+
+@pytest.fixture
+def slot() -> Slot:
+    return Slot()
+
+
+@pytest.fixture
+def clock() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def follower(store: ModelStore, slot: Slot, clock: Seconds) -> Follower:
+    """Follows the model `toy`, one look at a time."""
+    return Follower(store, "toy", slot, clock=clock)

@@ -183,4 +183,4 @@ def test_pruning_a_store_without_trials_does_nothing(store: ModelStore) -> None:
 def test_what_could_not_be_pruned_is_not_reported(store: ModelStore, package: ModelPackage) -> None:
     with read_only(store.root / "trials"):
         assert store.prune_trials(keep=[]) == []
-    assert load_package(package.path).digest == package.digest
+    assert names(store.root / "trials") == ["houses-1"]

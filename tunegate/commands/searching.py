@@ -99,7 +99,7 @@ def lint(
 
     findings = [finding for file in files for finding in check(read_document(file))]
     for finding in findings:
-        say(f"{finding.severity}: {finding}")
+        say(f"{finding.severity}{', only here' if finding.for_local_only else ''}: {finding}")
     if not findings:
         say(f"{len(files)} file(s), nothing to mend")
     if json:
