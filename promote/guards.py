@@ -37,7 +37,8 @@ def guards(
     """
     if losses.champion is not None:
         yield _slices_hold(package, data, fresh, losses, policy)
-        yield _largest_error(losses.candidate, losses.champion, policy)
+        if package.manifest.task == "regression":  # one wrong class is as wrong as any other
+            yield _largest_error(losses.candidate, losses.champion, policy)
     yield _range(package, data)
     work = package.forest.n_trees * package.forest.depth
     detail = f"{work} decisions a row, at most {policy.max_work}"

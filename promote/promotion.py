@@ -219,6 +219,8 @@ class Promoter:
         while True:  # look again after each write: somebody may have promoted between our reading and our writing
             pointer, was = self._pointed(model)
             history = self.ledger.history(model)  # after the pointer, so that it knows what the pointer names
+            if pointer and not history:
+                raise _stranger(model, was)
             current = champion(history)
             wanted = _pointer(current.promotion) if current else None
             if in_flight(history) or (pointer == wanted and (pointer or was == MISSING)):
@@ -261,6 +263,14 @@ class Promoter:
             self._point(current.promotion)
         else:
             self.store.unpoint(model)
+
+
+def _stranger(model: str, was: str) -> PromoteError:
+    """A pointer without a ledger is a wrong path, not a model to take out of production."""
+    return PromoteError(
+        f"there is a pointer of {model} ({was}), but the ledger has never heard of that model",
+        hint="store and ledger do not belong together: look at --state and --store, or restore the ledger",
+    )
 
 
 def _busy(entry: Entry) -> InFlight:

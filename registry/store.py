@@ -104,9 +104,13 @@ class ModelStore:
             sync(path.parent)
 
     def prune_trials(self, keep: Iterable[str]) -> list[str]:
-        """Delete the packages of all trials but these; return the names of the deleted ones."""
+        """Delete the packages of all trials but these; return the names of the deleted ones.
+
+        What is being written just now, under a name that begins with a dot, is left alone.
+        """
         folder, kept = self.root / "trials", set(keep)
-        gone = [path for path in folder.iterdir() if path.name not in kept] if folder.is_dir() else []
+        found = folder.iterdir() if folder.is_dir() else ()
+        gone = [path for path in found if path.name not in kept and not path.name.startswith(".")]
         for path in gone:
             shutil.rmtree(path, ignore_errors=True)
         return sorted(path.name for path in gone if not path.exists())

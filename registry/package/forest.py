@@ -26,6 +26,7 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "value": (np.float64, 2),
 }
 CELLS_AT_ONCE = 1 << 20
+MAX_DEPTH = 10_000  # a forged chain of a million nodes would be walked for minutes
 
 
 def _require(condition: object, message: str) -> None:
@@ -157,4 +158,5 @@ class FlatForest:
         while (level := level[~leaf[level]]).size:
             level = np.concatenate([self.left[level], self.right[level]])
             depth += 1
+            _require(depth <= MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
         return depth

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-PROBABILITY_FLOOR = 1e-15  # log loss of a forest that gives a class no vote stays finite (scikit-learn clips alike)
+PROBABILITY_FLOOR = 1e-15  # the log loss of a forest that gives a class no vote stays finite
 
 
 def _squared(y: Floats, p: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """Better on average is not enough: what else a candidate must not be."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ from support import toy
 from support.gates import Bench, bench, detail, failed
 from support.variants import scaled, variant
 
-from registry.package import FlatForest
+from promote.guards import Losses, guards
+from promote.policy import GatePolicy
+from promote.verdict import Check
+from registry.package import FlatForest, load_package
+from trainer.dataset import load_dataset
+from trainer.recipe import Recipe
+from trainer.trial import cross_validate, write_trial
+from tunegate.evaluation import evaluation
 
 KEYS = {"key 1, recipes on fresh folds", "key 2, packages on the holdout"}
 
@@ -73,6 +81,24 @@ def test_a_candidate_with_one_very_large_error_is_kept_out(homes: Bench, tmp_pat
     assert verdict.verdict == "keep"
     assert failed(verdict) == {"largest error"}
     assert homes.judge(candidate, homes.poor, max_slice_ratio=1000, max_error_ratio=10).verdict == "promote"
+
+
+def test_a_class_that_is_missed_for_certain_is_no_largest_error(tmp_path: Path) -> None:
+    """For classes one miss is as wrong as any other: a champion without misses would keep everybody out."""
+    found = list(guards_of_a_classifier(tmp_path))
+    assert "largest error" not in {check.name for check in found}
+    assert {"worst slice", "prediction range", "work", "size"} <= {check.name for check in found}
+
+
+def guards_of_a_classifier(folder: Path) -> Iterator[Check]:
+    data = load_dataset("iris")
+    recipe = Recipe.make("random_forest", "classification", {"n_estimators": 5}, 0)
+    score = cross_validate(recipe, data, folds=2, seed=0)[0]
+    write_trial(folder / "iris", recipe, data, score, fold_seed=0)
+    part = evaluation(data, cpus=1)
+    rows = len(part.y)
+    losses = Losses(np.full(rows, 30.0), np.zeros(rows))
+    return guards(load_package(folder / "iris"), part, np.ones(rows, dtype=bool), losses, GatePolicy())
 
 
 def leaves(forest: FlatForest, row: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ from support.faults import Crash, dead_process, stopping
 from support.promotions import Plant, passed
 from support.variants import flip_bit
 
+from promote.errors import PromoteError
 from promote.promotion import abandoned, owner
 from registry import InFlight, Pointer
 from registry.package import ModelPackage
@@ -80,12 +81,22 @@ def test_a_pointer_that_does_not_say_what_the_ledger_says_is_mended(
     served.assert_settled(toys[0])
 
 
-@pytest.mark.parametrize("damage", [write(b"rubbish"), name(1, "7" * 64)], ids=["damaged", "of nothing"])
-def test_a_pointer_without_a_champion_is_removed(plant: Plant, damage: Callable[[Plant], None]) -> None:
+def test_a_damaged_pointer_without_a_champion_is_removed(plant: Plant) -> None:
     plant.store.pointer_path("toy").parent.mkdir(parents=True)
-    damage(plant)
+    write(b"rubbish")(plant)
     assert len(plant.promoter().repair("toy")) == 1
     plant.assert_settled(None)
+
+
+def test_a_pointer_that_the_ledger_knows_nothing_of_is_left_alone(plant: Plant) -> None:
+    """It means that store and ledger do not belong together; a server may well be following the pointer."""
+    plant.store.pointer_path("toy").parent.mkdir(parents=True)
+    name(1, "7" * 64)(plant)
+    before = plant.store.pointer_path("toy").read_bytes()
+    with pytest.raises(PromoteError, match="the ledger has never heard of that model") as error:
+        plant.promoter().repair("toy")
+    assert "--store" in error.value.hint
+    assert plant.store.pointer_path("toy").read_bytes() == before
 
 
 @pytest.mark.parametrize("damage", [remove, write(b"half"), name(9, "9" * 64)], ids=["missing", "half", "unknown"])

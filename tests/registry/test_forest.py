@@ -201,3 +201,22 @@ def test_a_forged_node_is_refused(node: int, name: str, forged: float, message: 
 def test_leaves_that_add_up_to_infinity_are_refused() -> None:
     with pytest.raises(PackageError, match="add up"):
         leaves([1e308, 1e308])
+
+
+def test_a_chain_deeper_than_any_tree_is_refused() -> None:
+    inner = module.MAX_DEPTH + 1
+    left = np.arange(1, 2 * inner, 2, dtype=np.int32)  # node 2k tests, 2k + 1 is its leaf, 2k + 2 goes on
+    nodes = 2 * inner + 1
+    lefts, rights = np.arange(nodes, dtype=np.int32), np.arange(nodes, dtype=np.int32)
+    lefts[0 : 2 * inner : 2], rights[0 : 2 * inner : 2] = left, left + 1
+    arrays = {
+        "start": np.array([0, nodes], dtype=np.int32),
+        "feature": np.zeros(nodes, dtype=np.int32),
+        "threshold": np.zeros(nodes, dtype=np.float32),
+        "left": lefts,
+        "right": rights,
+        "missing_left": np.zeros(nodes, dtype=np.bool_),
+        "value": np.zeros((nodes, 1)),
+    }
+    with pytest.raises(PackageError, match="deeper than"):
+        FlatForest.from_arrays(arrays, n_features=1)
