@@ -8,6 +8,7 @@ from pathlib import Path
 
 from katib.algorithms import describe
 from katib.engine import Engine, Result
+from katib.errors import EngineError
 from katib.experiment import Experiment
 from katib.folder import META, STATUS, locked, new_run, prune, runs
 from katib.template import Places
@@ -102,7 +103,7 @@ def unfinished(workspace: Workspace, experiment: Experiment) -> Path | None:
         try:
             with locked(run):
                 return None if _ended(run) else run
-        except Exception:  # noqa: BLE001 - it is being run now
+        except EngineError:  # it is being run now
             return None
     return None
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.faults import promoter_around
 from support.promotions import Plant, passed
-from support.servers import fake, honest, put, running
+from support.servers import fake, honest, running
 from support.variants import tiny
 
 from promote import SmokeFailed, smoke
@@ -19,7 +19,6 @@ def test_a_promotion_against_a_real_server_is_smoke_tested_and_goes_live(
     tmp_path: Path, toys: list[ModelPackage]
 ) -> None:
     plant = Plant(tmp_path)
-    put(plant.store, toys[0])
     with running(plant.store, "toy") as server:
         test = partial(smoke, server.url, timeout=10, max_latency=5)
         over = None
