@@ -34,7 +34,7 @@ def gate(
 ) -> int:
     """Judge a candidate against the champion; changes nothing in production.
 
-    Example: tunegate gate --trial boston-forest-cnrb6zqs
+    Example: tunegate gate --trial boston-forest-qd2sfcz2
     """
     from tunegate.deciding import find_candidate
     from tunegate.deciding import gate as judge
