@@ -55,6 +55,14 @@ def create_app(store: ModelStore, model: str) -> FastAPI:
 
 
 def _add_routes(app: FastAPI, slot: Slot, store: ModelStore, model: str) -> None:
+    about = {
+        "service": "tunegate",
+        "tunegate": app.version,
+        "model": model,
+        "store": store_id(store),
+        "kernel": "numpy",
+    }
+
     @app.post("/predict", summary="Predict one row")
     async def predict(request: Request) -> Response:
         served = _current(slot)
@@ -74,11 +82,7 @@ def _add_routes(app: FastAPI, slot: Slot, store: ModelStore, model: str) -> None
     async def versions() -> Response:
         served = slot.served
         content: dict[str, Any] = {
-            "service": "tunegate",
-            "tunegate": version("tunegate"),
-            "model": model,
-            "store": store_id(store),
-            "kernel": "numpy",
+            **about,
             "refused": slot.refused or None,
             "swaps": slot.swaps,
             "model_version": served.package.digest if served else None,

@@ -91,7 +91,7 @@ def _serve(root: Path) -> tuple["subprocess.Popen[bytes]", str]:
             if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
                 break
         except httpx.HTTPError:
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks at the condition
     return process, url
 
 

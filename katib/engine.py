@@ -190,7 +190,7 @@ class Engine:
 
     def _start(self, trial: Trial, launcher: Launcher, slots: asyncio.Semaphore) -> "asyncio.Task[None]":
         # The rule is Katib's: fixed when the trial is created, from what has finished by then.
-        return asyncio.create_task(self._run(trial, launcher, slots, self._course(trial, launcher)))
+        return asyncio.create_task(self._run(trial, slots, self._course(trial, launcher)))
 
     def _course(self, trial: Trial, launcher: Launcher) -> Course:
         experiment, folder = self.experiment, (self.folder / "trials" / trial.name).resolve()
@@ -205,8 +205,7 @@ class Engine:
             rule=stop_rule(experiment, self._journal.ordered()[: self._known(trial.index)]),
         )
 
-    async def _run(self, trial: Trial, launcher: Launcher, slots: asyncio.Semaphore, course: Course) -> None:
-        del launcher
+    async def _run(self, trial: Trial, slots: asyncio.Semaphore, course: Course) -> None:
         async with slots:
             trial = replace(trial, state="Running", started=self._now())
             self._journal.write(trial)

@@ -76,14 +76,14 @@ class Questions:
     def scored(self) -> Iterator[Check]:
         """Score, and check what the scores say."""
         mine = self._losses(self.candidate)
+        theirs = self._losses(self.champion) if self.champion else None
         yield from self._absolute(mine)
-        if self.champion is None:
+        if self.champion is None or theirs is None:
             yield self._against_default()
         elif self.policy.mode == "strict-lower":
-            yield self._strictly_lower(mine, self._losses(self.champion))
+            yield self._strictly_lower(mine, theirs)
         else:
-            yield from self._two_keys(mine, self._losses(self.champion), self.champion)
-        theirs = self._losses(self.champion) if self.champion else None
+            yield from self._two_keys(mine, theirs, self.champion)
         yield from guards(self.candidate, self.data, self.fresh, Losses(mine, theirs), self.policy)
 
     def _absolute(self, mine: Floats) -> Iterator[Check]:

@@ -128,6 +128,3 @@ def _copy(package: ModelPackage, folder: Path) -> None:
     for name in FILES:
         shutil.copyfile(package.path / name, folder / name)
     load_package(folder, digest=package.digest)
-
-
-__all__ = ["ModelStore", "Pointer", "StoreError"]

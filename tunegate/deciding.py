@@ -75,8 +75,7 @@ def decide(
         Conflict, InFlight: when another promotion was faster.
     """
     promoter = workspace.promoter(url=url)
-    for sentence in promoter.repair(workspace.model):
-        promoter.notify(sentence)
+    promoter.repair(workspace.model)  # so that `before` is what truly serves
     before = workspace.champion()
     verdict = gate(workspace, candidate, policy)
     try:
