@@ -17,7 +17,7 @@ from support.cli import environment
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
-ROLES = ("trainer", "serving", "cluster", "local", "dev")
+ROLES = ("trainer", "serving", "promote", "cluster", "local", "dev")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -65,7 +65,7 @@ def test_a_rooms_exports_exist_and_are_sorted(room: str) -> None:
         ("import tunegate.cli, tunegate.workspace, api.app, api.serve", ("sklearn", "pandas", "scipy", "optuna")),
         ("import trainer.__main__", ("fastapi", "optuna", "httpx", "typer")),
         ("import katib.engine", ("sklearn", "pandas", "fastapi", "kubernetes")),
-        ("import promote, registry.sqlite", ("sklearn", "pandas", "fastapi", "optuna")),
+        ("import promote, registry.sqlite, tunegate.workspace", ("sklearn", "fastapi", "optuna", "mr_openapi", "kubernetes")),
     ],
 )
 def test_a_role_works_without_the_other_roles_packages(code: str, absent: tuple[str, ...]) -> None:

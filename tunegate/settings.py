@@ -29,7 +29,12 @@ class Settings(BaseSettings):
         include: dropped columns to learn from after all.
         state: folder of runs, verdicts, and by default of store and ledger.
         store: the model store's root; below `state` by default.
-        ledger: the SQLite ledger's file; below `state` by default.
+        model: the model's name in ledger and store; the data set's where empty.
+        ledger: the SQLite ledger's file, below `state` by default; or the http(s) address of a Kubeflow Model Registry.
+        ledger_token: file that holds the registry's bearer token; read at each connection, so it may be rotated.
+        ledger_ca: file with the certificates that the registry's own is checked against.
+        namespace: where Experiments are on the cluster; the document's own where empty.
+        context: the kubeconfig's context; the current one where empty, the pod's own account inside a cluster.
         store_uri: how others address the store, for deploy_details.json; `file://` and the path by default.
         details: where deploy_details.json is written; below `state` by default.
         host: address to serve on.
@@ -54,7 +59,12 @@ class Settings(BaseSettings):
     include: tuple[str, ...] = ()
     state: Path = Path(".tunegate")
     store: Path | None = None
-    ledger: Path | None = None
+    model: str = ""
+    ledger: str = ""
+    ledger_token: Path | None = None
+    ledger_ca: Path | None = None
+    namespace: str = ""
+    context: str = ""
     store_uri: str = ""
     details: Path | None = None
     host: str = "127.0.0.1"
@@ -87,8 +97,13 @@ class Settings(BaseSettings):
 
     @property
     def ledger_path(self) -> Path:
-        """Where the ledger is."""
-        return self.ledger or self.state / "ledger.db"
+        """Where the SQLite ledger is."""
+        return Path(self.ledger) if self.ledger else self.state / "ledger.db"
+
+    @property
+    def registry(self) -> str:
+        """The Kubeflow Model Registry's address; empty where the ledger is a file."""
+        return self.ledger if self.ledger.startswith(("http://", "https://")) else ""
 
     @property
     def details_path(self) -> Path:

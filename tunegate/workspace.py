@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from katib.folder import STATUS, TRIALS, runs
 from promote import DeployDetails, Promoter, Verdict, deploy_details, smoke
-from registry import Entry, ModelStore, champion
+from registry import Entry, Ledger, ModelStore, champion
 from registry.errors import PackageError
 from registry.files import write_atomic
 from registry.package import ModelPackage, load_package
@@ -24,15 +24,19 @@ class Workspace:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.spec: DataSetSpec = load_spec(settings.data)
         self.store = ModelStore(settings.store_path)
-        self.ledger = SqliteLedger(settings.ledger_path)
+        self.ledger = open_ledger(settings)
         self.experiments = settings.state / "experiments"
+
+    @cached_property
+    def spec(self) -> DataSetSpec:
+        """The data set's spec; not looked for where the settings name the model."""
+        return load_spec(self.settings.data)
 
     @property
     def model(self) -> str:
-        """The model's name: the data set's."""
-        return self.spec.name
+        """The model's name: the settings', or the data set's."""
+        return self.settings.model or self.spec.name
 
     def champion(self) -> Entry | None:
         """Return what is in production."""
@@ -97,6 +101,16 @@ class Workspace:
 
     def _experiment_names(self) -> list[str]:
         return sorted(p.name for p in self.experiments.iterdir()) if self.experiments.is_dir() else []
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Return the ledger that the settings name; a registry's client takes a second to import, a file's does not."""
+    if not settings.registry:
+        return SqliteLedger(settings.ledger_path)
+    from registry.kubeflow import Client, KubeflowLedger  # noqa: PLC0415
+
+    client = Client(settings.registry, token=settings.ledger_token, ca=settings.ledger_ca)
+    return KubeflowLedger(client, store_uri=settings.uri)
 
 
 def _try(load: Callable[[], ModelPackage]) -> ModelPackage | PackageError:

@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become settings."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,12 +9,30 @@ import typer
 from tunegate.settings import Settings, load_settings
 from tunegate.workspace import Workspace
 
+
+class Back(StrEnum):
+    """Where trials run."""
+
+    LOCAL = "local"
+    KATIB = "katib"
+
+
 Data = Annotated[
     str | None, typer.Option(help="A built-in data set, or the path of a spec (.toml).", show_default="boston")
 ]
 Include = Annotated[list[str] | None, typer.Option(help="A dropped column to learn from after all; may be repeated.")]
 State = Annotated[Path | None, typer.Option(help="Folder of runs and verdicts.", show_default=".tunegate")]
 Store = Annotated[Path | None, typer.Option(help="The model store.", show_default="<state>/store")]
+Ledger = Annotated[
+    str | None,
+    typer.Option(
+        help="The ledger's file, or the address of a Kubeflow Model Registry.", show_default="<state>/ledger.db"
+    ),
+]
+Model = Annotated[str | None, typer.Option(help="The model's name.", show_default="the data set's")]
+On = Annotated[Back, typer.Option(help="Where the trials run: on this machine, or on a cluster that has Katib.")]
+Namespace = Annotated[str | None, typer.Option(help="Namespace of the Experiment.", show_default="the document's")]
+Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.", show_default="the current one")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Url = Annotated[str | None, typer.Option(help="A running service, to smoke-test.")]
 Host = Annotated[str | None, typer.Option(help="Address to serve on.", show_default="127.0.0.1")]

@@ -1,0 +1,143 @@
+"""The ledger port on a Kubeflow Model Registry.
+
+Promotion N of a model is the ServeModel `promotion-000N` below its InferenceService, its outcome the ServeModel
+`promotion-000N.outcome`. The server lets each name exist once, never changes a ServeModel and never deletes one, so the
+contract's compare-and-swap, its single outcome and its "nothing goes" are the server's own doing. (Two names, `.live`
+and `.reverted`, would not exclude each other.)
+
+A name that is taken and not listed (see `records`) is given up after a time in which its writer has long stopped
+waiting; each writer reads back what it wrote, so one whose record surfaces late learns that it lost.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from registry.errors import Conflict, InFlight, LedgerError
+from registry.kubeflow.client import Client
+from registry.kubeflow.objects import Objects
+from registry.kubeflow.records import Record, Records, entries, valid
+from registry.ledger import Entry, Outcome, Promotion, champion, in_flight, next_number
+
+T = TypeVar("T")
+GRACE = 3.0  # times the read timeout: until then the writer of a name that is taken may still be at it
+POLL = 0.25  # seconds between two looks at such a name
+
+
+class KubeflowLedger:
+    """Ledger port on a Model Registry server; safe for many processes at once.
+
+    Args:
+        client: the server.
+        store_uri: address of the model store, for the artifacts that people see.
+        environment: the ServingEnvironment whose ledger it is.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        store_uri: str,
+        environment: str = "production",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.client, self.store_uri, self.environment, self.clock = client, store_uri, environment, clock
+
+    def history(self, model: str) -> Sequence[Entry]:
+        """All entries of a model, oldest first."""
+        return entries(self._read(model)[1])
+
+    def create(self, promotion: Promotion) -> None:
+        """Append a promotion; see the port's contract."""
+        _check(promotion, self.history(promotion.model))
+        version = self._run(lambda objects: objects.ensure_version(promotion))
+        service = self._run(lambda objects: objects.ensure_service(promotion.model, version))
+        self._write(service, Record.opening(promotion, version))
+        written = _find(self.history(promotion.model), promotion.number)
+        if written is None or written.promotion != promotion:
+            raise _exists(promotion)
+
+    def close(self, model: str, number: int, outcome: Outcome) -> None:
+        """Record an outcome; see the port's contract."""
+        service, records = self._read(model)
+        entry = _find(entries(records), number)
+        if entry is None or service is None:
+            raise LedgerError(f"promotion {number} of {model} does not exist")
+        if entry.outcome:
+            raise Conflict(f"promotion {number} of {model} is {entry.state} already")
+        self._write(service, Record.closing(number, outcome, records[number, ""].model_version_id))
+        _, records = self._read(model)
+        written = _find(entries(records), number)
+        if written is None or written.outcome != outcome:
+            raise Conflict(f"promotion {number} of {model} was closed by somebody else")
+        self._show(service, records)
+
+    def _show(self, service: str, records: Records) -> None:
+        """Let the InferenceService name the champion; a failure costs those who look at it, not the ledger."""
+        current = champion(entries(records))
+        if current:
+            version = records[current.promotion.number, ""].model_version_id
+            with suppress(LedgerError):
+                self._run(lambda objects: objects.deploy(service, version))
+
+    def _read(self, model: str) -> tuple[str | None, Records]:
+        async def read(objects: Objects) -> tuple[str | None, Records]:
+            service = await objects.service(model)
+            return service, valid(await objects.records(service)) if service else {}
+
+        return self._run(read)
+
+    def _write(self, service: str, record: Record) -> None:
+        """Create a record under the first of its names that is not given up.
+
+        Raises:
+            Conflict: when it exists.
+        """
+        for name in record.names():
+            try:
+                self._run(lambda objects, name=name: objects.write(service, name, record))  # type: ignore[misc]
+            except Conflict:
+                if self._appears(service, name):
+                    raise
+            else:
+                return
+
+    def _appears(self, service: str, name: str) -> bool:
+        """Whether a name that is taken is listed, at once or before its writer must have given up."""
+        deadline = self.clock() + GRACE * self.client.timeouts.read
+        while True:
+            if any(item.name == name for item in self._run(lambda objects: objects.records(service))):
+                return True
+            if self.clock() >= deadline:
+                return False
+            time.sleep(POLL)  # between two looks at the condition
+
+    def _run(self, work: Callable[[Objects], Awaitable[T]]) -> T:
+        return self.client.run(lambda api: work(Objects(api, self.store_uri, self.environment)))
+
+
+def _check(promotion: Promotion, history: Sequence[Entry]) -> None:
+    """Refuse a number before anything is written; the server's own refusal is what decides between writers."""
+    expected = next_number(history)
+    if promotion.number < expected:
+        raise _exists(promotion)
+    if open_entry := in_flight(history):
+        raise InFlight(
+            f"promotion {open_entry.promotion.number} of {promotion.model} is still in flight",
+            hint="wait for it, or run `tunegate repair` once its lease is over",
+        )
+    if promotion.number > expected:
+        raise LedgerError(f"promotion {promotion.number} would leave a gap: the next number is {expected}")
+
+
+def _exists(promotion: Promotion) -> Conflict:
+    return Conflict(
+        f"promotion {promotion.number} of {promotion.model} exists already",
+        hint="the champion may have changed: run the gate again",
+    )
+
+
+def _find(history: Sequence[Entry], number: int) -> Entry | None:
+    return next((entry for entry in history if entry.promotion.number == number), None)

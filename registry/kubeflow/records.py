@@ -1,0 +1,87 @@
+"""How the ledger's records are named and written as ServeModels.
+
+Server 0.2.19 writes a record in two steps; dying between them, it leaves a name that is taken and is listed nowhere.
+Such a name is given up: the record is written as `promotion-000N.retry2`, and of several the highest counts.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import mr_openapi as mr
+from pydantic import ValidationError
+
+from registry.errors import LedgerError
+from registry.ledger import Entry, Outcome, Promotion
+
+NAME = re.compile(r"promotion-(\d{4,})(\.outcome)?(?:\.retry(\d+))?")
+OUTCOME = ".outcome"
+DOCUMENT = "document"  # the property that holds a record as JSON; the others are for people
+Records = dict[tuple[int, str], mr.ServeModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A ServeModel to be written."""
+
+    name: str
+    version: str
+    state: mr.ExecutionState
+    properties: dict[str, str]
+
+    @classmethod
+    def opening(cls, promotion: Promotion, version: str) -> "Record":
+        """Return the record of a promotion that begins."""
+        shown = {name: getattr(promotion, name) for name in ("sha256", "kind", "trial", "actor")}
+        properties = {DOCUMENT: promotion.model_dump_json(), **shown}
+        return cls(f"promotion-{promotion.number:04d}", version, mr.ExecutionState.NEW, properties)
+
+    @classmethod
+    def closing(cls, number: int, outcome: Outcome, version: str) -> "Record":
+        """Return the record of how a promotion ended."""
+        state = mr.ExecutionState.COMPLETE if outcome.result == "live" else mr.ExecutionState.FAILED
+        properties = {DOCUMENT: outcome.model_dump_json(), "result": outcome.result}
+        return cls(f"promotion-{number:04d}{OUTCOME}", version, state, properties)
+
+    def names(self) -> Iterator[str]:
+        """The name, then those to use in its place."""
+        yield self.name
+        yield from (f"{self.name}.retry{attempt}" for attempt in count(2))
+
+
+def valid(items: Iterable[mr.ServeModel]) -> Records:
+    """Return the records that count, by number and kind ("" or ".outcome"); what others have put there is left out."""
+    found: dict[tuple[int, str], tuple[int, mr.ServeModel]] = {}
+    for item in items:
+        if match := NAME.fullmatch(str(item.name)):
+            key, attempt = (int(match[1]), match[2] or ""), int(match[3] or 1)
+            if key not in found or attempt > found[key][0]:
+                found[key] = attempt, item
+    return {key: item for key, (_, item) in found.items()}
+
+
+def entries(records: Records) -> list[Entry]:
+    """Return the ledger's entries, by number.
+
+    Raises:
+        LedgerError: when a record cannot be read.
+    """
+    numbers = sorted(number for number, kind in records if not kind)
+    try:
+        return [_entry(records, number) for number in numbers]
+    except ValidationError as error:
+        raise LedgerError(
+            f"a record of the registry cannot be read: {error}", hint="was it written by hand?"
+        ) from error
+
+
+def _entry(records: Records, number: int) -> Entry:
+    promotion = Promotion.model_validate_json(_document(records[number, ""]))
+    closed = records.get((number, OUTCOME))
+    return Entry(promotion=promotion, outcome=Outcome.model_validate_json(_document(closed)) if closed else None)
+
+
+def _document(item: mr.ServeModel) -> str:
+    value = (item.custom_properties or {}).get(DOCUMENT)
+    return str(getattr(value.actual_instance, "string_value", "")) if value else ""

@@ -1,0 +1,61 @@
+"""The Kubeflow adapter under the port's contract, on a real Model Registry: its own prefix, and v1 before it."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from contract.ledger import Connect, LedgerContract
+from support.kubectl import port_forward
+from support.proxy import Proxy, running
+
+pytest.importorskip("mr_openapi")
+from registry import Ledger
+from registry.kubeflow import Client, KubeflowLedger, Timeouts
+
+pytestmark = pytest.mark.cluster
+
+
+class V1(Proxy):
+    """Lets a server look like one that serves v1 alone."""
+
+    def before(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | str:
+        if "/v1/" not in path:
+            return 404, b'{"code":"","message":"not found"}'
+        return path.replace("/v1/", "/v1alpha3/", 1)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with port_forward("service/model-registry-service", 8080, namespace="kubeflow") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def v1(server: str) -> Iterator[str]:
+    with running(V1(server)) as proxy:
+        yield proxy.url
+
+
+class _OnServer(LedgerContract):
+    @pytest.fixture
+    def url(self, server: str) -> str:
+        return server
+
+    @pytest.fixture
+    def connect(self, url: str) -> Connect:
+        environment = f"test-{uuid.uuid4().hex[:12]}"  # a ledger of its own: the server deletes nothing
+        return lambda: KubeflowLedger(Client(url), store_uri="pvc://tunegate-models", environment=environment)
+
+    @pytest.fixture
+    def unreachable(self) -> Ledger:
+        return KubeflowLedger(Client("http://127.0.0.1:9", timeouts=Timeouts(0.2, 0.2)), store_uri="file:///nowhere")
+
+
+class TestServedByAReleasedServer(_OnServer):
+    pass
+
+
+class TestServedUnderV1(_OnServer):
+    @pytest.fixture
+    def url(self, v1: str) -> str:
+        return v1
