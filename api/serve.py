@@ -2,17 +2,21 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
 from api.app import create_app
+from api.drain import Draining
 from registry.store import ModelStore
 
+logger = logging.getLogger("tunegate.api")
 GRACE = 10  # seconds for requests in flight after SIGTERM
 
 
@@ -39,23 +43,43 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(store: Path, model: str, listener: socket.socket, *, until_eof: bool = False) -> None:
+def serve(store: Path, model: str, listener: socket.socket, *, drain: float = 0.0, until_eof: bool = False) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are finished.
 
     Args:
         store: the model store's root.
         model: whose pointer to follow.
         listener: from `bind`.
+        drain: seconds after SIGTERM in which requests are still accepted and clients are told to reconnect elsewhere.
         until_eof: also end when stdin closes, so that a server never outlives the run that started it.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    app = create_app(ModelStore(store), model)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE)
+    draining = Draining(create_app(ModelStore(store), model))
+    config = uvicorn.Config(draining, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE)
     config.load()
-    server = uvicorn.Server(config)
+    server = _Server(config, draining, drain)
     if until_eof:
         _on_eof(lambda: setattr(server, "should_exit", True))
     server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Goes on for a while after SIGTERM: until the cluster has stopped sending, and clients have let go."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining, drain: float) -> None:
+        super().__init__(config)
+        self.draining, self.drain = draining, drain
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first SIGTERM; end at any other signal."""
+        if sig == signal.SIGTERM and self.drain and not self.draining.begun:
+            logger.info("draining for %g s", self.drain)
+            self.draining.begun = True
+            timer = threading.Timer(self.drain, super().handle_exit, (sig, frame))
+            timer.daemon = True
+            timer.start()
+        else:
+            super().handle_exit(sig, frame)
 
 
 def _on_eof(act: Callable[[], None]) -> None:

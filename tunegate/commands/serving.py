@@ -23,6 +23,10 @@ def serve(
     store: options.Store = None,
     host: options.Host = None,
     port: options.Port = None,
+    model: options.Model = None,
+    drain: Annotated[
+        float, typer.Option(help="Seconds to go on after SIGTERM while clients move elsewhere.", min=0)
+    ] = 0.0,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> int:
     """Serve the model in production, and follow every promotion.
@@ -32,14 +36,14 @@ def serve(
     from api.serve import PortInUse, bind
     from api.serve import serve as run_server
 
-    workspace = options.workspace(data=data, state=state, store=store, host=host, port=port)
+    workspace = options.workspace(data=data, state=state, store=store, host=host, port=port, model=model)
     settings = workspace.settings
     try:
         listener = bind(settings.host, settings.port)
     except PortInUse as error:
         raise UsageError(str(error), hint="choose another with --port, or stop the other program") from error
     say(f"serving {workspace.model} at {settings.address}")
-    run_server(settings.store_path, workspace.model, listener, until_eof=until_eof)
+    run_server(settings.store_path, workspace.model, listener, drain=drain, until_eof=until_eof)
     return ExitCode.DONE
 
 
@@ -48,6 +52,8 @@ def smoke(
     data: options.Data = None,
     state: options.State = None,
     store: options.Store = None,
+    ledger: options.Ledger = None,
+    model: options.Model = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the right version.", min=0)] = 30.0,
     max_latency: Annotated[float, typer.Option(help="Seconds that the median answer may take.", min=0)] = 0.25,
     json: options.Json = False,
@@ -58,7 +64,7 @@ def smoke(
     """
     from promote.smoke import smoke as test
 
-    workspace = options.workspace(data=data, state=state, store=store, url=url)
+    workspace = options.workspace(data=data, state=state, store=store, url=url, ledger=ledger, model=model)
     package = workspace.champion_package()
     if isinstance(package, RegistryError):
         raise package

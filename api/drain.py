@@ -1,0 +1,38 @@
+"""Leave without losing a request.
+
+A server that closes an idle connection may close it under a request that is on its way. So after SIGTERM each answer
+says `Connection: close`: clients then open their next connection elsewhere, and by the time the server ends there is
+nobody left to cut off. Not being ready takes the server out of load balancers that ask.
+"""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import UNAVAILABLE, Problem
+
+READY = "/readyz"
+
+
+class Draining:
+    """ASGI middleware; transparent until `begun` is set."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does; while draining, for the last time on this connection."""
+        if not self.begun or scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        app = Problem(UNAVAILABLE, "Draining", "this server is about to end").response() if _asks(scope) else self.app
+        await app(scope, receive, closing)
+
+
+def _asks(scope: Scope) -> bool:
+    return bool(scope["path"] == READY)
