@@ -38,8 +38,13 @@ def owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def abandoned(entry: Entry, now: datetime) -> bool:
-    """Whether an entry in flight may be taken over: its lease is over, or its process on this host is gone."""
+def abandoned(entry: Entry, now: datetime, *, heir: str = "") -> bool:
+    """Whether an entry in flight may be taken over: its lease is over, or its process on this host is gone.
+
+    `heir` names an owner that is never there twice, such as a Job whose pods follow each other: its own it takes over.
+    """
+    if heir and entry.promotion.owner == heir:
+        return True
     host, _, pid = entry.promotion.owner.rpartition(":")
     if host == socket.gethostname() and pid.isdigit() and int(pid) != os.getpid():
         try:
@@ -60,6 +65,7 @@ class Promoter:
         ledger: the truth.
         smoke: tests the running service against a package; None where no service is known, then nothing is tested.
         actor: who promotes, for the record.
+        owner: who holds the lease, where that is more than this process: a Job, which goes on when its pod is replaced.
         clock: gives the time of day, with a zone.
         notify: told about each step.
     """
@@ -68,6 +74,7 @@ class Promoter:
     ledger: Ledger
     smoke: Smoke | None = None
     actor: str = ""
+    owner: str = ""
     clock: Callable[[], datetime] = _utc
     notify: Callable[[str], None] = field(default=lambda _: None)
 
@@ -150,7 +157,7 @@ class Promoter:
         done: list[str] = []
         entry = in_flight(self.ledger.history(model))
         if entry:
-            if not (force or abandoned(entry, self.clock())):
+            if not (force or abandoned(entry, self.clock(), heir=self.owner)):
                 raise _busy(entry)
             done.append(self._finish(entry))
         return done + self._follow(model)
@@ -172,7 +179,7 @@ class Promoter:
             sha256=sha256,
             previous=current.promotion.number if current else None,
             actor=self.actor,
-            owner=owner(),
+            owner=self.owner or owner(),
             created_at=self.clock(),
             lease=LEASE,
         )

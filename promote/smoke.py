@@ -3,6 +3,7 @@
 It waits on conditions, never for a time; each check asserts a value, not that something answered.
 """
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from registry.package import ModelPackage
 VERSION_HEADER = "X-Model-Version"
 TOLERANCE = 1e-9
 POLL = 0.05
+ANSWER = 10.0  # seconds
 UNPROCESSABLE = 422
 LATENCY_SAMPLES = 20
 
@@ -57,7 +59,10 @@ def smoke(
     max_latency: float = 0.25,
     client: httpx.Client | None = None,
 ) -> SmokeReport:
-    """Test a service against the package it should serve.
+    """Test a service against the package it should serve; each of its replicas where its name has several addresses.
+
+    A cluster's headless Service is such a name. Through any other, one answer would speak for all replicas, though each
+    swaps by itself.
 
     Args:
         url: the service's base address.
@@ -66,16 +71,44 @@ def smoke(
         max_latency: seconds that the median answer to one row may take.
         client: for tests; a new one otherwise.
     """
-    with client or httpx.Client(base_url=url, timeout=10.0) as session:
-        checks = [_run("version", lambda: _version(session, package, timeout))]
-        if checks[0].passed:
-            checks += [
-                _run("health", lambda: _healthy(session)),
-                _run("golden predictions", lambda: _golden(session, package)),
-                _run("bad input", lambda: _refuses(session, package)),
-                _run("latency", lambda: _latency(session, package, max_latency)),
-            ]
-    return SmokeReport(url=url, checks=tuple(checks))
+    with client or httpx.Client(base_url=url, timeout=ANSWER) as session:
+        checks = _checks(session, package, timeout=timeout, max_latency=max_latency)
+    for replica in _replicas(url) if not client and checks[0].passed else []:
+        with httpx.Client(
+            base_url=replica, timeout=ANSWER, headers={"Host": httpx.URL(url).netloc.decode()}
+        ) as session:
+            found = _checks(session, package, timeout=timeout, max_latency=max_latency)
+        checks += tuple(check.model_copy(update={"name": f"{check.name} of {replica}"}) for check in found)
+    return SmokeReport(url=url, checks=checks)
+
+
+def _replicas(url: str) -> list[str]:
+    """Return an address for each replica where a name has several; of one family, as a replica may have both."""
+    target = httpx.URL(url)
+    if target.scheme != "http":  # a certificate is for the name
+        return []
+    try:
+        known = socket.getaddrinfo(target.host, target.port or 80, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    family = min(entry[0] for entry in known)
+    hosts = {str(entry[4][0]) for entry in known if entry[0] == family}
+    return [str(target.copy_with(host=host)) for host in sorted(hosts)] if len(hosts) > 1 else []
+
+
+def _checks(
+    session: httpx.Client, package: ModelPackage, *, timeout: float, max_latency: float
+) -> tuple[SmokeCheck, ...]:
+    version = _run("version", lambda: _version(session, package, timeout))
+    if not version.passed:
+        return (version,)
+    return (
+        version,
+        _run("health", lambda: _healthy(session)),
+        _run("golden predictions", lambda: _golden(session, package)),
+        _run("bad input", lambda: _refuses(session, package)),
+        _run("latency", lambda: _latency(session, package, max_latency)),
+    )
 
 
 def _run(name: str, check: Callable[[], tuple[bool, str]]) -> SmokeCheck:

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
         port: port to serve on.
         url: a running service's address, for smoke tests; where empty, nothing is smoke-tested.
         actor: who promotes.
+        owner: who carries promotions out, where that outlives a process, such as a Job; never there twice at once.
         mounts: claim, volume or mount path -> folder, for local trials.
         images: image -> interpreter, for local trials.
         cpus: CPUs to use; all where 0.
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     port: Port = 8000
     url: str = ""
     actor: str = Field(default_factory=_actor, validation_alias=AliasChoices("actor", "TUNEGATE_ACTOR"))
+    owner: str = ""
     mounts: dict[str, Path] = {}
     images: dict[str, str] = {}
     cpus: Annotated[int, Field(ge=0)] = 0

@@ -25,8 +25,12 @@ class Workspace:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = ModelStore(settings.store_path)
-        self.ledger = open_ledger(settings)
         self.experiments = settings.state / "experiments"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger; not opened where nobody asks for it: the server has no client for a registry."""
+        return open_ledger(self.settings)
 
     @cached_property
     def spec(self) -> DataSetSpec:
@@ -54,7 +58,8 @@ class Workspace:
     def promoter(self, *, url: str = "", notify: Callable[[str], None] = lambda _: None) -> Promoter:
         """Return the promotion protocol, smoke-testing the service at `url` where there is one."""
         test = partial(smoke, url) if url else None
-        return Promoter(self.store, self.ledger, test, actor=self.settings.actor, notify=notify)
+        actor, owner = self.settings.actor, self.settings.owner
+        return Promoter(self.store, self.ledger, test, actor=actor, owner=owner, notify=notify)
 
     def last_run(self, experiment: str | None = None) -> Path:
         """Return the newest run's folder, of one Experiment or of any.
