@@ -6,7 +6,7 @@ Defaults and their order follow Katib v0.19's defaulter webhook (pkg/apis/contro
 import copy
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,22 @@ CONDITIONS = {
     "successCondition": 'status.conditions.#(type=="Complete")#|#(status=="True")#',
 }
 SEED_SETTING = "random_state"
+NOT_INSTALLED = "K121"  # a cluster's own configuration decides which algorithms there are
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A valid Experiment: `document` is the whole object with defaults, the other fields are read from it."""
+    """A valid Experiment: `document` is the whole object with defaults, the other fields are read from it.
+
+    Attributes:
+        written: the object as it was written, for Katib, which has defaults of its own.
+    """
 
     name: str
     namespace: str
     document: dict[str, Any]
     parameters: tuple[Parameter, ...]
+    written: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -101,19 +107,23 @@ class Experiment:
         return annotations.get(ANNOTATION + name)
 
 
-def read_experiment(path: Path) -> Experiment:
+def read_experiment(path: Path, *, local: bool = True) -> Experiment:
     """Read and check an Experiment file.
+
+    Args:
+        path: the file.
+        local: whether it is to run on this machine; otherwise what only this engine cannot do is no error.
 
     Raises:
         InvalidExperiment: when Katib would refuse it, would accept it and hang, or this engine cannot run it.
     """
-    return to_experiment(read_document(path))
+    return to_experiment(read_document(path), local=local)
 
 
-def to_experiment(document: Document) -> Experiment:
+def to_experiment(document: Document, *, local: bool = True) -> Experiment:
     """Check a document and fill in defaults; see `read_experiment`."""
     findings = lint(document)
-    if wrong := list(errors(findings)):
+    if wrong := [f for f in errors(findings) if local or not (f.for_local_only or f.code == NOT_INSTALLED)]:
         lines = "\n".join(f"  {finding}" for finding in wrong)
         raise InvalidExperiment(
             f"{document.source}: {len(wrong)} error(s)\n{lines}",
@@ -122,8 +132,8 @@ def to_experiment(document: Document) -> Experiment:
         )
     value = with_defaults(document.value)
     metadata = value["metadata"]
-    parameters = tuple(Parameter.from_spec(p) for p in value["spec"]["parameters"])
-    return Experiment(metadata["name"], metadata["namespace"], value, parameters)
+    parameters = tuple(Parameter.from_spec(p) for p in value["spec"].get("parameters", ()))
+    return Experiment(metadata["name"], metadata["namespace"], value, parameters, document.value)
 
 
 def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
@@ -137,9 +147,10 @@ def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
     spec.setdefault("metricsCollectorSpec", {}).setdefault("collector", {}).setdefault("kind", "StdOut")
     _default_source(spec["metricsCollectorSpec"])
     _default_strategies(spec["objective"])
-    for parameter in spec["parameters"]:
+    for parameter in spec.get("parameters", ()):
         parameter["feasibleSpace"].setdefault("distribution", "uniform")
-    spec["trialTemplate"] = {**CONDITIONS, **spec["trialTemplate"]}
+    if spec["trialTemplate"].get("trialSpec", {}).get("kind") == "Job":  # for other kinds they are mandatory
+        spec["trialTemplate"] = {**CONDITIONS, **spec["trialTemplate"]}
     return value
 
 

@@ -190,6 +190,7 @@ class Promoter:
         entry = Entry(promotion=promotion)
         try:
             self._point(promotion)
+            self.notify(f"the pointer of {promotion.model} names promotion {promotion.number}")
             report = self.smoke(package) if self.smoke else None
         except StoreError:
             self._close(entry, "reverted", "the volume refused the pointer")
@@ -201,7 +202,9 @@ class Promoter:
                 hint="the former champion serves; see the server's log",
             )
         note = f"smoke test passed at {report.url}" if report else "not smoke-tested: no service named"
-        return self._close(entry, "live", note)
+        closed = self._close(entry, "live", note)
+        self.notify(f"promotion {promotion.number} of {promotion.model} is {closed.state}: {note}")
+        return closed
 
     def _finish(self, entry: Entry) -> str:
         """Close an abandoned entry: live when the pointer was swapped and the model works, else reverted."""

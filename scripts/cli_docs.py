@@ -21,7 +21,7 @@ MEANINGS = {
     ExitCode.KEPT: "the champion was kept",
     ExitCode.HELD: "no decision yet: not enough evidence, or waiting for approval",
     ExitCode.REFUSED: "the candidate, or the comparison, cannot be trusted",
-    ExitCode.UNREACHABLE: "the ledger does not answer",
+    ExitCode.UNREACHABLE: "the ledger, or the cluster, does not answer",
     ExitCode.CONFLICT: "another promotion was faster, or is in flight",
     ExitCode.SMOKE_FAILED: "the service did not answer as the model does; the promotion was reverted",
     ExitCode.INTERRUPTED: "Ctrl-C",
@@ -32,8 +32,16 @@ def render() -> str:
     """Return the whole page."""
     group: Any = typer.main.get_command(app)
     codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
-    sections = "\n".join(_section(name, command) for name, command in group.commands.items())
+    sections = "\n".join(_section(name, command) for name, command in _commands(group))
     return f"{HEAD}\n## Exit codes\n\n| code | |\n|---|---|\n{codes}\n\n{sections}\n## Gate settings\n\n{_gate()}"
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield before + name, command
 
 
 def _section(name: str, command: Any) -> str:  # noqa: ANN401 - click's type is typer's own copy

@@ -37,9 +37,10 @@ def test_locks_are_current(role: str) -> None:
     assert first.endswith(digest), "run scripts/lock"
 
 
-@pytest.mark.parametrize("role", ["trainer", "serving", "cluster"])
+@pytest.mark.parametrize("role", ["trainer", "serving", "clients"])
 def test_a_lock_satisfies_its_role_and_names_no_registry(role: str) -> None:
-    text = (ROOT / "requirements" / f"{role}.txt").read_text()
+    lock = {"clients": "promote"}.get(role, role)
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
     pins = dict(re.findall(r"^([a-zA-Z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
     wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"][role]
     for line in wanted:
@@ -65,7 +66,10 @@ def test_a_rooms_exports_exist_and_are_sorted(room: str) -> None:
         ("import tunegate.cli, tunegate.workspace, api.app, api.serve", ("sklearn", "pandas", "scipy", "optuna")),
         ("import trainer.__main__", ("fastapi", "optuna", "httpx", "typer")),
         ("import katib.engine", ("sklearn", "pandas", "fastapi", "kubernetes")),
-        ("import promote, registry.sqlite, tunegate.workspace", ("sklearn", "fastapi", "optuna", "mr_openapi", "kubernetes")),
+        (
+            "import promote, registry.sqlite, tunegate.workspace",
+            ("sklearn", "fastapi", "optuna", "mr_openapi", "kubernetes"),
+        ),
     ],
 )
 def test_a_role_works_without_the_other_roles_packages(code: str, absent: tuple[str, ...]) -> None:

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from tunegate.commands import deciding, inspecting, searching, serving
+from tunegate.commands import cluster, deciding, inspecting, moving, searching, serving
 from tunegate.console import console, say
 from tunegate.errors import KNOWN, ExitCode, exit_code
 
 HELP = """From some hyperparameters to a better model in production, and we can prove it.
 
-Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 registry unreachable, 21 conflict lost,
-30 smoke test failed and reverted, 130 interrupted."""
+Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster unreachable,
+21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
 
 app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)
-for group in (searching, deciding, serving, inspecting):
+for group in (searching, deciding, serving, inspecting, moving, cluster):
     group.register(app)
 
 

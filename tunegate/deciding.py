@@ -9,7 +9,7 @@ from registry import Entry
 from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
 from registry.package.package import MODEL
-from tunegate.console import steps
+from tunegate.console import say, steps
 from tunegate.workspace import Workspace
 
 
@@ -28,14 +28,16 @@ def candidates(workspace: Workspace, run: Path | None = None) -> list[Ranked]:
     return rank(workspace.trials(run or workspace.last_run()))
 
 
-def find_candidate(workspace: Workspace, *, trial: str | None, package: Path | None) -> ModelPackage | PackageError:
-    """Return the package to judge: the one named, or the best trial's of the newest run."""
+def find_candidate(
+    workspace: Workspace, *, trial: str | None, package: Path | None, run: Path | None = None
+) -> ModelPackage | PackageError:
+    """Return the package to judge: the one named, or the best trial's of a run, by default the newest."""
     if package:
         try:
             return load_package(package)
         except PackageError as error:
             return error
-    return workspace.trial_package(trial) if trial else best_challenger(workspace, candidates(workspace))
+    return workspace.trial_package(trial) if trial else best_challenger(workspace, candidates(workspace, run))
 
 
 def best_challenger(workspace: Workspace, ranked: list[Ranked]) -> ModelPackage | PackageError:
@@ -74,7 +76,7 @@ def decide(
         SmokeFailed: when the service did not answer as it should; the promotion was reverted.
         Conflict, InFlight: when another promotion was faster.
     """
-    promoter = workspace.promoter(url=url)
+    promoter = workspace.promoter(url=url, notify=say)
     promoter.repair(workspace.model)  # so that `before` is what truly serves
     before = workspace.champion()
     verdict = gate(workspace, candidate, policy)

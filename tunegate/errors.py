@@ -2,8 +2,16 @@
 
 from enum import IntEnum
 
-from katib.errors import EngineError, InvalidExperiment, KatibError
-from promote.errors import PromoteError, SmokeFailed
+from katib.errors import (
+    AlreadyExists,
+    ClusterUnreachable,
+    EngineError,
+    InvalidExperiment,
+    KatibError,
+    Missing,
+    Refused,
+)
+from promote.errors import NoCandidate, PromoteError, SmokeFailed
 from registry.errors import Conflict, InFlight, RegistryError, Unreachable
 from trainer.errors import TrainerError
 
@@ -42,13 +50,18 @@ class UsageError(Exception):
 CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (UsageError, ExitCode.USAGE),
     (InvalidExperiment, ExitCode.USAGE),
+    (Refused, ExitCode.USAGE),
+    (AlreadyExists, ExitCode.USAGE),
+    (Missing, ExitCode.USAGE),
     (TrainerError, ExitCode.USAGE),
     (Conflict, ExitCode.CONFLICT),
     (InFlight, ExitCode.CONFLICT),
     (Unreachable, ExitCode.UNREACHABLE),
+    (ClusterUnreachable, ExitCode.UNREACHABLE),
     (SmokeFailed, ExitCode.SMOKE_FAILED),
     (EngineError, ExitCode.ERROR),
     (KatibError, ExitCode.ERROR),
+    (NoCandidate, ExitCode.REFUSED),
     (PromoteError, ExitCode.ERROR),
     (RegistryError, ExitCode.ERROR),
 )

@@ -47,7 +47,9 @@ def write_report(workspace: Workspace, target: Path) -> Path:
     """
     run = workspace.last_run()
     document = json.loads((run / STATUS).read_bytes())
-    experiment = to_experiment(Document(str(run / STATUS), {k: v for k, v in document.items() if k != "status"}))
+    # Once it has run, be it on a cluster, what this machine could not run is no error.
+    written = Document(str(run / STATUS), {k: v for k, v in document.items() if k != "status"})
+    experiment = to_experiment(written, local=False)
     try:
         ranked = candidates(workspace, run)
     except NoCandidate:

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         ledger: the SQLite ledger's file, below `state` by default; or the http(s) address of a Kubeflow Model Registry.
         ledger_token: file that holds the registry's bearer token; read at each connection, so it may be rotated.
         ledger_ca: file with the certificates that the registry's own is checked against.
+        environment: which of the registry's serving environments, each of which has ledgers of its own.
         namespace: where Experiments are on the cluster; the document's own where empty.
         context: the kubeconfig's context; the current one where empty, the pod's own account inside a cluster.
         store_uri: how others address the store, for deploy_details.json; `file://` and the path by default.
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     ledger: str = ""
     ledger_token: Path | None = None
     ledger_ca: Path | None = None
+    environment: str = "production"
     namespace: str = ""
     context: str = ""
     store_uri: str = ""

@@ -115,7 +115,7 @@ def open_ledger(settings: Settings) -> Ledger:
     from registry.kubeflow import Client, KubeflowLedger  # noqa: PLC0415
 
     client = Client(settings.registry, token=settings.ledger_token, ca=settings.ledger_ca)
-    return KubeflowLedger(client, store_uri=settings.uri)
+    return KubeflowLedger(client, store_uri=settings.uri, environment=settings.environment)
 
 
 def _try(load: Callable[[], ModelPackage]) -> ModelPackage | PackageError:

@@ -57,7 +57,9 @@ def test_without_a_service_nothing_is_tested_and_the_record_says_so(plant: Plant
 def test_the_user_is_told_what_happens(plant: Plant, toys: list[ModelPackage]) -> None:
     told: list[str] = []
     plant.promoter(notify=told.append).promote(toys[0], passed(toys[0], None))
-    assert told == ["promotion 1 of toy created in the ledger"]
+    *steps, last = told
+    assert steps == ["promotion 1 of toy created in the ledger", "the pointer of toy names promotion 1"]
+    assert last.startswith("promotion 1 of toy is live: ")
 
 
 @pytest.mark.parametrize("decision", ["keep", "hold", "refuse"])

@@ -7,9 +7,14 @@ import typer
 
 from tunegate.commands import options
 from tunegate.console import console, emit, say, show_verdict
-from tunegate.errors import VERDICT_CODES, ExitCode
+from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
 
 Trial = Annotated[str | None, typer.Option(help="A trial's name.", show_default="the newest run's best")]
+Experiment = Annotated[str | None, typer.Option(help="Whose best trial.", show_default="the newest run's")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for the Experiment to appear and end, on Katib.", min=0)]
+Code = Annotated[
+    bool, typer.Option("--exit-code/--no-exit-code", help="Let 10, 11 and 12 tell the verdict; 0 for each otherwise.")
+]
 Package = Annotated[Path | None, typer.Option(help="A model package's folder, instead of a trial's.")]
 
 
@@ -23,9 +28,11 @@ def gate(
     trial: Trial = None,
     package: Package = None,
     data: options.Data = None,
+    model: options.Model = None,
     include: options.Include = None,
     state: options.State = None,
     store: options.Store = None,
+    ledger: options.Ledger = None,
     cpus: options.Cpus = None,
     mode: options.Mode = None,
     allow_new_data: options.NewData = False,
@@ -40,7 +47,7 @@ def gate(
     from tunegate.deciding import gate as judge
 
     workspace = options.workspace(
-        data=data, include=include, state=state, store=store, cpus=cpus,
+        data=data, model=model, include=include, state=state, store=store, ledger=ledger, cpus=cpus,
         mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
     )  # fmt: skip
     verdict = judge(workspace, find_candidate(workspace, trial=trial, package=package), workspace.settings.gate)
@@ -53,43 +60,72 @@ def gate(
 def promote(
     trial: Trial = None,
     package: Package = None,
+    experiment: Experiment = None,
+    on: options.On = options.Back.LOCAL,
+    wait: Wait = 0.0,
     data: options.Data = None,
+    model: options.Model = None,
     include: options.Include = None,
     state: options.State = None,
     store: options.Store = None,
+    ledger: options.Ledger = None,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
     url: options.Url = None,
     cpus: options.Cpus = None,
     mode: options.Mode = None,
     allow_new_data: options.NewData = False,
     allow_schema_change: options.NewSchema = False,
     dry_run: options.DryRun = False,
+    code: Code = True,
     json: options.Json = False,
 ) -> int:
     """Judge a candidate and, where the gate says so, bring it into production.
 
+    With `--on katib` the candidate is the best trial of an Experiment on the cluster, which is waited for.
+
     Example: tunegate promote --url http://127.0.0.1:8000
     """
-    if dry_run:
-        return gate(trial, package, data, include, state, store, cpus, mode, allow_new_data, allow_schema_change, json)
     from tunegate.deciding import decide, find_candidate
+    from tunegate.deciding import gate as judge
 
     workspace = options.workspace(
-        data=data, include=include, state=state, store=store, url=url, cpus=cpus,
+        data=data, model=model, include=include, state=state, store=store, ledger=ledger, namespace=namespace,
+        context=context, url=url, cpus=cpus,
         mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
     )  # fmt: skip
-    candidate = find_candidate(workspace, trial=trial, package=package)
-    decision = decide(workspace, candidate, workspace.settings.gate, url=workspace.settings.url)
-    show_verdict(decision.verdict)
+    run = None
+    if on is options.Back.KATIB:
+        from tunegate.awaiting import await_experiment
+
+        run = await_experiment(workspace, _named(experiment), wait=wait)
+    elif experiment:
+        run = workspace.last_run(experiment)
+    candidate = find_candidate(workspace, trial=trial, package=package, run=run)
+    policy = workspace.settings.gate
+    if dry_run:
+        verdict = judge(workspace, candidate, policy)
+    else:
+        verdict = decide(workspace, candidate, policy, url=workspace.settings.url).verdict
+    show_verdict(verdict)
     if json:
-        emit(decision.verdict.model_dump(mode="json"))
-    return VERDICT_CODES[decision.verdict.verdict]
+        emit(verdict.model_dump(mode="json"))
+    return VERDICT_CODES[verdict.verdict] if code else ExitCode.DONE
+
+
+def _named(experiment: str | None) -> str:
+    if not experiment:
+        raise UsageError("--on katib needs --experiment", hint="`kubectl get experiments -A` shows their names")
+    return experiment
 
 
 def approve(
     data: options.Data = None,
+    model: options.Model = None,
     include: options.Include = None,
     state: options.State = None,
     store: options.Store = None,
+    ledger: options.Ledger = None,
     url: options.Url = None,
     json: options.Json = False,
 ) -> int:
@@ -99,7 +135,9 @@ def approve(
     """
     from tunegate.deciding import approve as approve_held
 
-    workspace = options.workspace(data=data, include=include, state=state, store=store, url=url)
+    workspace = options.workspace(
+        data=data, model=model, include=include, state=state, store=store, ledger=ledger, url=url
+    )
     decision = approve_held(workspace, url=workspace.settings.url)
     show_verdict(decision.verdict)
     if json:
@@ -111,8 +149,10 @@ def rollback(
     to: Annotated[int | None, typer.Option(help="Number of the promotion.", show_default="the one before")] = None,
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
     data: options.Data = None,
+    model: options.Model = None,
     state: options.State = None,
     store: options.Store = None,
+    ledger: options.Ledger = None,
     url: options.Url = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -121,7 +161,7 @@ def rollback(
 
     Example: tunegate rollback --reason "customers complain"
     """
-    workspace = options.workspace(data=data, state=state, store=store, url=url)
+    workspace = options.workspace(data=data, model=model, state=state, store=store, ledger=ledger, url=url)
     promoter = workspace.promoter(url=workspace.settings.url, notify=say)
     target = promoter.rollback_target(workspace.model, to=to)
     if dry_run:
@@ -136,7 +176,9 @@ def rollback(
 
 def history(
     data: options.Data = None,
+    model: options.Model = None,
     state: options.State = None,
+    ledger: options.Ledger = None,
     json: options.Json = False,
 ) -> int:
     """Show what was in production when, and why.
@@ -146,7 +188,7 @@ def history(
     from rich.markup import escape
     from rich.table import Table
 
-    workspace = options.workspace(data=data, state=state)
+    workspace = options.workspace(data=data, model=model, state=state, ledger=ledger)
     entries = workspace.ledger.history(workspace.model)
     if json:
         emit([entry.model_dump(mode="json") for entry in entries])
@@ -167,8 +209,10 @@ def history(
 def repair(
     force: Annotated[bool, typer.Option("--force", help="Take over a promotion whose lease still runs.")] = False,
     data: options.Data = None,
+    model: options.Model = None,
     state: options.State = None,
     store: options.Store = None,
+    ledger: options.Ledger = None,
     url: options.Url = None,
     json: options.Json = False,
 ) -> int:
@@ -176,7 +220,7 @@ def repair(
 
     Example: tunegate repair
     """
-    workspace = options.workspace(data=data, state=state, store=store, url=url)
+    workspace = options.workspace(data=data, model=model, state=state, store=store, ledger=ledger, url=url)
     done = workspace.promoter(url=workspace.settings.url, notify=say).repair(workspace.model, force=force)
     for sentence in done or ["nothing to repair"]:
         say(sentence)

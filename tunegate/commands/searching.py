@@ -8,10 +8,13 @@ import typer
 
 from tunegate.commands import options
 from tunegate.console import emit, say
-from tunegate.errors import VERDICT_CODES, ExitCode
+from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
 
 EXPERIMENT = Path("manifests/experiment.yaml")
 File = Annotated[Path | None, typer.Argument(help="The Experiment.", show_default=f"{EXPERIMENT}, or the one shipped")]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds to follow an Experiment on a cluster.", show_default="no limit", min=1)
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the newest run, which was interrupted.")]
 
 
@@ -51,7 +54,7 @@ def run(
         data=data, include=include, state=state, host=host, port=port, cpus=cpus, mounts=mount, images=image,
         mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
     )  # fmt: skip
-    decision = run_all(workspace, read_experiment(experiment or _shipped()), Options(resume=resume, serve=serve))
+    decision = run_all(workspace, read_experiment(experiment or shipped()), Options(resume=resume, serve=serve))
     if json:
         emit(decision.verdict.model_dump(mode="json"))
     return VERDICT_CODES[decision.verdict.verdict]
@@ -66,17 +69,35 @@ def tune(
     mount: options.Mount = None,
     image: options.Image = None,
     resume: Resume = False,
+    on: options.On = options.Back.LOCAL,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    timeout: Timeout = None,
     json: options.Json = False,
 ) -> int:
-    """Run an Experiment's trials on this machine, as Katib would run them as Jobs.
+    """Run an Experiment's trials: on this machine, as Katib would run them as Jobs, or with Katib on a cluster.
+
+    There, the same command again follows the Experiment that it has created.
 
     Example: tunegate tune manifests/experiment.yaml --cpus 4
     """
     from katib.experiment import read_experiment
+
+    workspace = options.workspace(
+        data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image, namespace=namespace, context=context
+    )
+    if on is options.Back.KATIB:
+        from tunegate.following import tune_on_katib
+
+        if resume:
+            raise UsageError("--resume is for local runs", hint="on a cluster the same command goes on by itself")
+        document = read_experiment(experiment or shipped(), local=False)
+        return tune_on_katib(workspace, document, timeout=timeout, as_json=json)
+    if timeout is not None:
+        raise UsageError("--timeout is for --on katib", hint="Ctrl-C, then --resume, interrupts a local run")
     from tunegate.tuning import tune as run_trials
 
-    workspace = options.workspace(data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image)
-    result = run_trials(workspace, read_experiment(experiment or _shipped()), resume=resume)
+    result = run_trials(workspace, read_experiment(experiment or shipped()), resume=resume)
     status = result.experiment["status"]
     last = status["conditions"][-1]
     best = status["currentOptimalTrial"].get("bestTrialName")
@@ -107,6 +128,6 @@ def lint(
     return ExitCode.USAGE if any(finding.severity == "error" for finding in findings) else ExitCode.DONE
 
 
-def _shipped() -> Path:
+def shipped() -> Path:
     """Return the repository's Experiment where we stand in it, else the one in the wheel."""
     return EXPERIMENT if EXPERIMENT.exists() else Path(__file__).parent.parent / "experiment.yaml"
