@@ -206,3 +206,22 @@ def test_a_repair_that_crashes_is_repaired(served: Plant, toys: list[ModelPackag
     served.promoter().repair("toy", force=True)
     assert served.states() == ["live", "reverted"]
     served.assert_settled(toys[0])
+
+
+@pytest.mark.parametrize(("heir", "finished"), [("job:7", True), ("job:8", False), ("", False)])
+def test_an_owner_that_is_never_there_twice_takes_over_its_own_at_once(
+    served: Plant, toys: list[ModelPackage], heir: str, *, finished: bool
+) -> None:
+    """A Job's next pod has another host's name, and need not wait for the lease of the one that was killed."""
+    in_flight_by(served, toys, "job:7")
+    if finished:
+        assert served.promoter(owner=heir).repair("toy") == ["promotion 2 of toy was left in flight: now live"]
+        served.assert_settled(toys[1])
+    else:
+        with pytest.raises(InFlight):
+            served.promoter(owner=heir).repair("toy")
+
+
+def test_a_named_owner_is_recorded(plant: Plant, toys: list[ModelPackage]) -> None:
+    plant.promoter(owner="job:7").promote(toys[0], passed(toys[0], None))
+    assert plant.ledger.history("toy")[0].promotion.owner == "job:7"

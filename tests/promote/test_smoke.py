@@ -1,14 +1,17 @@
 """The smoke test passes against the real server, and each of its checks can fail."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cli import free_port
 from support.gates import Bench
-from support.servers import Answer, fake, honest, serving
+from support.servers import Answer, fake, honest, listening, serving
 
 from promote import SmokeReport, smoke
 from registry import ModelStore
@@ -179,3 +182,39 @@ def test_a_slow_server_fails(toys: list[ModelPackage]) -> None:
 
     report = smoke_a_fake(toys[0], slow, max_latency=0.005)
     assert "at most 5 ms" in only(report, "latency")
+
+
+def resolving(name: str, *hosts: str) -> Callable[..., list[Any]]:
+    """Resolve a name to several addresses, as a headless Service's leads to each replica."""
+    truly = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *rest: Any, **options: Any) -> list[Any]:  # noqa: ANN401 - as the original
+        return [entry for each in (hosts if host == name else [host]) for entry in truly(each, port, *rest, **options)]
+
+    return resolve
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_each_replica_behind_a_name_is_tested(
+    homes: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, behind: bool
+) -> None:
+    """One that has not swapped fails the test, whichever of them the name leads to first."""
+    versions = {"127.0.0.1": homes.good, "127.0.0.2": homes.poor if behind else homes.good}
+    with ExitStack() as stack:
+        port = free_port()
+        for host, package in versions.items():
+            stack.enter_context(listening(ModelStore(tmp_path / host), package, host, port))
+        monkeypatch.setattr(socket, "getaddrinfo", resolving("replicas.test", *versions))
+        report = smoke(f"http://replicas.test:{port}", homes.good, timeout=1, max_latency=5)
+    tested = [f"{name} of http://{host}:{port}" for host in versions for name in CHECKS]
+    if behind:
+        assert [check.name for check in report.checks if not check.passed] == [f"version of http://127.0.0.2:{port}"]
+    else:
+        assert [check.name for check in report.checks] == [*CHECKS, *tested]
+        assert report.passed, report.failures
+
+
+def test_a_name_of_one_address_is_tested_once(homes: Bench, tmp_path: Path) -> None:
+    with serving(ModelStore(tmp_path / "store"), homes.good) as client:
+        url = str(client.base_url).replace("127.0.0.1", "localhost")
+        assert list(outcome(smoke(url, homes.good, timeout=5, max_latency=5))) == CHECKS

@@ -65,14 +65,14 @@ class Running:
 
 
 @contextmanager
-def running(store: ModelStore, model: str) -> Iterator[Running]:
+def running(store: ModelStore, model: str, *, drain: float = 0.0) -> Iterator[Running]:
     """Run a server; it answers when this returns, and is gone when the block ends."""
     store.root.mkdir(parents=True, exist_ok=True)
     log = store.root.parent / f"{model}.log"
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "support.server_process", str(store.root), model],
+            [sys.executable, "-m", "support.server_process", str(store.root), model, str(drain)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -91,15 +91,15 @@ def running(store: ModelStore, model: str) -> Iterator[Running]:
 
 
 @contextmanager
-def in_process(app: FastAPI) -> Iterator[httpx.Client]:
+def in_process(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[httpx.Client]:
     """Serve an application from a thread of this process, by real HTTP; yield a client."""
-    listener = bind("127.0.0.1", 0)
+    listener = bind(host, port)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
         await_true(lambda: server.started or not thread.is_alive(), "the server to start")
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        url = f"http://{host}:{listener.getsockname()[1]}"
         with httpx.Client(base_url=url, timeout=PATIENCE) as client:
             yield client
     finally:
@@ -113,6 +113,14 @@ def serving(store: ModelStore, package: ModelPackage) -> Iterator[httpx.Client]:
     put(store, package)
     with in_process(create_app(store, package.manifest.name)) as client:
         yield client
+
+
+@contextmanager
+def listening(store: ModelStore, package: ModelPackage, host: str, port: int) -> Iterator[None]:
+    """Serve a package at an address of the loopback."""
+    put(store, package)
+    with in_process(create_app(store, package.manifest.name), host, port):
+        yield
 
 
 def _answers(client: httpx.Client) -> bool:

@@ -1,0 +1,161 @@
+"""House rules for everything that an overlay makes, and what a cluster's API server says of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+OVERLAYS = ("minikube", "ci", "prod")
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+LABEL = "katib.kubeflow.org/metrics-collector-injection"
+Object = dict[str, Any]
+
+pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl, which knows kustomize, is not here")
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def objects(request: pytest.FixtureRequest) -> list[Object]:
+    overlay = ROOT / "manifests" / "overlays" / str(request.param)
+    done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+def pods(objects: list[Object]) -> Iterator[tuple[str, str, Object]]:
+    """Yield (what makes it, namespace, pod spec)."""
+    for item in objects:
+        spec = item.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)
+        if "template" in spec:
+            yield f"{item['kind']}/{item['metadata']['name']}", item["metadata"]["namespace"], spec["template"]["spec"]
+
+
+def namespaces(objects: list[Object]) -> dict[str, dict[str, str]]:
+    return {i["metadata"]["name"]: i["metadata"].get("labels", {}) for i in objects if i["kind"] == "Namespace"}
+
+
+def test_every_object_names_a_namespace_that_is_made_here(objects: list[Object]) -> None:
+    cluster_wide = {"Namespace", "PersistentVolume"}
+    made = namespaces(objects)
+    assert all(i["metadata"].get("namespace") in made for i in objects if i["kind"] not in cluster_wide)
+
+
+def test_serving_stays_outside_namespaces_that_katibs_webhook_watches(objects: list[Object]) -> None:
+    made = namespaces(objects)
+    assert made["tunegate-search"][LABEL] == "enabled"
+    assert [who for who, where, _ in pods(objects) if LABEL in made[where]] == []
+
+
+def test_images_have_a_fixed_tag(objects: list[Object]) -> None:
+    for who, _, pod in pods(objects):
+        for container in pod["containers"]:
+            name, _, tag = container["image"].rpartition(":")
+            assert tag == VERSION, who
+            assert "tunegate" in name, who
+            assert container["imagePullPolicy"] == "IfNotPresent", who
+
+
+def test_containers_are_confined(objects: list[Object]) -> None:
+    for who, where, pod in pods(objects):
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, who
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False, who
+            assert security["readOnlyRootFilesystem"] is True, who
+            assert security["capabilities"]["drop"] == ["ALL"], who
+            assert {"cpu", "memory"} <= container["resources"]["limits"].keys(), who
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), who
+        # Handing a new folder over is the one thing that takes root, in a namespace of its own.
+        assert pod["securityContext"].get("runAsNonRoot") is True or where == "tunegate-setup", who
+
+
+def test_only_promotion_has_a_token_of_the_cluster(objects: list[Object]) -> None:
+    for who, _, pod in pods(objects):
+        assert pod["automountServiceAccountToken"] is (pod.get("serviceAccountName") == "promote"), who
+    rules = [rule for item in objects if item["kind"] in {"Role", "ClusterRole"} for rule in item["rules"]]
+    assert rules == [
+        {"apiGroups": ["kubeflow.org"], "resources": ["experiments", "trials"], "verbs": ["get", "list", "watch"]}
+    ]
+
+
+def test_only_promotion_and_what_writes_for_it_may_write_the_volume(objects: list[Object]) -> None:
+    for who, _, pod in pods(objects):
+        for mount in pod["containers"][0]["volumeMounts"]:
+            if mount["mountPath"] == "/models" and who in {"Deployment/api", "CronJob/smoke"}:
+                assert mount["readOnly"] is True, who
+
+
+def test_the_server_can_be_replaced_without_losing_a_request(objects: list[Object]) -> None:
+    api = next(item for item in objects if item["kind"] == "Deployment")
+    pod = api["spec"]["template"]["spec"]
+    command = pod["containers"][0]["command"]
+    drain = next(float(word.partition("=")[2]) for word in command if word.startswith("--drain="))
+    from api.serve import GRACE
+
+    assert api["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert pod["terminationGracePeriodSeconds"] > drain + GRACE
+    readiness = pod["containers"][0]["readinessProbe"]
+    assert drain > readiness["periodSeconds"] + readiness["timeoutSeconds"]
+    budget = next(item for item in objects if item["kind"] == "PodDisruptionBudget")
+    assert budget["spec"]["selector"] == api["spec"]["selector"]
+
+
+def test_every_claim_has_its_volume(objects: list[Object]) -> None:
+    volumes = {i["metadata"]["name"]: i["spec"]["claimRef"] for i in objects if i["kind"] == "PersistentVolume"}
+    claims = {i["spec"]["volumeName"]: i["metadata"] for i in objects if i["kind"] == "PersistentVolumeClaim"}
+    assert claims.keys() == volumes.keys()
+    for name, reference in volumes.items():
+        assert reference == {key: claims[name][key] for key in ("namespace", "name")}
+
+
+def test_a_namespace_lets_in_and_out_only_what_is_named(objects: list[Object]) -> None:
+    policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
+    closed = [p for p in policies if p["metadata"]["namespace"] == "tunegate" and p["spec"]["podSelector"] == {}]
+    assert [sorted(p["spec"]["policyTypes"]) for p in closed] == [["Egress", "Ingress"]]
+
+
+def test_the_shipped_experiment_meets_the_same_rules() -> None:
+    document = yaml.safe_load((ROOT / "manifests" / "experiment.yaml").read_text())
+    job = document["spec"]["trialTemplate"]["trialSpec"]["spec"]
+    pod = job["template"]["spec"]
+    (container,) = pod["containers"]
+    assert document["metadata"]["namespace"] == "tunegate-search"
+    assert container["image"] == f"localhost/tunegate-trainer:{VERSION}"
+    assert container["command"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["resources"].keys() == {"requests", "limits"}
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_the_settings_are_those_of_the_command_line(objects: list[Object], monkeypatch: pytest.MonkeyPatch) -> None:
+    from tunegate.settings import load_settings
+
+    settings = next(item for item in objects if item["kind"] == "ConfigMap")["data"]
+    for name in [name for name in os.environ if name.startswith("TUNEGATE_")]:
+        monkeypatch.delenv(name)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    read = load_settings()
+    assert read.registry == settings["TUNEGATE_LEDGER"]
+    assert str(read.store_path) == "/models"
+
+
+@pytest.mark.cluster
+def test_an_api_server_takes_every_object(objects: list[Object]) -> None:
+    """Unknown fields and wrong types are refused. A namespace that does not exist yet has a substitute."""
+    for item in objects:
+        metadata = item["metadata"] | ({"namespace": "default"} if "namespace" in item["metadata"] else {})
+        command = ["kubectl", "create", "--dry-run=server", "--validate=strict", "-f", "-"]
+        done = subprocess.run(
+            command, input=json.dumps({**item, "metadata": metadata}), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0 or "already exists" in done.stderr, done.stderr
