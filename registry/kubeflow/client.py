@@ -1,44 +1,29 @@
-"""The official client's generated half (`mr_openapi`), with what it lacks.
+"""A Model Registry server, its errors in our words.
 
-- Each release of it knows one URL prefix, and servers serve one: v1alpha3 up to 0.3.8, v1 after. The prefix is asked
-  for once, then every request is sent there.
-- It waits five minutes for an answer and names no limit for connecting; here both are bounded.
-- Reading is repeated after a failure, writing never: whether a write took place is for the caller to find out.
-- Its errors, and those of the HTTP library below, become ours.
-
-The hand-written half, `model_registry`, patches the event loop and sets up logging at import, and has no serving
-objects; it is not used.
+The hand-written half of the official client, `model_registry`, patches the event loop and sets up logging at import,
+and has no serving objects; only the generated half, `mr_openapi`, is used, and `session` adds what it lacks. Each
+release of it knows one URL prefix, and servers serve one: v1alpha3 up to 0.3.8, v1 after. The prefix is asked for once,
+then every request is sent there.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import aiohttp
-from mr_openapi import ApiClient, Configuration, ModelRegistryServiceApi
+from mr_openapi import Configuration, ModelRegistryServiceApi
 from mr_openapi.exceptions import ApiException, NotFoundException
-from pydantic import ValidationError
 
 from registry.errors import Conflict, LedgerError, Unreachable
+from registry.kubeflow.session import FAILURES, Session, Timeouts, passing
 
 T = TypeVar("T")
 PREFIXES = ("v1alpha3", "v1")
-PATH = re.compile(r"/api/model_registry/[^/]+/")
-READ_ATTEMPTS = 3
-NOT_FOUND, CONFLICT, TOO_MANY, SERVER_ERROR = 404, 409, 429, 500
+CONFLICT = 409
 DENIED = (401, 403)
 SHOWN = 300  # characters of a server's answer
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds to wait for a connection, and between two pieces of an answer."""
-
-    connect: float = 5.0
-    read: float = 10.0
+CHECK = "check that `ledger` is the address of a Kubeflow Model Registry"
+ACCOUNT = "check the token (`ledger_token`) and what its account may do"
 
 
 class Client:
@@ -70,20 +55,21 @@ class Client:
             return asyncio.run(self._work(work))
         except ApiException as error:
             raise self._error(error) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except FAILURES as error:
             reason = str(error) or type(error).__name__
             raise self._unreachable(reason) from error
-        except (ValidationError, ValueError) as error:
-            raise LedgerError(f"{self.url}: not the answer of a Model Registry: {error}", hint=CHECK) from error
+        except ValueError as error:
+            shown = _short(error)
+            raise LedgerError(f"{self.url}: not the answer of a Model Registry: {shown}", hint=CHECK) from error
 
     async def _work(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
-        async with _Session(self._configuration(), self.timeouts, self._prefix) as session:
+        async with self._session() as session:
             api = ModelRegistryServiceApi(session)
             if not self._prefix:
                 self._prefix = session.prefix = await self._served_prefix(api, session)
             return await work(api)
 
-    async def _served_prefix(self, api: ModelRegistryServiceApi, session: "_Session") -> str:
+    async def _served_prefix(self, api: ModelRegistryServiceApi, session: Session) -> str:
         for prefix in PREFIXES:
             session.prefix = prefix
             try:
@@ -93,22 +79,33 @@ class Client:
             return prefix
         raise LedgerError(f"{self.url}: serves none of the prefixes {', '.join(PREFIXES)}", hint=CHECK)
 
-    def _configuration(self) -> Configuration:
-        try:
-            token = self.token.read_text(encoding="utf-8").strip() if self.token else None
-        except OSError as error:
-            raise LedgerError(f"the registry's token cannot be read: {error}", hint="look at `ledger_token`") from error
+    def _session(self) -> Session:
         ca = str(self.ca) if self.ca else None
-        return Configuration(host=self.url, access_token=token, ssl_ca_cert=ca, retries=READ_ATTEMPTS)
+        configuration = Configuration(host=self.url, access_token=self._secret(), ssl_ca_cert=ca)
+        try:
+            return Session(configuration, self.timeouts, self._prefix)
+        except OSError as error:
+            raise LedgerError(f"{ca}: not certificates: {error}", hint="look at `ledger_ca`") from error
+
+    def _secret(self) -> str | None:
+        if self.token is None:
+            return None
+        try:
+            found = self.token.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
+            raise LedgerError(f"{self.token}: the registry's token cannot be read: {reason}", hint=ACCOUNT) from None
+        if not found.isprintable() or not found:  # said here, without showing what the file holds
+            raise LedgerError(f"{self.token}: is to hold the registry's token, on one line", hint=ACCOUNT)
+        return found
 
     def _error(self, error: ApiException) -> LedgerError:
-        status, text = error.status, " ".join(str(error.body or error.reason).split())[:SHOWN]
+        status, text = error.status, _short(error.body or error.reason)
         if status == CONFLICT:
             return Conflict(f"{self.url}: {text}", hint="somebody was faster: run the gate again")
-        if status is None or status >= SERVER_ERROR or status == TOO_MANY:
+        if status is None or passing(status):
             return self._unreachable(f"{status} {text}")
-        hint = "check the token (`ledger_token`) and what its account may do" if status in DENIED else CHECK
-        return LedgerError(f"{self.url}: {status} {text}", hint=hint)
+        return LedgerError(f"{self.url}: {status} {text}", hint=ACCOUNT if status in DENIED else CHECK)
 
     def _unreachable(self, reason: str) -> Unreachable:
         return Unreachable(
@@ -116,20 +113,5 @@ class Client:
         )
 
 
-CHECK = "check that `ledger` is the address of a Kubeflow Model Registry"
-
-
-class _Session(ApiClient):  # type: ignore[misc] # the generated code has no types
-    """The generated client with bounded waiting and the server's own prefix."""
-
-    def __init__(self, configuration: Configuration, timeouts: Timeouts, prefix: str) -> None:
-        super().__init__(configuration)
-        self.prefix = prefix
-        self.limits = aiohttp.ClientTimeout(sock_connect=timeouts.connect, sock_read=timeouts.read)
-
-    async def call_api(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Send one request; see the base class."""
-        kwargs["_request_timeout"] = self.limits
-        return await super().call_api(
-            method, PATH.sub(f"/api/model_registry/{self.prefix}/", url, count=1), *args, **kwargs
-        )
+def _short(text: object) -> str:
+    return " ".join(str(text).split())[:SHOWN]

@@ -94,6 +94,7 @@ class KubeflowLedger:
 
         Raises:
             Conflict: when it exists.
+            LedgerError: when all its names are given up.
         """
         for name in record.names():
             try:
@@ -103,6 +104,10 @@ class KubeflowLedger:
                     raise
             else:
                 return
+        raise LedgerError(
+            f"the registry neither takes nor lists {record.name}, by this name or any in its place",
+            hint="look at its log and its database",
+        )
 
     def _appears(self, service: str, name: str) -> bool:
         """Whether a name that is taken is listed, at once or before its writer must have given up."""

@@ -7,7 +7,6 @@ Such a name is given up: the record is written as `promotion-000N.retry2`, and o
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
 
 import mr_openapi as mr
 from pydantic import ValidationError
@@ -15,7 +14,8 @@ from pydantic import ValidationError
 from registry.errors import LedgerError
 from registry.ledger import Entry, Outcome, Promotion
 
-NAME = re.compile(r"promotion-(\d{4,})(\.outcome)?(?:\.retry(\d+))?")
+ATTEMPTS = 9
+NAME = re.compile(r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?")  # one spelling each
 OUTCOME = ".outcome"
 DOCUMENT = "document"  # the property that holds a record as JSON; the others are for people
 Records = dict[tuple[int, str], mr.ServeModel]
@@ -47,7 +47,7 @@ class Record:
     def names(self) -> Iterator[str]:
         """The name, then those to use in its place."""
         yield self.name
-        yield from (f"{self.name}.retry{attempt}" for attempt in count(2))
+        yield from (f"{self.name}.retry{attempt}" for attempt in range(2, ATTEMPTS + 1))
 
 
 def valid(items: Iterable[mr.ServeModel]) -> Records:
@@ -78,6 +78,11 @@ def entries(records: Records) -> list[Entry]:
 
 def _entry(records: Records, number: int) -> Entry:
     promotion = Promotion.model_validate_json(_document(records[number, ""]))
+    if promotion.number != number:
+        raise LedgerError(
+            f"the registry's record of promotion {number} is about number {promotion.number}",
+            hint="was it written by hand?",
+        )
     closed = records.get((number, OUTCOME))
     return Entry(promotion=promotion, outcome=Outcome.model_validate_json(_document(closed)) if closed else None)
 

@@ -1,8 +1,9 @@
 """An HTTP proxy in front of a real server, for what a server cannot be made to do."""
 
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -13,10 +14,14 @@ HOP = {"connection", "content-length", "date", "server", "transfer-encoding", "c
 class Proxy:
     """Forwards to `upstream`; a test overrides `before` or `after`.
 
+    Answers are said to be JSON, or what a test sets `content_type` to.
+
     Attributes:
         url: where it listens.
         seen: (method, path) of each request, in order of arrival.
     """
+
+    content_type = "application/json"
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
@@ -43,8 +48,8 @@ class Proxy:
 
 
 @contextmanager
-def running(proxy: Proxy) -> Iterator[Proxy]:
-    """Run a proxy on a free port of the loopback."""
+def running(proxy: Proxy, *, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Run a proxy on a free port of the loopback, behind https where `tls` is given."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -56,11 +61,12 @@ def running(proxy: Proxy) -> Iterator[Proxy]:
             except Exception:  # noqa: BLE001 - the fault that the test asked for
                 self.close_connection = True
                 return
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            with suppress(ConnectionError):  # the client may have given up
+                self.send_response(status)
+                self.send_header("Content-Type", proxy.content_type)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
         do_GET = do_POST = do_PATCH = _serve  # noqa: N815
 
@@ -69,8 +75,10 @@ def running(proxy: Proxy) -> Iterator[Proxy]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    proxy.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()  # how long its end may take
     try:
         yield proxy
     finally:
