@@ -6,7 +6,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
-BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, INTERNAL, UNAVAILABLE = 400, 413, 422, 500, 503
+BAD_REQUEST, UNAUTHORIZED, TOO_LARGE, UNPROCESSABLE, INTERNAL, UNAVAILABLE = 400, 401, 413, 422, 500, 503
 
 
 class Problem(Exception):

@@ -14,6 +14,7 @@ import uvicorn
 
 from api.app import create_app
 from api.drain import Draining
+from api.keys import ApiKey
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -43,7 +44,15 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(store: Path, model: str, listener: socket.socket, *, drain: float = 0.0, until_eof: bool = False) -> None:
+def serve(
+    store: Path,
+    model: str,
+    listener: socket.socket,
+    *,
+    drain: float = 0.0,
+    api_key: Path | None = None,
+    until_eof: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are finished.
 
     Args:
@@ -51,10 +60,11 @@ def serve(store: Path, model: str, listener: socket.socket, *, drain: float = 0.
         model: whose pointer to follow.
         listener: from `bind`.
         drain: seconds after SIGTERM in which requests are still accepted and clients are told to reconnect elsewhere.
+        api_key: file with the key that requests for predictions must carry; None asks for none.
         until_eof: also end when stdin closes, so that a server never outlives the run that started it.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    draining = Draining(create_app(ModelStore(store), model))
+    draining = Draining(ApiKey(create_app(ModelStore(store), model), api_key))
     config = uvicorn.Config(draining, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE)
     config.load()
     server = _Server(config, draining, drain)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from registry.package import ModelPackage
 
 VERSION_HEADER = "X-Model-Version"
+KEY_HEADER = "X-API-Key"
 TOLERANCE = 1e-9
 POLL = 0.05
 ANSWER = 10.0  # seconds
@@ -57,6 +58,7 @@ def smoke(
     *,
     timeout: float = 30.0,
     max_latency: float = 0.25,
+    key: str = "",
     client: httpx.Client | None = None,
 ) -> SmokeReport:
     """Test a service against the package it should serve; each of its replicas where its name has several addresses.
@@ -69,14 +71,15 @@ def smoke(
         package: what was promoted.
         timeout: seconds to wait for the service to serve this package.
         max_latency: seconds that the median answer to one row may take.
+        key: the service's API key, where it wants one.
         client: for tests; a new one otherwise.
     """
-    with client or httpx.Client(base_url=url, timeout=ANSWER) as session:
+    headers = {KEY_HEADER: key} if key else {}
+    with client or httpx.Client(base_url=url, timeout=ANSWER, headers=headers) as session:
         checks = _checks(session, package, timeout=timeout, max_latency=max_latency)
+    host = httpx.URL(url).netloc.decode()
     for replica in _replicas(url) if not client and checks[0].passed else []:
-        with httpx.Client(
-            base_url=replica, timeout=ANSWER, headers={"Host": httpx.URL(url).netloc.decode()}
-        ) as session:
+        with httpx.Client(base_url=replica, timeout=ANSWER, headers=headers | {"Host": host}) as session:
             found = _checks(session, package, timeout=timeout, max_latency=max_latency)
         checks += tuple(check.model_copy(update={"name": f"{check.name} of {replica}"}) for check in found)
     return SmokeReport(url=url, checks=checks)

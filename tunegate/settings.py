@@ -41,6 +41,7 @@ class Settings(BaseSettings):
         host: address to serve on.
         port: port to serve on.
         url: a running service's address, for smoke tests; where empty, nothing is smoke-tested.
+        api_key: file with the key that requests for predictions must carry; none is asked for where unset.
         actor: who promotes.
         owner: who carries promotions out, where that outlives a process, such as a Job; never there twice at once.
         mounts: claim, volume or mount path -> folder, for local trials.
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Port = 8000
     url: str = ""
+    api_key: Path | None = None
     actor: str = Field(default_factory=_actor, validation_alias=AliasChoices("actor", "TUNEGATE_ACTOR"))
     owner: str = ""
     mounts: dict[str, Path] = {}
@@ -118,6 +120,14 @@ class Settings(BaseSettings):
     def uri(self) -> str:
         """The store's address for others."""
         return self.store_uri or self.store_path.resolve().as_uri()
+
+    @property
+    def key(self) -> str:
+        """The service's API key; empty where there is none."""
+        try:
+            return self.api_key.read_text(encoding="utf-8").strip() if self.api_key else ""
+        except OSError as error:
+            raise UsageError(f"the API key cannot be read: {error}", hint="look at `api_key`") from error
 
     @property
     def address(self) -> str:

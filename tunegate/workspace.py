@@ -57,7 +57,7 @@ class Workspace:
 
     def promoter(self, *, url: str = "", notify: Callable[[str], None] = lambda _: None) -> Promoter:
         """Return the promotion protocol, smoke-testing the service at `url` where there is one."""
-        test = partial(smoke, url) if url else None
+        test = partial(smoke, url, key=self.settings.key) if url else None
         actor, owner = self.settings.actor, self.settings.owner
         return Promoter(self.store, self.ledger, test, actor=actor, owner=owner, notify=notify)
 

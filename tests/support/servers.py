@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from api import create_app
 from api.serve import bind
@@ -91,7 +91,7 @@ def running(store: ModelStore, model: str, *, drain: float = 0.0) -> Iterator[Ru
 
 
 @contextmanager
-def in_process(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[httpx.Client]:
+def in_process(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[httpx.Client]:
     """Serve an application from a thread of this process, by real HTTP; yield a client."""
     listener = bind(host, port)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))

@@ -35,6 +35,7 @@ Namespace = Annotated[str | None, typer.Option(help="Namespace of the Experiment
 Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.", show_default="the current one")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Url = Annotated[str | None, typer.Option(help="A running service, to smoke-test.")]
+ApiKey = Annotated[Path | None, typer.Option(help="File with the key that requests for predictions must carry.")]
 Host = Annotated[str | None, typer.Option(help="Address to serve on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to serve on.", show_default="8000", min=1, max=65535)]
 Cpus = Annotated[int | None, typer.Option(help="CPUs to use.", show_default="all", min=1)]

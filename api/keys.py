@@ -1,0 +1,56 @@
+"""An API key for those who may ask for predictions; health, readiness and version stay open.
+
+The key lies in a file, which a Secret of Kubernetes is to a container, and is read anew when the file changes.
+"""
+
+import hmac
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem
+
+HEADER = "X-API-Key"
+OPEN = frozenset({"/healthz", "/readyz", "/version"})
+
+
+class ApiKey:
+    """ASGI middleware: a request must carry the key, as `X-API-Key` or as a bearer token.
+
+    Args:
+        app: what is protected.
+        file: where the key is; without one nothing is asked for.
+    """
+
+    def __init__(self, app: ASGIApp, file: Path | None) -> None:
+        self.app, self.file = app, file
+        self._read: tuple[tuple[int, int], bytes] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, or refuse."""
+        app = self.app
+        if self.file and scope["type"] == "http" and scope["path"] not in OPEN and (no := self._refusal(scope)):
+            app = no.response()
+        await app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Problem | None:
+        key = self._key()
+        if not key:  # closed, not open, when the Secret is not there
+            return Problem(UNAVAILABLE, "No API key is set", "the server's key file cannot be read, or is empty")
+        headers = Headers(scope=scope)
+        given = headers.get(HEADER) or headers.get("Authorization", "").removeprefix("Bearer ")
+        if hmac.compare_digest(given.encode(), key):
+            return None
+        return Problem(UNAUTHORIZED, "An API key is needed", f"send it as {HEADER}, or as a bearer token")
+
+    def _key(self) -> bytes:
+        assert self.file  # noqa: S101 - asked for only then
+        try:
+            status = self.file.stat()
+            seen = (status.st_mtime_ns, status.st_ino)
+            if self._read is None or self._read[0] != seen:
+                self._read = seen, self.file.read_bytes().strip()
+        except OSError:
+            return b""
+        return self._read[1]

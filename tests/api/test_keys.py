@@ -1,0 +1,90 @@
+"""Where a key is set, predictions are for those who carry it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support.servers import in_process, put
+
+from api import create_app
+from api.keys import ApiKey
+from promote import smoke
+from registry import ModelStore
+from registry.package import ModelPackage
+
+ROW = {"x": 0.25}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text("first\n")
+    return path
+
+
+@pytest.fixture
+def client(store: ModelStore, toys: list[ModelPackage], file: Path) -> Iterator[httpx.Client]:
+    put(store, toys[0])
+    with in_process(ApiKey(create_app(store, toys[0].manifest.name), file)) as found:
+        yield found
+
+
+def code(client: httpx.Client, **headers: str) -> int:
+    return client.post("/predict", json=ROW, headers=headers).status_code
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"X-API-Key": "first"}, 200),
+        ({"Authorization": "Bearer first"}, 200),
+        ({}, 401),
+        ({"X-API-Key": ""}, 401),
+        ({"X-API-Key": "firs"}, 401),
+        ({"X-API-Key": "first2"}, 401),
+        ({"Authorization": "Bearer"}, 401),
+        ({"Authorization": "Basic first"}, 401),
+    ],
+)
+def test_a_prediction_is_for_those_who_carry_the_key(
+    client: httpx.Client, headers: dict[str, str], expected: int
+) -> None:
+    assert code(client, **headers) == expected
+
+
+def test_a_refusal_is_a_problem_and_tells_nothing_of_the_key(client: httpx.Client) -> None:
+    answer = client.post("/predict", json=ROW, headers={"X-API-Key": "wrong"})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "first" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version"])
+def test_probes_need_no_key(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/nowhere", "/predict/", "//healthz"])
+def test_everything_else_does(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 401
+
+
+def test_a_changed_file_counts_at_once(client: httpx.Client, file: Path) -> None:
+    fresh = file.with_name("fresh")
+    fresh.write_text("second")
+    fresh.replace(file)
+    assert (code(client, **{"X-API-Key": "first"}), code(client, **{"X-API-Key": "second"})) == (401, 200)
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+def test_without_a_readable_key_nobody_gets_in(client: httpx.Client, file: Path, content: str | None) -> None:
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    assert code(client, **{"X-API-Key": ""}) == 503
+
+
+def test_the_smoke_test_carries_it(client: httpx.Client, toys: list[ModelPackage]) -> None:
+    url = str(client.base_url)
+    assert smoke(url, toys[0], timeout=5, max_latency=5, key="first").passed
+    assert not smoke(url, toys[0], timeout=5, max_latency=5, key="wrong").passed
