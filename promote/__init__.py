@@ -5,7 +5,7 @@ Pure where it decides (`candidate`, `evidence`, `gate`), effects where it acts (
 
 from promote.candidate import Ranked, rank
 from promote.contest import Contest, Evaluation
-from promote.details import DeployDetails, deploy_details
+from promote.details import DeployDetails, deploy_details, rollback_details
 from promote.errors import NoCandidate, PromoteError, SmokeFailed
 from promote.gate import judge
 from promote.policy import GatePolicy
@@ -29,5 +29,6 @@ __all__ = [
     "deploy_details",
     "judge",
     "rank",
+    "rollback_details",
     "smoke",
 ]

@@ -60,6 +60,23 @@ def deploy_details(
     )
 
 
+def rollback_details(*, before: Entry | None, after: Entry, store_uri: str, now: datetime) -> DeployDetails:
+    """Put a rollback into the file's form: no verdict was asked for, and what returns is no new model."""
+    promotion = after.promotion
+    return DeployDetails(
+        old_model=_from_entry(before, store_uri),
+        new_model=None,
+        prod_model=_from_entry(after, store_uri),
+        verdict=None,
+        reasons=promotion.reasons,
+        experiment=promotion.experiment or None,
+        trial=promotion.trial or None,
+        sha256=promotion.sha256,
+        fingerprint=promotion.fingerprint or None,
+        decided_at=now,
+    )
+
+
 def _from_entry(entry: Entry | None, store_uri: str) -> dict[str, Any] | None:
     if entry is None:
         return None

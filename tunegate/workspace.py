@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from katib.folder import STATUS, TRIALS, runs
-from promote import DeployDetails, Promoter, Verdict, deploy_details, smoke
+from promote import DeployDetails, Promoter, Verdict, deploy_details, rollback_details, smoke
 from registry import Entry, Ledger, ModelStore, champion
 from registry.errors import PackageError
 from registry.files import write_atomic
@@ -97,12 +97,18 @@ class Workspace:
         except FileNotFoundError as error:
             raise UsageError(f"no verdict below {path.parent}", hint="run `tunegate gate` first") from error
 
-    def save_details(self, verdict: Verdict, before: Entry | None, after: Entry | None) -> DeployDetails:
-        """Write deploy_details.json."""
+    def save_details(self, verdict: Verdict, before: Entry | None, after: Entry | None) -> None:
+        """Write deploy_details.json after a decision."""
         now = datetime.now(UTC)
-        details = deploy_details(verdict, before=before, after=after, store_uri=self.settings.uri, now=now)
+        self._write(deploy_details(verdict, before=before, after=after, store_uri=self.settings.uri, now=now))
+
+    def save_rollback(self, before: Entry | None, after: Entry) -> None:
+        """Write deploy_details.json after a rollback."""
+        now = datetime.now(UTC)
+        self._write(rollback_details(before=before, after=after, store_uri=self.settings.uri, now=now))
+
+    def _write(self, details: DeployDetails) -> None:
         write_atomic(self.settings.details_path, details.model_dump_json(indent=1).encode() + b"\n")
-        return details
 
     def _experiment_names(self) -> list[str]:
         return sorted(p.name for p in self.experiments.iterdir()) if self.experiments.is_dir() else []

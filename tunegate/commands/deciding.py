@@ -167,7 +167,9 @@ def rollback(
     if dry_run:
         say(f"would return to promotion {target.promotion.number}, package {target.promotion.sha256[:12]}")
         return ExitCode.DONE
+    before = workspace.champion()
     entry = promoter.rollback(workspace.model, to=to, reason=reason)
+    workspace.save_rollback(before, entry)
     say(f"promotion {entry.promotion.number} is {entry.state}: back to package {entry.promotion.sha256[:12]}")
     if json:
         emit(entry.model_dump(mode="json"))
