@@ -59,7 +59,7 @@ def install(experiment: Path, *, context: str = "", timeout: float = 900.0) -> N
         raise UsageError("kubectl is not on the PATH", hint="https://kubernetes.io/docs/tasks/tools")
     kubectl = _Kubectl(("--context", context) if context else (), time.monotonic() + timeout)
     for part in PARTS:
-        if kubectl.run("get", "deployment", "-n", NAMESPACE, part.deployments[0], check=False).returncode == 0:
+        if kubectl.has(part.deployments[0]):
             say(f"{part.name}: there is one already, of whatever version")
         else:
             say(f"{part.name}: applying {part.manifests}")
@@ -87,13 +87,15 @@ class _Kubectl:
             raise UsageError(f"`{' '.join(command)}`: {done.stderr.strip()}", hint=GO_ON)
         return done
 
+    def has(self, deployment: str) -> bool:
+        found = self.run("get", "deployment", "-n", NAMESPACE, deployment, "--ignore-not-found", "-o", "name")
+        return bool(found.stdout.strip())
+
     def await_available(self, part: Part) -> None:
         say(f"{part.name}: waiting until it runs")
-        names = [f"deployment/{name}" for name in part.deployments]
         wait = ("wait", "-n", NAMESPACE, "--for=condition=Available", f"--timeout={self._left():.0f}s")
         # A variant without a database manager of its own has fewer deployments.
-        there = [n for n in names if self.run("get", "-n", NAMESPACE, n, check=False).returncode == 0]
-        self.run(*wait, *there)
+        self.run(*wait, *(f"deployment/{name}" for name in part.deployments if self.has(name)))
 
     def await_webhooks(self, experiment: Path) -> None:
         """Ask until they answer: their certificates come some time after the controller is up (katib#2451)."""

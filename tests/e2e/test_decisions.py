@@ -74,6 +74,11 @@ def test_a_held_candidate_waits_for_approval_then_rolls_back(state: Path, packag
     assert [entry.promotion.kind for entry in entries] == ["first", "promotion", "rollback"]
     assert entries[2].promotion.sha256 == entries[0].promotion.sha256
     assert entries[2].promotion.reasons == ("a drill",)
+    details = json.loads((state / "deploy_details.json").read_bytes())
+    assert [details[name] and details[name]["version"] for name in ("old_model", "new_model", "prod_model")] == [
+        "promotion-0002", None, "promotion-0003",
+    ]  # fmt: skip
+    assert (details["verdict"], details["reasons"]) == (None, ["a drill"])
 
 
 def test_a_verdict_is_the_same_to_the_byte(state: Path, packages: dict[str, Path]) -> None:
