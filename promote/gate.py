@@ -2,7 +2,8 @@
 
 All checks run and all findings are reported together. Two keys must turn: (a) the candidate's recipe beats the
 champion's under cross-validation with folds that the search never used, and (b) the fitted candidate does not look
-worse on the holdout. Both models are scored now, on the same rows; stored numbers decide nothing.
+worse on the holdout. Where the data have changed since the champion was trained, the keys change places. Both models
+are scored now, on the same rows; stored numbers decide nothing.
 
 Source of the two keys and their thresholds: simulations described in docs/decisions/0006-gate.md; equal challengers
 are promoted in 7 % of cases (a plain "lower error wins": 51 %), those 10 % better in 81 %.

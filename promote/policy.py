@@ -15,7 +15,8 @@ class GatePolicy(BaseModel):
             strict-lower promotes every second time.
         approval: "auto", or "manual": a promotion waits for `tunegate approve`.
         p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation folds.
-        p_holdout: key two: least P(the fitted candidate is better), on the holdout.
+        p_holdout: key two: least P(the fitted candidate is better), on the holdout. Where the champion was trained on
+            other data, `p_recipe` and `p_holdout` change places.
         repeats: repetitions of key one's cross-validation.
         folds: folds of each.
         resamples: bootstrap resamples.

@@ -115,15 +115,19 @@ class Questions:
     def _two_keys(self, mine: Floats, theirs: Floats, champion: ModelPackage) -> Iterator[Check]:
         self.recipe = self._cross_validate(champion.manifest)
         self.holdout = self._compare(theirs, mine)
-        for name, found, least in (
-            ("key 1, recipes on fresh folds", self.recipe, self.policy.p_recipe),
-            ("key 2, packages on the holdout", self.holdout, self.policy.p_holdout),
-        ):
-            detail = (
-                f"P(better) {found.p_better:.3f}, at least {least:.2f}; "
-                f"{found.candidate:.4g} against {found.champion:.4g}"
-            )
-            yield Check(name=name, passed=found.p_better >= least, detail=detail, otherwise="keep")
+        # Two recipes on the same new data say nothing of the data; the packages, each with its own, do.
+        new_data = self.candidate.manifest.fingerprint != champion.manifest.fingerprint
+        yield self._key("key 1, recipes on fresh folds", self.recipe, decides=not new_data)
+        yield self._key("key 2, packages on the holdout", self.holdout, decides=new_data)
+
+    def _key(self, name: str, found: Comparison, *, decides: bool) -> Check:
+        """One key decides, the other may only object."""
+        least = self.policy.p_recipe if decides else self.policy.p_holdout
+        passed = found.p_better >= least or (not decides and found.gain >= 0)
+        detail = (
+            f"P(better) {found.p_better:.3f}, at least {least:.2f}; {found.candidate:.4g} against {found.champion:.4g}"
+        )
+        return Check(name=name, passed=passed, detail=detail, otherwise="keep")
 
     def _strictly_lower(self, mine: Floats, theirs: Floats) -> Check:
         self.holdout = self._compare(theirs, mine)

@@ -75,6 +75,40 @@ def test_new_data_are_judged_with_the_override_and_no_row_has_changed_sides(grow
     assert verdict.holdout.rows == len(grown.data.holdout.y)
 
 
+@pytest.fixture(scope="module")
+def richer(homes: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The champion's own recipe, on ten times the homes; the champion has seen a tenth."""
+    folder = tmp_path_factory.mktemp("richer")
+    many = toy.homes(1200, seed=3)
+    few = toy.dataset(folder / "few", many.head(120))
+    data = toy.dataset(folder / "data", many)
+    return Bench(
+        data, view(data), toy.package(data, folder / "homes-new", toy.GOOD), toy.package(few, folder / "old", toy.GOOD)
+    )
+
+
+def test_better_data_get_the_same_recipe_in(richer: Bench) -> None:
+    """Key 1 cannot see what data are worth, as it fits both recipes on the same; the packages on the holdout can."""
+    verdict = richer.judge(richer.good, richer.poor, allow_new_data=True)
+    assert verdict.recipe
+    assert verdict.recipe.p_better < 0.9
+    assert verdict.verdict == "promote", verdict.reasons
+
+
+def test_new_data_that_bring_nothing_keep_the_champion(grown: Bench, tmp_path: Path) -> None:
+    """A handful of rows more, and the champion's own recipe: no reason to change what is in production."""
+    champion = toy.package(toy.dataset(tmp_path / "data", toy.homes()), tmp_path / "champion", toy.GOOD)
+    verdict = grown.judge(grown.good, champion, allow_new_data=True)
+    assert verdict.verdict == "keep", verdict.reasons
+
+
+def test_a_worse_recipe_stays_out_whatever_its_data(richer: Bench, tmp_path: Path) -> None:
+    poor = toy.package(richer.data, tmp_path / "poor", toy.POOR)
+    verdict = richer.judge(poor, richer.poor, allow_new_data=True)
+    assert verdict.verdict == "keep"
+    assert "key 1, recipes on fresh folds" in failed(verdict)
+
+
 def test_a_candidate_of_other_data_than_the_gates_is_refused_even_with_the_override(grown: Bench, homes: Bench) -> None:
     verdict = homes.judge(grown.good, homes.poor, allow_new_data=True)
     assert verdict.verdict == "refuse"
