@@ -4,7 +4,6 @@ Every answer of a model carries `X-Model-Version`, the sha256 of the package tha
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,18 +14,18 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
+from api.answers import body, current, respond, values, version_headers
+from api.answers import predict as predict_rows
 from api.follow import Follower
-from api.problems import BAD_REQUEST, INTERNAL, TOO_LARGE, UNAVAILABLE, Problem
-from api.schema import answer_model, example
+from api.problems import INTERNAL, Problem
+from api.schema import Row, answer_model, example, load
 from api.slot import Served, Slot
+from api.v1 import add_v1
+from api.v2 import add_v2, v2_error
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
-VERSION_HEADER = "X-Model-Version"
-WARNING_HEADER = "X-Model-Warning"
-MAX_BODY = 1 << 20
 DESCRIPTION = "Predictions of the model in production. Try `POST /predict` with the example."
 
 
@@ -50,6 +49,8 @@ def create_app(store: ModelStore, model: str) -> FastAPI:
     app.state.slot = slot
     _add_errors(app)
     _add_routes(app, slot, store, model)
+    add_v1(app, slot)
+    add_v2(app, slot)
     app.openapi = lambda: _openapi(app, slot)  # type: ignore[method-assign] # the model, and so the schema, changes
     return app
 
@@ -63,11 +64,15 @@ def _add_routes(app: FastAPI, slot: Slot, store: ModelStore, model: str) -> None
         "kernel": "numpy",
     }
 
-    @app.post("/predict", summary="Predict one row")
+    @app.post("/predict", summary="Predict one row, or a list of rows")
     async def predict(request: Request) -> Response:
-        served = _current(slot)
-        row = served.schema.parse(await _body(request))
-        return _answer(served, row)
+        served = current(slot)
+        document = load(await body(request))
+        if isinstance(document, list):
+            rows = served.schema.rows(document, "")
+            return respond(served, _answer(served, rows), rows)
+        row = served.schema.row(document)
+        return respond(served, _answer(served, [row])[0], [row])
 
     @app.get("/healthz", summary="The process is alive")
     async def healthz() -> dict[str, str]:
@@ -75,8 +80,10 @@ def _add_routes(app: FastAPI, slot: Slot, store: ModelStore, model: str) -> None
 
     @app.get("/readyz", summary="A verified model is loaded")
     async def readyz() -> Response:
-        served = _current(slot)
-        return JSONResponse({"status": "ready", "model_version": served.package.digest}, headers=_headers(served))
+        served = current(slot)
+        return JSONResponse(
+            {"status": "ready", "model_version": served.package.digest}, headers=version_headers(served)
+        )
 
     @app.get("/version", summary="What serves, since when, and what was refused")
     async def versions() -> Response:
@@ -89,56 +96,24 @@ def _add_routes(app: FastAPI, slot: Slot, store: ModelStore, model: str) -> None
             "promotion": served.pointer.number if served else None,
             "loaded_at": served.loaded_at.isoformat() if served else None,
         }
-        return JSONResponse(content, headers=_headers(served) if served else {})
+        return JSONResponse(content, headers=version_headers(served) if served else {})
 
 
-def _current(slot: Slot) -> Served:
-    if slot.served is None:
-        detail = slot.refused or "nothing has been promoted yet"
-        raise Problem(UNAVAILABLE, "No model is loaded", detail)
-    return slot.served
-
-
-async def _body(request: Request) -> bytes:
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > MAX_BODY:
-                raise Problem(TOO_LARGE, "The body is too large", f"at most {MAX_BODY} bytes")
-    except ClientDisconnect as error:  # nobody reads the answer; it is no fault of ours, to be logged as one
-        raise Problem(BAD_REQUEST, "The client has left") from error
-    return b"".join(chunks)
-
-
-def _answer(served: Served, row: dict[str, Any]) -> Response:
-    package = served.package
-    predicted = package.predict({name: [value] for name, value in row.items()})[0]
-    manifest = package.manifest
-    content: dict[str, Any] = {manifest.prediction: float(predicted[0]), "model_version": package.digest}
-    if manifest.classes:
-        shares = dict(zip(map(str, manifest.classes), map(float, predicted), strict=True))
-        content |= {manifest.prediction: manifest.classes[int(predicted.argmax())], "probabilities": shares}
-    headers = _headers(served)
-    if warnings := served.schema.warnings(row):
-        headers[WARNING_HEADER] = _header_text("; ".join(warnings))
-    return Response(json.dumps(content), media_type="application/json", headers=headers)
-
-
-def _header_text(text: str) -> str:
-    """A column's name may hold anything, a line break too; a header may not."""
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
-
-
-def _headers(served: Served) -> dict[str, str]:
-    return {VERSION_HEADER: served.package.digest}
+def _answer(served: Served, rows: list[Row]) -> list[dict[str, Any]]:
+    predicted, manifest = predict_rows(served, rows), served.package.manifest
+    found = []
+    for value, shares in zip(values(served, predicted), predicted, strict=True):
+        content: dict[str, Any] = {manifest.prediction: value, "model_version": served.package.digest}
+        if manifest.classes:
+            content["probabilities"] = dict(zip(map(str, manifest.classes), map(float, shares), strict=True))
+        found.append(content)
+    return found
 
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def problem(_: Request, error: Problem) -> JSONResponse:
-        return error.response()
+    async def problem(request: Request, error: Problem) -> JSONResponse:
+        return v2_error(error) if request.url.path.startswith("/v2") else error.response()
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:

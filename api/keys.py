@@ -38,9 +38,7 @@ class ApiKey:
         key = self._key()
         if not key:  # closed, not open, when the Secret is not there
             return Problem(UNAVAILABLE, "No API key is set", "the server's key file cannot be read, or is empty")
-        headers = Headers(scope=scope)
-        given = headers.get(HEADER) or headers.get("Authorization", "").removeprefix("Bearer ")
-        if hmac.compare_digest(given.encode(), key):
+        if hmac.compare_digest(_given(Headers(scope=scope)), key):
             return None
         return Problem(UNAUTHORIZED, "An API key is needed", f"send it as {HEADER}, or as a bearer token")
 
@@ -54,3 +52,9 @@ class ApiKey:
         except OSError:
             return b""
         return self._read[1]
+
+
+def _given(headers: Headers) -> bytes:
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    key = headers.get(HEADER) or (token if scheme.lower() == "bearer" else "")
+    return key.encode("latin-1")  # as starlette has decoded it: the very bytes that were sent

@@ -6,7 +6,9 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
-BAD_REQUEST, UNAUTHORIZED, TOO_LARGE, UNPROCESSABLE, INTERNAL, UNAVAILABLE = 400, 401, 413, 422, 500, 503
+BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, TOO_LARGE, UNPROCESSABLE = 400, 401, 404, 413, 422
+INTERNAL, UNAVAILABLE = 500, 503
+HEADERS = {UNAUTHORIZED: {"WWW-Authenticate": "Bearer"}, UNAVAILABLE: {"Retry-After": "1"}}
 
 
 class Problem(Exception):
@@ -26,5 +28,4 @@ class Problem(Exception):
             content["detail"] = self.detail
         if self.errors:
             content["errors"] = self.errors
-        headers = {"Retry-After": "1"} if self.status == UNAVAILABLE else {}
-        return JSONResponse(content, self.status, headers, MEDIA_TYPE)
+        return JSONResponse(content, self.status, HEADERS.get(self.status), MEDIA_TYPE)

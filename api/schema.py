@@ -17,30 +17,48 @@ from registry.package.columns import FLOAT32_MAX
 
 Row = dict[str, Any]
 MAX_ERRORS = 100  # named in one answer
+UNFIT = "The request does not fit the model"
 
 
 class RowSchema:
-    """Reads one request body for one model."""
+    """Reads the rows of requests for one model."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.columns = manifest.columns
         self.model = _row_model(manifest)
         self._names = {f"f{i}": column.name for i, column in enumerate(manifest.columns)}
 
-    def parse(self, body: bytes) -> Row:
-        """Return raw values by column name.
+    def row(self, document: Any, where: str = "") -> Row:  # noqa: ANN401 - JSON
+        """Return raw values by column name, from an object of fields or a list of values in the columns' order.
+
+        Args:
+            document: what was sent.
+            where: its place in the request, for the names of wrong fields.
 
         Raises:
             Problem: 422, with one entry for each field that is wrong.
         """
-        document = _load(body)
+        if isinstance(document, list):
+            document = self._named(document, where)
         if not isinstance(document, dict):
-            raise Problem(UNPROCESSABLE, "The body must be one JSON object", f"it is {type(document).__name__}")
+            raise Problem(UNPROCESSABLE, "A row must be a JSON object", f"{where or 'it'} is {type(document).__name__}")
         try:
             row = self.model.model_validate(document)
         except ValidationError as error:
-            raise Problem(UNPROCESSABLE, "The request does not fit the model", errors=_errors(error)) from error
+            raise Problem(UNPROCESSABLE, UNFIT, errors=_errors(error, where)) from error
         return {name: getattr(row, field) for field, name in self._names.items()}
+
+    def rows(self, documents: Any, where: str) -> list[Row]:  # noqa: ANN401 - JSON
+        """Return the rows of a list; raises as `row` does."""
+        if not isinstance(documents, list) or not documents:
+            raise Problem(UNPROCESSABLE, UNFIT, f"{where or 'the body'} must be a list of rows, of at least one")
+        return [self.row(document, f"{where}[{i}]") for i, document in enumerate(documents)]
+
+    def _named(self, values: list[Any], where: str) -> dict[str, Any]:
+        if len(values) != len(self.columns):
+            problem = f"has {len(values)} values; the model has {len(self.columns)} columns"
+            raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": where or "body", "problem": problem}])
+        return {column.name: value for column, value in zip(self.columns, values, strict=True)}
 
     def warnings(self, row: Row) -> list[str]:
         """Name the values that lie outside what was seen in training."""
@@ -103,7 +121,12 @@ def _documentation(column: Column) -> dict[str, Any]:
     return {"description": text, "json_schema_extra": bounds}
 
 
-def _load(body: bytes) -> Any:  # noqa: ANN401 - JSON
+def load(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Read a body as JSON; a field may be there once.
+
+    Raises:
+        Problem: 422.
+    """
     try:
         return json.loads(body.decode(), object_pairs_hook=_once)  # given bytes, it would guess at other encodings
     except (ValueError, UnicodeDecodeError, RecursionError) as error:
@@ -117,10 +140,11 @@ def _once(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
         times = Counter(name for name, _ in pairs)
         twice = sorted(name for name, n in times.items() if n > 1)
         errors = [{"field": name, "problem": "is there twice"} for name in twice[:MAX_ERRORS]]
-        raise Problem(UNPROCESSABLE, "The request does not fit the model", errors=errors)
+        raise Problem(UNPROCESSABLE, UNFIT, errors=errors)
     return fields
 
 
-def _errors(error: ValidationError) -> list[dict[str, str]]:
+def _errors(error: ValidationError, where: str) -> list[dict[str, str]]:
+    inside = f"{where}." if where else ""
     found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
-    return [{"field": ".".join(map(str, e["loc"][:1])), "problem": e["msg"]} for e in found]
+    return [{"field": inside + ".".join(map(str, e["loc"][:1])), "problem": e["msg"]} for e in found]

@@ -65,7 +65,6 @@ WRONG_FIELDS = {
     "a field twice, once escaped": (named('"\\u0073ize"'), "size"),
 }
 NOT_AN_OBJECT = {
-    "a list": json.dumps([ROW]).encode(),
     "a text": b'"size"',
     "a number": b"80.5",
     "null": b"null",
@@ -123,7 +122,20 @@ def test_a_wrong_field_is_named(homes_server: Running, body: bytes, field: str) 
 
 @pytest.mark.parametrize("body", NOT_AN_OBJECT.values(), ids=NOT_AN_OBJECT)
 def test_anything_but_an_object_is_refused(homes_server: Running, body: bytes) -> None:
-    assert problem(homes_server, body)["title"] == "The body must be one JSON object"
+    assert problem(homes_server, body)["title"] == "A row must be a JSON object"
+
+
+LISTS = {
+    "of nothing": (b"[]", "of at least one"),
+    "of a number": (b"[1]", "A row must be a JSON object"),
+    "of too few values": (b"[[80.5, 12.0]]", "has 2 values; the model has 4 columns"),
+    "of a wrong second row": (json.dumps([ROW, {**ROW, "size": "80"}]).encode(), '"field":"[1].size"'),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), LISTS.values(), ids=LISTS)
+def test_a_list_is_refused_for_its_first_wrong_row(homes_server: Running, body: bytes, expected: str) -> None:
+    assert expected in json.dumps(problem(homes_server, body), separators=(",", ":"))
 
 
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)

@@ -44,7 +44,9 @@ def code(client: httpx.Client, **headers: str) -> int:
         ({"X-API-Key": "firs"}, 401),
         ({"X-API-Key": "first2"}, 401),
         ({"Authorization": "Bearer"}, 401),
+        ({"Authorization": "bearer first"}, 200),
         ({"Authorization": "Basic first"}, 401),
+        ({"Authorization": "first"}, 401),
     ],
 )
 def test_a_prediction_is_for_those_who_carry_the_key(
@@ -56,7 +58,18 @@ def test_a_prediction_is_for_those_who_carry_the_key(
 def test_a_refusal_is_a_problem_and_tells_nothing_of_the_key(client: httpx.Client) -> None:
     answer = client.post("/predict", json=ROW, headers={"X-API-Key": "wrong"})
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"] == "Bearer"
     assert "first" not in answer.text
+
+
+@pytest.mark.parametrize("given", [b"\xff\xfe", b"\xed\xa0\x80", "é".encode("latin-1")])
+def test_bytes_that_are_no_text_are_another_key(client: httpx.Client, given: bytes) -> None:
+    assert client.post("/predict", json=ROW, headers=[(b"X-API-Key", given)]).status_code == 401
+
+
+def test_a_key_is_compared_by_its_bytes(client: httpx.Client, file: Path) -> None:
+    file.write_bytes("clé".encode())
+    assert client.post("/predict", json=ROW, headers=[(b"X-API-Key", "clé".encode())]).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version"])

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from support.servers import PATIENCE, await_true, in_process, put, running, serving
 
 from api import create_app
-from api.serve import PortInUse, bind
+from api.serve import PortInUse, bind, serve
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -36,6 +37,17 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_loaded() -> None:
 def test_an_address_of_another_machine_is_refused(host: str) -> None:
     with pytest.raises(PortInUse, match="cannot listen on"):
         bind(host, 0)
+
+
+def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a proxy might send a request on it just as we close it. nginx and clouds' load balancers keep it 60 s."""
+    seen: list[uvicorn.Server] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, **_: seen.append(self))
+    with bind("127.0.0.1", 0) as listener:
+        serve(store.root, "toy", listener)
+    assert seen[0].config.timeout_keep_alive > 60
 
 
 def test_a_client_that_comes_while_the_model_is_loaded_is_answered(store: ModelStore, toys: list[ModelPackage]) -> None:
