@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import UNAVAILABLE, Problem
 
-READY = "/readyz"
+READY = frozenset({"/readyz", "/v2/health/ready"})
 
 
 class Draining:
@@ -35,4 +35,4 @@ class Draining:
 
 
 def _asks(scope: Scope) -> bool:
-    return bool(scope["path"] == READY)
+    return scope["path"] in READY

@@ -19,6 +19,7 @@ from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
 GRACE = 10  # seconds for requests in flight after SIGTERM
+KEEP_ALIVE = 75  # seconds that an idle connection stays: more than a proxy (60 s), which might use it as we close it
 
 
 class PortInUse(Exception):
@@ -65,7 +66,13 @@ def serve(
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     draining = Draining(ApiKey(create_app(ModelStore(store), model), api_key))
-    config = uvicorn.Config(draining, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE)
+    config = uvicorn.Config(
+        draining,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
     config.load()
     server = _Server(config, draining, drain)
     if until_eof:

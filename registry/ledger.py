@@ -22,6 +22,7 @@ from typing import Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, PositiveInt
 
+from registry.errors import Conflict, InFlight, LedgerError
 from registry.package.manifest import Sha256
 
 
@@ -120,3 +121,31 @@ def in_flight(history: Sequence[Entry]) -> Entry | None:
 def next_number(history: Sequence[Entry]) -> int:
     """Return the only number that may be created now."""
     return history[-1].promotion.number + 1 if history else 1
+
+
+def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
+    """Refuse what may not be created after this history.
+
+    Raises:
+        Conflict: when the number is taken.
+        InFlight: when the newest entry has no outcome.
+        LedgerError: when there would be a gap.
+    """
+    expected = next_number(history)
+    if promotion.number < expected:
+        raise taken(promotion)
+    if open_entry := in_flight(history):
+        raise InFlight(
+            f"promotion {open_entry.promotion.number} of {promotion.model} is still in flight",
+            hint="wait for it, or run `tunegate repair` once its lease is over",
+        )
+    if promotion.number > expected:
+        raise LedgerError(f"promotion {promotion.number} would leave a gap: the next number is {expected}")
+
+
+def taken(promotion: Promotion) -> Conflict:
+    """Return the error of a writer that was not the first."""
+    return Conflict(
+        f"promotion {promotion.number} of {promotion.model} exists already",
+        hint="the champion may have changed: run the gate again",
+    )

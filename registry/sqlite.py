@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from registry.errors import Conflict, InFlight, LedgerError, Unreachable
-from registry.ledger import Entry, Outcome, Promotion, in_flight, next_number
+from registry.errors import Conflict, LedgerError, Unreachable
+from registry.ledger import Entry, Outcome, Promotion, check_next
 
 SCHEMA_VERSION = 1
 SCHEMA = (
@@ -51,20 +51,7 @@ class SqliteLedger:
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
         with self._transaction() as connection:
-            history = self._read(connection, promotion.model)
-            expected = next_number(history)
-            if promotion.number < expected:
-                raise Conflict(
-                    f"promotion {promotion.number} of {promotion.model} exists already",
-                    hint="the champion may have changed: run the gate again",
-                )
-            if open_entry := in_flight(history):
-                raise InFlight(
-                    f"promotion {open_entry.promotion.number} of {promotion.model} is still in flight",
-                    hint="wait for it, or run `tunegate repair` once its lease is over",
-                )
-            if promotion.number > expected:
-                raise LedgerError(f"promotion {promotion.number} would leave a gap: the next number is {expected}")
+            check_next(promotion, self._read(connection, promotion.model))
             self._insert(connection, "promotions", promotion.model, promotion.number, promotion.model_dump_json())
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:

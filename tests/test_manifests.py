@@ -77,6 +77,17 @@ def test_containers_are_confined(objects: list[Object]) -> None:
         assert pod["securityContext"].get("runAsNonRoot") is True or where == "tunegate-setup", who
 
 
+def test_no_service_becomes_a_setting(objects: list[Object]) -> None:
+    """One named `tunegate` would give each pod of its namespace a TUNEGATE_PORT, and none would start."""
+    assert [who for who, _, pod in pods(objects) if pod.get("enableServiceLinks") is not False] == []
+
+
+def test_a_trial_may_tell_what_katib_lets_it_tell(objects: list[Object]) -> None:
+    policy = next(i for i in objects if i["kind"] == "NetworkPolicy" and i["metadata"]["name"] == "trials")
+    ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    assert ports == {53, 6789, 6788}  # names, Katib's database, early stopping
+
+
 def test_only_promotion_has_a_token_of_the_cluster(objects: list[Object]) -> None:
     for who, _, pod in pods(objects):
         assert pod["automountServiceAccountToken"] is (pod.get("serviceAccountName") == "promote"), who

@@ -94,6 +94,16 @@ def test_steps_wait_for_conditions_only() -> None:
         assert not re.search(r"^\s*sleep ", path.read_text(), re.MULTILINE), path
 
 
+@pytest.mark.parametrize("job", ["minikube", "standing"])
+def test_nothing_keeps_what_was_promoted_from_being_recorded(job: str) -> None:
+    """After the pipeline only the evidence must be uploaded; a standing cluster serves the new model already."""
+    steps = DOCUMENTS["deploy"]["jobs"][job]["steps"]
+    (pipeline,) = (n for n, step in enumerate(steps) if "deploy/pipeline" in step.get("run", ""))
+    *between, last = steps[pipeline + 1 :]
+    assert last["with"]["name"] == "evidence"
+    assert all(step.get("continue-on-error") or step.get("if") for step in between)
+
+
 def test_deployments_queue() -> None:
     assert DOCUMENTS["deploy"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
 
@@ -144,6 +154,7 @@ def test_the_standing_cluster_waits_for_approval() -> None:
         ("api/Dockerfile", True),
         ("pyproject.toml", True),
         ("scripts/deploy/pipeline", True),
+        ("scripts/setup", True),
     ],
 )
 def test_only_what_can_change_the_model_or_its_service_deploys(path: str, deploys: bool) -> None:  # noqa: FBT001
@@ -215,6 +226,59 @@ class TestAwait:
         assert done.returncode == 1
         assert "timed out waiting" in done.stderr
         assert not done.stdout
+
+
+# As much of a cluster as the scripts ask for; what runs in a pod is a case of the variable FAKE_POD.
+KUBECTL = """#!/bin/sh
+echo "$*" >> "$FAKE_KUBECTL"
+case $* in
+*" exec "*) eval "$FAKE_POD" ;;
+kustomize*) echo "kind: List" ;;
+esac
+"""
+
+
+class TestPipeline:
+    def run(self, tmp_path: Path, pod: str, *words: object) -> "subprocess.CompletedProcess[str]":
+        path = _stand_in(tmp_path, "kubectl", KUBECTL)
+        return _run(*words, PATH=path, FAKE_KUBECTL=str(tmp_path / "told"), FAKE_POD=f"case $* in {pod} esac")
+
+    def test_what_an_earlier_run_left_in_flight_is_settled_first(self, tmp_path: Path) -> None:
+        """The server follows it, so the champion would never be verified, and no run would come to a promotion."""
+        pod = '*"tunegate repair") echo "in flight" >&2; exit 21 ;;'
+        done = self.run(tmp_path, pod, "scripts/deploy/pipeline", "manifests/overlays/ci", tmp_path / "evidence")
+        assert (done.returncode, done.stderr) == (21, "in flight\n")
+        assert done.stdout.splitlines() == ["== install", "== repair"]
+
+    @pytest.mark.parametrize(
+        ("states", "code", "says"),
+        [
+            (["live"], 0, "what was in production is in production"),
+            (["live", "reverted"], 0, "what was in production is in production"),
+            (["live", None], 1, "a promotion is in flight"),
+            ([None], 1, "a promotion is in flight"),
+            (["live", "live"], 0, "rolled back"),
+        ],
+    )
+    def test_undo_knows_what_there_is_to_undo(
+        self, tmp_path: Path, states: list[str | None], code: int, says: str
+    ) -> None:
+        entries = [
+            {"promotion": {"number": n, "sha256": str(n)}, "outcome": state and {"result": state}}
+            for n, state in enumerate(states, 1)
+        ]
+        pod = f"*history*) echo '{json.dumps(entries)}' ;; *\"rollback --to 1\"*) echo rolled back ;;"
+        done = self.run(tmp_path, pod, "scripts/deploy/undo", "1")
+        assert done.returncode == code, done.stderr
+        assert says in done.stdout + done.stderr
+
+
+def test_minikube_without_its_docker_loads_nothing_elsewhere(tmp_path: Path) -> None:
+    text = "#!/bin/sh\ncase $1 in docker-env) exit 69 ;; load) echo loaded ;; esac\n"
+    path = _stand_in(tmp_path, "minikube", text)
+    shutil.copy(tmp_path / "bin" / "minikube", tmp_path / "bin" / "docker")
+    done = _run("scripts/deploy/minikube", "images.tar", PATH=path)
+    assert (done.returncode, done.stdout) == (69, "")
 
 
 class TestSummary:

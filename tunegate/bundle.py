@@ -13,34 +13,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from katib.folder import STATUS, TRIALS, new_run
 from promote import Verdict
 from promote.errors import PromoteError
-from registry import Conflict, Entry, champion
-from registry.files import write_atomic
+from registry import Conflict, Entry, champion, in_flight
+from registry.files import write_atomic, writing
 from registry.package import load_package
 from registry.package.package import FILES
+from tunegate.archive import INDEX, MAKE, Index, read, read_index, sound
 from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
 
-INDEX, VERDICT = "bundle.json", "verdict.json"
+VERDICT = "verdict.json"
 RUN = {STATUS: "experiment.json", TRIALS: "trials.json"}
 NAME = re.compile(r"[a-z][-a-z0-9]*")
-LARGEST = 1 << 30  # bytes of one file in a bundle
-
-
-class Index(BaseModel):
-    """The bundle's own description."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal["tunegate-bundle/1"] = "tunegate-bundle/1"
-    model: str
-    entries: tuple[Entry, ...]
 
 
 def export_bundle(workspace: Workspace) -> bytes:
@@ -76,20 +63,17 @@ def import_bundle(workspace: Workspace, content: bytes) -> list[str]:
         Conflict: when the ledger holds something else already.
         PackageError: when a package does not verify; nothing was written to the ledger then.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            index = Index.model_validate_json(_read(archive, INDEX))
-            if index.model != workspace.model:
-                raise UsageError(
-                    f"the bundle is of {index.model}, not of {workspace.model}", hint="name it with --model"
-                )
-            known = _known(workspace, index)
-            _add_packages(workspace, archive, _kept(index.entries))
-            _replay(workspace, index.entries[known:])
-            if known < len(index.entries):
-                _keep_evidence(workspace, archive)
-    except (zipfile.BadZipFile, KeyError, ValidationError) as error:
-        raise UsageError(f"not a bundle: {error}", hint="make one with `tunegate export`") from error
+    with sound():
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    with archive:
+        index = read_index(archive)
+        if index.model != workspace.model:
+            raise UsageError(f"the bundle is of {index.model}, not of {workspace.model}", hint="name it with --model")
+        known = _known(workspace, index)
+        _add_packages(workspace, archive, _kept(index.entries))
+        if known < len(index.entries) or not workspace.experiments.is_dir():
+            _keep_evidence(workspace, archive)
+    _replay(workspace, index.entries[known:])  # the last, for it is what another run takes for done
     done = f"{len(index.entries) - known} of {len(index.entries)} ledger entries added"
     return [done, *workspace.promoter().repair(workspace.model)]
 
@@ -113,46 +97,59 @@ def _add_evidence(archive: zipfile.ZipFile, workspace: Workspace) -> None:
 
 
 def _keep_evidence(workspace: Workspace, archive: zipfile.ZipFile) -> None:
+    """Keep verdict and run, where the bundle has them; read first, so that what makes no sense changes nothing."""
     names = archive.namelist()
-    if VERDICT in names:
-        workspace.save_verdict(Verdict.model_validate_json(_read(archive, VERDICT)))
-    if all(inside in names for inside in RUN.values()):
-        name = str(json.loads(_read(archive, RUN[STATUS]))["metadata"]["name"])
-        if not NAME.fullmatch(name):  # it becomes a folder's
-            raise UsageError(f"not a bundle: {name!r} is no Experiment's name", hint="make one with `tunegate export`")
+    with sound():
+        verdict = Verdict.model_validate_json(read(archive, VERDICT)) if VERDICT in names else None
+        whole = all(inside in names for inside in RUN.values())
+        documents = {file: read(archive, inside) for file, inside in RUN.items()} if whole else {}
+        name = str(json.loads(documents[STATUS])["metadata"]["name"]) if whole else ""
+        if whole and not NAME.fullmatch(name):  # it becomes a folder's
+            raise ValueError(f"{name!r} is no Experiment's name")
+    if verdict:
+        workspace.save_verdict(verdict)
+    if whole:
         folder = new_run(workspace.experiments, name)
-        for file, inside in RUN.items():
-            write_atomic(folder / file, _read(archive, inside))
+        for file, document in documents.items():
+            write_atomic(folder / file, document)
 
 
 def _known(workspace: Workspace, index: Index) -> int:
-    """Return how many of the bundle's entries the ledger has; it must have no others."""
+    """Return how many of the bundle's entries the ledger has; it must have no others.
+
+    The newest may lack its outcome: an import was killed between the two.
+    """
     there = workspace.ledger.history(index.model)
-    if list(there) != list(index.entries[: len(there)]):
+    whole = len(there) - bool(in_flight(there))
+    wanted = index.entries[: len(there)]
+    begun = [entry.promotion for entry in there] == [entry.promotion for entry in wanted]
+    if not begun or list(there[:whole]) != list(wanted[:whole]):
         raise Conflict(
             f"the ledger of {index.model} has a history of its own ({len(there)} entries)",
             hint="import into an empty ledger, or leave it as it is",
         )
-    return len(there)
+    return whole
 
 
 def _add_packages(workspace: Workspace, archive: zipfile.ZipFile, digests: list[str]) -> None:
+    root = workspace.store.root
     for sha256 in digests:
-        workspace.store.root.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".import-", dir=workspace.store.root) as scratch:
-            for name in FILES:
-                Path(scratch, name).write_bytes(_read(archive, f"packages/{sha256}/{name}"))
-            workspace.store.add(load_package(Path(scratch), digest=sha256))
+        with writing(root):
+            root.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".import-", dir=root) as scratch:
+                for name in FILES:
+                    Path(scratch, name).write_bytes(read(archive, f"packages/{sha256}/{name}"))
+                package = load_package(Path(scratch), digest=sha256)
+                if package.manifest.name != workspace.model:  # no server would take it
+                    raise UsageError(f"{sha256[:12]} in the bundle is a package of {package.manifest.name}", hint=MAKE)
+                workspace.store.add(package)
 
 
 def _replay(workspace: Workspace, entries: tuple[Entry, ...]) -> None:
+    begun = in_flight(workspace.ledger.history(workspace.model))
     for entry in entries:
-        workspace.ledger.create(entry.promotion)
+        promotion = entry.promotion
+        if begun is None or begun.promotion != promotion:
+            workspace.ledger.create(promotion)
         if entry.outcome:
-            workspace.ledger.close(entry.promotion.model, entry.promotion.number, entry.outcome)
-
-
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > LARGEST:
-        raise zipfile.BadZipFile(f"{name} is larger than {LARGEST} bytes")
-    return archive.read(name)
+            workspace.ledger.close(promotion.model, promotion.number, entry.outcome)

@@ -10,6 +10,7 @@ from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
 from registry.package.package import MODEL
 from tunegate.console import say, steps
+from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
 
 
@@ -54,7 +55,16 @@ def best_challenger(workspace: Workspace, ranked: list[Ranked]) -> ModelPackage 
 
 
 def gate(workspace: Workspace, candidate: ModelPackage | PackageError, policy: GatePolicy) -> Verdict:
-    """Judge a candidate against the champion, on the data as they are now; the verdict is kept."""
+    """Judge a candidate against the champion, on the data as they are now; the verdict is kept.
+
+    Raises:
+        UsageError: when the candidate is of another model than the settings name.
+    """
+    if isinstance(candidate, ModelPackage) and candidate.manifest.name != workspace.model:
+        raise UsageError(
+            f"the candidate is a package of {candidate.manifest.name}, not of {workspace.model}",
+            hint="let `model` be the name in the data set's spec, or leave it out",
+        )
     from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
     from tunegate.evaluation import evaluation  # noqa: PLC0415
 
@@ -77,7 +87,8 @@ def decide(
         Conflict, InFlight: when another promotion was faster.
     """
     promoter = workspace.promoter(url=url, notify=say)
-    promoter.repair(workspace.model)  # so that `before` is what truly serves
+    for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
+        say(sentence)
     before = workspace.champion()
     verdict = gate(workspace, candidate, policy)
     try:

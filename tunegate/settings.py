@@ -4,14 +4,32 @@ import getpass
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from promote.policy import GatePolicy
 from tunegate.errors import UsageError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _named(owner: str) -> str:
+    if owner.endswith(":"):
+        raise ValueError("it names nobody; with one owner for all, each would take over what another is at")
+    return owner
+
+
+def _reachable(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        found = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        found = False
+    if url and not found:
+        raise ValueError("write it as http://HOST:PORT")
+    return url
 
 
 def _actor() -> str:
@@ -73,10 +91,10 @@ class Settings(BaseSettings):
     details: Path | None = None
     host: str = "127.0.0.1"
     port: Port = 8000
-    url: str = ""
+    url: Annotated[str, AfterValidator(_reachable)] = ""
     api_key: Path | None = None
     actor: str = Field(default_factory=_actor, validation_alias=AliasChoices("actor", "TUNEGATE_ACTOR"))
-    owner: str = ""
+    owner: Annotated[str, AfterValidator(_named)] = ""
     mounts: dict[str, Path] = {}
     images: dict[str, str] = {}
     cpus: Annotated[int, Field(ge=0)] = 0
@@ -123,11 +141,17 @@ class Settings(BaseSettings):
 
     @property
     def key(self) -> str:
-        """The service's API key; empty where there is none."""
+        """The service's API key; empty where none is asked for."""
+        if self.api_key is None:
+            return ""
         try:
-            return self.api_key.read_text(encoding="utf-8").strip() if self.api_key else ""
-        except OSError as error:
-            raise UsageError(f"the API key cannot be read: {error}", hint="look at `api_key`") from error
+            key = self.api_key.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
+            raise UsageError(f"the API key cannot be read: {self.api_key}: {reason}", hint="see `api_key`") from None
+        if not key or not key.isprintable():
+            raise UsageError(f"{self.api_key}: is to hold the API key, on one line", hint="see `api_key`")
+        return key
 
     @property
     def address(self) -> str:

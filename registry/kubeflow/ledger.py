@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from registry.errors import Conflict, InFlight, LedgerError
+from registry.errors import Conflict, LedgerError
 from registry.kubeflow.client import Client
 from registry.kubeflow.objects import Objects
 from registry.kubeflow.records import Record, Records, entries, valid
-from registry.ledger import Entry, Outcome, Promotion, champion, in_flight, next_number
+from registry.ledger import Entry, Outcome, Promotion, champion, check_next, taken
 
 T = TypeVar("T")
 GRACE = 3.0  # times the read timeout: until then the writer of a name that is taken may still be at it
@@ -51,13 +51,13 @@ class KubeflowLedger:
 
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
-        _check(promotion, self.history(promotion.model))
+        check_next(promotion, self.history(promotion.model))  # the server's own refusal decides between writers
         version = self._run(lambda objects: objects.ensure_version(promotion))
         service = self._run(lambda objects: objects.ensure_service(promotion.model, version))
         self._write(service, Record.opening(promotion, version))
         written = _find(self.history(promotion.model), promotion.number)
         if written is None or written.promotion != promotion:
-            raise _exists(promotion)
+            raise taken(promotion)
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; see the port's contract."""
@@ -121,27 +121,6 @@ class KubeflowLedger:
 
     def _run(self, work: Callable[[Objects], Awaitable[T]]) -> T:
         return self.client.run(lambda api: work(Objects(api, self.store_uri, self.environment)))
-
-
-def _check(promotion: Promotion, history: Sequence[Entry]) -> None:
-    """Refuse a number before anything is written; the server's own refusal is what decides between writers."""
-    expected = next_number(history)
-    if promotion.number < expected:
-        raise _exists(promotion)
-    if open_entry := in_flight(history):
-        raise InFlight(
-            f"promotion {open_entry.promotion.number} of {promotion.model} is still in flight",
-            hint="wait for it, or run `tunegate repair` once its lease is over",
-        )
-    if promotion.number > expected:
-        raise LedgerError(f"promotion {promotion.number} would leave a gap: the next number is {expected}")
-
-
-def _exists(promotion: Promotion) -> Conflict:
-    return Conflict(
-        f"promotion {promotion.number} of {promotion.model} exists already",
-        hint="the champion may have changed: run the gate again",
-    )
 
 
 def _find(history: Sequence[Entry], number: int) -> Entry | None:

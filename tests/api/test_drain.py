@@ -18,6 +18,7 @@ def test_a_draining_server_answers_and_says_goodbye(store: ModelStore, toys: lis
         assert "connection" not in client.post("/predict", json={"x": 0.25}).headers
         server.process.send_signal(signal.SIGTERM)
         await_true(lambda: httpx.get(f"{server.url}/readyz").status_code == 503, "it is not ready any more")
+        assert httpx.get(f"{server.url}/v2/health/ready").status_code == 503  # whichever of the two is asked
         answer = client.post("/predict", json={"x": 0.25})
         assert (answer.status_code, answer.headers["connection"]) == (200, "close")
         assert httpx.get(f"{server.url}/healthz").status_code == 200

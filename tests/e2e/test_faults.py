@@ -69,7 +69,7 @@ def test_trials_that_fail_show_their_last_lines(tmp_path: Path) -> None:
     path = small_experiment(tmp_path)
     path.write_text(path.read_text().replace("--data=boston", "--data=nowhere"))
     done = tunegate("run", path, "--state", tmp_path / "state", "--port", free_port(), "--no-serve")
-    assert done.returncode == 1
+    assert done.returncode == 12  # no candidate: to try the same again would end likewise
     assert "data set 'nowhere' is not known" in done.stderr
     assert "max failed count has reached" in done.stderr
     assert "Traceback" not in done.stderr
@@ -88,6 +88,10 @@ def test_trials_that_fail_show_their_last_lines(tmp_path: Path) -> None:
         (("tune", "--mount", "nonsense"), "write NAME=VALUE"),
         (("gate", "--mode", "lenient", "--state", "empty"), "gate.mode"),
         (("report", "--state", "empty"), "run `tunegate tune` first"),
+        (("promote", "--on", "katib"), "needs --experiment"),
+        (("promote", "--on", "katib", "--experiment", "forest"), "name it with --namespace"),
+        (("promote", "--on", "katib", "--experiment", "forest", "--package", "."), "name two candidates"),
+        (("promote", "--wait", "5", "--state", "empty"), "--wait is for --on katib"),
         (("nonsense",), "No such command"),
     ],
 )

@@ -1,20 +1,27 @@
 """A bundle carries what is in production to another store and ledger, whole or not at all."""
 
 import io
+import json
+import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.cli import tunegate
+import yaml
+from support.cli import ROOT, environment, tunegate
 from support.promotions import Plant, passed
 from support.variants import tiny
 
+from katib.folder import STATUS, TRIALS, new_run, runs
 from promote.errors import PromoteError
-from registry import Conflict
+from registry import Conflict, Outcome, Promotion
 from registry.errors import PackageError
 from registry.ledger import next_number
 from registry.package import ModelPackage
-from tunegate.bundle import INDEX, export_bundle, import_bundle
+from tunegate.archive import INDEX
+from tunegate.bundle import export_bundle, import_bundle
 from tunegate.errors import UsageError
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
@@ -85,6 +92,24 @@ def test_an_import_that_was_interrupted_goes_on(there: Plant, content: bytes, tm
     assert here.ledger.history("toy") == there.ledger.history("toy")
 
 
+def test_an_import_that_was_killed_amid_an_entry_goes_on(there: Plant, content: bytes, tmp_path: Path) -> None:
+    """The entry is in flight then, and only its outcome is missing."""
+    here = Plant(tmp_path / "here")
+    here.ledger.create(there.ledger.history("toy")[0].promotion)
+    assert import_bundle(workspace(here.root), content)[0] == "3 of 3 ledger entries added"
+    assert here.ledger.history("toy") == there.ledger.history("toy")
+
+
+def test_somebody_elses_promotion_in_flight_is_left_alone(
+    content: bytes, toys: list[ModelPackage], there: Plant, tmp_path: Path
+) -> None:
+    here = Plant(tmp_path / "here")
+    here.ledger.create(there.ledger.history("toy")[0].promotion.model_copy(update={"sha256": toys[2].digest}))
+    with pytest.raises(Conflict, match="history of its own"):
+        import_bundle(workspace(here.root), content)
+    assert here.states() == ["in flight"]
+
+
 def test_promotion_goes_on_with_the_next_number(content: bytes, toys: list[ModelPackage], tmp_path: Path) -> None:
     here = Plant(tmp_path / "here")
     import_bundle(workspace(here.root), content)
@@ -146,6 +171,106 @@ def test_a_truncated_bundle_is_refused(content: bytes, size: int, tmp_path: Path
 def test_an_index_of_another_form_is_refused(content: bytes, index: bytes, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a bundle"):
         import_bundle(workspace(tmp_path), changed(content, INDEX, index))
+
+
+def without_outcome(entries: list[Any]) -> None:
+    entries[-1]["outcome"] = None
+
+
+def of_another_model(entries: list[Any]) -> None:
+    entries[0]["promotion"]["model"] = "wine"
+
+
+def with_a_gap(entries: list[Any]) -> None:
+    del entries[1]
+
+
+@pytest.mark.parametrize("forge", [without_outcome, of_another_model, with_a_gap])
+def test_entries_that_no_export_writes_are_refused_before_anything_is_written(
+    content: bytes, forge: Callable[[list[Any]], None], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        index = json.loads(archive.read(INDEX))
+    forge(index["entries"])
+    with pytest.raises(UsageError, match="not a bundle"):
+        import_bundle(workspace(tmp_path), changed(content, INDEX, json.dumps(index).encode()))
+    assert [Plant(tmp_path).ledger.history(name) for name in ("toy", "wine")] == [[], []]
+
+
+def test_a_package_of_another_model_is_refused_before_the_ledger_is_touched(tmp_path: Path) -> None:
+    """No server would take it, and the ledger would say that it is in production."""
+    there, here = Plant(tmp_path / "there"), Plant(tmp_path / "here")
+    other = tiny(tmp_path / "other", name="wine")
+    there.store.add(other)
+    entry = Promotion(model="toy", number=1, sha256=other.digest, created_at=there.clock.now)
+    there.ledger.create(entry)
+    there.ledger.close("toy", 1, Outcome(result="live", closed_at=there.clock.now))
+    with pytest.raises(UsageError, match="a package of wine"):
+        import_bundle(workspace(here.root), export_bundle(workspace(there.root)))
+    here.assert_settled(None)
+
+
+@pytest.mark.parametrize("damage", ["stream", "encrypted", "method"])
+def test_a_damaged_archive_is_refused(damage: str, tmp_path: Path) -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(INDEX, b"x" * 1000)
+    raw = bytearray(written.getvalue())
+    central = raw.index(b"PK\x01\x02")
+    if damage == "stream":
+        start = 30 + len(INDEX)
+        raw[start : start + 4] = b"\xff" * 4
+    elif damage == "encrypted":
+        raw[6] |= 1
+        raw[central + 8] |= 1
+    else:
+        raw[8] = raw[central + 10] = 99
+    with pytest.raises(UsageError, match="not a bundle"):
+        import_bundle(workspace(tmp_path), bytes(raw))
+
+
+def with_run(root: Path, package: ModelPackage) -> Workspace:
+    """Return a workspace with a verdict and a run of one Experiment, as a decision leaves them."""
+    found = workspace(root)
+    found.save_verdict(passed(package, None))
+    folder = new_run(found.experiments, "forest")
+    (folder / STATUS).write_text('{"metadata": {"name": "forest"}}')
+    (folder / TRIALS).write_text('{"items": []}')
+    return found
+
+
+def test_verdict_and_run_come_along_though_nothing_was_ever_promoted(toys: list[ModelPackage], tmp_path: Path) -> None:
+    """A first model that was refused has a report too."""
+    content = export_bundle(with_run(tmp_path / "there", toys[0]))
+    here = workspace(tmp_path / "here")
+    for _ in range(2):
+        import_bundle(here, content)
+    assert here.latest_verdict() == passed(toys[0], None)
+    assert len(runs(here.experiments, "forest")) == 1
+    assert here.trials(here.last_run()) == []
+
+
+@pytest.mark.skipif(not (ROOT / ".venv" / "bin" / "tunegate").exists(), reason="the script runs what `setup` made")
+def test_the_script_that_reports_takes_the_bundle_of_any_model(toys: list[ModelPackage], tmp_path: Path) -> None:
+    there = with_run(tmp_path / "there", toys[0])
+    document = yaml.safe_load((ROOT / "manifests" / "experiment.yaml").read_text())
+    (there.last_run() / STATUS).write_text(json.dumps(document))
+    (tmp_path / "toy.zip").write_bytes(export_bundle(there))
+    words = [str(ROOT / "scripts" / "deploy" / "report"), "toy.zip", "report.html"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "boston-forest: promote" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("forged", [b"{", b"[]", b'{"metadata": {}}', b'{"metadata": {"name": "../../evil"}}'])
+def test_evidence_that_makes_no_sense_is_refused_before_the_ledger_is_touched(
+    there: Plant, toys: list[ModelPackage], forged: bytes, tmp_path: Path
+) -> None:
+    with_run(there.root, toys[0])
+    content = changed(export_bundle(workspace(there.root)), "experiment.json", forged)
+    with pytest.raises(UsageError, match="not a bundle"):
+        import_bundle(workspace(tmp_path / "here"), content)
+    Plant(tmp_path / "here").assert_settled(None)
 
 
 def test_a_bundle_of_another_model_is_refused(content: bytes, tmp_path: Path) -> None:

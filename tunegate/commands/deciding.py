@@ -98,7 +98,9 @@ def promote(
     if on is options.Back.KATIB:
         from tunegate.awaiting import await_experiment
 
-        run = await_experiment(workspace, _named(experiment), wait=wait)
+        run = await_experiment(workspace, _named(experiment, package), wait=wait)
+    elif wait:
+        raise UsageError("--wait is for --on katib", hint="a local run is over when `tunegate tune` is")
     elif experiment:
         run = workspace.last_run(experiment)
     candidate = find_candidate(workspace, trial=trial, package=package, run=run)
@@ -113,7 +115,9 @@ def promote(
     return VERDICT_CODES[verdict.verdict] if code else ExitCode.DONE
 
 
-def _named(experiment: str | None) -> str:
+def _named(experiment: str | None, package: Path | None) -> str:
+    if package:
+        raise UsageError("--package and --on katib name two candidates", hint="leave one of them out")
     if not experiment:
         raise UsageError("--on katib needs --experiment", hint="`kubectl get experiments -A` shows their names")
     return experiment
@@ -163,10 +167,14 @@ def rollback(
     """
     workspace = options.workspace(data=data, model=model, state=state, store=store, ledger=ledger, url=url)
     promoter = workspace.promoter(url=workspace.settings.url, notify=say)
-    target = promoter.rollback_target(workspace.model, to=to)
     if dry_run:
+        target = promoter.rollback_target(workspace.model, to=to)
         say(f"would return to promotion {target.promotion.number}, package {target.promotion.sha256[:12]}")
+        if json:
+            emit(target.model_dump(mode="json"))
         return ExitCode.DONE
+    for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
+        say(sentence)
     before = workspace.champion()
     entry = promoter.rollback(workspace.model, to=to, reason=reason)
     workspace.save_rollback(before, entry)

@@ -51,7 +51,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide, but change noth
 
 def workspace(**flags: Any) -> Workspace:  # noqa: ANN401 - settings by name
     """Put settings and workspace together from a command's flags."""
-    return Workspace(settings(**flags))
+    found = Workspace(settings(**flags))
+    if flags.get("data"):  # a mistyped name is said first, whatever else is missing
+        _ = found.spec
+    return found
 
 
 def settings(**flags: Any) -> Settings:  # noqa: ANN401
