@@ -109,25 +109,28 @@ class Questions:
             f"{found.candidate:.4g}, the library's defaults {found.champion:.4g}; "
             f"P(better) {found.p_better:.3f}, at least {least:.2f} unless the mean is no worse"
         )
-        passed = found.p_better >= least or found.gain >= 0
-        return Check(name="default recipe", passed=passed, detail=detail)
+        return Check(name="default recipe", passed=self._no_worse(found), detail=detail)
+
+    def _no_worse(self, found: Comparison) -> bool:
+        """Whether a recipe may not be objected to; one against itself is better in no resample, and no worse either."""
+        return found.p_better >= self.policy.p_holdout or found.gain >= 0
 
     def _two_keys(self, mine: Floats, theirs: Floats, champion: ModelPackage) -> Iterator[Check]:
         self.recipe = self._cross_validate(champion.manifest)
         self.holdout = self._compare(theirs, mine)
         # Two recipes on the same new data say nothing of the data; the packages, each with its own, do.
         new_data = self.candidate.manifest.fingerprint != champion.manifest.fingerprint
-        yield self._key("key 1, recipes on fresh folds", self.recipe, decides=not new_data)
-        yield self._key("key 2, packages on the holdout", self.holdout, decides=new_data)
-
-    def _key(self, name: str, found: Comparison, *, decides: bool) -> Check:
-        """One key decides, the other may only object."""
-        least = self.policy.p_recipe if decides else self.policy.p_holdout
-        passed = found.p_better >= least or (not decides and found.gain >= 0)
-        detail = (
-            f"P(better) {found.p_better:.3f}, at least {least:.2f}; {found.candidate:.4g} against {found.champion:.4g}"
-        )
-        return Check(name=name, passed=passed, detail=detail, otherwise="keep")
+        deciding, veto = self.policy.p_recipe, self.policy.p_holdout
+        for name, found, least in (
+            ("key 1, recipes on fresh folds", self.recipe, veto if new_data else deciding),
+            ("key 2, packages on the holdout", self.holdout, deciding if new_data else veto),
+        ):
+            passed = found.p_better >= least or (new_data and found is self.recipe and self._no_worse(found))
+            detail = (
+                f"P(better) {found.p_better:.3f}, at least {least:.2f}; "
+                f"{found.candidate:.4g} against {found.champion:.4g}"
+            )
+            yield Check(name=name, passed=passed, detail=detail, otherwise="keep")
 
     def _strictly_lower(self, mine: Floats, theirs: Floats) -> Check:
         self.holdout = self._compare(theirs, mine)
