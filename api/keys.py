@@ -29,26 +29,24 @@ class ApiKey:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or refuse."""
-        app = self.app
-        if self.file and scope["type"] == "http" and scope["path"] not in OPEN and (no := self._refusal(scope)):
-            app = no.response()
-        await app(scope, receive, send)
+        closed = scope["type"] == "http" and scope["path"] not in OPEN
+        no = self._refusal(self.file, scope) if self.file and closed else None
+        await (no.response() if no else self.app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Problem | None:
-        key = self._key()
+    def _refusal(self, file: Path, scope: Scope) -> Problem | None:
+        key = self._key(file)
         if not key:  # closed, not open, when the Secret is not there
             return Problem(UNAVAILABLE, "No API key is set", "the server's key file cannot be read, or is empty")
         if hmac.compare_digest(_given(Headers(scope=scope)), key):
             return None
         return Problem(UNAUTHORIZED, "An API key is needed", f"send it as {HEADER}, or as a bearer token")
 
-    def _key(self) -> bytes:
-        assert self.file  # noqa: S101 - asked for only then
+    def _key(self, file: Path) -> bytes:
         try:
-            status = self.file.stat()
+            status = file.stat()
             seen = (status.st_mtime_ns, status.st_ino)
             if self._read is None or self._read[0] != seen:
-                self._read = seen, self.file.read_bytes().strip()
+                self._read = seen, file.read_bytes().strip()
         except OSError:
             return b""
         return self._read[1]
