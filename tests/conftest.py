@@ -2,8 +2,11 @@
 
 import os
 import signal
+import ssl
+from collections.abc import Iterator
 
 import pytest
+from support.kubectl import port_forward
 
 # In the background, or under nohup, these are ignored, and so they would be by every program that the tests signal.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -18,3 +21,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("cluster"):
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A real Model Registry's address."""
+    with port_forward("service/model-registry-service", 8080, namespace="kubeflow") as url:
+        yield url
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry's client without pauses, and the system's certificates, which nobody needs here, read once."""
+    from registry.kubeflow import session
+
+    context = ssl.create_default_context()
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
+    monkeypatch.setattr(session, "PAUSES", (0, 0))

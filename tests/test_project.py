@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from support.cli import environment
-from support.clusters import kubectl, namespace
+from support.clusters import namespace
+from support.kubectl import kubectl
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
@@ -117,4 +118,4 @@ def test_the_committed_deploy_details_are_valid() -> None:
 def test_the_experiment_is_accepted_by_the_cluster() -> None:
     text = (ROOT / "manifests" / "experiment.yaml").read_text()
     with namespace() as name:
-        kubectl("create", "--dry-run=server", "-f", "-", text=text.replace("tunegate-search", name))
+        kubectl("create", "--dry-run=server", "-f", "-", stdin=text.replace("tunegate-search", name))

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 from contract.ledger import Connect, LedgerContract
-from support.kubectl import port_forward
 from support.proxy import Proxy, running
 
 pytest.importorskip("mr_openapi")
@@ -22,12 +21,6 @@ class V1(Proxy):
         if "/v1/" not in path:
             return 404, b'{"code":"","message":"not found"}'
         return path.replace("/v1/", "/v1alpha3/", 1)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with port_forward("service/model-registry-service", 8080, namespace="kubeflow") as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from support.cli import running, tunegate
-from support.clusters import FAIL, kubectl, namespace, tiny, wired, write
+from support.clusters import FAIL, namespace, tiny, wired, write
 from support.experiments import eventually, parse
+from support.kubectl import kubectl
 
 from katib.cluster import KatibCluster
 from katib.errors import Refused
@@ -72,7 +73,7 @@ def test_an_experiment_is_created_followed_and_kept_and_the_same_command_again_f
 
 def test_another_experiment_of_the_same_name_is_an_error_that_names_the_field(room: str, tmp_path: Path) -> None:
     document = tiny(parallelTrialCount=1)
-    kubectl("create", "-n", room, "-f", "-", text=json.dumps(document))
+    kubectl("create", "-n", room, "-f", "-", stdin=json.dumps(document))
     document["spec"]["maxTrialCount"] = 2
     done = tunegate(*tune(write(document, tmp_path), room, tmp_path / "state"))
     assert done.returncode == 2
@@ -159,7 +160,7 @@ def test_an_image_that_is_not_there_is_named_by_the_doctor_and_a_time_limit_ends
 def test_a_wrong_primary_container_name_is_told_by_the_doctor(room: str) -> None:
     document = tiny()
     document["spec"]["trialTemplate"]["primaryContainerName"] = "other"  # lint would not let it through
-    kubectl("create", "-n", room, "-f", "-", text=json.dumps(document))
+    kubectl("create", "-n", room, "-f", "-", stdin=json.dumps(document))
     found = eventually(lambda: [c for c in doctor(room)[1] if c["name"] == "wrong primaryContainerName"], seconds=120)
     assert "other" in found[0]["seen"]
     assert "spec.trialTemplate.primaryContainerName" in found[0]["mend"]

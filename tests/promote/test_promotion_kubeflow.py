@@ -7,7 +7,6 @@ As a program, `python test_promotion_kubeflow.py ROOT URL ENVIRONMENT [STEP]`, i
 import json
 import random
 import signal
-import ssl
 import subprocess
 import sys
 import threading
@@ -19,17 +18,16 @@ from pathlib import Path
 import pytest
 from support.crashes import environment
 from support.faults import kill, stopping
-from support.kubectl import port_forward
 from support.promotions import Plant, passed
 from support.proxy import Proxy, running
 
 pytest.importorskip("mr_openapi")
 from promote import PromoteError
 from registry import Conflict, InFlight, RegistryError, Unreachable
-from registry.kubeflow import Client, KubeflowLedger, Timeouts, session
+from registry.kubeflow import Client, KubeflowLedger, Timeouts
 from registry.package import ModelPackage, load_package
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("quick")]
 LEASE_OVER = 601
 PROMOTERS = 8
 KINDS = ("opening", "closing", "showing")  # the writes of a promotion whose objects exist
@@ -57,20 +55,6 @@ class RegistryPlant(Plant):
     def champion_of(self, *packages: ModelPackage) -> ModelPackage:
         """Return the one of these that is in production."""
         return next(package for package in packages if package.digest == self.production())
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with port_forward("service/model-registry-service", 8080, namespace="kubeflow") as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses, and the system's certificates, which nobody needs here, read once."""
-    context = ssl.create_default_context()
-    monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
-    monkeypatch.setattr(session, "PAUSES", (0, 0))
 
 
 def served(root: Path, url: str, package: ModelPackage) -> RegistryPlant:

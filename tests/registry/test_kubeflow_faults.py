@@ -1,7 +1,6 @@
 """The Kubeflow adapter on a real Model Registry: lost and late answers, names that are taken and listed nowhere."""
 
 import json
-import ssl
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
-from support.kubectl import port_forward
 from support.ledgers import outcome, promotion
 from support.proxy import Proxy, running
 
 pytest.importorskip("mr_openapi")
 from registry import Conflict, Entry, InFlight, LedgerError, Promotion, Unreachable, champion
-from registry.kubeflow import Client, KubeflowLedger, Timeouts, ledger, session
+from registry.kubeflow import Client, KubeflowLedger, Timeouts, ledger
 from registry.kubeflow.records import ATTEMPTS, Record
 
 pytestmark = pytest.mark.cluster
@@ -28,18 +26,8 @@ TAKEN = 409, b'{"code":"","message":"AlreadyExists"}'
 A, B = "a" * 64, "b" * 64
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with port_forward("service/model-registry-service", 8080, namespace="kubeflow") as url:
-        yield url
-
-
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses, and the system's certificates, which nobody needs here, read once."""
-    context = ssl.create_default_context()
-    monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
-    monkeypatch.setattr(session, "PAUSES", (0, 0))
+def _quick(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "POLL", 0)
 
 

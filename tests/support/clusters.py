@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from urllib.parse import urlparse
 import yaml
 
 from support.experiments import build
+from support.kubectl import kubectl
 
 IMAGE = os.environ.get("TUNEGATE_TEST_IMAGE", "localhost/tunegate-trainer:0.1.0")
 PREFIX = os.environ.get("TUNEGATE_TEST_NAMESPACES", "tunegate-test")
@@ -22,13 +22,6 @@ INJECTION = "katib.kubeflow.org/metrics-collector-injection=enabled"
 # A trial lasts a little: Katib's collector misses the end of one that is over before it looks.
 PRINT = """python -c 'import time; time.sleep(2); print("mse=${trialParameters.x}")'"""
 FAIL = """python -c 'import time; time.sleep(1); print("${trialParameters.x}"); raise SystemExit(3)'"""
-
-
-def kubectl(*words: str, text: str | None = None, check: bool = True) -> str:
-    """Run kubectl and return what it printed."""
-    done = subprocess.run(["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0 or not check, done.stderr
-    return done.stdout
 
 
 @contextmanager

@@ -6,7 +6,6 @@ It knows nothing of which cluster that is. `TUNEGATE_TEST_VOLUMES` names a folde
 import json
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 
 from support.kubectl import get, kubectl
+from support.servers import await_true
 
 ROOT = Path(__file__).parent.parent.parent
 VOLUMES = os.environ.get("TUNEGATE_TEST_VOLUMES", "/var/lib/tunegate-tests")
@@ -27,13 +27,8 @@ Object = dict[str, Any]
 
 
 def await_that(condition: Callable[[], Any], what: str, *, timeout: float = PATIENCE) -> Any:  # noqa: ANN401
-    """Return the condition's first true value; fail when there is none in time."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.25)  # between two looks at the condition
-    raise AssertionError(f"not within {timeout:g} s: {what}")
+    """Return the condition's first true value, with a cluster's patience."""
+    return await_true(condition, what, timeout=timeout, pause=0.25)
 
 
 def condition(item: Object) -> str:

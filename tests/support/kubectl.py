@@ -10,12 +10,12 @@ from typing import Any
 TIMEOUT = 120
 
 
-def kubectl(*words: str, stdin: str | None = None, timeout: float = TIMEOUT) -> str:
-    """Run kubectl; returns its stdout, fails with its stderr."""
+def kubectl(*words: str, stdin: str | None = None, check: bool = True, timeout: float = TIMEOUT) -> str:
+    """Run kubectl; returns its stdout, fails with its stderr unless told not to check."""
     done = subprocess.run(
         ["kubectl", *words], input=stdin, capture_output=True, text=True, timeout=timeout, check=False
     )
-    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+    assert done.returncode == 0 or not check, f"kubectl {' '.join(words)}: {done.stderr}"
     return done.stdout
 
 

@@ -25,13 +25,13 @@ TESTS = Path(__file__).parents[1]
 PATIENCE = 20.0
 
 
-def await_true(condition: Callable[[], Any], what: str) -> Any:  # noqa: ANN401 - what the condition gave
+def await_true(condition: Callable[[], Any], what: str, *, timeout: float = PATIENCE, pause: float = 0.01) -> Any:  # noqa: ANN401 - what the condition gave
     """Look again and again until the condition holds."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.01)  # between two looks at the condition
+        time.sleep(pause)  # between two looks at the condition
     raise AssertionError(f"waited in vain: {what}")
 
 
