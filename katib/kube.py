@@ -162,10 +162,10 @@ def connect(context: str = "") -> Kube:
     paths = places.split(os.pathsep)
     try:
         if context or any(Path(path).expanduser().is_file() for path in paths if path):
-            return Kube(config.new_client_from_config(config_file=places, context=context or None))  # type: ignore[no-untyped-call]
+            return Kube(config.new_client_from_config(config_file=places, context=context or None))
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             settings = client.Configuration()
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+            config.load_incluster_config(client_configuration=settings)
             return Kube(client.ApiClient(settings))
     except (config.ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError) as error:
         where = f"context {context}" if context else ", ".join(paths)

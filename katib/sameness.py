@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+WIDTH = 80  # of a value in a message
 TEMPLATE = "trialSpec"  # Katib keeps it as it is written
 NEVER_DEFAULTED = frozenset(
     [
@@ -49,4 +50,4 @@ def _shown(value: object) -> str:
     if value is None:
         return "nothing"
     text = f"{len(value)} entries" if isinstance(value, list) else str(value)
-    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004 - a line's worth
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"

@@ -52,8 +52,7 @@ class KubeflowLedger:
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
         check_next(promotion, self.history(promotion.model))  # the server's own refusal decides between writers
-        version = self._run(lambda objects: objects.ensure_version(promotion))
-        service = self._run(lambda objects: objects.ensure_service(promotion.model, version))
+        version, service = self._run(lambda objects: objects.ensure(promotion))
         self._write(service, Record.opening(promotion, version))
         written = _find(self.history(promotion.model), promotion.number)
         if written is None or written.promotion != promotion:
@@ -96,18 +95,22 @@ class KubeflowLedger:
             Conflict: when it exists.
             LedgerError: when all its names are given up.
         """
-        for name in record.names():
-            try:
-                self._run(lambda objects, name=name: objects.write(service, name, record))  # type: ignore[misc]
-            except Conflict:
-                if self._appears(service, name):
-                    raise
-            else:
-                return
+        if any(self._written(service, name, record) for name in record.names()):
+            return
         raise LedgerError(
             f"the registry neither takes nor lists {record.name}, by this name or any in its place",
             hint="look at its log and its database",
         )
+
+    def _written(self, service: str, name: str, record: Record) -> bool:
+        """Create a record under a name; False when that is given up."""
+        try:
+            self._run(lambda objects: objects.write(service, name, record))
+        except Conflict:
+            if self._appears(service, name):
+                raise
+            return False
+        return True
 
     def _appears(self, service: str, name: str) -> bool:
         """Whether a name that is taken is listed, at once or before its writer must have given up."""

@@ -49,6 +49,11 @@ class Objects:
         found = await _absent(self.api.find_inference_service(name=model, parent_resource_id=_id(environment)))
         return _id(found) if found else None
 
+    async def ensure(self, promotion: Promotion) -> tuple[str, str]:
+        """Return the ids of the package's ModelVersion and of the model's InferenceService."""
+        version = await self.ensure_version(promotion)
+        return version, await self.ensure_service(promotion.model, version)
+
     async def ensure_service(self, name: str, version: str) -> str:
         """Return the InferenceService's id; one that is made here serves nothing yet."""
         environment = await _ensure(
