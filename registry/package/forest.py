@@ -1,10 +1,10 @@
-"""The flat forest: decision trees as plain arrays, checked once, then walked with numpy.
+"""The flat forest: decision trees as plain arrays, checked once, then walked by a kernel (see `kernel`).
 
 It predicts bit for bit what scikit-learn predicts. scikit-learn casts the input to float32 and tests `x32 <= t64`;
 rounding every threshold *down* to float32 keeps each decision. Leaves stay float64 and are added in tree order, as
 scikit-learn adds them. A missing value follows the node's own direction.
 
-A leaf points at itself, so a walk needs no mask: after `depth` steps every row rests on its leaf.
+A leaf points at itself: a walk rests on it once it is there, whatever else goes on.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import PackageError
+from registry.package.kernel import Walk, make_walk
 
 ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "start": (np.int32, 1),
@@ -25,7 +26,7 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "missing_left": (np.bool_, 1),
     "value": (np.float64, 2),
 }
-CELLS_AT_ONCE = 1 << 20
+FLOAT32_SIZE = 4
 MAX_DEPTH = 10_000  # a forged chain of a million nodes would be walked for minutes
 
 
@@ -62,11 +63,14 @@ class FlatForest:
     value: NDArray[np.float64]
     n_features: int
     depth: int = field(init=False)
+    _walk: Walk = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_arrays()
         leaf = self._check_nodes()
         object.__setattr__(self, "depth", self._measure_depth(leaf))
+        walk = make_walk(self.arrays(), n_features=self.n_features, depth=self.depth)
+        object.__setattr__(self, "_walk", walk)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], *, n_features: int) -> Self:
@@ -103,21 +107,23 @@ class FlatForest:
         """
         if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004 - a matrix
             raise ValueError(f"expected float32 (n, {self.n_features}), got {x.dtype} {x.shape}")
-        step = max(1, CELLS_AT_ONCE // self.n_trees)
-        parts = [self._sums(x[i : i + step]) for i in range(0, len(x), step)]
-        return np.concatenate(parts) if parts else np.empty((0, self.value.shape[1]))
+        return self._walk.sums(x)
 
-    def _sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        node = np.repeat(self.start[None, :-1], len(x), axis=0)
-        row = np.arange(len(x))[:, None]
-        for _ in range(self.depth):
-            seen = x[row, self.feature[node]]
-            go_left = np.where(np.isnan(seen), self.missing_left[node], seen <= self.threshold[node])
-            node = np.where(go_left, self.left[node], self.right[node])
-        # accumulate adds strictly in order; np.sum would add pairwise and differ in the last bit. The 0.0 in front is
-        # scikit-learn's starting value.
-        total: NDArray[np.float64] = 0.0 + np.add.accumulate(self.value[node], axis=1)[:, -1]
-        return total
+    def sums_row(self, row: bytes) -> tuple[float, ...]:
+        """Add up the leaves that one row reaches; the shortest way from a request to its sums.
+
+        Args:
+            row: n_features packed native float32, as `struct.pack(f"{n_features}f", ...)` makes them.
+
+        Returns:
+            n_outputs sums.
+
+        Raises:
+            ValueError: when `row` has another length, or is not bytes.
+        """
+        if not isinstance(row, bytes) or len(row) != FLOAT32_SIZE * self.n_features:
+            raise ValueError(f"expected the bytes of {self.n_features} float32, got {row!r:.60}")
+        return self._walk.sums_row(row)
 
     def _check_arrays(self) -> None:
         for name, (dtype, ndim) in ARRAYS.items():

@@ -7,6 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from numpy.typing import NDArray
+from support.kernels import walks
 
 from registry import PackageError
 from registry.package import FlatForest
@@ -88,6 +89,9 @@ def walk(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray[np.
 def assert_every_walk_ends_on_a_leaf(forest: FlatForest) -> None:
     sums = forest.sums(ROWS)
     assert np.isfinite(sums).all()
+    for kernel in walks(forest):
+        assert np.array_equal(kernel.sums(ROWS), sums)
+        assert np.array_equal([kernel.sums_row(row.tobytes()) for row in ROWS], sums)
     for row, total in zip(ROWS, sums, strict=True):
         expected = np.zeros_like(total)
         for tree in range(forest.n_trees):

@@ -1,4 +1,7 @@
+import struct
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -7,10 +10,22 @@ from numpy.typing import NDArray
 from support.packages import forest, node_arrays
 
 from registry import PackageError
-from registry.package import FlatForest
+from registry.package import FlatForest, kernel, walk
 from registry.package import forest as module
 
 Arrays = dict[str, NDArray[Any]]
+
+
+@pytest.fixture(params=["c", "numpy"])
+def _each_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build forests for this kernel."""
+    if request.param == "numpy":
+        monkeypatch.setattr(kernel, "_library", None)
+    elif kernel.KERNEL == "numpy":
+        pytest.skip("the C kernel was not built")
+
+
+each_kernel = pytest.mark.usefixtures("_each_kernel")
 
 
 def rows(*values: list[float]) -> NDArray[np.float32]:
@@ -33,24 +48,46 @@ def leaves(values: list[float]) -> FlatForest:
     )
 
 
+def stumps(n: int, rng: np.random.Generator) -> FlatForest:
+    """Trees of one decision each."""
+    root = np.arange(0, 3 * n, 3, dtype=np.int32)
+    left, right = (np.arange(3 * n, dtype=np.int32) for _ in range(2))
+    left[root], right[root] = root + 1, root + 2
+    return FlatForest(
+        start=np.append(root, 3 * n).astype(np.int32),
+        feature=np.zeros(3 * n, dtype=np.int32),
+        threshold=rng.normal(size=3 * n).astype(np.float32),
+        left=left,
+        right=right,
+        missing_left=np.zeros(3 * n, dtype=np.bool_),
+        value=rng.normal(size=(3 * n, 1)),
+        n_features=1,
+    )
+
+
+@each_kernel
 def test_each_row_adds_the_leaves_it_reaches() -> None:
     x = rows([6, 0, 1, 0], [7, 0, 1, 0], [6, 0, 0, 1], [7, 1, 0, 1])
     assert forest().sums(x).tolist() == [[10 + 12], [20 + 12], [10 + 14], [20 + 30]]
 
 
+@each_kernel
 def test_a_value_on_the_threshold_goes_left_and_the_next_float_right() -> None:
     above = np.nextafter(np.float32(6.5), np.float32(7))
     assert forest().sums(rows([6.5, 0, 1, 0], [above, 0, 1, 0])).tolist() == [[22], [32]]
 
 
+@each_kernel
 def test_a_missing_value_follows_its_nodes_direction() -> None:
     assert forest().sums(rows([np.nan, 0, 1, 0], [6, np.nan, 0, 1])).tolist() == [[10 + 12], [10 + 30]]
 
 
+@each_kernel
 def test_infinities_fall_to_their_side() -> None:
     assert forest().sums(rows([-np.inf, 0, 1, 0], [np.inf, 0, 1, 0])).tolist() == [[22], [32]]
 
 
+@each_kernel
 def test_an_infinite_threshold_sends_only_missing_values_right() -> None:
     arrays = node_arrays()
     arrays["threshold"][0], arrays["missing_left"][0] = np.inf, False
@@ -58,6 +95,7 @@ def test_an_infinite_threshold_sends_only_missing_values_right() -> None:
     assert FlatForest.from_arrays(arrays, n_features=4).sums(x).tolist() == [[22], [32]]
 
 
+@each_kernel
 def test_leaves_are_added_in_tree_order() -> None:
     values = np.random.default_rng(0).normal(size=1000).tolist()
     expected = 0.0
@@ -67,22 +105,106 @@ def test_leaves_are_added_in_tree_order() -> None:
     assert float(np.sum(values)) != expected, "the values no longer tell the two orders apart"
 
 
+@each_kernel
 def test_negative_zeros_add_up_to_zero_as_in_scikit_learn() -> None:
     assert not np.signbit(leaves([-0.0, -0.0]).sums(rows([0]))).any()
 
 
+@each_kernel
 def test_large_batches_are_cut_and_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
     x = rows(*([float(i), 0, i % 2, 1] for i in range(11)))
     at_once = forest().sums(x)
-    monkeypatch.setattr(module, "CELLS_AT_ONCE", 6)
+    monkeypatch.setattr(walk, "CELLS_AT_ONCE", 6)
     assert np.array_equal(forest().sums(x), at_once)
 
 
+@each_kernel
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 16, 17])
+def test_any_number_of_rows_and_of_trees_is_summed(n: int) -> None:
+    values = [float(2**i) for i in range(n)]
+    assert leaves(values).sums(np.zeros((n, 1), dtype=np.float32)).tolist() == [[2.0**n - 1]] * n
+
+
+@each_kernel
+@pytest.mark.parametrize(("width", "n"), [(20_000, 20), (1_000, 300), (4, 40_000)])
+def test_wide_rows_and_many_are_summed_block_by_block(width: int, n: int) -> None:
+    x = np.zeros((n, width), dtype=np.float32)
+    x[:, 0], x[:, 3], x[:, 1] = np.arange(n) % 13, np.arange(n) % 3, np.arange(n) % 2
+    wide = FlatForest.from_arrays(node_arrays(), n_features=width)
+    expected = np.where(x[:, 0] <= 6.5, 10, 20) + np.where(x[:, 3] <= 0.5, 12, np.where(x[:, 1] <= 0.5, 14, 30))
+    assert np.array_equal(wide.sums(x)[:, 0], expected)
+
+
+@each_kernel
+def test_rows_that_lie_otherwise_in_memory_are_summed_as_they_are_seen() -> None:
+    x = rows(*([float(i), i % 2, i % 3 == 0, i % 2] for i in range(20)))
+    wide = np.zeros((40, 6), dtype=np.float32)
+    wide[::2, 1:5] = x
+    shifted = np.frombuffer(b"-" + x.tobytes(), dtype=np.uint8)[1:].view(np.float32).reshape(x.shape)
+    expected = forest().sums(x)
+    assert len(np.unique(expected)) > 2
+    assert not shifted.flags.aligned
+    for same in (np.asfortranarray(x), wide[::2, 1:5], x[::-1].copy()[::-1], shifted, x.view(np.matrix)):
+        assert np.array_equal(forest().sums(same), expected)
+
+
+@each_kernel
+@pytest.mark.parametrize("row", [[6, 0, 1, 0], [7, 1, 0, 1], [np.nan, np.nan, np.nan, np.nan], [np.inf, -np.inf, 0, 1]])
+def test_a_packed_row_has_the_sums_of_its_matrix(row: list[float]) -> None:
+    assert [forest().sums_row(struct.pack("4f", *row))] == [tuple(s) for s in forest().sums(rows(row)).tolist()]
+
+
+@each_kernel
+@pytest.mark.parametrize("row", [b"", bytes(12), bytes(15), bytes(17), bytes(20)])
+def test_a_packed_row_of_another_length_is_refused(row: bytes) -> None:
+    with pytest.raises(ValueError, match="expected the bytes of 4 float32"):
+        forest().sums_row(row)
+
+
+@each_kernel
+@pytest.mark.parametrize("row", [None, "0" * 16, 16, [0.0] * 16, bytearray(16), np.zeros(16, dtype=np.uint8)])
+def test_a_row_that_is_not_bytes_is_refused(row: Any) -> None:  # noqa: ANN401 - anything
+    with pytest.raises(ValueError, match="expected the bytes of 4 float32"):
+        forest().sums_row(row)
+
+
+@each_kernel
+def test_arrays_that_change_after_the_check_change_nothing() -> None:
+    arrays = node_arrays()
+    trees = FlatForest.from_arrays(arrays, n_features=4)
+    for name in ("feature", "left", "right"):
+        arrays[name][:] = 2**31 - 1
+    arrays["start"][:], arrays["value"][:] = 2**30, np.nan
+    assert trees.sums(rows([6, 0, 1, 0])).tolist() == [list(trees.sums_row(struct.pack("4f", 6, 0, 1, 0)))] == [[22]]
+
+
+@each_kernel
+def test_threads_that_share_a_forest_get_their_own_sums() -> None:
+    rng = np.random.default_rng(0)
+    trees, start = stumps(40, rng), threading.Barrier(8)
+    parts = rng.normal(size=(8, 500, 1)).astype(np.float32)
+    expected = [trees.sums(part) for part in parts]
+
+    def ask(number: int) -> bool:
+        start.wait()
+        one_by_one = [trees.sums_row(row.tobytes()) for row in parts[number]]
+        again = [trees.sums(parts[number]) for _ in range(20)]
+        return expected[number].tolist() == list(map(list, one_by_one)) and all(
+            np.array_equal(sums, expected[number]) for sums in again
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(8)))
+    assert len({sums.tobytes() for sums in expected}) == 8
+
+
+@each_kernel
 def test_no_rows_give_no_sums() -> None:
     assert forest().sums(np.empty((0, 4), dtype=np.float32)).shape == (0, 1)
 
 
 @pytest.mark.parametrize("x", [np.zeros((1, 4)), rows([0, 0, 0]), np.zeros(4, dtype=np.float32)])
+@each_kernel
 def test_an_input_of_another_type_or_shape_is_refused(x: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match=r"expected float32 \(n, 4\)"):
         forest().sums(x)
