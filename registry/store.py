@@ -1,8 +1,10 @@
 """The model store: one volume that trials write, promotion writes, and servers read.
 
 trials/<trial>/          a trial's package, put there by the trial itself
-models/<sha256>/         promoted packages, under their own digest, never changed
+models/<sha256>/         promoted packages and candidates in shadow mode, under their own digest, never changed
 pointers/<model>.json    what a server of <model> follows: {"model", "number", "sha256"}
+pointers/<model>.shadow.json   which candidate answers silently beside it; see `shadow`
+pointers/<model>.history.json  the ledger as of the last outcome, for people who look at the server; see `history`
 """
 
 import shutil
@@ -14,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from registry.errors import PackageError, StoreError
 from registry.files import publish_folder, sync, write_atomic, writing
+from registry.history import History
 from registry.package import ModelPackage, load_package
 from registry.package.manifest import Sha256
-from registry.package.package import FILES
+from registry.shadow import Shadow
 
 
 class Pointer(BaseModel):
@@ -98,10 +101,69 @@ class ModelStore:
         Raises:
             StoreError: when the volume is read-only.
         """
-        path = self.pointer_path(model)
-        with writing(path), suppress(FileNotFoundError):
-            path.unlink()
-            sync(path.parent)
+        _remove(self.pointer_path(model))
+
+    def shadow_path(self, model: str) -> Path:
+        """Return the file that tells servers of `model` which candidate to ask silently."""
+        return self.root / "pointers" / f"{model}.shadow.json"
+
+    def shadow(self, model: str) -> Shadow | None:
+        """Read which candidate answers silently; None where none does.
+
+        Raises:
+            StoreError: when the file is damaged or cannot be read.
+        """
+        path = self.shadow_path(model)
+        try:
+            return Shadow.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise StoreError(
+                f"{path}: not readable", hint="set the shadow again, or `tunegate shadow --stop`"
+            ) from error
+
+    def set_shadow(self, shadow: Shadow) -> None:
+        """Let servers ask this package silently, in one step; it is to lie under its digest already, see `add`.
+
+        Raises:
+            StoreError: when the volume is full or read-only.
+        """
+        write_atomic(self.shadow_path(shadow.model), shadow.model_dump_json().encode())
+
+    def clear_shadow(self, model: str) -> None:
+        """Let no candidate answer silently any more.
+
+        Raises:
+            StoreError: when the volume is read-only.
+        """
+        _remove(self.shadow_path(model))
+
+    def history_path(self, model: str) -> Path:
+        """Return the file that tells servers of `model`'s promotions."""
+        return self.root / "pointers" / f"{model}.history.json"
+
+    def history(self, model: str) -> History | None:
+        """Read the projected history; None when none was ever written.
+
+        Raises:
+            StoreError: when the file is damaged, of another format, or cannot be read.
+        """
+        path = self.history_path(model)
+        try:
+            return History.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise StoreError(f"{path}: not a readable history", hint="run `tunegate repair`") from error
+
+    def write_history(self, history: History) -> None:
+        """Replace the projected history, in one step.
+
+        Raises:
+            StoreError: when the volume is full or read-only.
+        """
+        write_atomic(self.history_path(history.model), history.model_dump_json(indent=1).encode())
 
     def prune_trials(self, keep: Iterable[str]) -> list[str]:
         """Delete the packages of all trials but these; return the names of the deleted ones.
@@ -116,6 +178,12 @@ class ModelStore:
         return sorted(path.name for path in gone if not path.exists())
 
 
+def _remove(path: Path) -> None:
+    with writing(path), suppress(FileNotFoundError):
+        path.unlink()
+        sync(path.parent)
+
+
 def _intact(path: Path, digest: str) -> bool:
     try:
         load_package(path, digest=digest)
@@ -125,6 +193,6 @@ def _intact(path: Path, digest: str) -> bool:
 
 
 def _copy(package: ModelPackage, folder: Path) -> None:
-    for name in FILES:
+    for name in package.files:
         shutil.copyfile(package.path / name, folder / name)
     load_package(folder, digest=package.digest)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from registry.errors import RegistryError
 from trainer.dataset import load_dataset
-from trainer.errors import TrainerError
+from trainer.errors import ParameterError, TrainerError
 from trainer.hyperparameters import LEARNERS
+from trainer.onnx import require_onnx
 from trainer.recipe import Recipe
 from trainer.spec import builtin_names
 from trainer.trial import cross_validate, metric_lines, write_trial
@@ -36,6 +37,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.onnx:
+        if not arguments.output:
+            raise ParameterError("--onnx: there is no package to put it into", hint="add --output")
+        require_onnx()  # before minutes of fitting
     flags = {name for learner in LEARNERS.values() for name in learner.model_fields}
     values = {name: value for name, value in vars(arguments).items() if name in flags and value is not None}
     dataset = load_dataset(arguments.data, include=tuple(arguments.include))
@@ -45,7 +50,13 @@ def _run(arguments: argparse.Namespace) -> None:
     lines = list(metric_lines(scores))
     if arguments.output:
         digest = write_trial(
-            arguments.output, recipe, dataset, scores[0], fold_seed=arguments.fold_seed, n_jobs=arguments.n_jobs
+            arguments.output,
+            recipe,
+            dataset,
+            scores[0],
+            fold_seed=arguments.fold_seed,
+            n_jobs=arguments.n_jobs,
+            onnx=arguments.onnx,
         )
         print(f"model package {digest[:12]} written to {arguments.output}", file=sys.stderr)
     print("\n".join(lines), flush=True)
@@ -68,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", choices=list(LEARNERS), default="random_forest", help="default: random_forest")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the model package here")
+    parser.add_argument(
+        "--onnx", action="store_true", help="put a copy for other servers into the package: model.onnx (extra: onnx)"
+    )
     parser.add_argument("--seed", type=_integer(0, 2**32 - 1), default=0, help="of the model; default: 0")
     parser.add_argument("--folds", type=_integer(2, 20), default=5, help="of the cross-validation; default: 5")
     parser.add_argument("--fold-seed", type=_integer(0, 999), default=0, help="of the folds, 0 to 999; default: 0")

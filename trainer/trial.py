@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -12,11 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package import HIGHER_IS_BETTER, METRICS, CrossValidation, Draft, Provenance, row_losses, write_package
+from registry.package import (
+    HIGHER_IS_BETTER,
+    METRICS,
+    CrossValidation,
+    Draft,
+    Provenance,
+    row_losses,
+    write_package,
+)
 from trainer.card import card
 from trainer.dataset import Dataset
 from trainer.errors import TrainerError
 from trainer.export import flatten
+from trainer.onnx import export_onnx, largest_error, require_onnx
+from trainer.out_of_fold import OutOfFold, interval, residuals
 from trainer.recipe import Recipe
 
 GOLDEN_ROWS = 8
@@ -24,10 +34,11 @@ GOLDEN_ROWS = 8
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric over the folds of a cross-validation: each fold's mean over its rows."""
+    """A metric over the folds of a cross-validation: each fold's mean over its rows, and what it was computed from."""
 
     metric: str
     folds: tuple[float, ...]
+    out_of_fold: OutOfFold | None = field(default=None, compare=False, repr=False)
 
     @property
     def mean(self) -> float:
@@ -46,9 +57,13 @@ def cross_validate(recipe: Recipe, dataset: Dataset, *, folds: int, seed: int, n
     splits = recipe.folds(part.y, n=folds, seed=seed)
     predicted = [recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs) for fold in splits]
     names = [spec.metric, *(name for name in METRICS[spec.task] if name != spec.metric)]
+    tests = [test for _, test in splits]
+    found = _out_of_fold(tests, predicted)
     return [
         Score(
-            name, tuple(_rate(spec.task, name, part.y[test], p) for (_, test), p in zip(splits, predicted, strict=True))
+            name,
+            tuple(_rate(spec.task, name, part.y[test], p) for test, p in zip(tests, predicted, strict=True)),
+            out_of_fold=found,
         )
         for name in names
     ]
@@ -66,24 +81,51 @@ def metric_lines(scores: list[Score]) -> Iterator[str]:
         yield f"{score.metric}={np.format_float_positional(score.mean, trim='0')}"
 
 
-def write_trial(
-    target: Path, recipe: Recipe, dataset: Dataset, score: Score, *, fold_seed: int, n_jobs: int = 1
+def write_trial(  # noqa: PLR0913 - a trial's options
+    target: Path, recipe: Recipe, dataset: Dataset, score: Score, *, fold_seed: int, n_jobs: int = 1, onnx: bool = False
 ) -> str:
     """Fit on the whole training part, write the model package to `target`, return its digest.
 
+    Args:
+        score: of the cross-validation; its predictions give the package's residuals and interval.
+        onnx: whether to add a copy for other servers; its error goes onto the card.
+
     Raises:
+        TrainerError: when `onnx` is asked for and its libraries are not installed.
         StoreError: when the volume is full or read-only.
     """
-    part = dataset.training
+    part, seen = dataset.training, score.out_of_fold
     x = dataset.matrix(part)
+    libraries = require_onnx() if onnx else {}
     forest, output = flatten(recipe.fit(x, part.y, n_jobs=n_jobs), n_features=x.shape[1])
-    manifest = {
-        **_about(recipe, dataset),
-        "output": output,
-        "cross_validation": CrossValidation(metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed),
-    }
-    draft = Draft(manifest, forest, part.rows, _golden_rows(dataset), card(manifest, dataset))
+    copy = export_onnx(forest, output, columns=dataset.columns, classes=dataset.classes) if onnx else None
+    error = largest_error(copy, forest, output) if copy else None
+    manifest = {**_about(recipe, dataset, libraries), "output": output, **_scored(score, dataset, fold_seed)}
+    draft = Draft(
+        manifest,
+        forest,
+        part.rows,
+        _golden_rows(dataset),
+        card(manifest, dataset, onnx_error=error),
+        residuals=residuals(seen, part.y, part.rows, task=recipe.task) if seen else None,
+        onnx=copy,
+    )
     return write_package(target, draft)
+
+
+def _out_of_fold(tests: list[NDArray[np.int64]], predicted: list[NDArray[np.float64]]) -> OutOfFold:
+    """Put what each fold's model predicted back into the order of the training part."""
+    order = np.argsort(np.concatenate(tests))
+    fold = np.repeat(np.arange(len(tests)), [len(test) for test in tests])
+    return OutOfFold(np.concatenate(predicted)[order], fold[order])
+
+
+def _scored(score: Score, dataset: Dataset, fold_seed: int) -> dict[str, Any]:
+    seen = None if dataset.classes else score.out_of_fold
+    return {
+        "cross_validation": CrossValidation(metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed),
+        "interval": interval(seen, dataset.training.y) if seen else None,
+    }
 
 
 def _rate(task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
@@ -91,7 +133,7 @@ def _rate(task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.
     return 1.0 - loss if metric in HIGHER_IS_BETTER else loss
 
 
-def _about(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+def _about(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> dict[str, Any]:
     spec, y = dataset.spec, dataset.training.y
     return {
         "name": spec.name,
@@ -109,7 +151,7 @@ def _about(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
         "training_rows": len(y),
         "fingerprint": dataset.fingerprint,
         "holdout": dataset.holdout_digest,
-        "versions": _versions(recipe.algorithm),
+        "versions": {**_versions(recipe.algorithm), **libraries},
         "provenance": _provenance(),
     }
 

@@ -20,7 +20,7 @@ from promote.errors import PromoteError
 from registry import Conflict, Entry, champion, in_flight
 from registry.files import write_atomic, writing
 from registry.package import load_package
-from registry.package.package import FILES
+from registry.package.package import FILES, OPTIONAL_FILES
 from tunegate.archive import INDEX, MAKE, Index, read, read_index, sound
 from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
@@ -46,7 +46,7 @@ def export_bundle(workspace: Workspace) -> bytes:
         archive.writestr(INDEX, index.model_dump_json(indent=1))
         for sha256 in _kept(history):
             package = workspace.store.open(sha256)
-            for name in FILES:
+            for name in package.files:
                 archive.write(package.path / name, f"packages/{sha256}/{name}")
         _add_evidence(archive, workspace)
     return written.getvalue()
@@ -137,12 +137,17 @@ def _add_packages(workspace: Workspace, archive: zipfile.ZipFile, digests: list[
         with writing(root):
             root.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=".import-", dir=root) as scratch:
-                for name in FILES:
+                for name in _inside(archive, sha256):
                     Path(scratch, name).write_bytes(read(archive, f"packages/{sha256}/{name}"))
                 package = load_package(Path(scratch), digest=sha256)
                 if package.manifest.name != workspace.model:  # no server would take it
                     raise UsageError(f"{sha256[:12]} in the bundle is a package of {package.manifest.name}", hint=MAKE)
                 workspace.store.add(package)
+
+
+def _inside(archive: zipfile.ZipFile, sha256: str) -> list[str]:
+    there = archive.namelist()
+    return [*FILES, *(name for name in OPTIONAL_FILES if f"packages/{sha256}/{name}" in there)]
 
 
 def _replay(workspace: Workspace, entries: tuple[Entry, ...]) -> None:

@@ -6,22 +6,28 @@ manifest that is validated, digests, and a few golden rows whose predictions mus
 
 from registry.package.columns import Column, encode
 from registry.package.forest import FlatForest
+from registry.package.kernel import KERNEL
 from registry.package.losses import HIGHER_IS_BETTER, METRICS, row_losses
-from registry.package.manifest import CrossValidation, Manifest, Output, Provenance
-from registry.package.package import Draft, ModelPackage, load_package, write_package
+from registry.package.manifest import CrossValidation, Interval, Manifest, Output, Provenance
+from registry.package.model_file import MAX_RESIDUALS
+from registry.package.package import Draft, ModelPackage, finish, load_package, write_package
 
 __all__ = [
     "HIGHER_IS_BETTER",
+    "KERNEL",
+    "MAX_RESIDUALS",
     "METRICS",
     "Column",
     "CrossValidation",
     "Draft",
     "FlatForest",
+    "Interval",
     "Manifest",
     "ModelPackage",
     "Output",
     "Provenance",
     "encode",
+    "finish",
     "load_package",
     "row_losses",
     "write_package",

@@ -32,6 +32,24 @@ class CrossValidation(_Record):
     seed: int
 
 
+class Interval(_Record):
+    """A prediction interval: from `half_width` (in the target's unit) below the prediction to as much above it.
+
+    `half_width` is the ceil((n + 1) coverage)-th smallest of the n absolute out-of-fold residuals: the jackknife with
+    folds in place of single rows (Barber et al. 2021, "Predictive inference with the jackknife+", section 1).
+
+    Attributes:
+        coverage: share of observations that the interval is to hold.
+        half_width: the target's unit.
+        measured: share of the training rows that it held in cross-validation, each fold judged by the others.
+    """
+
+    method: Literal["cv_residuals"] = "cv_residuals"
+    coverage: Annotated[FiniteFloat, Field(gt=0, lt=1)]
+    half_width: Annotated[FiniteFloat, Field(ge=0)]
+    measured: Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
 class Provenance(_Record):
     """Where the model came from; empty when the trainer was run by hand."""
 
@@ -61,6 +79,7 @@ class Manifest(_Record):
     fingerprint: Sha256
     holdout: Sha256
     cross_validation: CrossValidation
+    interval: Interval | None = None
     versions: dict[str, str]
     provenance: Provenance = Provenance()
     files: dict[str, Sha256]
@@ -71,6 +90,8 @@ class Manifest(_Record):
             raise ValueError(f"metric {self.metric} does not fit a {self.task}")
         if (self.task == "classification") != bool(self.classes):
             raise ValueError("classes are for classification, and needed there")
+        if self.classes and self.interval:
+            raise ValueError("an interval is for a regression")
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("two columns share a name")

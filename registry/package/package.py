@@ -1,16 +1,15 @@
 """Write, verify, load and use a model package.
 
-model.npz       the flat forest, and the hashes of the rows it was trained on (`rows`, uint64, sorted)
+model.npz       the flat forest, and what belongs to it; see `model_file`
 manifest.json   see `manifest`; names the sha256 of every other file, so its own sha256 is the package's digest
 golden.json     a few rows and what the model must answer for them
 card.md         for people
+model.onnx      optional: a copy for other servers. It is verified and kept, nothing here runs it
 """
 
 import hashlib
-import io
 import json
 import stat
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +24,15 @@ from registry.files import publish_folder
 from registry.package.columns import encode
 from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
+from registry.package.model_file import RETRAIN, checked_residuals, pack, training_rows, unpack
 
 MODEL, MANIFEST, GOLDEN, CARD = FILES = "model.npz", "manifest.json", "golden.json", "card.md"
+(ONNX,) = OPTIONAL_FILES = ("model.onnx",)
 GOLDEN_TOLERANCE = (
     1e-9  # relative; forests come out equal to the bit, a link function may differ between maths libraries
 )
+FLOAT64_MAX = float(np.finfo(np.float64).max)
 M = TypeVar("M", bound=BaseModel)
-RETRAIN = "fetch the package again, or train it anew; what is in production is not touched"
 
 
 class Golden(BaseModel):
@@ -45,15 +46,29 @@ class Golden(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ModelPackage:
-    """A package that was verified; made by `load_package`."""
+    """A package that was verified; made by `load_package`.
+
+    Attributes:
+        rows: uint64 (n,), the hashes of the rows it was trained on, sorted.
+        residuals: what the search's cross-validation, whose models never saw these rows, said about at most 400 of the
+            training rows; None where the package has none. Regression: float64 (n, 2), predicted and observed.
+            Classification: float64 (n, 3), the likeliest class, the true one (both as indices), the likeliest's share.
+        size: bytes of all files.
+    """
 
     path: Path
     digest: str
     manifest: Manifest
     forest: FlatForest
     rows: NDArray[np.uint64]
+    residuals: NDArray[np.float64] | None
     golden: Golden
     size: int
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the package's files."""
+        return _listed(self.manifest)
 
     def predict(self, table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Predict for a table, column name -> raw values.
@@ -62,6 +77,21 @@ class ModelPackage:
             float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of `manifest.classes`.
         """
         return finish(self.forest, self.manifest.output, encode(self.manifest.columns, table))
+
+    @np.errstate(over="ignore")
+    def interval(self, predicted: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the prediction interval around predictions, see `manifest.Interval`.
+
+        Args:
+            predicted: float64 (n, 1), as `predict` returns them.
+
+        Returns:
+            float64 (n, 2), low and high, always finite; None where the package states no interval.
+        """
+        if (stated := self.manifest.interval) is None:
+            return None
+        ends = np.hstack([predicted - stated.half_width, predicted + stated.half_width])
+        return np.clip(ends, -FLOAT64_MAX, FLOAT64_MAX)  # a forged width may add up to infinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +103,8 @@ class Draft:
     rows: NDArray[np.uint64]
     golden_rows: Sequence[Mapping[str, Any]]
     card: str
+    residuals: NDArray[np.float64] | None = None
+    onnx: bytes | None = None
 
 
 @np.errstate(over="ignore", invalid="ignore")  # exp overflows to the right limit; golden rows must come out finite
@@ -98,7 +130,10 @@ def write_package(target: Path, draft: Draft) -> str:
     Raises:
         StoreError: when the volume is full or read-only.
     """
-    files = {MODEL: _pack(draft), GOLDEN: _golden(draft), CARD: draft.card.encode()}
+    model = pack(draft.forest, draft.rows, draft.residuals)
+    files = {MODEL: model, GOLDEN: _golden(draft), CARD: draft.card.encode()}
+    if draft.onnx is not None:
+        files[ONNX] = draft.onnx
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = Manifest.model_validate({**draft.manifest, "files": digests})
     files[MANIFEST] = manifest.model_dump_json(indent=1).encode()
@@ -126,15 +161,18 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
     if digest not in {None, actual}:
         raise PackageError(f"{path}: the package's digest is {actual[:12]}, expected {str(digest)[:12]}", hint=RETRAIN)
     manifest = _parse(Manifest, text, path / MANIFEST)
-    contents = {name: _verified(path / name, manifest) for name in (MODEL, GOLDEN, CARD)}
-    arrays = _unpack(contents[MODEL], path / MODEL)
-    forest = FlatForest.from_arrays(arrays, n_features=manifest.width)
-    golden = _parse(Golden, contents[GOLDEN], path / GOLDEN)
-    rows = arrays.get("rows")
-    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint64 or rows.ndim != 1:
-        raise PackageError(f"{path / MODEL}: the hashes of the training rows are missing", hint=RETRAIN)
-    size = len(text) + sum(map(len, contents.values()))
-    package = ModelPackage(path, actual, manifest, forest, rows, golden, size)
+    contents = {name: _verified(path / name, manifest) for name in _listed(manifest) if name != MANIFEST}
+    arrays = unpack(contents[MODEL], path / MODEL)
+    package = ModelPackage(
+        path=path,
+        digest=actual,
+        manifest=manifest,
+        forest=FlatForest.from_arrays(arrays, n_features=manifest.width),
+        rows=training_rows(arrays, path / MODEL),
+        residuals=checked_residuals(arrays, manifest, path / MODEL),
+        golden=_parse(Golden, contents[GOLDEN], path / GOLDEN),
+        size=len(text) + sum(map(len, contents.values())),
+    )
     _check_outputs(package)
     check_golden(package)
     return package
@@ -167,12 +205,6 @@ def _check_outputs(package: ModelPackage) -> None:
         raise PackageError(f"{package.path}: the forest has {n} output(s), the manifest wants {expected}", hint=RETRAIN)
 
 
-def _pack(draft: Draft) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, rows=np.sort(draft.rows), **draft.forest.arrays())
-    return buffer.getvalue()
-
-
 def _golden(draft: Draft) -> bytes:
     manifest = Manifest.model_validate({**draft.manifest, "files": {}})
     table = {column.name: [row[column.name] for row in draft.golden_rows] for column in manifest.columns}
@@ -181,19 +213,8 @@ def _golden(draft: Draft) -> bytes:
     return json.dumps(content, allow_nan=False, indent=1).encode()
 
 
-def _unpack(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        return _arrays(content)
-    except Exception as error:  # zipfile and numpy raise a dozen kinds, from tokenizer to zlib, on forged bytes
-        raise PackageError(f"{path}: not a readable array file: {error}", hint=RETRAIN) from error
-
-
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-            raise ValueError("compressed members are not part of the format")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+def _listed(manifest: Manifest) -> tuple[str, ...]:
+    return (*FILES, *(name for name in OPTIONAL_FILES if name in manifest.files))
 
 
 def _read(path: Path) -> bytes:

@@ -7,6 +7,7 @@ from support.packages import COLUMNS, manifest
 from registry.package import Manifest
 
 FILES = {"model.npz": "a" * 64}
+INTERVAL = {"coverage": 0.9, "half_width": 2.5, "measured": 0.88}
 
 
 def parse(**changes: Any) -> Manifest:  # noqa: ANN401 - a manifest's fields
@@ -34,6 +35,10 @@ def test_a_regression_has_one_output_and_a_classification_one_a_class() -> None:
         ({"classes": ("a", "b")}, "classes are for classification"),
         ({"task": "classification", "metric": "brier"}, "classes are for classification, and needed there"),
         ({"columns": COLUMNS + COLUMNS[:1]}, "two columns share a name"),
+        (
+            {"task": "classification", "metric": "brier", "classes": ("a", "b"), "interval": INTERVAL},
+            "an interval is for a regression",
+        ),
     ],
 )
 def test_parts_that_contradict_each_other_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -62,6 +67,10 @@ def test_a_name_that_is_no_plain_file_name_is_refused(name: str) -> None:
         pytest.param({"algorithm": "svm"}, id="an unknown algorithm"),
         pytest.param({"command": "rm"}, id="an unknown field"),
         pytest.param({"output": {"link": "exec"}}, id="an unknown link"),
+        pytest.param({"interval": {**INTERVAL, "half_width": -1.0}}, id="an interval inside out"),
+        pytest.param({"interval": {**INTERVAL, "half_width": float("inf")}}, id="an infinite interval"),
+        pytest.param({"interval": {**INTERVAL, "coverage": 1.0}}, id="an interval that holds everything"),
+        pytest.param({"interval": {**INTERVAL, "method": "guess"}}, id="an unknown method"),
         pytest.param({"output": {"base": (float("nan"),)}}, id="a base that is no number"),
     ],
 )

@@ -1,14 +1,17 @@
 import hashlib
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support.packages import FILES, GOLDEN_PREDICTIONS, GOLDEN_ROWS, draft, forest, manifest, write
+from support.packages import FILES, GOLDEN_PREDICTIONS, GOLDEN_ROWS, draft, forest, manifest, model_arrays, npz, write
+from support.packages import replace as forge
 
-from registry import StoreError
+from registry import PackageError, StoreError
 from registry.package import Draft, FlatForest, Manifest, ModelPackage, Output, load_package, write_package
 from registry.package.package import finish
 
@@ -148,3 +151,120 @@ def test_the_manifest_is_json_that_people_can_read(package: ModelPackage) -> Non
     text = (package.path / "manifest.json").read_text()
     assert json.loads(text)["format"] == 1
     assert len(text.splitlines()) > 20
+
+
+PAIRS = np.array([[10.0, 11.5], [20.0, 18.25]])
+INTERVAL = {"coverage": 0.9, "half_width": 2.5, "measured": 0.88}
+
+
+def test_a_package_without_pairs_and_interval_loads(package: ModelPackage) -> None:
+    assert package.residuals is None
+    assert package.interval(np.zeros((2, 1))) is None
+
+
+def test_a_manifest_from_before_intervals_loads(tmp_path: Path) -> None:
+    write(tmp_path / "package")
+    path = tmp_path / "package" / "manifest.json"
+    document = json.loads(path.read_bytes())
+    del document["interval"]
+    path.write_text(json.dumps(document))
+    assert load_package(tmp_path / "package").manifest.interval is None
+
+
+def test_pairs_come_back_as_written(tmp_path: Path) -> None:
+    write_package(tmp_path / "package", replace(draft(), residuals=PAIRS))
+    found = load_package(tmp_path / "package").residuals
+    assert found is not None
+    assert (found.dtype, found.tolist()) == (np.float64, PAIRS.tolist())
+
+
+@pytest.mark.parametrize(
+    "residuals",
+    [
+        pytest.param(PAIRS.astype(np.float32), id="float32"),
+        pytest.param(PAIRS.astype(np.int64), id="integers"),
+        pytest.param(PAIRS[0], id="one dimension"),
+        pytest.param(PAIRS[None], id="three dimensions"),
+        pytest.param(np.zeros((2, 3)), id="three columns"),
+        pytest.param(np.zeros((2, 0)), id="no column"),
+        pytest.param(np.array([[1.0, np.nan]]), id="no number"),
+        pytest.param(np.array([[np.inf, 1.0]]), id="infinity"),
+        pytest.param(np.zeros((401, 2)), id="too many"),
+    ],
+)
+def test_forged_pairs_are_refused(tmp_path: Path, residuals: Any) -> None:  # noqa: ANN401 - whatever a file holds
+    write(tmp_path / "package")
+    forge(tmp_path / "package", "model.npz", npz({**model_arrays(), "residuals": residuals}))
+    with pytest.raises(PackageError, match=r"model\.npz: residuals"):
+        load_package(tmp_path / "package")
+
+
+@pytest.mark.parametrize(
+    ("row", "sound"),
+    [
+        ([1.0, 0.0, 0.75], True),
+        ([1.0, 1.0, 1.0], True),
+        ([2.0, 0.0, 0.75], False),
+        ([0.0, -1.0, 0.75], False),
+        ([0.5, 0.0, 0.75], False),
+        ([1.0, 0.0, 1.25], False),
+        ([1.0, 0.0, -0.25], False),
+    ],
+)
+def test_a_classifications_rows_name_classes_and_a_share(tmp_path: Path, row: list[float], sound: bool) -> None:  # noqa: FBT001
+    fields = manifest(task="classification", metric="log_loss", classes=("a", "b"))
+    trees = FlatForest.from_arrays({**forest().arrays(), "value": np.tile([[0.25, 0.75]], (8, 1))}, n_features=4)
+    rows = np.empty(0, dtype=np.uint64)
+    write_package(tmp_path / "package", Draft(fields, trees, rows, GOLDEN_ROWS, "", residuals=np.array([row])))
+    if sound:
+        found = load_package(tmp_path / "package").residuals
+        assert found is not None
+        assert found.tolist() == [row]
+    else:
+        with pytest.raises(PackageError, match="not what a model can have said"):
+            load_package(tmp_path / "package")
+
+
+def test_an_interval_reaches_as_far_to_either_side(tmp_path: Path) -> None:
+    write(tmp_path / "package", interval=INTERVAL)
+    ends = load_package(tmp_path / "package").interval(np.array([[10.0], [-1.0]]))
+    assert ends is not None
+    assert (ends.dtype, ends.tolist()) == (np.float64, [[7.5, 12.5], [-3.5, 1.5]])
+
+
+def test_a_forged_width_gives_no_infinity(tmp_path: Path) -> None:
+    write(tmp_path / "package", interval={**INTERVAL, "half_width": 1.7e308})
+    ends = load_package(tmp_path / "package").interval(np.array([[1.7e308], [-1.7e308]]))
+    assert np.isfinite(ends).all()
+
+
+@pytest.fixture
+def with_copy(tmp_path: Path) -> ModelPackage:
+    write_package(tmp_path / "with copy", replace(draft(), onnx=b"a copy for others"))
+    return load_package(tmp_path / "with copy")
+
+
+def test_a_copy_for_other_servers_is_one_more_file_under_the_digest(
+    package: ModelPackage, with_copy: ModelPackage
+) -> None:
+    assert sorted(path.name for path in with_copy.path.iterdir()) == sorted([*FILES, "model.onnx"])
+    assert (package.files, with_copy.files) == (FILES, (*FILES, "model.onnx"))
+    assert with_copy.manifest.files["model.onnx"] == hashlib.sha256(b"a copy for others").hexdigest()
+    assert with_copy.digest != package.digest
+    assert with_copy.size == sum(path.stat().st_size for path in with_copy.path.iterdir())
+
+
+def test_a_copy_that_is_damaged_or_gone_is_refused(with_copy: ModelPackage) -> None:
+    (with_copy.path / "model.onnx").write_bytes(b"another copy")
+    with pytest.raises(PackageError, match=r"model\.onnx: its content does not have the sha256"):
+        load_package(with_copy.path)
+    (with_copy.path / "model.onnx").unlink()
+    with pytest.raises(PackageError, match=r"model\.onnx: No such file"):
+        load_package(with_copy.path)
+
+
+def test_a_copy_that_the_manifest_does_not_name_is_not_the_packages(package: ModelPackage, tmp_path: Path) -> None:
+    shutil.copytree(package.path, tmp_path / "other")
+    (tmp_path / "other" / "model.onnx").write_bytes(b"put there by somebody")
+    found = load_package(tmp_path / "other", digest=package.digest)
+    assert (found.files, found.size) == (FILES, package.size)

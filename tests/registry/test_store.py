@@ -1,14 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from support.crashes import killed_anywhere
-from support.packages import FILES, write
+from support.packages import FILES, draft, write
 from support.races import at_once
 from support.volumes import fill, largest_file, read_only, tiny_volume
 
 from registry import ModelStore, PackageError, Pointer, StoreError
-from registry.package import ModelPackage, load_package
+from registry.package import ModelPackage, load_package, write_package
 
 FIRST, SECOND = (Pointer(model="houses", number=n, sha256=f"{n:064x}") for n in (1, 2))
 
@@ -68,6 +69,13 @@ def test_only_the_packages_own_files_are_added(store: ModelStore, package: Model
     (package.path / "core.dump").write_bytes(bytes(1000))
     (package.path / "cache").mkdir()
     assert names(store.add(package)) == sorted(FILES)
+
+
+def test_a_copy_for_other_servers_is_added_too(store: ModelStore) -> None:
+    write_package(store.trial("houses-2"), replace(draft(), onnx=b"a copy"))
+    package = load_package(store.trial("houses-2"))
+    assert names(store.add(package)) == sorted([*FILES, "model.onnx"])
+    assert store.open(package.digest).files == package.files
 
 
 def test_several_processes_may_add_the_same_package(store: ModelStore, package: ModelPackage) -> None:

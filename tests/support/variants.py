@@ -64,7 +64,17 @@ def variant(
     """Write a copy with another forest, other training or golden rows, or other manifest fields; it verifies."""
     fields = {**package.manifest.model_dump(), **manifest}
     chosen = package.rows if rows is None else rows
-    write_package(folder, Draft(fields, forest or package.forest, chosen, golden or package.golden.rows, "a card"))
+    golden_rows, pairs = golden or package.golden.rows, package.residuals
+    if fields["task"] != package.manifest.task:  # they say nothing about another task
+        fields["interval"] = pairs = None
+    write_package(folder, Draft(fields, forest or package.forest, chosen, golden_rows, "a card", residuals=pairs))
+    return load_package(folder)
+
+
+def with_onnx(package: ModelPackage, folder: Path, content: bytes) -> ModelPackage:
+    """Write a copy that has a file for other servers; nothing of ours reads what it holds."""
+    fields, golden = package.manifest.model_dump(), package.golden.rows
+    write_package(folder, Draft(fields, package.forest, package.rows, golden, "a card", onnx=content))
     return load_package(folder)
 
 

@@ -98,6 +98,7 @@ def test_the_holdout_is_never_seen(tmp_path: Path, write: Write, table: pd.DataF
         trial(tmp_path / name, loaded)
     packages = [load_package(tmp_path / name) for name in ("data", "spoilt")]
     assert packages[0].golden == packages[1].golden
+    assert packages[0].manifest.interval == packages[1].manifest.interval
     assert packages[0].manifest.files["model.npz"] == packages[1].manifest.files["model.npz"]
     assert packages[0].manifest.holdout != packages[1].manifest.holdout
 

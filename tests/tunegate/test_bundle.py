@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support.cli import ROOT, environment, tunegate
 from support.promotions import Plant, passed
-from support.variants import tiny
+from support.variants import tiny, with_onnx
 
 from katib.folder import STATUS, TRIALS, new_run, runs
 from promote.errors import PromoteError
@@ -137,6 +137,32 @@ def test_a_ledger_with_a_history_of_its_own_is_left_alone(
         import_bundle(workspace(here.root), content)
     assert here.ledger.history("toy") == before
     here.assert_settled(toys[2])
+
+
+@pytest.fixture
+def with_copy(tmp_path: Path, toys: list[ModelPackage]) -> bytes:
+    """Return a bundle of a package that has a copy for other servers."""
+    package = with_onnx(toys[0], tmp_path / "with copy", b"a copy")
+    plant = Plant(tmp_path / "copying")
+    plant.promoter().promote(package, passed(package, None))
+    return export_bundle(workspace(plant.root))
+
+
+def test_a_copy_for_other_servers_comes_along(with_copy: bytes, tmp_path: Path) -> None:
+    here = Plant(tmp_path / "here")
+    import_bundle(workspace(here.root), with_copy)
+    (copy,) = here.root.glob("store/models/*/model.onnx")
+    assert copy.read_bytes() == b"a copy"
+
+
+@pytest.mark.parametrize("replacement", [b"forged", None])
+def test_a_copy_that_was_forged_or_left_out_is_refused(
+    with_copy: bytes, replacement: bytes | None, tmp_path: Path
+) -> None:
+    here = Plant(tmp_path / "here")
+    with pytest.raises(PackageError, match=r"model\.onnx"):
+        import_bundle(workspace(here.root), changed(with_copy, "model.onnx", replacement))
+    here.assert_settled(None)
 
 
 @pytest.mark.parametrize("name", ["model.npz", "manifest.json", "golden.json", "card.md"])

@@ -1,0 +1,76 @@
+"""What a server may tell of a model's promotions: the ledger, projected into one file beside the pointer.
+
+Servers see the store and no ledger. The file is never the truth: it may be missing or behind, and nothing is decided by
+it. It says nothing of who promoted, on which host.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, PositiveInt
+
+from registry.ledger import Entry
+from registry.package.manifest import Sha256
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Past(_Record):
+    """One promotion, as far as readers of the page may know it.
+
+    Attributes:
+        number: its place in the ledger, from 1.
+        sha256: the package's digest.
+        kind: "first" had no champion to beat, "rollback" returned to an earlier package.
+        previous: number of the champion that it replaced.
+        state: how it ended, or that it has not.
+        reasons: why the gate let it pass, or why the rollback was made.
+        metric: name of the metric that both scores are of.
+        score: cross-validated, as the gate saw it.
+        champion_score: that of the promotion it replaced, when it was promoted; on other data perhaps.
+        note: what the smoke test said.
+    """
+
+    number: PositiveInt
+    sha256: Sha256
+    kind: Literal["first", "promotion", "rollback"]
+    previous: PositiveInt | None
+    state: Literal["live", "reverted", "in flight"]
+    reasons: tuple[str, ...]
+    metric: str
+    score: FiniteFloat | None
+    champion_score: FiniteFloat | None
+    experiment: str
+    trial: str
+    note: str
+    decided_at: AwareDatetime
+    closed_at: AwareDatetime | None
+
+
+class History(_Record):
+    """Contents of `pointers/<model>.history.json`, oldest promotion first."""
+
+    format: Literal[1] = 1
+    model: str
+    entries: tuple[Past, ...]
+
+    @classmethod
+    def of(cls, model: str, entries: Sequence[Entry]) -> Self:
+        """Project a model's ledger."""
+        scores = {entry.promotion.number: entry.promotion.score for entry in entries}
+        return cls(model=model, entries=tuple(_past(entry, scores) for entry in entries))
+
+
+def _past(entry: Entry, scores: dict[int, float | None]) -> Past:
+    promotion, outcome = entry.promotion, entry.outcome
+    known = promotion.model_dump(include=set(Past.model_fields))
+    return Past(
+        **known,
+        state=outcome.result if outcome else "in flight",
+        champion_score=scores.get(promotion.previous) if promotion.previous else None,
+        note=outcome.note if outcome else "",
+        decided_at=promotion.created_at,
+        closed_at=outcome.closed_at if outcome else None,
+    )

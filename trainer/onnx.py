@@ -1,0 +1,194 @@
+"""A copy of the model for other servers: ONNX, built from the flat forest's own arrays.
+
+The operator TreeEnsemble (ai.onnx.ml 5) takes float64: thresholds, which are float32 here, and leaves go over as they
+are, a missing value follows `nodes_missing_value_tracks_true`, and trees are added in float64. So the copy differs by
+the order of additions alone. The usual way, skl2onnx, rounds leaves to float32 and differs in the fifth digit, and by
+whole units where values are missing.
+
+Input `features`: float32 (n, n_features), encoded as the manifest's columns say. Output `predicted`: float64 (n, 1), or
+`probabilities`: float64 (n, n_classes). The file's metadata names features and classes, in order, as JSON.
+"""
+
+import json
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.package import Column, FlatForest, Output, finish
+from trainer.errors import TrainerError
+
+LIBRARIES = ("onnx", "onnxruntime")
+OPSETS = {"": 21, "ai.onnx.ml": 5}  # 5 is the first with TreeEnsemble; newer numbers would need newer runtimes
+IR_VERSION = 10
+SUM = 1  # TreeEnsemble's aggregate_function
+ROWS = 250  # of each kind to compare on
+TOLERANCE = 1e-9  # relative; additions in another order stay far below, anything else far above
+
+
+def require_onnx() -> dict[str, str]:
+    """Return the versions of the libraries.
+
+    Raises:
+        TrainerError: when one is not installed.
+    """
+    for name in LIBRARIES:
+        try:
+            import_module(name)
+        except ImportError as error:
+            hint = "pip install 'tunegate[onnx]'"
+            raise TrainerError(f"--onnx: the package {name} is not installed", hint=hint) from error
+    return {name: version(name) for name in LIBRARIES}
+
+
+def export_onnx(
+    forest: FlatForest, output: Output, *, columns: Sequence[Column], classes: Sequence[bool | int | str] = ()
+) -> bytes:
+    """Return the model as the content of an .onnx file; equal forests give equal bytes."""
+    from onnx import TensorProto, checker, helper  # noqa: PLC0415 - an optional extra
+
+    name = "probabilities" if classes else "predicted"
+    nodes = [
+        helper.make_node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
+        helper.make_node("TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **_trees(forest)),
+        *_finishing(forest, output, name),
+    ]
+    taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", forest.n_features])
+    given = helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", len(classes) or 1])
+    graph = helper.make_graph(nodes, "forest", [taken], [given])
+    opsets = [helper.make_opsetid(domain, number) for domain, number in OPSETS.items()]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tunegate")
+    helper.set_model_props(model, {"features": json.dumps(_features(columns)), "classes": json.dumps(list(classes))})
+    checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
+    """Return how far the copy's answers are from the flat forest's: on random rows, on thresholds, with missing values.
+
+    Raises:
+        TrainerError: when they differ by more than another order of additions explains.
+    """
+    rows = _rows(forest)
+    wanted = finish(forest, output, rows)
+    answers = _run(content, rows)
+    if answers.shape != wanted.shape or not np.allclose(answers, wanted, rtol=TOLERANCE, atol=TOLERANCE):
+        raise TrainerError("model.onnx does not answer as the model does", hint="leave out --onnx, and report it")
+    return float(np.abs(answers - wanted).max())
+
+
+def _features(columns: Sequence[Column]) -> list[str]:
+    return [
+        f"{column.name}={category}" if category else column.name
+        for column in columns
+        for category in (column.categories if column.kind == "categorical" else ("",))
+    ]
+
+
+def _run(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    runtime: Any = import_module("onnxruntime")  # it has no types
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1  # several would add in any order, and the card would change
+    session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    answers: NDArray[np.float64] = session.run(None, {"features": rows})[0]
+    return answers
+
+
+def _rows(forest: FlatForest) -> NDArray[np.float32]:
+    """Return rows between the thresholds, on them, and the same with gaps: float32 (4 ROWS + 1, n_features)."""
+    rng = np.random.default_rng(0)
+    on = np.empty((ROWS, forest.n_features), dtype=np.float32)
+    inner = forest.left != np.arange(forest.n_nodes)
+    for feature in range(forest.n_features):
+        own = forest.threshold[inner & (forest.feature == feature) & np.isfinite(forest.threshold)]
+        on[:, feature] = rng.choice(own, ROWS) if own.size else 0
+    between = (on + rng.permutation(on)) / np.float32(2)
+    whole = np.vstack([on, between])
+    gaps = np.where(rng.random(whole.shape) < 0.3, np.float32(np.nan), whole)  # noqa: PLR2004 - a share of the cells
+    return np.vstack([whole, gaps, np.full((1, forest.n_features), np.nan)]).astype(np.float32)
+
+
+def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
+    """Return the nodes for `finish`: from `sums` to the graph's output."""
+    from onnx import helper  # noqa: PLC0415
+
+    nodes, last = [], "sums"
+    if output.combine == "mean":
+        nodes += [_constant("trees", [float(forest.n_trees)]), helper.make_node("Div", [last, "trees"], ["mean"])]
+        last = "mean"
+    if output.base:
+        nodes += [_constant("base", list(output.base)), helper.make_node("Add", [last, "base"], ["raw"])]
+        last = "raw"
+    if output.link == "logistic":
+        nodes += [helper.make_node("Sigmoid", [last], ["positive"]), _constant("one", [1.0])]
+        nodes += [helper.make_node("Sub", ["one", "positive"], ["negative"])]
+        return [*nodes, helper.make_node("Concat", ["negative", "positive"], [name], axis=1)]
+    if output.link == "softmax":
+        return [*nodes, helper.make_node("Softmax", [last], [name], axis=1)]
+    return [*nodes, helper.make_node("Identity", [last], [name])]
+
+
+def _constant(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
+    from onnx import helper, numpy_helper  # noqa: PLC0415
+
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(values), name))
+
+
+def _trees(forest: FlatForest) -> dict[str, Any]:
+    """Return TreeEnsemble's attributes.
+
+    Its leaves add to one output each, so a tree stands there once for each output that it adds to.
+    """
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
+
+    parts = [_tree(forest, t, k) for t, k in _copies(forest)]
+    sizes = np.cumsum([[0, 0]] + [[len(part["feature"]), len(part["weight"])] for part in parts], axis=0)
+    for part, (inner, leaf) in zip(parts, sizes, strict=False):
+        for side in ("true", "false"):
+            part[side] = part[side] + np.where(part[f"{side}_leaf"], leaf, inner)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    n = len(joined["feature"])
+    return {
+        "aggregate_function": SUM,
+        "n_targets": forest.value.shape[1],
+        "tree_roots": sizes[:-1, 0].tolist(),
+        "nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [n], bytes(n), raw=True),  # 0: x <= split
+        "nodes_featureids": joined["feature"].tolist(),
+        "nodes_splits": numpy_helper.from_array(joined["split"], "splits"),
+        "nodes_missing_value_tracks_true": joined["missing"].tolist(),
+        "nodes_truenodeids": joined["true"].tolist(),
+        "nodes_falsenodeids": joined["false"].tolist(),
+        "nodes_trueleafs": joined["true_leaf"].tolist(),
+        "nodes_falseleafs": joined["false_leaf"].tolist(),
+        "leaf_targetids": joined["target"].tolist(),
+        "leaf_weights": numpy_helper.from_array(joined["weight"], "weights"),
+    }
+
+
+def _copies(forest: FlatForest) -> list[tuple[int, int]]:
+    """Return (tree, output) where the tree adds anything to the output, in the order of the trees."""
+    adds = np.logical_or.reduceat(forest.value != 0, forest.start[:-1], axis=0)
+    adds[0] = True  # a forest that adds nothing has a tree all the same
+    return [(int(t), int(k)) for t, k in np.argwhere(adds)]
+
+
+def _tree(forest: FlatForest, tree: int, target: int) -> dict[str, NDArray[Any]]:
+    """Return one tree's inner nodes and leaves, each counted from its own first one."""
+    nodes = np.arange(forest.start[tree], forest.start[tree + 1])
+    leaf = forest.left[nodes] == nodes
+    place = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
+    inner = nodes[~leaf] if len(nodes) > 1 else nodes  # a tree of one leaf becomes a decision between it and itself
+    sides = {"true": forest.left[inner] - nodes[0], "false": forest.right[inner] - nodes[0]}
+    weight = forest.value[nodes[leaf], target]
+    return {
+        "feature": forest.feature[inner],
+        "split": forest.threshold[inner].astype(np.float64),
+        "missing": forest.missing_left[inner].astype(np.int64),
+        **{side: place[child] for side, child in sides.items()},
+        **{f"{side}_leaf": leaf[child].astype(np.int64) for side, child in sides.items()},
+        "target": np.full(len(weight), target),
+        "weight": weight,
+    }
