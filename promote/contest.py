@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from promote.evidence import Floats
 from registry.errors import PackageError
 from registry.package import Manifest, ModelPackage
+from registry.shadow import ShadowEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Who stands against whom; an error in a model's place means that its package cannot be trusted."""
+    """Who stands against whom; an error in a model's place means that its package cannot be trusted.
+
+    Attributes:
+        shadow: what a server has seen of the two on real requests, where one was asked.
+    """
 
     candidate: ModelPackage | PackageError
     champion: ModelPackage | PackageError | None
     data: Evaluation
+    shadow: ShadowEvidence | None = None

@@ -12,6 +12,7 @@ are promoted in 7 % of cases (a plain "lower error wins": 51 %), those 10 % bett
 from collections.abc import Iterator
 
 from promote.contest import Contest
+from promote.guards import shadow_guard
 from promote.policy import GatePolicy
 from promote.questions import Questions
 from promote.verdict import Check, Side, Verdict, decide
@@ -29,7 +30,7 @@ def judge(contest: Contest, policy: GatePolicy) -> Verdict:
     blocking = [*integrity, *questions.comparable()]
     if any(not check.passed for check in blocking):  # nothing can be scored, or it would mean nothing
         return _verdict(contest, policy, blocking)
-    scored = list(questions.scored())
+    scored = [*questions.scored(), *(shadow_guard(contest.shadow, policy) if champion else ())]
     verdict = _verdict(contest, policy, [*blocking, *scored])
     evidence = {"recipe": questions.recipe, "holdout": questions.holdout, "excluded": questions.excluded}
     return verdict.model_copy(update=evidence)
@@ -62,6 +63,7 @@ def _verdict(contest: Contest, policy: GatePolicy, checks: list[Check]) -> Verdi
         fingerprint=contest.data.fingerprint,
         holdout_digest=contest.data.holdout_digest,
         policy=policy,
+        shadow=contest.shadow,
     )
 
 

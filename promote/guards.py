@@ -11,6 +11,7 @@ from promote.evidence import Floats, Slice, worst_slice
 from promote.policy import GatePolicy
 from promote.verdict import Check
 from registry.package import ModelPackage
+from registry.shadow import ShadowEvidence
 
 MIN_SLICE = 20
 RANGE_MARGIN = 0.5  # of the target's range in training
@@ -45,6 +46,15 @@ def guards(
     yield Check(name="work", passed=work <= policy.max_work, detail=detail)
     detail = f"{package.size} bytes, at most {policy.max_bytes}"
     yield Check(name="size", passed=package.size <= policy.max_bytes, detail=detail)
+
+
+def shadow_guard(seen: ShadowEvidence | None, policy: GatePolicy) -> Iterator[Check]:
+    """Yield whether the candidate has stood beside the champion for long enough, where the policy asks for that."""
+    if policy.shadow_rows:
+        rows, failed = (seen.rows, seen.failed) if seen else (0, 0)
+        detail = f"{rows} rows compared on real requests, at least {policy.shadow_rows}; {failed} failed, none may"
+        passed = rows >= policy.shadow_rows and not failed
+        yield Check(name="shadow", passed=passed, detail=detail, otherwise="hold")
 
 
 def _slices_hold(

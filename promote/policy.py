@@ -27,6 +27,8 @@ class GatePolicy(BaseModel):
         max_work: decisions a prediction may take (trees x depth), a deterministic stand-in for latency.
         max_bytes: size of the package.
         min_holdout: least rows to judge by.
+        shadow_rows: least rows on which the candidate must have been compared with the champion in shadow mode, none of
+            them failed; 0 asks for no shadow.
         allow_new_data: judge although the champion was trained on other data.
         allow_schema_change: judge although the columns differ from the champion's.
     """
@@ -47,5 +49,6 @@ class GatePolicy(BaseModel):
     max_work: Annotated[int, Field(ge=1)] = 1_000_000
     max_bytes: Annotated[int, Field(ge=1)] = 256 << 20
     min_holdout: Annotated[int, Field(ge=2)] = 10
+    shadow_rows: Annotated[int, Field(ge=0, exclude_if=lambda rows: rows == 0)] = 0
     allow_new_data: bool = False
     allow_schema_change: bool = False

@@ -6,8 +6,8 @@
 4. the running service is smoke-tested;
 5. the outcome is recorded; where it is `reverted`, the pointer has gone back before.
 
-The ledger is the truth and the pointer follows it. An entry without an outcome is finished or undone by `repair`, which
-every promotion calls first.
+The ledger is the truth and the pointer follows it; last of all the store is told the history, for readers. An entry
+without an outcome is finished or undone by `repair`, which every promotion calls first.
 """
 
 import os
@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 from promote.errors import PromoteError, SmokeFailed
 from promote.smoke import SmokeReport
+from promote.telling import tell
 from promote.verdict import Verdict
 from registry import Conflict, Entry, InFlight, Ledger, ModelStore, Outcome, Pointer, Promotion, champion, in_flight
 from registry.errors import StoreError
@@ -234,6 +235,8 @@ class Promoter:
             current = champion(history)
             wanted = _pointer(current.promotion) if current else None
             if in_flight(history) or (pointer == wanted and (pointer or was == MISSING)):
+                if problem := tell(self.store, self.ledger, model, history):
+                    self.notify(problem)
                 return done
             self._set(model, current)
             done.append(f"the pointer of {model} follows the ledger again ({was})")

@@ -5,10 +5,11 @@ and seed give the same bytes.
 import hashlib
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from promote.policy import GatePolicy
 from registry.package import HIGHER_IS_BETTER
+from registry.shadow import ShadowEvidence
 
 Decision = Literal["promote", "keep", "hold", "refuse"]
 SEVERITY: dict[Decision, int] = {"promote": 0, "keep": 1, "hold": 2, "refuse": 3}
@@ -70,6 +71,7 @@ class Verdict(_Record):
         recipe: key one: fresh cross-validation of both recipes; against the library's default for a first model.
         holdout: key two: both fitted packages on the holdout; against a trivial baseline for a first model.
         excluded: holdout rows left out because the champion was trained on them.
+        shadow: how the candidate differed from this champion on real requests; left out where nothing was asked.
     """
 
     verdict: Decision
@@ -87,6 +89,7 @@ class Verdict(_Record):
     holdout_digest: str = ""
     excluded: int = 0
     policy: GatePolicy = GatePolicy()
+    shadow: ShadowEvidence | None = Field(default=None, exclude_if=lambda seen: seen is None)
 
     @property
     def score(self) -> float | None:
