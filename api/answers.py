@@ -1,23 +1,33 @@
-"""What every route does: take the model that answers now, read the body, predict, say which model it was."""
+"""What every route does: take the model that answers now, predict, and say which model it was."""
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
+import anyio.to_thread
+import msgspec
 import numpy as np
 from fastapi import Request
 from fastapi.responses import Response
-from numpy.typing import NDArray
-from starlette.requests import ClientDisconnect
 
-from api.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, UNAVAILABLE, Problem
-from api.schema import Row
+from api.encoding import Cells
+from api.limits import Limits, read
+from api.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE, Problem
+from api.schema import UNFIT
 from api.slot import Served, Slot
 
 VERSION_HEADER = "X-Model-Version"
 WARNING_HEADER = "X-Model-Warning"
-MAX_BODY = 1 << 20
-MAX_WARNINGS = 20  # named in one header
+LARGE = 1 << 16  # bytes of a body from which on an answer is made in a thread, so that small requests need not wait
+Slots = Mapping[str, Slot]
+T = TypeVar("T")
+encode = msgspec.json.Encoder().encode
+
+
+class Reply(NamedTuple):
+    """An answer's JSON, and what to say about values outside of the training part's range."""
+
+    payload: bytes
+    warnings: Sequence[str]
 
 
 def current(slot: Slot) -> Served:
@@ -32,53 +42,61 @@ def current(slot: Slot) -> Served:
     return slot.served
 
 
-def named(slot: Slot, name: str) -> Served:
+def named(slots: Slots, name: str) -> Served:
     """Return what serves under this name.
 
     Raises:
-        Problem: 404 where another model does, 503 where none does.
+        Problem: 404 where no model of this name does, 503 where nothing of it has been promoted yet.
     """
-    served = current(slot)
-    if name != served.pointer.model:
-        raise Problem(NOT_FOUND, "No such model", f"here serves {served.pointer.model}")
-    return served
+    if name not in slots:
+        raise Problem(NOT_FOUND, "No such model", f"here serves {', '.join(slots)}")
+    return current(slots[name])
+
+
+def limits(request: Request) -> Limits:
+    """Return the application's limits."""
+    found: Limits = request.app.state.limits
+    return found
 
 
 async def body(request: Request) -> bytes:
-    """Read the body, up to `MAX_BODY` bytes."""
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > MAX_BODY:
-                raise Problem(TOO_LARGE, "The body is too large", f"at most {MAX_BODY} bytes")
-    except ClientDisconnect as error:  # nobody reads the answer; it is no fault of ours, to be logged as one
-        raise Problem(BAD_REQUEST, "The client has left") from error
-    return b"".join(chunks)
+    """Read the body within the application's limits; raises as `read` does."""
+    return await read(request.receive, limits(request))
 
 
-def predict(served: Served, rows: Sequence[Row]) -> NDArray[np.float64]:
-    """Predict rows in one pass: float64 (n, 1), or (n, n_classes) shares in the order of the manifest's classes."""
-    table = {column.name: [row[column.name] for row in rows] for column in served.package.manifest.columns}
-    return served.package.predict(table)
+async def answered(size: int, answer: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the answer's own
+    """Make an answer here and now, or in a thread where the body is large (bytes)."""
+    return answer(*arguments) if size < LARGE else await anyio.to_thread.run_sync(answer, *arguments)
 
 
-def values(served: Served, predicted: NDArray[np.float64]) -> list[Any]:
-    """Return a number a row, or the likeliest class."""
+def one(served: Served, cells: Cells, *, interval: bool = False) -> Reply:
+    """Answer one row as `/predict` does."""
+    shares = served.predict_row(cells)
+    content = _content(served, shares)
+    if interval:
+        content |= _intervals(served, [shares])[0]
+    return Reply(encode(content), served.encoder.warnings((cells,)))
+
+
+def many(served: Served, rows: Sequence[Cells], *, interval: bool = False) -> Reply:
+    """Answer a list of rows as `/predict` does."""
+    predicted = served.predict_each(rows)
+    contents = [_content(served, shares) for shares in predicted]
+    if interval:
+        contents = [a | b for a, b in zip(contents, _intervals(served, predicted), strict=True)]
+    return Reply(encode(contents), served.encoder.warnings(rows))
+
+
+def instances(served: Served, rows: Sequence[Cells]) -> Reply:
+    """Answer a list of rows as KServe's V1 does."""
+    predictions = [value(served, shares) for shares in served.predict_each(rows)]
+    return Reply(encode({"predictions": predictions}), served.encoder.warnings(rows))
+
+
+def value(served: Served, shares: Sequence[float]) -> float | str | bool:
+    """Return the predicted number, or the likeliest class."""
     classes = served.package.manifest.classes
-    if not classes:
-        return [float(value) for value in predicted[:, 0]]
-    return [classes[int(i)] for i in predicted.argmax(axis=1)]
-
-
-def respond(served: Served, content: Any, rows: Sequence[Row] = ()) -> Response:  # noqa: ANN401 - JSON
-    """Answer with JSON; the headers name the model, and values outside of what it has seen."""
-    headers = version_headers(served)
-    warnings = [warning for row in rows for warning in served.schema.warnings(row)]
-    if warnings:
-        headers[WARNING_HEADER] = _header_text("; ".join(warnings[:MAX_WARNINGS]))
-    return Response(json.dumps(content), media_type="application/json", headers=headers)
+    return classes[max(range(len(shares)), key=shares.__getitem__)] if classes else shares[0]
 
 
 def version_headers(served: Served) -> dict[str, str]:
@@ -86,6 +104,34 @@ def version_headers(served: Served) -> dict[str, str]:
     return {VERSION_HEADER: served.package.digest}
 
 
-def _header_text(text: str) -> str:
-    """A column's name may hold anything, a line break too; a header may not."""
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
+def headers(served: Served, warnings: Sequence[str]) -> dict[str, str]:
+    """Return the headers that name the model, and values outside of what it has seen."""
+    found = version_headers(served)
+    if warnings:
+        found[WARNING_HEADER] = warning(warnings)
+    return found
+
+
+def warning(warnings: Sequence[str]) -> str:
+    """Return a header's text: a column's name may hold anything, a line break too; a header may not."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in "; ".join(warnings))
+
+
+def respond(served: Served, reply: Reply) -> Response:
+    """Answer with a reply's JSON."""
+    return Response(reply.payload, media_type="application/json", headers=headers(served, reply.warnings))
+
+
+def _content(served: Served, shares: Sequence[float]) -> dict[str, Any]:
+    manifest = served.package.manifest
+    found: dict[str, Any] = {manifest.prediction: value(served, shares), "model_version": served.package.digest}
+    if manifest.classes:
+        found["probabilities"] = dict(zip(map(str, manifest.classes), shares, strict=True))
+    return found
+
+
+def _intervals(served: Served, predicted: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    found, stated = served.package.interval(np.asarray(predicted)), served.package.manifest.interval
+    if found is None or stated is None:
+        raise Problem(UNPROCESSABLE, UNFIT, "this model has no prediction interval; leave `interval` out")
+    return [{"interval": {"low": low, "high": high, "coverage": stated.coverage}} for low, high in found.tolist()]

@@ -5,19 +5,51 @@ verify is refused loudly and the old model goes on; it is tried again, for the v
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from api.shadow import Shadowing
 from api.slot import Served, Slot
 from registry.errors import PackageError, RegistryError
+from registry.package import ModelPackage
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
 INTERVAL = 0.1  # seconds between two looks at the pointer
 RETRY = 2.0  # seconds before a refused pointer is tried again
 Seen = tuple[int, int, int] | None
+
+
+class Watch:
+    """A file that names a package; `load` is called when it has changed, and again `RETRY` after it was refused."""
+
+    def __init__(
+        self, path: Path, load: Callable[[], None], refuse: Callable[[str], None], clock: Callable[[], float]
+    ) -> None:
+        self.path, self.load, self.refuse, self.clock = path, load, refuse, clock
+        self._seen: Seen = None
+        self._retry_at = math.inf
+
+    def look(self) -> None:
+        """Look once."""
+        seen = _stat(self.path)
+        if seen == self._seen and self.clock() < self._retry_at:
+            return
+        self._seen, self._retry_at = seen, math.inf
+        try:
+            self.load()
+        except RegistryError as error:
+            self._refused(str(error))
+        except Exception as error:  # the thread must outlive whatever a package can provoke
+            logger.exception("loading failed")
+            self._refused(f"{type(error).__name__}: {error}")
+
+    def _refused(self, reason: str) -> None:
+        self.refuse(reason)
+        self._retry_at = self.clock() + RETRY
 
 
 class Follower:
@@ -27,6 +59,7 @@ class Follower:
         store: where packages and the pointer are.
         model: whose pointer to follow.
         slot: what to keep in step.
+        shadowing: what to keep in step with the model's candidate in shadow mode, after the slot.
         interval: seconds between two looks.
         clock: monotonic seconds.
     """
@@ -36,14 +69,15 @@ class Follower:
         store: ModelStore,
         model: str,
         slot: Slot,
+        shadowing: Shadowing | None = None,
         *,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.store, self.model, self.slot = store, model, slot
-        self.interval, self.clock = interval, clock
-        self._seen: Seen = None
-        self._retry_at = 0.0
+        self.store, self.model, self.slot, self.shadowing = store, model, slot, shadowing
+        self.interval = interval
+        self._pointer = Watch(store.pointer_path(model), self._load, self._refuse, clock)
+        self._shadow = Watch(store.shadow_path(model), self._load_shadow, self._refuse_shadow, clock)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
@@ -57,21 +91,12 @@ class Follower:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self.shadowing:
+            self.shadowing.end()
 
     def look(self) -> None:
         """Look once at the pointer, and load what it names when it has changed."""
-        seen = _stat(self.store.pointer_path(self.model))
-        due = self.slot.refused and self.clock() >= self._retry_at
-        if seen == self._seen and not due:
-            return
-        self._seen = seen
-        try:
-            self._load()
-        except RegistryError as error:
-            self._refuse(str(error))
-        except Exception as error:  # the thread must outlive whatever a package can provoke
-            logger.exception("loading failed")
-            self._refuse(f"{type(error).__name__}: {error}")
+        self._pointer.look()
 
     def _load(self) -> None:
         pointer = self.store.pointer(self.model)
@@ -84,21 +109,42 @@ class Follower:
         if self.slot.served and self.slot.served.pointer == pointer:
             self.slot.refused = ""
             return
-        package = self.store.open(pointer.sha256)
-        if package.manifest.name != self.model:
-            raise PackageError(f"{package.path}: a package of {package.manifest.name}, not of {self.model}")
-        self.slot.swap(Served.make(package, pointer))
+        package = self._open(pointer.sha256)
+        self.slot.swap(Served.make(package, pointer, self.slot.listeners))
         logger.info("serving promotion %d of %s, package %s", pointer.number, self.model, pointer.sha256[:12])
 
     def _refuse(self, reason: str) -> None:
         if reason != self.slot.refused:
             logger.error("refused, the old model goes on: %s", reason)
         self.slot.refuse(reason)
-        self._retry_at = self.clock() + RETRY
+
+    def _load_shadow(self) -> None:
+        if not self.shadowing:
+            return
+        shadow, now = self.store.shadow(self.model), self.shadowing.candidate
+        if shadow is None:
+            self.shadowing.end()
+            return
+        same = now is not None and now.package.digest == shadow.sha256
+        self.shadowing.run(now.package if now and same else self._open(shadow.sha256), shadow.share)
+        logger.info("package %s answers %g of %s's requests silently", shadow.sha256[:12], shadow.share, self.model)
+
+    def _refuse_shadow(self, reason: str) -> None:
+        if self.shadowing:
+            if reason != self.shadowing.refused:
+                logger.error("shadow refused: %s", reason)
+            self.shadowing.end(reason)
+
+    def _open(self, sha256: str) -> ModelPackage:
+        package = self.store.open(sha256)
+        if package.manifest.name != self.model:
+            raise PackageError(f"{package.path}: a package of {package.manifest.name}, not of {self.model}")
+        return package
 
     def _run(self) -> None:
         while not self._stop.wait(self.interval):
             self.look()
+            self._shadow.look()
 
 
 def _stat(path: Path) -> Seen:

@@ -9,10 +9,11 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.page import FILES
 from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem
 
 HEADER = "X-API-Key"
-OPEN = frozenset({"/healthz", "/readyz", "/version"})
+OPEN = frozenset({"/healthz", "/readyz", "/version", *FILES})  # the page asks for the key itself
 
 
 class ApiKey:
@@ -24,29 +25,38 @@ class ApiKey:
     """
 
     def __init__(self, app: ASGIApp, file: Path | None) -> None:
-        self.app, self.file = app, file
-        self._read: tuple[tuple[int, int], bytes] | None = None
+        self.app = app
+        self.key = Key(file) if file else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or refuse."""
         closed = scope["type"] == "http" and scope["path"] not in OPEN
-        no = self._refusal(self.file, scope) if self.file and closed else None
+        no = self.key.refusal(Headers(scope=scope)) if self.key and closed else None
         await (no.response() if no else self.app)(scope, receive, send)
 
-    def _refusal(self, file: Path, scope: Scope) -> Problem | None:
-        key = self._key(file)
+
+class Key:
+    """The key in a file, as it is now."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._read: tuple[tuple[int, int], bytes] | None = None
+
+    def refusal(self, headers: Headers) -> Problem | None:
+        """Say why a request with these headers is refused: 401, or 503 where there is no key; None where it is not."""
+        key = self._key()
         if not key:  # closed, not open, when the Secret is not there
             return Problem(UNAVAILABLE, "No API key is set", "the server's key file cannot be read, or is empty")
-        if hmac.compare_digest(_given(Headers(scope=scope)), key):
+        if hmac.compare_digest(_given(headers), key):
             return None
         return Problem(UNAUTHORIZED, "An API key is needed", f"send it as {HEADER}, or as a bearer token")
 
-    def _key(self, file: Path) -> bytes:
+    def _key(self) -> bytes:
         try:
-            status = file.stat()
+            status = self.file.stat()
             seen = (status.st_mtime_ns, status.st_ino)
             if self._read is None or self._read[0] != seen:
-                self._read = seen, file.read_bytes().strip()
+                self._read = seen, self.file.read_bytes().strip()
         except OSError:
             return b""
         return self._read[1]

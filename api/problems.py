@@ -6,7 +6,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
-BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, TOO_LARGE, UNPROCESSABLE = 400, 401, 404, 413, 422
+BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, TIMEOUT, TOO_LARGE, UNPROCESSABLE = 400, 401, 404, 408, 413, 422
 INTERNAL, UNAVAILABLE = 500, 503
 HEADERS = {UNAUTHORIZED: {"WWW-Authenticate": "Bearer"}, UNAVAILABLE: {"Retry-After": "1"}}
 

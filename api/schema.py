@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, create_model
 
+from api.encoding import Cells
 from api.problems import UNPROCESSABLE, Problem
 from registry.package import Column, Manifest
 from registry.package.columns import FLOAT32_MAX
 
-Row = dict[str, Any]
 MAX_ERRORS = 100  # named in one answer
 UNFIT = "The request does not fit the model"
 
@@ -26,10 +26,10 @@ class RowSchema:
     def __init__(self, manifest: Manifest) -> None:
         self.columns = manifest.columns
         self.model = _row_model(manifest)
-        self._names = {f"f{i}": column.name for i, column in enumerate(manifest.columns)}
+        self._fields = [f"f{i}" for i in range(len(manifest.columns))]
 
-    def row(self, document: Any, where: str = "") -> Row:  # noqa: ANN401 - JSON
-        """Return raw values by column name, from an object of fields or a list of values in the columns' order.
+    def row(self, document: Any, where: str = "") -> Cells:  # noqa: ANN401 - JSON
+        """Return raw values in the columns' order, from an object of fields or a list of values in that order.
 
         Args:
             document: what was sent.
@@ -46,9 +46,9 @@ class RowSchema:
             row = self.model.model_validate(document)
         except ValidationError as error:
             raise Problem(UNPROCESSABLE, UNFIT, errors=_errors(error, where)) from error
-        return {name: getattr(row, field) for field, name in self._names.items()}
+        return tuple(getattr(row, field) for field in self._fields)
 
-    def rows(self, documents: Any, where: str) -> list[Row]:  # noqa: ANN401 - JSON
+    def rows(self, documents: Any, where: str) -> list[Cells]:  # noqa: ANN401 - JSON
         """Return the rows of a list; raises as `row` does."""
         if not isinstance(documents, list) or not documents:
             raise Problem(UNPROCESSABLE, UNFIT, f"{where or 'the body'} must be a list of rows, of at least one")
@@ -60,19 +60,8 @@ class RowSchema:
             raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": where or "body", "problem": problem}])
         return {column.name: value for column, value in zip(self.columns, values, strict=True)}
 
-    def warnings(self, row: Row) -> list[str]:
-        """Name the values that lie outside what was seen in training."""
-        return [
-            f"{column.name}={row[column.name]:g} outside {column.minimum:g}..{column.maximum:g}"
-            for column in self.columns
-            if column.minimum is not None
-            and column.maximum is not None
-            and row[column.name] is not None
-            and not column.minimum <= row[column.name] <= column.maximum
-        ]
 
-
-def example(manifest: Manifest) -> Row:
+def example(manifest: Manifest) -> dict[str, Any]:
     """Return a row that the model answers: the training part's medians and most frequent values."""
     return {column.name: column.typical for column in manifest.columns}
 

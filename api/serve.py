@@ -7,14 +7,21 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
+from api.accesslog import AccessLog
 from api.app import create_app
 from api.drain import Draining
+from api.hot import Hot
 from api.keys import ApiKey
+from api.limits import Limited, Limits
+from api.observe import Notes, Observed
+from api.tracing import traced
+from api.workers import supervise
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -24,6 +31,31 @@ KEEP_ALIVE = 75  # seconds that an idle connection stays: more than a proxy (60 
 
 class PortInUse(Exception):
     """Somebody else listens on the port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to serve.
+
+    Attributes:
+        store: the model store's root.
+        model: whose rows `/predict` takes.
+        also: other models, served under their names.
+        workers: processes on the same socket.
+        drain: seconds after SIGTERM in which requests are still accepted and clients are told to reconnect elsewhere.
+        api_key: file with the key that requests for predictions must carry; None asks for none.
+        access_log: whether each request is written to stdout.
+        limits: what each process takes on.
+    """
+
+    store: Path
+    model: str
+    also: tuple[str, ...] = ()
+    workers: int = 1
+    drain: float = 0.0
+    api_key: Path | None = None
+    access_log: bool = False
+    limits: Limits = field(default_factory=Limits)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -45,39 +77,52 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(
-    store: Path,
-    model: str,
-    listener: socket.socket,
-    *,
-    drain: float = 0.0,
-    api_key: Path | None = None,
-    until_eof: bool = False,
-) -> None:
+def serve(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are finished.
 
     Args:
-        store: the model store's root.
-        model: whose pointer to follow.
+        options: how.
         listener: from `bind`.
-        drain: seconds after SIGTERM in which requests are still accepted and clients are told to reconnect elsewhere.
-        api_key: file with the key that requests for predictions must carry; None asks for none.
         until_eof: also end when stdin closes, so that a server never outlives the run that started it.
     """
+    if options.workers > 1:
+        supervise(options.workers, work, options, listener, until_eof=until_eof)
+    else:
+        work(options, listener, until_eof=until_eof)
+
+
+def work(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
+    """Serve in this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    draining = Draining(ApiKey(create_app(ModelStore(store), model), api_key))
+    log = AccessLog() if options.access_log else None
+    app, draining = assemble(options, log)
     config = uvicorn.Config(
-        draining,
+        traced(app),
         log_config=None,
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
     config.load()
-    server = _Server(config, draining, drain)
+    server = _Server(config, draining, options.drain)
     if until_eof:
         _on_eof(lambda: setattr(server, "should_exit", True))
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        app.notes.flush()
+        if log:
+            log.close()
+
+
+def assemble(options: Options, log: AccessLog | None = None) -> tuple[Observed, Draining]:
+    """Put the layers around the application, the outermost first: observed, draining, limited, guarded, hot."""
+    app = create_app(ModelStore(options.store), options.model, options.also, limits=options.limits)
+    hot = Hot(app, app.state.slots, options.model, options.limits)
+    guarded = ApiKey(hot, options.api_key) if options.api_key else hot
+    draining = Draining(Limited(guarded, options.limits))
+    app.state.notes = Notes(app.state.metrics, log)
+    return Observed(draining, app.state.notes), draining
 
 
 class _Server(uvicorn.Server):

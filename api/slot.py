@@ -1,29 +1,91 @@
 """The model that answers now; swapped by one assignment, dropped when the last request that holds it is done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from api.encoding import Cells, Encoder
+from api.fast import Reader
 from api.schema import RowSchema
 from registry.package import ModelPackage
+from registry.package.package import finish
 from registry.store import Pointer
 
 
-@dataclass(frozen=True, slots=True)
+class Listener(Protocol):
+    """Is told of every prediction, before it is answered; must be quick and must not raise."""
+
+    def row(self, served: "Served", packed: bytes, shares: Sequence[float]) -> None:
+        """One row: its packed float32 and the prediction."""
+
+    def rows(self, served: "Served", x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:
+        """Rows: float32 (n, width) and float64 (n, n_outputs)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Served:
     """A verified package and what is needed to answer with it; a request takes it once and keeps it to its end."""
 
     package: ModelPackage
     pointer: Pointer
     schema: RowSchema
+    reader: Reader | None
+    encoder: Encoder
     loaded_at: datetime
+    listeners: Sequence[Listener]
 
     @classmethod
-    def make(cls, package: ModelPackage, pointer: Pointer) -> "Served":
+    def make(cls, package: ModelPackage, pointer: Pointer, listeners: Sequence[Listener] = ()) -> "Served":
         """Prepare a package for answering and warm it up."""
-        served = cls(package, pointer, RowSchema(package.manifest), datetime.now(UTC))
+        columns = package.manifest.columns
+        try:
+            reader = Reader(columns)
+        except ValueError:
+            reader = None
+        served = cls(
+            package, pointer, RowSchema(package.manifest), reader, Encoder(columns), datetime.now(UTC), listeners
+        )
         row = package.golden.rows[0]
-        package.predict({column.name: [row[column.name]] for column in package.manifest.columns})
+        served._shares(served.encoder.pack(tuple(row[column.name] for column in columns)))
         return served
+
+    def predict_row(self, cells: Cells) -> Sequence[float]:
+        """Predict one row: a number, or the classes' shares."""
+        packed = self.encoder.pack(cells)
+        shares = self._shares(packed)
+        for listener in self.listeners:
+            listener.row(self, packed, shares)
+        return shares
+
+    def predict_each(self, rows: Sequence[Cells]) -> Sequence[Sequence[float]]:
+        """Predict rows, one or many, as lists: a number each, or the classes' shares."""
+        if len(rows) == 1:
+            return [self.predict_row(rows[0])]
+        found: list[list[float]] = self.predict_rows(rows).tolist()
+        return found
+
+    def predict_rows(self, rows: Sequence[Cells]) -> NDArray[np.float64]:
+        """Predict rows: float64 (n, 1), or (n, n_classes) shares."""
+        return self.predict(self.encoder.matrix(rows))
+
+    def predict(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict encoded rows, float32 (n, sum of widths): float64 (n, 1), or (n, n_classes) shares."""
+        predicted = finish(self.package.forest, self.package.manifest.output, x)
+        for listener in self.listeners:
+            listener.rows(self, x, predicted)
+        return predicted
+
+    def _shares(self, packed: bytes) -> Sequence[float]:
+        forest, output = self.package.forest, self.package.manifest.output
+        if output.link != "identity" or output.base:
+            shares: list[float] = finish(forest, output, np.frombuffer(packed, np.float32)[None])[0].tolist()
+            return shares
+        sums = forest.sums_row(packed)
+        return [total / forest.n_trees for total in sums] if output.combine == "mean" else sums
 
 
 @dataclass(slots=True)
@@ -33,6 +95,7 @@ class Slot:
     served: Served | None = None
     refused: str = ""
     swaps: int = field(default=0)
+    listeners: list[Listener] = field(default_factory=list)
 
     def swap(self, served: Served | None) -> None:
         """Serve this from now on; None when nothing is in production."""

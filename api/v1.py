@@ -4,30 +4,48 @@ Source: KServe's documentation, "Data Plane (V1)". A row is checked as strictly 
 """
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
-from api.answers import body, current, named, predict, respond, values
+from api.answers import Reply, Slots, answered, body, instances, limits, named, respond, version_headers
+from api.limits import Limits
 from api.problems import UNPROCESSABLE, Problem
 from api.schema import UNFIT, load
-from api.slot import Slot
+from api.slot import Served
 
 
-def add_v1(app: FastAPI, slot: Slot) -> None:
+def add_v1(app: FastAPI, slots: Slots) -> None:
     """Add KServe's V1 routes."""
 
     @app.get("/v1/models", summary="V1: the models that serve", tags=["V1"])
     async def models() -> dict[str, list[str]]:
-        return {"models": [current(slot).pointer.model]}
+        return {"models": [name for name, slot in slots.items() if slot.served]}
 
     @app.get("/v1/models/{name}", summary="V1: whether a model is ready", tags=["V1"])
     async def ready(name: str) -> Response:
-        return respond(named(slot, name), {"name": name, "ready": True})
+        return JSONResponse({"name": name, "ready": True}, headers=version_headers(named(slots, name)))
 
     @app.post("/v1/models/{name}:predict", summary="V1: predict rows", tags=["V1"])
-    async def predict_rows(name: str, request: Request) -> Response:
-        served = named(slot, name)
-        document = load(await body(request))
-        if not isinstance(document, dict) or document.keys() != {"instances"}:
-            raise Problem(UNPROCESSABLE, UNFIT, 'the body must be {"instances": [...]}, and nothing else')
-        rows = served.schema.rows(document["instances"], "instances")
-        return respond(served, {"predictions": values(served, predict(served, rows))}, rows)
+    async def predict(name: str, request: Request) -> Response:
+        served, text = named(slots, name), await body(request)
+        return respond(served, await answered(len(text), answer, served, text, limits(request)))
+
+
+def quick_answer(served: Served, text: bytes, allowed: Limits) -> Reply | None:
+    """Answer what is surely right; None where `answer` must look."""
+    rows = served.reader.instances(text) if served.reader else None
+    return instances(served, rows) if rows and len(rows) <= allowed.rows else None
+
+
+def answer(served: Served, text: bytes, allowed: Limits) -> Reply:
+    """Answer a body of V1.
+
+    Raises:
+        Problem: 413 or 422.
+    """
+    if reply := quick_answer(served, text, allowed):
+        return reply
+    document = load(text)
+    if not isinstance(document, dict) or document.keys() != {"instances"}:
+        raise Problem(UNPROCESSABLE, UNFIT, 'the body must be {"instances": [...]}, and nothing else')
+    allowed.check_rows(document["instances"])
+    return instances(served, served.schema.rows(document["instances"], "instances"))

@@ -1,187 +1,138 @@
-"""The Open Inference Protocol (V2) over REST, tensors as JSON, for clients that speak it.
+"""The Open Inference Protocol (V2) over REST, with tensors as JSON or, by Triton's extension, as bytes.
 
 Source: https://github.com/kserve/open-inference-protocol. A row is checked as strictly as by `/predict`.
 """
 
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr, ValidationError
 
-from api.answers import body, current, named, predict, respond, values
-from api.problems import HEADERS, UNPROCESSABLE, Problem
-from api.schema import UNFIT, load
-from api.slot import Served, Slot
-from registry.package import Column
+from api.answers import Reply, Slots, answered, body, current, encode, headers, limits
+from api.inference import SERVER, Asked, metadata, plain_outputs, problem_text, rows, select, versioned, weight
+from api.limits import Limits
+from api.problems import HEADERS, Problem
+from api.slot import Served
+from api.tensors import Rows
+from api.v2_json import read, write
+from api.v2_row import read_row
 
-NUMBERS = frozenset(f"{kind}{bits}" for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)) | {"FP16", "FP32", "FP64"}
-DATATYPES: Mapping[str, frozenset[str]] = {
-    "numeric": NUMBERS,
-    "boolean": frozenset({"BOOL"}),
-    "categorical": frozenset({"BYTES"}),
-}
-SHOWN = {"numeric": "FP64", "boolean": "BOOL", "categorical": "BYTES"}
+BINARY = "binary_tensor_data"
+LENGTH_HEADER = "Inference-Header-Content-Length"
+JSON, BYTES = "application/json", "application/octet-stream"
 
 
-class Tensor(BaseModel):
-    """An input of V2: its values in row-major order, flat or nested."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: StrictStr
-    shape: list[StrictInt]
-    datatype: StrictStr
-    data: list[Any]
-    parameters: dict[str, Any] | None = None
-
-
-class Inference(BaseModel):
-    """A request of V2."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: StrictStr | None = None
-    inputs: list[Tensor]
-    outputs: list[dict[str, Any]] | None = None
-    parameters: dict[str, Any] | None = None
-
-
-def add_v2(app: FastAPI, slot: Slot) -> None:
+def add_v2(app: FastAPI, slots: Slots) -> None:
     """Add the Open Inference Protocol's routes."""
 
     @app.get("/v2", summary="V2: the server", tags=["V2"])
     async def server() -> dict[str, Any]:
-        return {"name": "tunegate", "version": app.version, "extensions": []}
+        return {"name": SERVER, "version": app.version, "extensions": [BINARY]}
 
     @app.get("/v2/health/live", summary="V2: the process is alive", tags=["V2"])
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @app.get("/v2/health/ready", summary="V2: a verified model is loaded", tags=["V2"])
+    @app.get("/v2/health/ready", summary="V2: verified models are loaded", tags=["V2"])
     async def server_ready() -> Response:
-        return respond(current(slot), {"ready": True})
+        served = [current(slot) for slot in slots.values()]
+        return _json(served[0], {"ready": True})
 
+    _add_models(app, slots)
+    _add_versions(app, slots)
+
+
+def _add_models(app: FastAPI, slots: Slots) -> None:
     @app.get("/v2/models/{name}", summary="V2: the model's tensors", tags=["V2"])
-    async def metadata(name: str) -> Response:
-        served = named(slot, name)
-        return respond(served, _metadata(served))
+    async def describe(name: str) -> Response:
+        served = versioned(slots, name)
+        return _json(served, metadata(served))
 
     @app.get("/v2/models/{name}/ready", summary="V2: whether a model is ready", tags=["V2"])
-    async def model_ready(name: str) -> Response:
-        return respond(named(slot, name), {"name": name, "ready": True})
+    async def ready(name: str) -> Response:
+        return _json(versioned(slots, name), {"name": name, "ready": True})
 
     @app.post("/v2/models/{name}/infer", summary="V2: predict rows", tags=["V2"])
     async def infer(name: str, request: Request) -> Response:
-        served = named(slot, name)
-        asked = _inference(load(await body(request)))
-        rows = served.schema.rows(_table(served, asked.inputs), "inputs")
-        outputs = _outputs(served, predict(served, rows))
-        wanted = [output.get("name") for output in asked.outputs or ()] or list(outputs)
-        if unknown := [name for name in wanted if name not in outputs]:
-            raise Problem(UNPROCESSABLE, UNFIT, f"no output {unknown[0]!r}; there are {', '.join(outputs)}")
-        content = {"model_name": name, "model_version": served.package.digest, "id": asked.id or ""}
-        return respond(served, content | {"outputs": [outputs[str(name)] for name in wanted]}, rows)
+        return await _infer(versioned(slots, name), request)
 
 
-def v2_error(problem: Problem) -> JSONResponse:
-    """Return a problem as V2 has it."""
-    where = "; ".join(f"{error['field']}: {error['problem']}" for error in problem.errors)
-    text = ": ".join(part for part in (problem.title, problem.detail, where) if part)
-    return JSONResponse({"error": text}, problem.status, HEADERS.get(problem.status))
+def _add_versions(app: FastAPI, slots: Slots) -> None:
+    """Add the same for one version: the package's digest, or the number of its promotion."""
+
+    @app.get("/v2/models/{name}/versions/{version}", summary="V2: a version's tensors", tags=["V2"])
+    async def describe(name: str, version: str) -> Response:
+        served = versioned(slots, name, version)
+        return _json(served, metadata(served))
+
+    @app.get("/v2/models/{name}/versions/{version}/ready", summary="V2: whether a version is ready", tags=["V2"])
+    async def ready(name: str, version: str) -> Response:
+        return _json(versioned(slots, name, version), {"name": name, "ready": True})
+
+    @app.post("/v2/models/{name}/versions/{version}/infer", summary="V2: predict rows by a version", tags=["V2"])
+    async def infer(name: str, version: str, request: Request) -> Response:
+        return await _infer(versioned(slots, name, version), request)
 
 
-def _inference(document: Any) -> Inference:  # noqa: ANN401 - JSON
-    try:
-        return Inference.model_validate(document)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        errors = [{"field": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in found]
-        raise Problem(UNPROCESSABLE, UNFIT, errors=errors) from error
+def refusal(path: str, problem: Problem) -> JSONResponse:
+    """Return a problem as the protocol of this path has it."""
+    if not path.startswith("/v2"):
+        return problem.response()
+    return JSONResponse({"error": problem_text(problem)}, problem.status, HEADERS.get(problem.status))
 
 
-def _table(served: Served, inputs: Sequence[Tensor]) -> list[Any]:
-    """Return rows: of one tensor of shape [n, columns], or of a tensor of shape [n] or [n, 1] a column."""
-    columns = served.package.manifest.columns
-    if len(inputs) == 1 and inputs[0].name not in {column.name for column in columns}:
-        tensor = inputs[0]
-        wrong = [column.name for column in columns if tensor.datatype not in DATATYPES[column.kind]]
-        if wrong:
-            problem = f"{tensor.datatype} does not fit column {wrong[0]}: send a tensor a column"
-            raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": tensor.name, "problem": problem}])
-        flat, width = _flat(tensor), len(columns)
-        if len(tensor.shape) != 2 or tensor.shape[1] != width:  # noqa: PLR2004 - rows and columns
-            problem = f"has shape {tensor.shape}; [rows, {width}] is expected"
-            raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": tensor.name, "problem": problem}])
-        return [flat[i : i + width] for i in range(0, len(flat), width)]
-    return _by_column(inputs, {column.name: column for column in columns})
+def quick_answer(served: Served, content: bytes, allowed: Limits) -> Reply | None:  # noqa: ARG001 - as all quick ones
+    """Answer one row that is surely right, and wants all outputs as JSON; None where the others must look."""
+    row = read_row(served, content)
+    if row is None or row[0].binary or row[0].outputs:
+        return None
+    asked, cells = row
+    shares = served.predict_row(cells)
+    answer = {**_head(served, asked), "outputs": [_output(*each) for each in plain_outputs(served, shares)]}
+    return Reply(encode(answer), served.encoder.warnings((cells,)))
 
 
-def _by_column(inputs: Sequence[Tensor], columns: Mapping[str, Column]) -> list[Any]:
-    found: dict[str, list[Any]] = {}
-    for tensor in inputs:
-        problem = _misfit(tensor, columns)
-        if not problem and tensor.name in found:
-            problem = "is there twice"
-        if problem:
-            raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": tensor.name, "problem": problem}])
-        found[tensor.name] = _flat(tensor)
-    lengths = {len(cells) for cells in found.values()}
-    if len(lengths) > 1:
-        raise Problem(UNPROCESSABLE, UNFIT, f"the tensors have {sorted(lengths)} rows; each must have as many")
-    return [dict(zip(found, cells, strict=True)) for cells in zip(*found.values(), strict=True)]
+async def _infer(served: Served, request: Request) -> Response:
+    content = await body(request)
+    length, allowed = request.headers.get(LENGTH_HEADER), limits(request)
+    if length is None and (row := read_row(served, content)):
+        asked, cells = row
+        predicted = np.array([served.predict_row(cells)])
+        return _respond(served, asked, predicted, served.encoder.warnings([cells]))
+    asked, found = await answered(len(content), _read, served, content, length, allowed)
+    return await answered(weight(len(content), found.x), _answer, served, asked, found)
 
 
-def _misfit(tensor: Tensor, columns: Mapping[str, Column]) -> str:
-    column = columns.get(tensor.name)
-    if column is None:
-        return "is no column of the model"
-    if tensor.datatype not in DATATYPES[column.kind]:
-        return f"has datatype {tensor.datatype}; {' or '.join(sorted(DATATYPES[column.kind]))} is expected"
-    if tensor.shape[1:] not in ([], [1]) or not tensor.shape:
-        return f"has shape {tensor.shape}; [rows] or [rows, 1] is expected"
-    return ""
+def _read(served: Served, content: bytes, length: str | None, allowed: Limits) -> tuple[Asked, Rows]:
+    asked = read(content, length)
+    return asked, rows(served, asked, allowed)
 
 
-def _flat(tensor: Tensor) -> list[Any]:
-    data, expected = tensor.data, prod(tensor.shape)
-    while data and all(isinstance(cell, list) for cell in data):
-        data = [cell for part in data for cell in part]
-    if any(size < 1 for size in tensor.shape) or len(data) != expected:
-        problem = f"has {len(data)} values for shape {tensor.shape}"
-        raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": tensor.name, "problem": problem}])
-    return data
+def _answer(served: Served, asked: Asked, found: Rows) -> Response:
+    return _respond(served, asked, served.predict(found.x), found.warnings)
 
 
-def _metadata(served: Served) -> dict[str, Any]:
-    manifest = served.package.manifest
-    one = np.zeros((1, len(manifest.classes) or 1))
-    return {
-        "name": manifest.name,
-        "versions": [served.package.digest],
-        "platform": "tunegate-flat-forest",
-        "inputs": [{"name": c.name, "datatype": SHOWN[c.kind], "shape": [-1]} for c in manifest.columns],
-        "outputs": [
-            {"name": name, "datatype": tensor["datatype"], "shape": [-1, *tensor["shape"][1:]]}
-            for name, tensor in _outputs(served, one).items()
-        ],
-    }
+def _respond(served: Served, asked: Asked, predicted: NDArray[np.float64], warnings: Sequence[str]) -> Response:
+    tensors = select(served, asked, predicted)
+    binary = [wanted.binary if wanted.binary is not None else asked.binary for wanted in asked.outputs]
+    content, length = write(_head(served, asked), tensors, binary or [asked.binary] * len(tensors))
+    about = headers(served, warnings)
+    if length is not None:
+        about[LENGTH_HEADER] = str(length)
+    return Response(content, headers=about, media_type=JSON if length is None else BYTES)
 
 
-def _outputs(served: Served, predicted: NDArray[np.float64]) -> dict[str, dict[str, Any]]:
-    manifest = served.package.manifest
-    answers = values(served, predicted)
-    kinds = {bool: "BOOL", int: "INT64", str: "BYTES"}
-    datatype = kinds.get(type(answers[0]), "FP64") if manifest.classes else "FP64"
-    found = {manifest.prediction: _tensor(manifest.prediction, datatype, [len(answers)], answers)}
-    if manifest.classes:
-        found["probabilities"] = _tensor("probabilities", "FP64", list(predicted.shape), predicted.ravel().tolist())
-    return found
+def _head(served: Served, asked: Asked) -> dict[str, str]:
+    return {"model_name": served.package.manifest.name, "model_version": served.package.digest, "id": asked.id}
 
 
-def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:
+def _output(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any]) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": shape, "data": data}
+
+
+def _json(served: Served, content: Any) -> Response:  # noqa: ANN401 - JSON
+    return Response(msgspec.json.encode(content), headers=headers(served, ()), media_type=JSON)

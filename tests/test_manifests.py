@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -170,3 +171,23 @@ def test_an_api_server_takes_every_object(objects: list[Object]) -> None:
             command, input=json.dumps({**item, "metadata": metadata}), capture_output=True, text=True, check=False
         )
         assert done.returncode == 0 or "already exists" in done.stderr, done.stderr
+
+
+def test_the_dashboard_shows_metrics_that_there_are(tmp_path: Path) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+    from support.servers import put, running
+    from support.variants import tiny
+
+    from registry import ModelStore
+
+    board = json.loads((ROOT / "manifests/components/monitoring/dashboard.json").read_text())
+    asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    names = set(re.findall(r"\b(?:http|tunegate|process)_\w+", asked)) - {"tunegate_predicted_class_total"}  # no classes
+    store = ModelStore(tmp_path / "store")
+    put(store, tiny(tmp_path / "toy"))
+    with running(store, "toy") as server:
+        server.client.post("/predict", json={"x": 0.25}).raise_for_status()
+        text = server.client.get("/metrics").text
+    there = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    assert names
+    assert names <= there

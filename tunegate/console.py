@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from promote.verdict import Verdict
+from registry.shadow import ShadowEvidence
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 COLOURS = {"promote": "green", "keep": "yellow", "hold": "yellow", "refuse": "red"}
@@ -88,3 +89,23 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
             f"{verdict.metric} loss on the holdout: {found.candidate:.4g}, {other} {found.champion:.4g}; "
             f"gain {found.gain:.3g}, 90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
         )
+    if verdict.shadow:
+        yield shadow_line(verdict.shadow)
+
+
+def shadow_line(seen: ShadowEvidence) -> str:
+    """Put what a shadow has shown into a sentence."""
+    found = f"shadow: {seen.rows} rows of real requests compared, {seen.dropped} dropped, {seen.failed} failed"
+    if numbers := seen.numbers:
+        found += (
+            f"; candidate minus champion {numbers.mean:+.4g} on average, absolute {numbers.mean_absolute:.4g}, "
+            f"at most {numbers.largest:.4g}"
+        )
+        if numbers.outside is not None:
+            found += f"; {numbers.outside:.1%} outside the champion's prediction interval"
+    if classes := seen.classes:
+        found += (
+            f"; another class in {classes.disagreeing:.1%}, a class's share differs by {classes.mean_absolute:.3g} "
+            "on average"
+        )
+    return found

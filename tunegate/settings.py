@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from promote.policy import GatePolicy
@@ -39,6 +39,32 @@ def _actor() -> str:
         return str(os.getuid())
 
 
+class Serving(BaseModel):
+    """How to serve.
+
+    Attributes:
+        also: other models of the store, served under their names.
+        workers: processes on the same port.
+        drain: seconds to go on after SIGTERM while clients move elsewhere.
+        access_log: whether each request is written to stdout, a line of JSON each.
+        max_body: bytes of a request's body.
+        max_rows: rows of a request.
+        max_requests: requests in flight at once, in each worker.
+        body_seconds: for a request's body to arrive.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    also: tuple[str, ...] = ()
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    drain: Annotated[float, Field(ge=0)] = 0.0
+    access_log: bool = True
+    max_body: Annotated[int, Field(ge=1)] = 16 << 20
+    max_rows: Annotated[int, Field(ge=1)] = 100_000
+    max_requests: Annotated[int, Field(ge=1)] = 512
+    body_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+
 class Settings(BaseSettings):
     """All settings.
 
@@ -67,6 +93,7 @@ class Settings(BaseSettings):
         cpus: CPUs to use; all where 0.
         keep_runs: how many runs of an Experiment are kept.
         gate: see `promote.policy.GatePolicy`.
+        serving: see `Serving`.
     """
 
     model_config = SettingsConfigDict(
@@ -100,6 +127,7 @@ class Settings(BaseSettings):
     cpus: Annotated[int, Field(ge=0)] = 0
     keep_runs: Annotated[int, Field(ge=1)] = 10
     gate: GatePolicy = GatePolicy()
+    serving: Serving = Serving()
 
     @classmethod
     def settings_customise_sources(

@@ -14,7 +14,7 @@ import uvicorn
 from support.servers import PATIENCE, await_true, in_process, put, running, serving
 
 from api import create_app
-from api.serve import PortInUse, bind, serve
+from api.serve import Options, PortInUse, bind, serve
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -46,7 +46,7 @@ def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(
     seen: list[uvicorn.Server] = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, **_: seen.append(self))
     with bind("127.0.0.1", 0) as listener:
-        serve(store.root, "toy", listener)
+        serve(Options(store.root, "toy"), listener)
     assert seen[0].config.timeout_keep_alive > 60
 
 
@@ -82,7 +82,7 @@ def test_a_signal_ends_the_server_after_the_requests_in_flight(
         slow.sendall(body[4:])
         answer = b"".join(iter(lambda: slow.recv(1 << 16), b""))
         assert answer.startswith(b"HTTP/1.1 200")
-        assert b'"predicted_y": 1.0' in answer
+        assert b'"predicted_y":1.0' in answer
         assert server.process.wait(PATIENCE) in {0, -stop}
         assert "ERROR" not in server.log_text()
 

@@ -1,12 +1,21 @@
-"""A real server in a process of its own: `python -m support.server_process STORE MODEL DRAIN` prints its port."""
+"""A real server in a process of its own: `python -m support.server_process STORE MODEL OPTIONS` prints its port.
 
+OPTIONS is a JSON object: `api.serve.Options` by name, `limits` one of `api.limits.Limits`.
+"""
+
+import json
 import sys
 from pathlib import Path
 
-from api.serve import bind, serve
+from api.limits import Limits
+from api.serve import Options, bind, serve
 
 if __name__ == "__main__":
+    options = json.loads(sys.argv[3])
+    limits = Limits(**options.pop("limits", {}))
+    if options.get("api_key"):
+        options["api_key"] = Path(options["api_key"])
     listener = bind("127.0.0.1", 0)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    serve(Path(sys.argv[1]), sys.argv[2], listener, drain=float(sys.argv[3]), until_eof=True)
+    serve(Options(Path(sys.argv[1]), sys.argv[2], limits=limits, **options), listener, until_eof=True)

@@ -65,14 +65,14 @@ class Running:
 
 
 @contextmanager
-def running(store: ModelStore, model: str, *, drain: float = 0.0) -> Iterator[Running]:
-    """Run a server; it answers when this returns, and is gone when the block ends."""
+def running(store: ModelStore, model: str, **options: Any) -> Iterator[Running]:  # noqa: ANN401 - of several types
+    """Run a server with `api.serve.Options`; it answers when this returns, and is gone when the block ends."""
     store.root.mkdir(parents=True, exist_ok=True)
     log = store.root.parent / f"{model}.log"
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "support.server_process", str(store.root), model, str(drain)],
+            [sys.executable, "-m", "support.server_process", str(store.root), model, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -49,6 +49,12 @@ Mode = Annotated[str | None, typer.Option(help="two-key, or strict-lower (the lo
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide, but change nothing in production.")]
 
 
+NESTED = {
+    "gate": ("mode", "allow_new_data", "allow_schema_change"),
+    "serving": ("also", "workers", "drain", "access_log", "max_body", "max_rows", "max_requests", "body_seconds"),
+}
+
+
 def workspace(**flags: Any) -> Workspace:  # noqa: ANN401 - settings by name
     """Put settings and workspace together from a command's flags."""
     found = Workspace(settings(**flags))
@@ -58,18 +64,21 @@ def workspace(**flags: Any) -> Workspace:  # noqa: ANN401 - settings by name
 
 
 def settings(**flags: Any) -> Settings:  # noqa: ANN401
-    """Read the settings; `mode`, `allow_new_data` and `allow_schema_change` belong to the gate."""
+    """Read the settings; the flags of `NESTED` belong to the gate and to the server."""
     if flags.get("include") is not None:
         flags["include"] = tuple(flags["include"])
     for name in ("mounts", "images"):
         if flags.get(name):
             flags[name] = dict(_pair(text, name) for text in flags[name])
-    gate = {name: flags.pop(name, None) for name in ("mode", "allow_new_data", "allow_schema_change")}
+    nested = {part: _given(flags, names) for part, names in NESTED.items()}
     read = load_settings(**flags)
-    changed = {name: value for name, value in gate.items() if value}
-    if not changed:
-        return read
-    return load_settings(**flags, gate={**read.gate.model_dump(), **changed})
+    changed = {part: {**getattr(read, part).model_dump(), **given} for part, given in nested.items() if given}
+    return load_settings(**flags, **changed) if changed else read
+
+
+def _given(flags: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    taken = {name: flags.pop(name, None) for name in names}
+    return {name: value for name, value in taken.items() if value is not None}
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

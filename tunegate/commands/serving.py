@@ -1,6 +1,6 @@
 """`serve` and `smoke`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,10 @@ from registry.package import ModelPackage
 from tunegate.commands import options
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
+from tunegate.workspace import Workspace
+
+if TYPE_CHECKING:  # brings FastAPI
+    from api.serve import Options as ServerOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -24,32 +28,76 @@ def serve(
     host: options.Host = None,
     port: options.Port = None,
     model: options.Model = None,
+    also: Annotated[list[str] | None, typer.Option(help="Another model of the store; may be repeated.")] = None,
     api_key: options.ApiKey = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on the same port.", show_default="1")] = None,
     drain: Annotated[
-        float, typer.Option(help="Seconds to go on after SIGTERM while clients move elsewhere.", min=0)
-    ] = 0.0,
+        float | None,
+        typer.Option(help="Seconds to go on after SIGTERM while clients move elsewhere.", show_default="0"),
+    ] = None,
+    access_log: Annotated[
+        bool | None, typer.Option("--access-log/--no-access-log", help="A line of JSON a request on stdout.")
+    ] = None,
+    max_body: Annotated[int | None, typer.Option(help="Bytes of a request's body.", show_default="16 MiB")] = None,
+    max_rows: Annotated[int | None, typer.Option(help="Rows of a request.", show_default="100000")] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(help="Requests in flight at once, in each worker.", show_default="512")
+    ] = None,
+    body_seconds: Annotated[
+        float | None, typer.Option(help="Seconds for a request's body to arrive.", show_default="30")
+    ] = None,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> int:
     """Serve the model in production, and follow every promotion.
 
-    Example: tunegate serve --port 8080
+    Example: tunegate serve --port 8080 --workers 2
     """
     from api.serve import PortInUse, bind
     from api.serve import serve as run_server
 
     workspace = options.workspace(
-        data=data, state=state, store=store, host=host, port=port, model=model, api_key=api_key
+        data=data,
+        state=state,
+        store=store,
+        host=host,
+        port=port,
+        model=model,
+        also=also,
+        api_key=api_key,
+        workers=workers,
+        drain=drain,
+        access_log=access_log,
+        max_body=max_body,
+        max_rows=max_rows,
+        max_requests=max_requests,
+        body_seconds=body_seconds,
     )
     settings = workspace.settings
     try:
         listener = bind(settings.host, settings.port)
     except PortInUse as error:
         raise UsageError(str(error), hint="choose another with --port, or stop the other program") from error
-    say(f"serving {workspace.model} at {settings.address}")
-    run_server(
-        settings.store_path, workspace.model, listener, drain=drain, api_key=settings.api_key, until_eof=until_eof
-    )
+    say(f"serving {', '.join([workspace.model, *settings.serving.also])} at {settings.address}")
+    run_server(_server_options(workspace), listener, until_eof=until_eof)
     return ExitCode.DONE
+
+
+def _server_options(workspace: Workspace) -> "ServerOptions":
+    from api.limits import Limits
+    from api.serve import Options as ServerOptions
+
+    settings, how = workspace.settings, workspace.settings.serving
+    limits = Limits(body=how.max_body, rows=how.max_rows, requests=how.max_requests, seconds=how.body_seconds)
+    return ServerOptions(
+        settings.store_path,
+        workspace.model,
+        how.also,
+        workers=how.workers,
+        drain=how.drain,
+        api_key=settings.api_key,
+        access_log=how.access_log,
+        limits=limits,
+    )
 
 
 def smoke(

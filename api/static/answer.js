@@ -1,0 +1,171 @@
+// The prediction for the row in the form, and how it changes along one column.
+
+import { curve, levels, place, show } from "./charts.js";
+import { $, fine, h, named, short } from "./dom.js";
+import { ask } from "./server.js";
+
+const STEPS = 31;
+const SAY = 600; // ms after which a prediction is read out, once the sliders rest
+let saying = 0;
+
+/** Ask for rows; returns {answers, headers}. */
+async function answers(card, primary, rows, signal) {
+  const { data, headers } = await ask(route(card, primary), { body: rows.length === 1 ? rows[0] : rows, signal });
+  return { answers: [data].flat(), headers };
+}
+
+const route = (card, primary) =>
+  (primary ? "predict" : `v1/models/${encodeURIComponent(card.name)}/predict`) + (card.interval ? "?interval=true" : "");
+
+/** Predict a row and show the answer; returns {value, digest}. What was shown stays until the new answer is there. */
+export async function predict(card, primary, row, form, signal) {
+  command(card, primary, row);
+  let found;
+  try {
+    found = await answers(card, primary, [row], signal);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    const others = form.complain(error.errors ?? []);
+    const fields = error.errors?.length > others.length;
+    const text = others.join("; ") || (fields ? "Not answered: see the marked field." : error.message);
+    $("answer").classList.add("stale");
+    warnings("");
+    $("trouble").textContent = text;
+    say(text);
+    if (fields || others.length) throw new DOMException("said already", "AbortError");
+    throw error;
+  }
+  form.complain([]);
+  $("answer").classList.remove("stale");
+  $("trouble").textContent = "";
+  const answer = found.answers[0];
+  warnings(found.headers.get("X-Model-Warning"));
+  if (card.task === "classification") classes(card, answer);
+  else value(card, answer);
+  return { value: answer[card.prediction], answer, digest: found.headers.get("X-Model-Version") };
+}
+
+function warnings(header) {
+  $("warnings").replaceChildren(...(header ? header.split("; ").map((text) => h("li", {}, text)) : []));
+}
+
+function value(card, answer) {
+  const span = card.target_range[1] - card.target_range[0];
+  const found = answer[card.prediction];
+  const { interval } = answer;
+  const text = fine(found, span);
+  $("number").textContent = text;
+  $("number").value = found;
+  const between = interval ? `${fine(interval.low, span)} to ${fine(interval.high, span)}` : "";
+  const coverage = interval ? `${short(interval.coverage * 100)} %` : "";
+  $("interval").textContent = between && `${between}, ${coverage} interval`;
+  const label = `${text}${between && `, interval ${between}`}; training saw ${short(card.target_range[0])} to ${short(card.target_range[1])}`;
+  show($("scale"), (width) => place(width, { value: found, interval, range: card.target_range, label }));
+  $("bars").replaceChildren();
+  say(`Predicted ${card.target} ${text}${between && `, ${coverage} interval ${between}`}`);
+}
+
+function classes(card, answer) {
+  const likeliest = named(answer[card.prediction]);
+  const shares = answer.probabilities;
+  $("number").textContent = likeliest;
+  $("number").value = likeliest;
+  $("interval").textContent = "";
+  show($("scale"), null);
+  bars(card.classes.map(named).map((name) => [name, shares[name]]), likeliest);
+  say(`Predicted ${card.target} ${likeliest}, share ${percent(shares[likeliest])}`);
+}
+
+const percent = (share) => `${(share * 100).toFixed(1)} %`;
+
+function bars(rows, likeliest) {
+  $("bars").replaceChildren(h("ul", { class: "bars" }, ...rows.map(([name, share]) => {
+    const bar = h("span", { class: "bar", "aria-hidden": "true" });
+    bar.style.setProperty("--share", share);
+    return h("li", { class: name === likeliest ? "chosen" : "" }, h("span", { class: "class" }, name), bar, h("span", { class: "share" }, percent(share)));
+  })));
+}
+
+function say(text) {
+  clearTimeout(saying);
+  saying = setTimeout(() => { $("live").textContent = text; }, SAY);
+}
+
+/** The same question for a shell. */
+function command(card, primary, row) {
+  const body = JSON.stringify(row);
+  const quoted = body.replaceAll("'", "'\\''");
+  $("curl").textContent = `curl -s '${new URL(route(card, primary), location.href)}' -H 'Content-Type: application/json' -d '${quoted}'`;
+}
+
+/** The line of predictions along the column that was touched last. */
+export class WhatIf {
+  constructor(card, primary) {
+    this.card = card;
+    this.primary = primary;
+    this.column = card.columns.find((column) => column.kind === "numeric") ?? card.columns[0];
+  }
+
+  async draw(row, now, signal) {
+    const on = $("whatif-on").checked;
+    $("whatif-title").textContent = on ? this.title(now) : "What if";
+    if (!on) {
+      show($("whatif-chart"), null);
+      return;
+    }
+    const { name } = this.column;
+    const values = along(this.column, row[name]);
+    const rows = values.map((value) => ({ ...row, [name]: value }));
+    const found = rows.length ? (await answers(this.card, this.primary, rows, signal)).answers : [];
+    if (rows.length < 2) show($("whatif-chart"), null);
+    else if (this.column.kind === "numeric") this.line(values, found, row[name], now);
+    else this.choices(values, found, row[name], now);
+  }
+
+  title(now) {
+    const what = this.card.task === "classification" ? `share of ${named(now)}` : this.card.target;
+    return `${what} along ${this.column.name}`;
+  }
+
+  of(answer, now) {
+    return this.card.task === "classification" ? answer.probabilities[named(now)] : answer[this.card.prediction];
+  }
+
+  domain(numbers) {
+    if (this.card.task === "classification") return [0, 1];
+    const least = (this.card.target_range[1] - this.card.target_range[0]) * 0.2; // a flat line is to look flat
+    const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+    const pad = Math.max(0, least - (high - low)) / 2 + (high - low) * 0.06;
+    return [low - pad, high + pad];
+  }
+
+  line(values, found, at, now) {
+    const points = values.map((x, i) => ({ x, y: this.of(found[i], now), ...bounds(found[i].interval) }));
+    const domain = this.domain(points.flatMap((p) => (p.low === undefined ? [p.y] : [p.y, p.low, p.high])));
+    const [first, last] = [points[0], points.at(-1)];
+    const label = `${this.title(now)}: from ${short(first.y)} at ${short(first.x)} to ${short(last.y)} at ${short(last.x)}, `
+      + `between ${short(Math.min(...points.map((p) => p.y)))} and ${short(Math.max(...points.map((p) => p.y)))}`;
+    const here = points.find((p) => p.x === at) ?? null;
+    show($("whatif-chart"), (width) => curve(width, { points, at: here, domain, label }));
+  }
+
+  choices(values, found, at, now) {
+    const points = values.map((x, i) => ({ name: word(x), y: this.of(found[i], now), chosen: x === at }));
+    const label = `${this.title(now)}: ${points.map((p) => `${p.name} ${short(p.y)}`).join(", ")}`;
+    show($("whatif-chart"), (width) => levels(width, { points, domain: this.domain(points.map((p) => p.y)), label }));
+  }
+}
+
+const bounds = (interval) => (interval ? { low: interval.low, high: interval.high } : {});
+const word = (x) => (x === null ? "missing" : x === true ? "yes" : x === false ? "no" : x);
+
+function along(column, now) {
+  const missing = column.nullable && column.kind !== "numeric" ? [null] : [];
+  if (column.kind === "boolean") return [true, false, ...missing];
+  if (column.kind === "categorical") return [...column.categories.slice(0, 24), ...missing];
+  const { minimum: low, maximum: high } = column;
+  if (low === null || high === null || low === high) return [];
+  const grid = Array.from({ length: STEPS - 1 }, (_, i) => low + ((high - low) * i) / (STEPS - 1));
+  const inside = now !== null && now > low && now < high ? [now] : []; // so that the dot lies on the line
+  return [...new Set([...grid, high, ...inside])].sort((a, b) => a - b);
+}

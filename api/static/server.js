@@ -1,0 +1,37 @@
+// Requests to the server. Paths are relative, so that the page works below any prefix.
+
+const STORED = "tunegate-key";
+let key = "";
+try { key = sessionStorage.getItem(STORED) ?? ""; } catch { /* kept in memory only */ }
+
+export function setKey(value) {
+  key = value;
+  try { sessionStorage.setItem(STORED, value); } catch { /* kept in memory only */ }
+}
+
+/** An answer that is not a prediction: a problem of RFC 9457, or status 0 where nobody answered. */
+export class Refused extends Error {
+  constructor(status, problem) {
+    super([problem.title, problem.detail].filter(Boolean).join(": "));
+    this.status = status;
+    this.errors = problem.errors ?? [];
+  }
+}
+
+/** Ask, with a JSON body or without; returns {data, headers}, throws Refused, or AbortError where `signal` says so. */
+export async function ask(path, { body, signal } = {}) {
+  const headers = key ? { "X-API-Key": key } : {};
+  const options = body === undefined ? { headers, signal }
+    : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body), signal };
+  let answer;
+  let data;
+  try {
+    answer = await fetch(path, options);
+    data = await answer.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused(answer?.status ?? 0, { title: "The server does not answer" });
+  }
+  if (!answer.ok) throw new Refused(answer.status, data);
+  return { data, headers: answer.headers };
+}
