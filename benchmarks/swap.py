@@ -1,74 +1,141 @@
-"""How fast does a running server swap models, and does a request fail meanwhile?
+"""How fast does a running server swap models, and what do requests notice of it?
 
-One server, a few clients that ask all the time, and a pointer that goes back and forth between two models of 200 trees.
-Counted: requests, failures, answers that neither model gives. Timed: from the pointer's rename to the first answer of
-the new version.
+One server, clients that ask all the time and check every answer, and a pointer that goes back and forth between two
+models of 200 trees; every fifth time it names a damaged package instead, which must be refused. Blocks of swaps and
+blocks without take turns, so that both latencies come from the same minutes. Then the same with two workers: how long
+after the first is the last one on the new version?
 """
 
 import argparse
-import socket
+import itertools
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 
+from benchmarks.serving.clients import STEADY, SWAPPING, Clients, Seen
+from benchmarks.serving.processes import Tree, free_ports
 from registry import ModelStore, Pointer
 from registry.package import ModelPackage, load_package
 
-CLIENTS = 4
+CLIENTS = 8
+BLOCK = 10  # swaps between two steady blocks
+BROKEN = 5  # every which pointer names a damaged package
+PATIENCE = 30.0  # seconds for a swap
+POLL = 0.002
 
 
-class Load:
-    """Clients that ask until told to stop, and what they saw."""
+@dataclass
+class Swaps:
+    """Seconds from the pointer's rename to the first client's and the last client's first new answer."""
 
-    def __init__(self, url: str, packages: list[ModelPackage]) -> None:
-        self.url, self.row = url, packages[0].golden.rows[0]
-        table = {name: [value] for name, value in self.row.items()}
-        self.expected = {package.digest: float(package.predict(table)[0, 0]) for package in packages}
-        self.answers, self.failed, self.wrong = 0, 0, 0
-        self.taken: list[float] = []
-        self.stop = threading.Event()
+    first: list[float] = field(default_factory=list)
+    last: list[float] = field(default_factory=list)
+    refused: int = 0
 
-    def run(self) -> None:
-        """Ask until stopped."""
-        with httpx.Client(base_url=self.url) as client:
-            while not self.stop.is_set():
-                start = time.perf_counter()
-                try:
-                    answer = client.post("/predict", json=self.row)
-                    version, body = answer.headers["X-Model-Version"], answer.json()
-                except (httpx.HTTPError, KeyError, ValueError):
-                    self.failed += 1
-                    continue
-                self.taken.append(time.perf_counter() - start)
-                self.answers += 1
-                self.wrong += body["predicted_price"] != self.expected[version] or body["model_version"] != version
+
+@dataclass
+class Bench:
+    """A server under load, and the packages that its pointer can name."""
+
+    store: ModelStore
+    packages: list[ModelPackage]
+    broken: str
+    url: str
+    tree: Tree
+    clients: Clients
+    numbers: Iterator[int]
+    before: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.before = self.tree.cpu_by_pid()
+
+    def point(self, digest: str) -> float:
+        """Let the server follow this package; returns when."""
+        start = time.perf_counter()
+        self.store.point(Pointer(model="boston", number=next(self.numbers), sha256=digest))
+        return start
+
+    def busy(self) -> int:
+        """Return how many of the server's processes have done a tenth of the work or more."""
+        cpu = [used - self.before.get(pid, 0.0) for pid, used in self.tree.cpu_by_pid().items()]
+        return sum(each > 0.1 * sum(cpu) for each in cpu)
+
+    def swap(self, index: int, swaps: Swaps) -> None:
+        """Swap to a package and wait until every client has its answers."""
+        start = self.point(self.packages[index].digest)
+        _await(lambda: all(version == index for version in self.clients.version))
+        swaps.first.append(min(self.clients.changed) - start)
+        swaps.last.append(max(self.clients.changed) - start)
+
+    def offer_broken(self, swaps: Swaps) -> None:
+        """Point to the damaged package, and wait until it is refused and every client has asked on."""
+        self.point(self.broken)
+        _await(lambda: self.broken in str(httpx.get(f"{self.url}/version").json()["refused"]))
+        swaps.refused += 1
+        before = list(self.clients.answers)
+        _await(lambda: all(now > then + 100 for now, then in zip(self.clients.answers, before, strict=True)))
 
 
 def main() -> None:
     """Swap under load and print what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--swaps", type=int, default=40)
-    swaps = parser.parse_args().swaps
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.swap", description=__doc__)
+    parser.add_argument("--swaps", type=int, default=100)
+    parser.add_argument("--requests", type=int, default=100_000, help="at least so many while swapping")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         store = ModelStore(Path(name) / "store")
         packages = [_package(store, Path(name) / f"seed{seed}", seed) for seed in (1, 2)]
-        store.point(Pointer(model="boston", number=1, sha256=packages[0].digest))
-        process, url = _serve(store.root)
-        try:
-            load, times = _swap_under_load(store, packages, url, swaps)
-        finally:
-            process.terminate()
-            process.wait()
-    ordered = sorted(load.taken)
-    print(f"{swaps} swaps under {CLIENTS} clients: {load.answers} answers, {load.failed} failed, {load.wrong} wrong")
-    print(f"pointer to first new answer: median {median(times) * 1e3:.0f} ms, worst {max(times) * 1e3:.0f} ms")
-    print(f"requests: median {median(ordered) * 1e3:.1f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1e3:.1f} ms")
+        broken = _broken(store, _package(store, Path(name) / "seed3", 3))
+        for workers in options.workers:
+            with _bench(store, packages, broken, workers) as bench:
+                swaps = _swap_in_blocks(bench, options.swaps, options.requests)
+                print(f"## {workers} worker(s), {bench.busy()} of them busy, {CLIENTS} clients\n")
+                _report(swaps, bench.clients.stop())
+
+
+def _swap_in_blocks(bench: Bench, n: int, requests: int) -> Swaps:
+    """Swap `n` times and until there were as many requests; half of the time nothing is swapped."""
+    swaps, swapped, turn = Swaps(), 0, itertools.count(1)
+    while len(swaps.first) < n or swapped < requests:
+        start, before = time.perf_counter(), sum(bench.clients.answers)
+        bench.clients.phase.value = SWAPPING
+        for number in itertools.islice(turn, BLOCK):
+            if number % BROKEN == 0:
+                bench.offer_broken(swaps)
+            bench.swap(number % 2, swaps)
+        bench.clients.phase.value = STEADY
+        swapped += sum(bench.clients.answers) - before
+        time.sleep(time.perf_counter() - start)  # as long a block in which nothing is swapped
+    return swaps
+
+
+def _report(swaps: Swaps, seen: Seen) -> None:
+    steady, swapping = (sorted(taken) for taken in seen.taken)
+    print(f"{len(swaps.first)} swaps, {swaps.refused} damaged packages refused between them")
+    print(
+        f"{len(swapping):,} answers while swapping, {len(steady):,} between; {seen.failed} failed, {seen.wrong} wrong"
+    )
+    print(
+        f"pointer to first new answer: median {median(swaps.first) * 1e3:.0f} ms, worst {max(swaps.first) * 1e3:.0f} ms"
+    )
+    gaps = [last - first for first, last in zip(swaps.first, swaps.last, strict=True)]
+    print(
+        f"first to last client on the new version: median {median(gaps) * 1e3:.0f} ms, worst {max(gaps) * 1e3:.0f} ms"
+    )
+    for name, share in (("median", 0.5), ("p99", 0.99)):
+        new, old = swapping[int(len(swapping) * share)], steady[int(len(steady) * share)]
+        print(f"{name}: {new * 1e3:.2f} ms while swapping, {old * 1e3:.2f} ms between, ratio {new / old:.2f}")
+    print(flush=True)
 
 
 def _package(store: ModelStore, folder: Path, seed: int) -> ModelPackage:
@@ -79,40 +146,54 @@ def _package(store: ModelStore, folder: Path, seed: int) -> ModelPackage:
     return package
 
 
-def _serve(root: Path) -> tuple["subprocess.Popen[bytes]", str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = ["-m", "tunegate", "serve", "--data=boston", f"--store={root}", f"--port={port}"]
-    process = subprocess.Popen([sys.executable, *words], stderr=subprocess.DEVNULL)
+def _broken(store: ModelStore, package: ModelPackage) -> str:
+    """Change one byte in the middle of the stored model's arrays; returns the package's digest."""
+    path = store.model(package.digest) / "model.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    return package.digest
+
+
+@contextmanager
+def _bench(store: ModelStore, packages: list[ModelPackage], broken: str, workers: int) -> Iterator[Bench]:
+    numbers = itertools.count(1)
+    store.point(Pointer(model="boston", number=next(numbers), sha256=packages[0].digest))
+    port = free_ports(1)[0]
+    command = [sys.executable, "-m", "tunegate", "serve", "--data=boston", f"--store={store.root}", f"--port={port}"]
+    command += [f"--workers={workers}"] if workers > 1 else []
+    tree = Tree.start(command, {}, store.root, store.root / "log")
     url = f"http://127.0.0.1:{port}"
-    while process.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                break
-        except httpx.HTTPError:
-            time.sleep(0.05)  # between two looks at the condition
-    return process, url
+    try:
+        _await(lambda: _ready(tree, url))
+        row = packages[0].golden.rows[0]
+        expected = {package.digest: _prediction(package, row) for package in packages}
+        with Clients(port, row, expected, CLIENTS) as clients:
+            _await(lambda: all(clients.answers))
+            yield Bench(store, packages, broken, url, tree, clients, numbers)
+    finally:
+        tree.stop()
 
 
-def _swap_under_load(store: ModelStore, packages: list[ModelPackage], url: str, swaps: int) -> tuple[Load, list[float]]:
-    load = Load(url, packages)
-    threads = [threading.Thread(target=load.run) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    times = []
-    with httpx.Client(base_url=url) as client:
-        for swap in range(swaps):
-            digest = packages[(swap + 1) % 2].digest
-            start = time.perf_counter()
-            store.point(Pointer(model="boston", number=swap + 2, sha256=digest))
-            while client.get("/version").headers.get("X-Model-Version") != digest:
-                pass
-            times.append(time.perf_counter() - start)
-    load.stop.set()
-    for thread in threads:
-        thread.join()
-    return load, times
+def _prediction(package: ModelPackage, row: Mapping[str, Any]) -> float:
+    return float(package.predict({name: [value] for name, value in row.items()})[0, 0])
+
+
+def _ready(tree: Tree, url: str) -> bool:
+    if tree.process.poll() is not None:
+        raise SystemExit(f"the server does not start: {tree.reason()}")
+    try:
+        return httpx.get(f"{url}/readyz").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"waited {PATIENCE:.0f} s for the server in vain")
+        time.sleep(POLL)
 
 
 if __name__ == "__main__":
