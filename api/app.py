@@ -6,8 +6,8 @@ Every answer of a model carries `X-Model-Version`, the sha256 of the package tha
 import gc
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -40,7 +40,20 @@ def store_id(store: ModelStore) -> str:
     return hashlib.sha256(str(store.root.resolve()).encode()).hexdigest()[:16]
 
 
-def create_app(store: ModelStore, model: str, also: Sequence[str] = (), *, limits: Limits | None = None) -> FastAPI:
+@asynccontextmanager
+async def nothing(_: Slots) -> AsyncIterator[None]:
+    """Run nothing beside the application."""
+    yield
+
+
+def create_app(
+    store: ModelStore,
+    model: str,
+    also: Sequence[str] = (),
+    *,
+    limits: Limits | None = None,
+    beside: Callable[[Slots], AbstractAsyncContextManager[None]] = nothing,
+) -> FastAPI:
     """Make the application that serves models from a store; it follows their pointers while it runs.
 
     Args:
@@ -48,6 +61,7 @@ def create_app(store: ModelStore, model: str, also: Sequence[str] = (), *, limit
         model: whose rows `/predict` takes.
         also: other models, served under their names.
         limits: what it takes on.
+        beside: what else runs on the same models while it does.
     """
     slots = {name: Slot() for name in (model, *also)}
     metrics = Metrics(slots)
@@ -62,7 +76,8 @@ def create_app(store: ModelStore, model: str, also: Sequence[str] = (), *, limit
             follower.start()
         gc.collect()
         gc.freeze()  # what is here stays: no collection needs to look at it again
-        yield
+        async with beside(slots):
+            yield
         gc.unfreeze()
         for follower in followers:
             follower.stop()

@@ -6,14 +6,15 @@ strictly it is checked, is as over REST; errors carry the same text, in gRPC's c
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import grpc.aio  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+import grpc.aio
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers
 
 from api.answers import Slots, answered, headers
@@ -86,6 +87,18 @@ async def start_grpc(
         raise OSError(errno.EADDRINUSE, f"cannot listen for gRPC on {address}") from error
     await server.start()
     return GrpcServer(server, port)
+
+
+@asynccontextmanager
+async def listening(
+    slots: Slots, address: str, limits: Limits, *, key_file: Path | None, reuse_port: bool, grace: float
+) -> AsyncIterator[None]:
+    """Listen while the block runs, as `start_grpc` does; calls in flight have `grace` seconds at its end."""
+    server = await start_grpc(slots, address, limits, key_file=key_file, reuse_port=reuse_port)
+    try:
+        yield
+    finally:
+        await server.stop(grace)
 
 
 class _Service:

@@ -8,7 +8,7 @@ registers too. What matters on the wire is each field's number and type: they ar
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 PACKAGE = "inference"
 CHOICE = "parameter_choice"

@@ -7,14 +7,17 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from api.accesslog import AccessLog
-from api.app import create_app
+from api.answers import Slots
+from api.app import create_app, nothing
 from api.drain import Draining
 from api.hot import Hot
 from api.keys import ApiKey
@@ -44,6 +47,7 @@ class Options:
         workers: processes on the same socket.
         drain: seconds after SIGTERM in which requests are still accepted and clients are told to reconnect elsewhere.
         api_key: file with the key that requests for predictions must carry; None asks for none.
+        grpc_port: where to listen for gRPC too, on the same address; needs the extra `grpc`; 0 for nowhere.
         access_log: whether each request is written to stdout.
         limits: what each process takes on.
     """
@@ -54,6 +58,7 @@ class Options:
     workers: int = 1
     drain: float = 0.0
     api_key: Path | None = None
+    grpc_port: int = 0
     access_log: bool = False
     limits: Limits = field(default_factory=Limits)
 
@@ -95,7 +100,7 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
     """Serve in this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     log = AccessLog() if options.access_log else None
-    app, draining = assemble(options, log)
+    app, draining = assemble(options, log, host=listener.getsockname()[0])
     config = uvicorn.Config(
         traced(app),
         log_config=None,
@@ -115,14 +120,29 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
             log.close()
 
 
-def assemble(options: Options, log: AccessLog | None = None) -> tuple[Observed, Draining]:
+def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> tuple[Observed, Draining]:
     """Put the layers around the application, the outermost first: observed, draining, limited, guarded, hot."""
-    app = create_app(ModelStore(options.store), options.model, options.also, limits=options.limits)
+    beside = _grpc(options, host) if options.grpc_port else nothing
+    app = create_app(ModelStore(options.store), options.model, options.also, limits=options.limits, beside=beside)
     hot = Hot(app, app.state.slots, options.model, options.limits)
     guarded = ApiKey(hot, options.api_key) if options.api_key else hot
     draining = Draining(Limited(guarded, options.limits))
     app.state.notes = Notes(app.state.metrics, log)
     return Observed(draining, app.state.notes), draining
+
+
+def _grpc(options: Options, host: str) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
+    from api.grpc import listening  # noqa: PLC0415 - an extra
+
+    where = f"[{host}]" if ":" in host else host
+    return partial(
+        listening,
+        address=f"{where}:{options.grpc_port}",
+        limits=options.limits,
+        key_file=options.api_key,
+        reuse_port=options.workers > 1,
+        grace=GRACE,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -46,6 +46,7 @@ class Serving(BaseModel):
         also: other models of the store, served under their names.
         workers: processes on the same port.
         drain: seconds to go on after SIGTERM while clients move elsewhere.
+        grpc_port: where to listen for gRPC too; nowhere where 0.
         access_log: whether each request is written to stdout, a line of JSON each.
         max_body: bytes of a request's body.
         max_rows: rows of a request.
@@ -58,6 +59,7 @@ class Serving(BaseModel):
     also: tuple[str, ...] = ()
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     drain: Annotated[float, Field(ge=0)] = 0.0
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] = 0
     access_log: bool = True
     max_body: Annotated[int, Field(ge=1)] = 16 << 20
     max_rows: Annotated[int, Field(ge=1)] = 100_000

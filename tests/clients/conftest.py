@@ -2,9 +2,7 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 from support import toy
 from support.pages import block
-from support.servers import TESTS, Running, put, running
+from support.servers import Running, free_port, put, running
 
 from registry import ModelStore
 from registry.package import ModelPackage
@@ -75,27 +73,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     iris = numbered_iris(tmp_path_factory.mktemp("iris"))
     data = toy.dataset(tmp_path_factory.mktemp("homes"), toy.homes())
     homes = toy.package(data, tmp_path_factory.mktemp("package") / "homes-good", toy.GOOD)
-    with ExitStack() as stack:
-        servers, stores = [], []
-        for package in (iris, homes):
-            store = ModelStore(tmp_path_factory.mktemp("served") / "store")
-            put(store, package)
-            stores += [str(store.root), package.manifest.name]
-            servers.append(stack.enter_context(running(store, package.manifest.name)))
-        yield Served(iris, homes, *servers, stack.enter_context(over_grpc(stores)))
-
-
-@contextmanager
-def over_grpc(stores: list[str]) -> Iterator[str]:
-    """Run a server of gRPC for stores and models; yield its address."""
-    command = [sys.executable, "-m", "support.grpc_process", *stores]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=TESTS, text=True) as process:
-        assert process.stdout
-        try:
-            yield f"127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.terminate()
+    store, port = ModelStore(tmp_path_factory.mktemp("served") / "store"), free_port()
+    for package in (iris, homes):
+        put(store, package)
+    with (
+        running(store, iris.manifest.name, also=[homes.manifest.name], grpc_port=port) as both,
+        running(store, homes.manifest.name) as alone,
+    ):
+        yield Served(iris, homes, both, alone, f"127.0.0.1:{port}")
 
 
 Peer = Callable[[str], Path]

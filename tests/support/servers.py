@@ -41,6 +41,12 @@ def put(store: ModelStore, package: ModelPackage, *, number: int = 1) -> None:
     store.point(Pointer(model=package.manifest.name, number=number, sha256=package.digest))
 
 
+def free_port() -> int:
+    """Find a port that nobody has just now."""
+    with bind("127.0.0.1", 0) as listener:
+        return int(listener.getsockname()[1])
+
+
 @dataclass
 class Running:
     """A server's process, its address, and a client for it."""

@@ -51,7 +51,17 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide, but change noth
 
 NESTED = {
     "gate": ("mode", "allow_new_data", "allow_schema_change"),
-    "serving": ("also", "workers", "drain", "access_log", "max_body", "max_rows", "max_requests", "body_seconds"),
+    "serving": (
+        "also",
+        "workers",
+        "drain",
+        "grpc_port",
+        "access_log",
+        "max_body",
+        "max_rows",
+        "max_requests",
+        "body_seconds",
+    ),
 }
 
 

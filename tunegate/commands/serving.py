@@ -1,5 +1,6 @@
 """`serve` and `smoke`."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +36,9 @@ def serve(
         float | None,
         typer.Option(help="Seconds to go on after SIGTERM while clients move elsewhere.", show_default="0"),
     ] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(help="Port for Open Inference over gRPC; needs the extra `grpc`.", show_default="none")
+    ] = None,
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="A line of JSON a request on stdout.")
     ] = None,
@@ -66,6 +70,7 @@ def serve(
         api_key=api_key,
         workers=workers,
         drain=drain,
+        grpc_port=grpc_port,
         access_log=access_log,
         max_body=max_body,
         max_rows=max_rows,
@@ -73,7 +78,11 @@ def serve(
         body_seconds=body_seconds,
     )
     settings = workspace.settings
+    if settings.serving.grpc_port and not find_spec("grpc"):
+        raise UsageError("gRPC is not installed", hint="pip install 'tunegate[grpc]'")
     try:
+        if settings.serving.grpc_port:
+            bind(settings.host, settings.serving.grpc_port).close()  # a taken port is said before anything is loaded
         listener = bind(settings.host, settings.port)
     except PortInUse as error:
         raise UsageError(str(error), hint="choose another with --port, or stop the other program") from error
@@ -94,6 +103,7 @@ def _server_options(workspace: Workspace) -> "ServerOptions":
         how.also,
         workers=how.workers,
         drain=how.drain,
+        grpc_port=how.grpc_port,
         api_key=settings.api_key,
         access_log=how.access_log,
         limits=limits,
