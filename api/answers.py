@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.encoding import Cells
+from api.encoding import Cells, Rows
 from api.limits import Limits, read
 from api.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE, Problem
 from api.schema import UNFIT
@@ -75,22 +75,28 @@ def one(served: Served, cells: Cells, *, interval: bool = False) -> Reply:
     content = _content(served, shares)
     if interval:
         content |= _intervals(served, [shares])[0]
-    return Reply(encode(content), served.encoder.warnings((cells,)))
+    return Reply(encode(content), served.encoder.warnings(cells))
 
 
-def many(served: Served, rows: Sequence[Cells], *, interval: bool = False) -> Reply:
+def many(served: Served, rows: Rows, *, interval: bool = False) -> Reply:
     """Answer a list of rows as `/predict` does."""
-    predicted = served.predict_each(rows)
+    predicted: list[list[float]] = served.predict(rows.x).tolist()
+    if not (served.package.manifest.classes or interval):
+        return Reply(_numbers(served, [shares[0] for shares in predicted]), rows.warnings)
     contents = [_content(served, shares) for shares in predicted]
     if interval:
         contents = [a | b for a, b in zip(contents, _intervals(served, predicted), strict=True)]
-    return Reply(encode(contents), served.encoder.warnings(rows))
+    return Reply(encode(contents), rows.warnings)
 
 
-def instances(served: Served, rows: Sequence[Cells]) -> Reply:
-    """Answer a list of rows as KServe's V1 does."""
-    predictions = [value(served, shares) for shares in served.predict_each(rows)]
-    return Reply(encode({"predictions": predictions}), served.encoder.warnings(rows))
+def instances(served: Served, found: Rows | Cells) -> Reply:
+    """Answer one row or several as KServe's V1 does."""
+    if isinstance(found, Rows):
+        predicted: list[Any] = served.predict(found.x).tolist()
+        warnings = found.warnings
+    else:
+        predicted, warnings = [served.predict_row(found)], served.encoder.warnings(found)
+    return Reply(encode({"predictions": [value(served, shares) for shares in predicted]}), warnings)
 
 
 def value(served: Served, shares: Sequence[float]) -> float | str | bool:
@@ -128,6 +134,13 @@ def _content(served: Served, shares: Sequence[float]) -> dict[str, Any]:
     if manifest.classes:
         found["probabilities"] = dict(zip(map(str, manifest.classes), shares, strict=True))
     return found
+
+
+def _numbers(served: Served, predicted: list[float]) -> bytes:
+    """Write what `_content` says of each, the same but for the number, without an object for each."""
+    before, after = encode(_content(served, [0.0])).split(b":0.0", 1)
+    numbers = encode(predicted)[1:-1].split(b",")
+    return b"[" + before + b":" + (after + b"," + before + b":").join(numbers) + after + b"]"
 
 
 def _intervals(served: Served, predicted: Sequence[Sequence[float]]) -> list[dict[str, Any]]:

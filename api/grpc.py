@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers
 
 from api.answers import Slots, answered, headers
+from api.encoding import Rows
 from api.grpc_messages import HEALTH, PACKAGE, make
 from api.grpc_tensors import M, read, write
 from api.inference import SERVER, Asked, metadata, problem_text, rows, select, versioned, weight
@@ -33,7 +34,6 @@ from api.problems import (
     Problem,
 )
 from api.slot import Served
-from api.tensors import Rows
 
 logger = logging.getLogger("tunegate.api")
 HEALTH_PACKAGE = "grpc.health.v1"

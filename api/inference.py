@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.answers import LARGE, Slots, named, value
+from api.encoding import Rows
 from api.limits import Limits
 from api.problems import NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Problem
 from api.schema import UNFIT, RowSchema
 from api.slot import Served
-from api.tensors import SHOWN, Inputs, Rows, Tensor
+from api.tensors import SHOWN, Inputs, Tensor
 
 SERVER = "tunegate"
 PLATFORM = "tunegate-flat-forest"

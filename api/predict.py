@@ -4,6 +4,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from api.answers import Reply, answered, body, current, limits, many, one, respond
+from api.encoding import Rows
 from api.limits import Limits
 from api.schema import load
 from api.slot import Served, Slot
@@ -26,7 +27,9 @@ def quick_answer(served: Served, text: bytes, allowed: Limits, interval: bool = 
         cells = reader.row(text)
         return one(served, cells, interval=interval) if cells else None
     rows = reader.rows(text)
-    return many(served, rows, interval=interval) if rows and len(rows) <= allowed.rows else None
+    if rows is None or (isinstance(rows, Rows) and len(rows.x) > allowed.rows):
+        return None
+    return many(served, rows if isinstance(rows, Rows) else served.encoder.rows([rows]), interval=interval)
 
 
 def answer(served: Served, text: bytes, allowed: Limits, interval: bool) -> Reply:  # noqa: FBT001 - called by place
@@ -38,7 +41,7 @@ def answer(served: Served, text: bytes, allowed: Limits, interval: bool) -> Repl
     if reply := quick_answer(served, text, allowed, interval):
         return reply
     document = load(text)
-    if isinstance(document, list):
-        allowed.check_rows(document)
-        return many(served, served.schema.rows(document, ""), interval=interval)
-    return one(served, served.schema.row(document), interval=interval)
+    if not isinstance(document, list):
+        return one(served, served.schema.row(document), interval=interval)
+    allowed.check_rows(document)
+    return many(served, served.encoder.rows(served.schema.rows(document, "")), interval=interval)

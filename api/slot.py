@@ -42,13 +42,12 @@ class Served:
     def make(cls, package: ModelPackage, pointer: Pointer, listeners: Sequence[Listener] = ()) -> "Served":
         """Prepare a package for answering and warm it up."""
         columns = package.manifest.columns
+        encoder = Encoder(columns)
         try:
-            reader = Reader(columns)
+            reader = Reader(encoder)
         except ValueError:
             reader = None
-        served = cls(
-            package, pointer, RowSchema(package.manifest), reader, Encoder(columns), datetime.now(UTC), listeners
-        )
+        served = cls(package, pointer, RowSchema(package.manifest), reader, encoder, datetime.now(UTC), listeners)
         row = package.golden.rows[0]
         served._shares(served.encoder.pack(tuple(row[column.name] for column in columns)))
         return served
@@ -60,17 +59,6 @@ class Served:
         for listener in self.listeners:
             listener.row(self, packed, shares)
         return shares
-
-    def predict_each(self, rows: Sequence[Cells]) -> Sequence[Sequence[float]]:
-        """Predict rows, one or many, as lists: a number each, or the classes' shares."""
-        if len(rows) == 1:
-            return [self.predict_row(rows[0])]
-        found: list[list[float]] = self.predict_rows(rows).tolist()
-        return found
-
-    def predict_rows(self, rows: Sequence[Cells]) -> NDArray[np.float64]:
-        """Predict rows: float64 (n, 1), or (n, n_classes) shares."""
-        return self.predict(self.encoder.matrix(rows))
 
     def predict(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict encoded rows, float32 (n, sum of widths): float64 (n, 1), or (n, n_classes) shares."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from api.encoding import MAX_WARNINGS
+from api.encoding import MAX_WARNINGS, Rows
 from api.problems import UNPROCESSABLE, Problem
 from api.schema import UNFIT
 from registry.package import Column
@@ -43,14 +43,6 @@ class Tensor:
     datatype: str
     shape: Sequence[int]
     values: NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a request asks to have predicted: float32 (n, sum of widths), and values that training has not seen."""
-
-    x: NDArray[np.float32]
-    warnings: Sequence[str]
 
 
 def fault(name: str, problem: str) -> NoReturn:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.answers import Reply, Slots, answered, body, instances, limits, named, respond, version_headers
+from api.encoding import Rows
 from api.limits import Limits
 from api.problems import UNPROCESSABLE, Problem
 from api.schema import UNFIT, load
@@ -33,7 +34,9 @@ def add_v1(app: FastAPI, slots: Slots) -> None:
 def quick_answer(served: Served, text: bytes, allowed: Limits) -> Reply | None:
     """Answer what is surely right; None where `answer` must look."""
     rows = served.reader.instances(text) if served.reader else None
-    return instances(served, rows) if rows and len(rows) <= allowed.rows else None
+    if rows is None or (isinstance(rows, Rows) and len(rows.x) > allowed.rows):
+        return None
+    return instances(served, rows)
 
 
 def answer(served: Served, text: bytes, allowed: Limits) -> Reply:
@@ -48,4 +51,4 @@ def answer(served: Served, text: bytes, allowed: Limits) -> Reply:
     if not isinstance(document, dict) or document.keys() != {"instances"}:
         raise Problem(UNPROCESSABLE, UNFIT, 'the body must be {"instances": [...]}, and nothing else')
     allowed.check_rows(document["instances"])
-    return instances(served, served.schema.rows(document["instances"], "instances"))
+    return instances(served, served.encoder.rows(served.schema.rows(document["instances"], "instances")))

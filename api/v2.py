@@ -13,11 +13,11 @@ from fastapi.responses import JSONResponse, Response
 from numpy.typing import NDArray
 
 from api.answers import Reply, Slots, answered, body, current, encode, headers, limits
+from api.encoding import Rows
 from api.inference import SERVER, Asked, metadata, plain_outputs, problem_text, rows, select, versioned, weight
 from api.limits import Limits
 from api.problems import HEADERS, Problem
 from api.slot import Served
-from api.tensors import Rows
 from api.v2_json import read, write
 from api.v2_row import read_row
 
@@ -93,7 +93,7 @@ def quick_answer(served: Served, content: bytes, allowed: Limits) -> Reply | Non
     asked, cells = row
     shares = served.predict_row(cells)
     answer = {**_head(served, asked), "outputs": [_output(*each) for each in plain_outputs(served, shares)]}
-    return Reply(encode(answer), served.encoder.warnings((cells,)))
+    return Reply(encode(answer), served.encoder.warnings(cells))
 
 
 async def _infer(served: Served, request: Request) -> Response:
@@ -102,7 +102,7 @@ async def _infer(served: Served, request: Request) -> Response:
     if length is None and (row := read_row(served, content)):
         asked, cells = row
         predicted = np.array([served.predict_row(cells)])
-        return _respond(served, asked, predicted, served.encoder.warnings([cells]))
+        return _respond(served, asked, predicted, served.encoder.warnings(cells))
     asked, found = await answered(len(content), _read, served, content, length, allowed)
     return await answered(weight(len(content), found.x), _answer, served, asked, found)
 

@@ -186,7 +186,7 @@ def test_one_row_is_read_as_by_the_array_or_left_alone(served: Served, body: byt
     by_array = rows_of(served, expected, Limits())
     assert (asked.id, asked.outputs, asked.binary) == (expected.id, expected.outputs, expected.binary)
     assert served.encoder.pack(cells) == by_array.x.tobytes()
-    assert served.encoder.warnings([cells]) == list(by_array.warnings)
+    assert served.encoder.warnings(cells) == list(by_array.warnings)
 
 
 @given(st.data())
