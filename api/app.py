@@ -26,7 +26,7 @@ from api.problems import INTERNAL, Problem
 from api.shadow import Shadowing, add_shadow, shadowings
 from api.slot import Slot
 from api.v1 import add_v1
-from api.v2 import add_v2, refusal
+from api.v2.routes import add_v2, refusal
 from registry.package import KERNEL
 from registry.store import ModelStore
 

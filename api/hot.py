@@ -15,8 +15,8 @@ from api.predict import quick_answer as predict
 from api.problems import Problem
 from api.slot import Served, Slot
 from api.v1 import quick_answer as predict_v1
-from api.v2 import quick_answer as predict_v2
-from api.v2 import refusal
+from api.v2.routes import quick_answer as predict_v2
+from api.v2.routes import refusal
 
 Answer = Callable[[Served, bytes, Limits], Reply | None]
 

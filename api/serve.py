@@ -132,7 +132,7 @@ def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127
 
 
 def _grpc(options: Options, host: str) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
-    from api.grpc import listening  # noqa: PLC0415 - an extra
+    from api.grpc.server import listening  # noqa: PLC0415 - an extra
 
     where = f"[{host}]" if ":" in host else host
     return partial(

@@ -57,8 +57,8 @@ def _requests(run: Running, route: Route, fixture: Fixture) -> list[bytes]:
 class Attack:
     """One open loop: `n` requests, bytes as they go over the wire, `rate` of them a second."""
 
-    def __init__(self, port: int, requests: list[bytes], *, rate: float, n: int) -> None:
-        self.port, self.requests, self.rate, self.n = port, requests, rate, n
+    def __init__(self, port: int, requests: list[bytes], *, rate: float, n: int, host: str = "127.0.0.1") -> None:
+        self.address, self.requests, self.rate, self.n = (host, port), requests, rate, n
         self.start = math.inf
         self.taken = [math.nan] * n
         self.failed = 0
@@ -100,7 +100,7 @@ class Attack:
             if len(self.connections) >= CONNECTIONS:
                 self.waiting.append(number)
                 return None
-        connection = _Connection(self.port)
+        connection = _Connection(self.address)
         self.connections[connection.socket.fileno()] = connection
         self.poll.register(connection.socket, select.EPOLLIN)
         return connection
@@ -167,8 +167,8 @@ class Attack:
 class _Connection:
     """A socket, the request it carries (by number), and what has arrived of the answer."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number, self.buffer = -1, b""
 

@@ -17,7 +17,7 @@ grpc = pytest.importorskip("grpc", reason="the extra `grpc` is not installed")
 
 from support.grpc_servers import listening, slot_of  # noqa: E402 - only where there is gRPC
 
-from api.grpc import start_grpc  # noqa: E402
+from api.grpc.server import start_grpc  # noqa: E402
 from api.limits import Limits  # noqa: E402
 from api.slot import Served, Slot  # noqa: E402
 from registry.package import ModelPackage  # noqa: E402

@@ -15,10 +15,10 @@ from api.limits import Limits
 from api.problems import Problem
 from api.slot import Served
 from api.tensors import NUMBERS, Inputs, Tensor
-from api.v2_binary import pack, unpack
-from api.v2_json import read, slow
-from api.v2_quick import quick
-from api.v2_row import read_row
+from api.v2.binary import pack, unpack
+from api.v2.document import read, slow
+from api.v2.quick import quick
+from api.v2.row import read_row
 from registry import Pointer
 from registry.package import Column, encode, load_package
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from api.grpc import GrpcServer, start_grpc
+from api.grpc.server import GrpcServer, start_grpc
 from api.limits import Limits
 from api.slot import Served, Slot
 from registry import Pointer

@@ -15,7 +15,7 @@ from api.inference import Asked, Wanted, check_names
 from api.problems import Problem
 from api.schema import RowSchema
 from api.slot import Served
-from api.v2_quick import ABSENT, ALL_BINARY, BINARY, DECODER, Quick, QuickInput, flag, quotes
+from api.v2.quick import ABSENT, ALL_BINARY, BINARY, DECODER, Quick, QuickInput, flag, quotes
 from registry.package import Column
 from registry.package.columns import FLOAT32_MAX
 
@@ -78,7 +78,7 @@ _READERS: WeakKeyDictionary[RowSchema, RowOfTensors] = WeakKeyDictionary()  # ma
 
 
 def read_row(served: Served, body: bytes) -> tuple[Asked, Cells] | None:
-    """Read a request for one row that is surely right; None where `api.v2_json.read` must look."""
+    """Read a request for one row that is surely right; None where `api.v2.document.read` must look."""
     if len(body) > SMALL:
         return None
     try:

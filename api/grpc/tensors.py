@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.grpc_messages import MESSAGES, PACKAGE, make
+from api.grpc.messages import MESSAGES, PACKAGE, make
 from api.inference import Asked, Wanted
 from api.problems import UNPROCESSABLE, Problem
 from api.schema import UNFIT
 from api.tensors import NUMBERS, Tensor, count, fault, known
-from api.v2_binary import pack, texts, unpack
+from api.v2.binary import pack, texts, unpack
 
 M = make(PACKAGE, MESSAGES)
 CONTENTS: Mapping[str, str] = {

@@ -19,8 +19,8 @@ from starlette.datastructures import Headers
 
 from api.answers import Slots, answered, headers
 from api.encoding import Rows
-from api.grpc_messages import HEALTH, PACKAGE, make
-from api.grpc_tensors import M, read, write
+from api.grpc.messages import HEALTH, PACKAGE, make
+from api.grpc.tensors import M, read, write
 from api.inference import SERVER, Asked, metadata, problem_text, rows, select, versioned, weight
 from api.keys import Key
 from api.limits import Limits

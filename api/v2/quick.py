@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from api.inference import Wanted
 from api.problems import Problem
 from api.tensors import Tensor, fault
-from api.v2_values import fast_values
+from api.v2.values import fast_values
 
 Parameters = Mapping[str, Any]
 NAMES_OF_INPUT, TEXTS_OF_INPUT = 3, 2  # name, shape, datatype; of which the shape is no text

@@ -18,8 +18,8 @@ from api.inference import SERVER, Asked, metadata, plain_outputs, problem_text, 
 from api.limits import Limits
 from api.problems import HEADERS, Problem
 from api.slot import Served
-from api.v2_json import read, write
-from api.v2_row import read_row
+from api.v2.document import read, write
+from api.v2.row import read_row
 
 BINARY = "binary_tensor_data"
 LENGTH_HEADER = "Inference-Header-Content-Length"

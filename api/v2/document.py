@@ -10,9 +10,9 @@ from api.inference import Asked, Wanted
 from api.problems import BAD_REQUEST, UNPROCESSABLE, Problem
 from api.schema import UNFIT, load
 from api.tensors import Tensor
-from api.v2_binary import pack, split, unpack
-from api.v2_quick import ALL_BINARY, BINARY, SIZE, Document, Later, check_alone, flag, quick, size
-from api.v2_values import values
+from api.v2.binary import pack, split, unpack
+from api.v2.quick import ALL_BINARY, BINARY, SIZE, Document, Later, check_alone, flag, quick, size
+from api.v2.values import values
 
 Text = Annotated[StrictStr, AfterValidator(lambda text: text.encode().decode())]  # not half of a surrogate pair
 
