@@ -16,6 +16,25 @@ if TYPE_CHECKING:  # brings FastAPI
     from api.serve import Options as ServerOptions
 
 
+Also = Annotated[list[str] | None, typer.Option(help="Another model of the store; may be repeated.")]
+Workers = Annotated[int | None, typer.Option(help="Processes on the same port.", show_default="1")]
+Drain = Annotated[
+    float | None, typer.Option(help="Seconds to go on after SIGTERM while clients move elsewhere.", show_default="0")
+]
+GrpcPort = Annotated[
+    int | None, typer.Option(help="Port for Open Inference over gRPC; needs the extra `grpc`.", show_default="none")
+]
+AccessLog = Annotated[
+    bool | None, typer.Option("--access-log/--no-access-log", help="A line of JSON a request on stdout.")
+]
+MaxBody = Annotated[int | None, typer.Option(help="Bytes of a request's body.", show_default="16 MiB")]
+MaxRows = Annotated[int | None, typer.Option(help="Rows of a request.", show_default="100000")]
+MaxRequests = Annotated[
+    int | None, typer.Option(help="Requests in flight at once, in each worker.", show_default="512")
+]
+BodySeconds = Annotated[float | None, typer.Option(help="Seconds for a request's body to arrive.", show_default="30")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(serve)
@@ -29,27 +48,16 @@ def serve(
     host: options.Host = None,
     port: options.Port = None,
     model: options.Model = None,
-    also: Annotated[list[str] | None, typer.Option(help="Another model of the store; may be repeated.")] = None,
+    also: Also = None,
     api_key: options.ApiKey = None,
-    workers: Annotated[int | None, typer.Option(help="Processes on the same port.", show_default="1")] = None,
-    drain: Annotated[
-        float | None,
-        typer.Option(help="Seconds to go on after SIGTERM while clients move elsewhere.", show_default="0"),
-    ] = None,
-    grpc_port: Annotated[
-        int | None, typer.Option(help="Port for Open Inference over gRPC; needs the extra `grpc`.", show_default="none")
-    ] = None,
-    access_log: Annotated[
-        bool | None, typer.Option("--access-log/--no-access-log", help="A line of JSON a request on stdout.")
-    ] = None,
-    max_body: Annotated[int | None, typer.Option(help="Bytes of a request's body.", show_default="16 MiB")] = None,
-    max_rows: Annotated[int | None, typer.Option(help="Rows of a request.", show_default="100000")] = None,
-    max_requests: Annotated[
-        int | None, typer.Option(help="Requests in flight at once, in each worker.", show_default="512")
-    ] = None,
-    body_seconds: Annotated[
-        float | None, typer.Option(help="Seconds for a request's body to arrive.", show_default="30")
-    ] = None,
+    workers: Workers = None,
+    drain: Drain = None,
+    grpc_port: GrpcPort = None,
+    access_log: AccessLog = None,
+    max_body: MaxBody = None,
+    max_rows: MaxRows = None,
+    max_requests: MaxRequests = None,
+    body_seconds: BodySeconds = None,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> int:
     """Serve the model in production, and follow every promotion.
