@@ -125,7 +125,9 @@ def evidence(families: Iterable[Metric], champion: ModelPackage, candidate: Mode
         rows=rows,
         dropped=int(found["rows_dropped"]),
         failed=int(found["rows_failed"]),
-        numbers=_numbers(found, rows, interval=champion.manifest.interval is not None) if rows and not classes else None,
+        numbers=_numbers(found, rows, interval=champion.manifest.interval is not None)
+        if rows and not classes
+        else None,
         classes=_classes(found, rows) if rows and classes else None,
     )
 

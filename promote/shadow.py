@@ -7,7 +7,7 @@ import httpx
 from pydantic import ValidationError
 
 from promote.errors import PromoteError
-from promote.smoke import KEY_HEADER
+from promote.probing import KEY_HEADER
 from registry.shadow import ShadowStatus
 
 ANSWER = 5.0  # seconds

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from tunegate.commands import cluster, deciding, inspecting, moving, searching, serving
+from tunegate.commands import cluster, deciding, inspecting, moving, searching, serving, shadow
 from tunegate.console import console, say
 from tunegate.errors import KNOWN, ExitCode, exit_code
 
@@ -17,7 +17,7 @@ Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 
 21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
 
 app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)
-for group in (searching, deciding, serving, inspecting, moving, cluster):
+for group in (searching, deciding, serving, shadow, inspecting, moving, cluster):
     group.register(app)
 
 

@@ -1,14 +1,17 @@
 """Gate a candidate, and promote it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from promote import Contest, GatePolicy, Ranked, Verdict, judge, rank
 from promote.errors import PromoteError
+from promote.shadow import shadow_status
 from registry import Entry
-from registry.errors import PackageError
+from registry.errors import PackageError, StoreError
 from registry.package import ModelPackage, load_package
 from registry.package.package import MODEL
+from registry.shadow import ShadowEvidence
 from tunegate.console import say, steps
 from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
@@ -54,17 +57,28 @@ def best_challenger(workspace: Workspace, ranked: list[Ranked]) -> ModelPackage 
     return next(others, None) or workspace.trial_package(ranked[0].trial)
 
 
-def gate(workspace: Workspace, candidate: ModelPackage | PackageError, policy: GatePolicy) -> Verdict:
-    """Judge a candidate against the champion, on the data as they are now; the verdict is kept.
+def check_model(workspace: Workspace, candidate: ModelPackage | PackageError) -> None:
+    """Refuse a candidate of another model than the settings name.
 
     Raises:
-        UsageError: when the candidate is of another model than the settings name.
+        UsageError: when it is one.
     """
     if isinstance(candidate, ModelPackage) and candidate.manifest.name != workspace.model:
         raise UsageError(
             f"the candidate is a package of {candidate.manifest.name}, not of {workspace.model}",
             hint="let `model` be the name in the data set's spec, or leave it out",
         )
+
+
+def gate(workspace: Workspace, candidate: ModelPackage | PackageError, policy: GatePolicy, *, url: str = "") -> Verdict:
+    """Judge a candidate against the champion, on the data as they are now; the verdict is kept.
+
+    The service at `url`, where there is one, is asked what it has seen of the candidate in shadow mode.
+
+    Raises:
+        UsageError: when the candidate is of another model than the settings name.
+    """
+    check_model(workspace, candidate)
     from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
     from tunegate.evaluation import evaluation  # noqa: PLC0415
 
@@ -72,9 +86,24 @@ def gate(workspace: Workspace, candidate: ModelPackage | PackageError, policy: G
     with steps("gate: both recipes on fresh folds", 2 * policy.repeats * policy.folds) as shown:
         dataset = load_dataset(settings.data, include=settings.include)
         data = evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
-        verdict = judge(Contest(candidate, workspace.champion_package(), data), policy)
+        champion = workspace.champion_package()
+        verdict = judge(Contest(candidate, champion, data, _shadow(workspace, candidate, champion, url)), policy)
     workspace.save_verdict(verdict)
     return verdict
+
+
+def _shadow(
+    workspace: Workspace, candidate: ModelPackage | PackageError, champion: ModelPackage | PackageError | None, url: str
+) -> ShadowEvidence | None:
+    if not (url and isinstance(candidate, ModelPackage) and isinstance(champion, ModelPackage)):
+        return None
+    try:
+        seen = shadow_status(url, workspace.model, key=workspace.settings.key).seen
+    except PromoteError as error:
+        say(f"note: the verdict knows of no shadow: {error}")
+        return None
+    pair = (champion.digest, candidate.digest)
+    return seen if seen and (seen.champion, seen.candidate) == pair else None
 
 
 def decide(
@@ -90,14 +119,23 @@ def decide(
     for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
         say(sentence)
     before = workspace.champion()
-    verdict = gate(workspace, candidate, policy)
+    verdict = gate(workspace, candidate, policy, url=url)
     try:
         if verdict.verdict == "promote" and isinstance(candidate, ModelPackage):
             promoter.promote(candidate, verdict)
+            _end_shadow(workspace, candidate)
     finally:
         after = workspace.champion()
         workspace.save_details(verdict, before, after)
     return Decision(verdict, candidate, before, after)
+
+
+def _end_shadow(workspace: Workspace, promoted: ModelPackage) -> None:
+    """Else it would come back when the next champion serves."""
+    with suppress(StoreError):  # it is in production: what is left beside it does no harm
+        shadow = workspace.store.shadow(workspace.model)
+        if shadow and shadow.sha256 == promoted.digest:
+            workspace.store.clear_shadow(workspace.model)
 
 
 def approve(workspace: Workspace, *, url: str = "") -> Decision:

@@ -33,6 +33,7 @@ def gate(
     state: options.State = None,
     store: options.Store = None,
     ledger: options.Ledger = None,
+    url: Annotated[str | None, typer.Option(help="A running service, to ask about the candidate's shadow.")] = None,
     cpus: options.Cpus = None,
     mode: options.Mode = None,
     allow_new_data: options.NewData = False,
@@ -47,10 +48,12 @@ def gate(
     from tunegate.deciding import gate as judge
 
     workspace = options.workspace(
-        data=data, model=model, include=include, state=state, store=store, ledger=ledger, cpus=cpus,
+        data=data, model=model, include=include, state=state, store=store, ledger=ledger, url=url, cpus=cpus,
         mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
     )  # fmt: skip
-    verdict = judge(workspace, find_candidate(workspace, trial=trial, package=package), workspace.settings.gate)
+    settings = workspace.settings
+    candidate = find_candidate(workspace, trial=trial, package=package)
+    verdict = judge(workspace, candidate, settings.gate, url=settings.url)
     show_verdict(verdict)
     if json:
         emit(verdict.model_dump(mode="json"))
@@ -106,7 +109,7 @@ def promote(
     candidate = find_candidate(workspace, trial=trial, package=package, run=run)
     policy = workspace.settings.gate
     if dry_run:
-        verdict = judge(workspace, candidate, policy)
+        verdict = judge(workspace, candidate, policy, url=workspace.settings.url)
     else:
         verdict = decide(workspace, candidate, policy, url=workspace.settings.url).verdict
     show_verdict(verdict)

@@ -1,0 +1,57 @@
+"""What a shadow has shown is kept in the verdict; it decides only where the policy asks for it."""
+
+from typing import Any
+
+import pytest
+from support.gates import Bench, failed
+
+from promote import Contest, GatePolicy, Verdict, judge
+from registry.shadow import NumberDifferences, ShadowEvidence
+
+
+def seen(homes: Bench, **counts: int) -> ShadowEvidence:
+    """Return what a server might have seen; `counts` are its numbers of rows."""
+    numbers = NumberDifferences(mean=-0.1, mean_absolute=1.5, root_mean_square=2.0, largest=9.0, outside=0.05)
+    fields: dict[str, Any] = {"rows": 500, "dropped": 3, "failed": 0, **counts}
+    return ShadowEvidence(champion=homes.poor.digest, candidate=homes.good.digest, numbers=numbers, **fields)
+
+
+def judged(homes: Bench, shadow: ShadowEvidence | None, **policy: Any) -> Verdict:  # noqa: ANN401 - a policy's fields
+    return judge(Contest(homes.good, homes.poor, homes.view, shadow), GatePolicy(**policy))
+
+
+def test_a_verdict_without_a_shadow_says_nothing_of_shadows(homes: Bench) -> None:
+    """Verdicts and their digests, which ledgers hold, are what they were before there were shadows."""
+    verdict = judged(homes, None)
+    assert b"shadow" not in verdict.canonical()
+    assert "shadow" not in verdict.model_dump(mode="json")
+    assert Verdict.model_validate_json(verdict.canonical()).digest() == verdict.digest()
+
+
+def test_evidence_is_kept_and_decides_nothing(homes: Bench) -> None:
+    shadow = seen(homes, failed=7, rows=1)
+    verdict, without = judged(homes, shadow), judged(homes, None)
+    assert verdict.shadow == shadow
+    assert verdict.verdict == "promote"
+    assert verdict.model_copy(update={"shadow": None}) == without
+    assert verdict.digest() != without.digest()
+    assert Verdict.model_validate_json(verdict.canonical()) == verdict
+
+
+@pytest.mark.parametrize(
+    ("counts", "decision"),
+    [({"rows": 500}, "promote"), ({"rows": 499}, "hold"), ({"rows": 500, "failed": 1}, "hold"), (None, "hold")],
+)
+def test_a_policy_may_ask_for_rows_without_a_failure(
+    homes: Bench, counts: dict[str, int] | None, decision: str
+) -> None:
+    shadow = None if counts is None else seen(homes, **counts)
+    verdict = judged(homes, shadow, shadow_rows=500)
+    assert verdict.verdict == decision
+    assert failed(verdict) == (set() if decision == "promote" else {"shadow"})
+    assert Verdict.model_validate_json(verdict.canonical()).policy.shadow_rows == 500
+
+
+def test_a_first_model_has_nobody_to_stand_beside(homes: Bench) -> None:
+    verdicts = [judge(Contest(homes.good, None, homes.view), GatePolicy(shadow_rows=rows)) for rows in (0, 500)]
+    assert verdicts[0].checks == verdicts[1].checks

@@ -1,0 +1,134 @@
+"""`shadow`: let a candidate answer real requests silently, and look at how it differs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from registry.errors import PackageError
+from registry.package import ModelPackage
+from registry.shadow import Shadow, ShadowStatus, obstacle
+from tunegate.commands import options
+from tunegate.console import emit, say, shadow_line
+from tunegate.errors import ExitCode, UsageError
+from tunegate.workspace import Workspace
+
+LATEST = "latest"
+SHARE = 0.1
+
+Candidate = Annotated[
+    str | None,
+    typer.Argument(
+        help=f"A trial's name, a model package's folder, or `{LATEST}`: the newest run's best.",
+        show_default="none: show what runs",
+    ),
+]
+Share = Annotated[
+    float | None, typer.Option(help="Share of the requests, above 0, at most 1.", show_default=str(SHARE))
+]
+Stop = Annotated[bool, typer.Option("--stop", help="Let no candidate answer any more.")]
+Url = Annotated[str | None, typer.Option(help="The running service to ask.", show_default="http://HOST:PORT")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(shadow)
+
+
+def shadow(
+    candidate: Candidate = None,
+    share: Share = None,
+    stop: Stop = False,
+    data: options.Data = None,
+    model: options.Model = None,
+    state: options.State = None,
+    store: options.Store = None,
+    ledger: options.Ledger = None,
+    url: Url = None,
+    api_key: options.ApiKey = None,
+    json: options.Json = False,
+) -> int:
+    """Let a candidate answer a share of real requests silently; without one, show what runs and what it has shown.
+
+    Nobody is given its answers. How they differ is in the server's metrics, and in the gate's evidence.
+
+    Example: tunegate shadow latest --share 0.2
+    """
+    if (stop and candidate) or (share is not None and not candidate):
+        alone = "--stop takes no candidate" if candidate else "--share is for a candidate"
+        raise UsageError(alone, hint="tunegate shadow [CANDIDATE [--share SHARE] | --stop]")
+    workspace = options.workspace(
+        data=data, model=model, state=state, store=store, ledger=ledger, url=url, api_key=api_key
+    )
+    if stop:
+        workspace.store.clear_shadow(workspace.model)
+        say(f"no candidate of {workspace.model} answers silently any more")
+    elif candidate:
+        started = _start(workspace, candidate, SHARE if share is None else share)
+        if json:
+            emit(started.model_dump(mode="json"))
+    else:
+        status = _status(workspace)
+        if json:
+            emit(status.model_dump(mode="json"))
+    return ExitCode.DONE
+
+
+def _start(workspace: Workspace, candidate: str, share: float) -> Shadow:
+    if not 0 < share <= 1:
+        raise UsageError(f"--share {share:g}: it is to be above 0 and at most 1", hint="0.1 is every tenth request")
+    package = _comparable(workspace, _package(workspace, candidate))
+    started = Shadow(model=workspace.model, sha256=package.digest, share=share)
+    workspace.store.add(package)
+    workspace.store.set_shadow(started)
+    say(f"package {package.digest[:12]} answers {share:g} of {workspace.model}'s requests silently")
+    say("`tunegate shadow` shows how it differs, `tunegate shadow --stop` ends it")
+    return started
+
+
+def _package(workspace: Workspace, candidate: str) -> ModelPackage:
+    from tunegate.deciding import check_model, find_candidate
+
+    trial = workspace.store.trial(candidate).is_dir()
+    folder = None if trial or candidate == LATEST else Path(candidate)
+    if folder and not folder.is_dir():
+        raise UsageError(
+            f"{candidate}: neither a trial below {workspace.store.trial('')} nor a folder",
+            hint=f"name a trial, a package's folder, or `{LATEST}`",
+        )
+    found = find_candidate(workspace, trial=candidate if trial else None, package=folder)
+    if isinstance(found, PackageError):
+        raise found
+    check_model(workspace, found)
+    return found
+
+
+def _comparable(workspace: Workspace, candidate: ModelPackage) -> ModelPackage:
+    champion = workspace.champion_package()
+    if isinstance(champion, PackageError):
+        raise champion
+    if champion is None:
+        hint = "a shadow is compared with what serves: `tunegate promote` first"
+        raise UsageError(f"nothing of {workspace.model} is in production", hint=hint)
+    if champion.digest == candidate.digest:
+        raise UsageError("the candidate is in production already", hint="name another one")
+    if found := obstacle(champion.manifest, candidate.manifest):
+        raise UsageError(found, hint="only what reads the champion's encoded rows can be compared with it")
+    return candidate
+
+
+def _status(workspace: Workspace) -> ShadowStatus:
+    from promote.shadow import shadow_status
+
+    settings = workspace.settings
+    status = shadow_status(settings.url or settings.address, workspace.model, key=settings.key)
+    if status.candidate:
+        share = f"{status.share:g} of the requests" if status.share else ""
+        say(f"package {status.candidate[:12]} answers {share} silently beside {status.champion[:12]}")
+    elif not status.refused:
+        say(f"no candidate of {workspace.model} answers silently")
+    if status.refused:
+        say(f"not compared: {status.refused}")
+    if status.seen:
+        say(shadow_line(status.seen))
+    return status
