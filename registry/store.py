@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
@@ -20,6 +21,8 @@ from registry.history import History
 from registry.package import ModelPackage, load_package
 from registry.package.manifest import Sha256
 from registry.shadow import Shadow
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Pointer(BaseModel):
@@ -78,14 +81,8 @@ class ModelStore:
         Raises:
             StoreError: when the file is damaged or cannot be read.
         """
-        path = self.pointer_path(model)
-        try:
-            return Pointer.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            hint = "the ledger knows what is in production: run `tunegate repair`"
-            raise StoreError(f"{path}: not a readable pointer", hint=hint) from error
+        hint = "the ledger knows what is in production: run `tunegate repair`"
+        return _record(Pointer, self.pointer_path(model), hint)
 
     def point(self, pointer: Pointer) -> None:
         """Let servers follow this promotion, in one step.
@@ -113,15 +110,7 @@ class ModelStore:
         Raises:
             StoreError: when the file is damaged or cannot be read.
         """
-        path = self.shadow_path(model)
-        try:
-            return Shadow.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            raise StoreError(
-                f"{path}: not readable", hint="set the shadow again, or `tunegate shadow --stop`"
-            ) from error
+        return _record(Shadow, self.shadow_path(model), "set the shadow again, or `tunegate shadow --stop`")
 
     def set_shadow(self, shadow: Shadow) -> None:
         """Let servers ask this package silently, in one step; it is to lie under its digest already, see `add`.
@@ -149,13 +138,7 @@ class ModelStore:
         Raises:
             StoreError: when the file is damaged, of another format, or cannot be read.
         """
-        path = self.history_path(model)
-        try:
-            return History.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            raise StoreError(f"{path}: not a readable history", hint="run `tunegate repair`") from error
+        return _record(History, self.history_path(model), "run `tunegate repair`")
 
     def write_history(self, history: History) -> None:
         """Replace the projected history, in one step.
@@ -176,6 +159,15 @@ class ModelStore:
         for path in gone:
             shutil.rmtree(path, ignore_errors=True)
         return sorted(path.name for path in gone if not path.exists())
+
+
+def _record(kind: type[M], path: Path, hint: str) -> M | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"{path}: not a readable {kind.__name__.lower()}", hint=hint) from error
 
 
 def _remove(path: Path) -> None:
