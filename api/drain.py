@@ -5,6 +5,8 @@ says `Connection: close`: clients then open their next connection elsewhere, and
 nobody left to cut off. Not being ready takes the server out of load balancers that ask.
 """
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import UNAVAILABLE, Problem
@@ -19,12 +21,12 @@ class Draining:
         self.app = app
         self.begun = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer as the application does; while draining, for the last time on this connection."""
-        if not self.begun or scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        draining = self.begun and scope["type"] == "http"
+        return self._goodbye(scope, receive, send) if draining else self.app(scope, receive, send)
 
+    async def _goodbye(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def closing(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]

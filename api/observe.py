@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import re
+from collections.abc import Awaitable
 from itertools import count
 from time import perf_counter, time
 from typing import NamedTuple
@@ -87,7 +88,7 @@ class Observed:
         start, status, model = perf_counter(), LEFT, b""
         name, trace = self._identify(scope)
 
-        async def watch(message: Message) -> None:
+        def watch(message: Message) -> Awaitable[None]:  # no coroutine of its own: this runs twice a request
             nonlocal status, model
             if message["type"] == "http.response.start":
                 status, headers = message["status"], message["headers"]
@@ -95,7 +96,7 @@ class Observed:
                     if key == b"x-model-version":
                         model = value
                 message["headers"] = [*headers, (b"x-request-id", name)]
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, watch)
