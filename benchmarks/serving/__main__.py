@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.serving import tables
 from benchmarks.serving.batches import SIZES, batches
-from benchmarks.serving.closed import growth, medians, rounds, under_load
+from benchmarks.serving.closed import growth, medians, rounds, sweep, under_load
 from benchmarks.serving.model import Fixture, make_fixture
 from benchmarks.serving.openloop import open_loop
 from benchmarks.serving.running import Running, installed, running
@@ -97,6 +97,9 @@ def _alone(options: argparse.Namespace, fixture: Fixture) -> dict[str, Any]:
         _say("memory under load")
         grown = growth(runs[0], fixture, seconds=3 if options.quick else 20)
         _show("Memory under load", tables.growth(grown))
+        _say("more and more clients")
+        swept = sweep(runs[0], fixture, seconds=options.seconds)
+        _show("More and more clients", tables.clients(swept))
         _say("one worker and two")
         pair = workers(runs[0], fixture, seconds=options.seconds, n=options.rounds)
         _show("One worker and two", tables.workers(pair))
@@ -105,7 +108,13 @@ def _alone(options: argparse.Namespace, fixture: Fixture) -> dict[str, Any]:
             open_loop(run, run.server.routes[0], fixture, rate=RATE, seconds=3 if options.quick else 30) for run in runs
         ]
         _show("Open loop", tables.open_loop(outcomes))
-    return {"growth": grown, "workers": pair, "open_loop": [asdict(each) for each in outcomes]}
+    swept_figures = [asdict(each) for each in swept]
+    return {
+        "growth": grown,
+        "clients": swept_figures,
+        "workers": pair,
+        "open_loop": [asdict(each) for each in outcomes],
+    }
 
 
 def _footprint(run: Running) -> dict[str, float]:

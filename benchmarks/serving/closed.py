@@ -10,6 +10,7 @@ from benchmarks.serving.servers import Route
 from benchmarks.serving.wrk import Sample, load
 
 CONNECTIONS = (10, 50)
+SWEEP = (1, 2, 5, 10, 25, 50, 100, 200, 400)
 WARM_UP = 1  # seconds
 
 
@@ -42,6 +43,11 @@ def medians(samples: list[Sample]) -> dict[tuple[str, int], dict[str, float]]:
         | {"failed": sum(sample.failed for sample in group), "lowest": min(sample.rate for sample in group)}
         for key, group in groups.items()
     }
+
+
+def sweep(run: Running, fixture: Fixture, *, seconds: int) -> list[Sample]:
+    """Ask one server with more and more clients at once."""
+    return [load(run, run.server.routes[0], fixture, connections, seconds) for connections in SWEEP]
 
 
 def growth(run: Running, fixture: Fixture, *, seconds: int) -> dict[str, float]:

@@ -7,6 +7,7 @@ from benchmarks.serving.batches import KERNEL, Result
 from benchmarks.serving.closed import CONNECTIONS
 from benchmarks.serving.openloop import Outcome
 from benchmarks.serving.servers import BARE, OURS
+from benchmarks.serving.wrk import Sample
 
 BINARY = f"{OURS} V2 binary"
 Medians = dict[tuple[str, int], dict[str, float]]
@@ -79,6 +80,15 @@ def open_loop(outcomes: Iterable[Outcome]) -> str:
     return _table(head, rows)
 
 
+def clients(samples: Iterable[Sample]) -> str:
+    """Show one server under more and more clients."""
+    rows = [
+        [each.connections, f"{each.rate:,.0f}", *(f"{ms:.3g}" for ms in (each.p50, each.p99)), f"{each.cpu:.0f}"]
+        for each in samples
+    ]
+    return _table(["clients", "req/s", "p50 ms", "p99 ms", "CPU us"], rows)
+
+
 def workers(found: dict[str, dict[str, float]] | str) -> str:
     """Show one worker beside two."""
     if isinstance(found, str):
@@ -88,9 +98,8 @@ def workers(found: dict[str, dict[str, float]] | str) -> str:
         [name, f"{figures['rate']:,.0f}", f"{figures['p99']:.3g}", f"{figures['cpu']:,.0f}", f"{figures['memory']:.0f}"]
         for name, figures in found.items()
     ]
-    ratio = found[names[1]]["rate"] / found[names[0]]["rate"]
-    text = _table(["route", "c=50 req/s", "p99 ms", "CPU us", "memory MiB"], rows)
-    return f"{text}\n\n2 workers : 1 worker = {ratio:.2f}, wrk on the same cores"
+    text = _table(["route, 100 rows a request", "c=50 req/s", "p99 ms", "CPU us", "memory MiB"], rows)
+    return f"{text}\n\n2 workers : 1 worker = {found[names[1]]['rate'] / found[names[0]]['rate']:.2f}"
 
 
 def growth(found: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""One worker against two, 50 clients: the load takes its part of the cores, so the ratio is a lower bound."""
+"""One worker against two, 50 clients, 100 rows a request: with single rows the load would take half of two cores."""
 
 import subprocess
 
@@ -9,7 +9,7 @@ from benchmarks.serving.running import Running, running
 from benchmarks.serving.servers import OURS, TWO_WORKERS
 from benchmarks.serving.wrk import load
 
-CONNECTIONS = 50
+CONNECTIONS, ROWS = 50, 100
 
 
 def workers(one: Running, fixture: Fixture, *, seconds: int, n: int) -> dict[str, dict[str, float]] | str:
@@ -20,8 +20,8 @@ def workers(one: Running, fixture: Fixture, *, seconds: int, n: int) -> dict[str
         if missing:
             return missing[TWO_WORKERS.name]
         pair = [(one, one.server.routes[0]), (started[0], started[0].server.routes[0])]
-        load(*pair[1], fixture, CONNECTIONS, WARM_UP)
-        samples = [load(run, route, fixture, CONNECTIONS, seconds) for _ in range(n) for run, route in pair]
+        load(*pair[1], fixture, CONNECTIONS, WARM_UP, rows=ROWS)
+        samples = [load(run, route, fixture, CONNECTIONS, seconds, rows=ROWS) for _ in range(n) for run, route in pair]
         found = {name: figures for (name, _), figures in medians(samples).items()}
         found[TWO_WORKERS.routes[0].name]["memory"] = started[0].pss
         found[one.server.routes[0].name]["memory"] = one.pss

@@ -48,10 +48,10 @@ def require_wrk() -> None:
         raise SystemExit("wrk is needed (Debian: apt install wrk; macOS: brew install wrk)")
 
 
-def load(run: Running, route: Route, fixture: Fixture, connections: int, seconds: float) -> Sample:
-    """Ask with `connections` clients for `seconds`."""
+def load(run: Running, route: Route, fixture: Fixture, connections: int, seconds: float, *, rows: int = 1) -> Sample:
+    """Ask with `connections` clients for `seconds`, `rows` at a time."""
     with tempfile.NamedTemporaryFile("wb", suffix=".bodies") as file:
-        file.write(_bodies(route.protocol, fixture))
+        file.write(_bodies(route.protocol, fixture, rows))
         file.flush()
         url = f"http://127.0.0.1:{run.port}{route.path}"
         words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout=30s", f"-s{SCRIPT}", url, file.name]
@@ -74,8 +74,8 @@ def load(run: Running, route: Route, fixture: Fixture, connections: int, seconds
     )
 
 
-def _bodies(protocol: Protocol, fixture: Fixture) -> bytes:
-    return b"\n".join(protocol.write(fixture.rows[i : i + 1])[0] for i in range(BODIES)) + b"\n"
+def _bodies(protocol: Protocol, fixture: Fixture, rows: int) -> bytes:
+    return b"\n".join(protocol.write(fixture.rows[i * rows : (i + 1) * rows])[0] for i in range(BODIES)) + b"\n"
 
 
 def _children_cpu() -> float:
