@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from fastapi import Request
 from fastapi.responses import Response
+from numpy.typing import NDArray
 
 from api.encoding import Cells, Rows
 from api.limits import Limits, read
@@ -74,16 +75,16 @@ def one(served: Served, cells: Cells, *, interval: bool = False) -> Reply:
     shares = served.predict_row(cells)
     content = _content(served, shares)
     if interval:
-        content |= _intervals(served, [shares])[0]
+        content |= _intervals(served, np.array([shares]))[0]
     return Reply(encode(content), served.encoder.warnings(cells))
 
 
 def many(served: Served, rows: Rows, *, interval: bool = False) -> Reply:
     """Answer a list of rows as `/predict` does."""
-    predicted: list[list[float]] = served.predict(rows.x).tolist()
+    predicted = served.predict(rows.x)
     if not (served.package.manifest.classes or interval):
-        return Reply(_numbers(served, [shares[0] for shares in predicted]), rows.warnings)
-    contents = [_content(served, shares) for shares in predicted]
+        return Reply(_numbers(served, predicted[:, 0].tolist()), rows.warnings)
+    contents = [_content(served, shares) for shares in predicted.tolist()]
     if interval:
         contents = [a | b for a, b in zip(contents, _intervals(served, predicted), strict=True)]
     return Reply(encode(contents), rows.warnings)
@@ -92,17 +93,22 @@ def many(served: Served, rows: Rows, *, interval: bool = False) -> Reply:
 def instances(served: Served, found: Rows | Cells) -> Reply:
     """Answer one row or several as KServe's V1 does."""
     if isinstance(found, Rows):
-        predicted: list[Any] = served.predict(found.x).tolist()
-        warnings = found.warnings
+        predictions, warnings = values(served, served.predict(found.x)), found.warnings
     else:
-        predicted, warnings = [served.predict_row(found)], served.encoder.warnings(found)
-    return Reply(encode({"predictions": [value(served, shares) for shares in predicted]}), warnings)
+        predictions, warnings = [value(served, served.predict_row(found))], served.encoder.warnings(found)
+    return Reply(encode({"predictions": predictions}), warnings)
 
 
 def value(served: Served, shares: Sequence[float]) -> float | str | bool:
     """Return the predicted number, or the likeliest class."""
     classes = served.package.manifest.classes
     return classes[max(range(len(shares)), key=shares.__getitem__)] if classes else shares[0]
+
+
+def values(served: Served, predicted: NDArray[np.float64]) -> list[Any]:
+    """Return the predicted numbers, or the likeliest classes, of (n, 1) numbers or (n, n_classes) shares."""
+    classes, numbers = served.package.manifest.classes, predicted[:, 0].tolist()
+    return [classes[i] for i in predicted.argmax(axis=1).tolist()] if classes else numbers
 
 
 def version_headers(served: Served) -> dict[str, str]:
@@ -143,8 +149,8 @@ def _numbers(served: Served, predicted: list[float]) -> bytes:
     return b"[" + before + b":" + (after + b"," + before + b":").join(numbers) + after + b"]"
 
 
-def _intervals(served: Served, predicted: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
-    found, stated = served.package.interval(np.asarray(predicted)), served.package.manifest.interval
+def _intervals(served: Served, predicted: NDArray[np.float64]) -> list[dict[str, Any]]:
+    found, stated = served.package.interval(predicted), served.package.manifest.interval
     if found is None or stated is None:
         raise Problem(UNPROCESSABLE, UNFIT, "this model has no prediction interval; leave `interval` out")
     return [{"interval": {"low": low, "high": high, "coverage": stated.coverage}} for low, high in found.tolist()]
