@@ -1,8 +1,10 @@
-"""Katib's algorithms: which settings each accepts, and what the local engine uses for it.
+"""Katib's algorithms and our own: which settings each accepts, and what the local engine uses for it.
 
 Source of names and settings: Katib v0.19, standalone katib-config and the services' ValidateAlgorithmSettings.
 """
 
+import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +29,15 @@ def _above(least: float) -> Check:
 
 def _one_of(*allowed: str) -> Check:
     return lambda text: text in allowed
+
+
+def _point(text: str) -> bool:
+    """Whether it is a JSON object of texts, booleans, nulls and numbers."""
+    try:
+        values = [value for value in json.loads(text).values() if not isinstance(value, str | None)]
+        return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+    except (ValueError, AttributeError, OverflowError, RecursionError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,12 @@ ALGORITHMS: dict[str, Algorithm] = {
         "warm-started from all finished trials at every batch, where Katib's keeps its state in memory",
     ),
     "sobol": Algorithm(None, "sobol"),
+    # Ours, where its service is registered (docs/suggestion.md); `first` is a JSON object of hyperparameters.
+    "tunegate": Algorithm(
+        SEED | {"n_startup_trials": _integer(0), "n_ei_candidates": _integer(1), "first": _point},
+        TPE,
+        "the same code as the suggestion service's",
+    ),
     "hyperband": Algorithm(None),
     "pbt": Algorithm(None),
     "enas": Algorithm(None),

@@ -123,7 +123,8 @@ def read_experiment(path: Path, *, local: bool = True) -> Experiment:
 def to_experiment(document: Document, *, local: bool = True) -> Experiment:
     """Check a document and fill in defaults; see `read_experiment`."""
     findings = lint(document)
-    if wrong := [f for f in errors(findings) if local or not (f.for_local_only or f.code == NOT_INSTALLED)]:
+    passed = [f for f in findings if (f.for_cluster_only if local else f.for_local_only or f.code == NOT_INSTALLED)]
+    if wrong := [f for f in errors(findings) if f not in passed]:
         lines = "\n".join(f"  {finding}" for finding in wrong)
         raise InvalidExperiment(
             f"{document.source}: {len(wrong)} error(s)\n{lines}",

@@ -1,25 +1,51 @@
 """Check an Experiment offline: what Katib's webhook refuses, what it accepts and then hangs on, what only runs there.
 
-Codes: K1xx the webhook refuses it; K2xx Katib accepts it and then hangs, fails for certain, or silently does something
-else; K3xx Katib runs it, the local engine cannot. The rules live in `katib.rules_spec` and `katib.rules_template`; they
-rely on `katib.shape`, and are not asked about a document of a wrong shape.
+Codes: K0xx it is no Experiment; K1xx the webhook refuses it; K2xx Katib accepts it and then hangs, fails for certain,
+or silently does something else; K3xx Katib runs it, the local engine cannot. What each code means stands in
+`katib.catalogue`. The rules live in the modules `katib.rules_*`; they rely on `katib.shape`, and are not asked about
+a document of a wrong shape.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from katib import rules_spec, rules_template, shape
-from katib.document import Document, FieldPath
+from katib import rules_collector, rules_command, rules_search, rules_spec, rules_stream, rules_template, shape
+from katib.document import Document, FieldPath, NotYaml, parse_documents
 from katib.finding import Finding
+from katib.lint_fix import replacement
+from katib.rules import Problem
+
+RULES = (rules_spec, rules_search, rules_collector, rules_template, rules_command)
 
 
 def lint(document: Document) -> list[Finding]:
     """Return all findings, in the order of their lines."""
-    raw = list(shape.check(document))
-    if all(code != shape.WRONG for code, *_ in raw):
-        raw += [*rules_spec.check(document), *rules_template.check(document)]
-    found = [_locate(document, *item) for item in dict.fromkeys(raw)]
+    raw = [*rules_stream.check(document), *shape.check(document)]
+    if all(problem.code != shape.WRONG for problem in raw):
+        raw += [problem for module in RULES for problem in module.check(document)]
+    found = [_locate(document, problem) for problem in dict.fromkeys(raw)]
     return sorted(found, key=lambda f: (f.line, f.column, f.code))
+
+
+def lint_text(text: str, source: str) -> list[Finding]:
+    """Lint every Experiment of a text; that it is not YAML, or holds no Experiment, is a finding too."""
+    try:
+        documents = parse_documents(text, source=source)
+    except NotYaml as error:
+        return [Finding("K001", "error", source, error.line, error.column, "document", f"{error}", error.hint)]
+    if not documents:
+        return [no_experiment(source)]
+    return [finding for document in documents for finding in lint(document)]
+
+
+def no_experiment(source: str) -> Finding:
+    """Say that there is nothing to lint."""
+    fix = "a Katib Experiment has `kind: Experiment`"
+    return Finding("K002", "error", source, 1, 1, "document", "no document of kind Experiment", fix)
+
+
+def unreadable(source: str, reason: str) -> Finding:
+    """Say that a file cannot be read."""
+    return Finding("K001", "error", source, 1, 1, "document", reason, "check the path")
 
 
 def errors(findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -27,9 +53,13 @@ def errors(findings: Sequence[Finding]) -> Iterator[Finding]:
     return (finding for finding in findings if finding.severity == "error")
 
 
-def _locate(document: Document, code: str, path: FieldPath, message: str, fix: str, severity: Any) -> Finding:  # noqa: ANN401
-    line, column = document.position(path)
-    return Finding(code, severity, document.source, line, column, _dotted(path), message, fix)
+def _locate(document: Document, problem: Problem) -> Finding:
+    line, column = document.position(problem.path)
+    change = replacement(document, problem.edit) if problem.edit else None
+    field = _dotted(problem.path)
+    return Finding(
+        problem.code, problem.severity, document.source, line, column, field, problem.message, problem.fix, change
+    )
 
 
 def _dotted(path: FieldPath) -> str:

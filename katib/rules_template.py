@@ -1,18 +1,13 @@
-"""Rules about the trial template: the Job, its container's command, and the placeholders.
+"""Rules about the trial template: the Job and the placeholders. Sources as in `katib.rules_spec`."""
 
-Sources as in `katib.rules_spec`, and pkg/webhook/v1beta1/pod for what becomes of the command: Katib joins command and
-args with single spaces, without quoting, and hands the text to `sh -c`.
-"""
-
-import itertools
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from katib.document import Document, FieldPath
-from katib.jobfields import CONTAINER, INTEGERS, JOB, LOCAL_VOLUMES, POD, POD_TEMPLATE
-from katib.rules import Problem, items, unknown_fields, warning
+from katib.jobfields import LOCAL_VOLUMES, check_job
+from katib.rules import Edit, Problem, items, unknown_fields
 
 TEMPLATE: FieldPath = ("spec", "trialTemplate")
 TRIAL_SPEC: FieldPath = (*TEMPLATE, "trialSpec")
@@ -30,9 +25,9 @@ TEMPLATE_FIELDS = (
 PLACEHOLDER = re.compile(r"\$\{trialParameters\.([^}]*)\}")
 META = re.compile(r"\$\{trialSpec\.(Name|Namespace|Kind|APIVersion|(Labels|Annotations)\[[^\]]+\])\}")
 FIELD = re.compile(r"metadata\.(?:name|namespace|(labels|annotations)\['([^']+)'\])")
-HARMLESS = re.compile(rf"{PLACEHOLDER.pattern}|\$\([A-Za-z_][\w.-]*\)")  # replaced before a shell sees them
-SHELL_CHARACTERS = re.compile(r"""[\s"'\\*?;&|<>()#~`\[\]{}!$]""")
-SHELLS = ("sh", "bash")
+WITH_CONDITIONS = ("Job", "TFJob", "PyTorchJob", "XGBoostJob", "MPIJob", "TrainJob")
+CONFIG_MAP = ("configMapName", "configMapNamespace", "templatePath")
+ALONE = 2  # copies of a pod from which on one machine does something else
 
 
 def check(document: Document) -> Iterator[Problem]:
@@ -49,7 +44,8 @@ def check(document: Document) -> Iterator[Problem]:
     yield from _source(document)
     trial_spec = document.get(*TRIAL_SPEC)
     if isinstance(trial_spec, dict):
-        yield from _parameters(document, json.dumps(trial_spec))
+        yield from _parameters(document, json.dumps(trial_spec, ensure_ascii=False))
+        yield from _references(document, trial_spec)
         yield from _kind(document, trial_spec)
 
 
@@ -57,8 +53,18 @@ def _source(document: Document) -> Iterator[Problem]:
     inline, referenced = document.get(*TRIAL_SPEC), document.get(*TEMPLATE, "configMap")
     if bool(inline) == bool(referenced):
         yield Problem("K173", TEMPLATE, "exactly one of trialSpec and configMap is needed")
-    elif referenced:
+    if referenced:
         yield Problem("K304", (*TEMPLATE, "configMap"), "is not read locally", "put the Job into trialSpec")
+        for name in CONFIG_MAP:
+            if not document.get(*TEMPLATE, "configMap", name):
+                yield Problem("K187", (*TEMPLATE, "configMap"), f"{name} is missing")
+    kind = document.get(*TRIAL_SPEC, "kind")
+    if kind not in WITH_CONDITIONS and (referenced or kind):
+        for name in ("successCondition", "failureCondition"):
+            if not document.get(*TEMPLATE, name):
+                yield Problem(
+                    "K185", TEMPLATE, f"{name} is missing; Katib knows it only for {', '.join(WITH_CONDITIONS)}"
+                )
 
 
 def _parameters(document: Document, text: str) -> Iterator[Problem]:
@@ -73,7 +79,7 @@ def _parameters(document: Document, text: str) -> Iterator[Problem]:
             yield Problem("K175", at, "name or reference is there twice")
         if f"${{trialParameters.{name}}}" not in text:
             yield Problem("K176", at, f"${{trialParameters.{name}}} does not stand in trialSpec")
-        if reference not in searched and not META.fullmatch(reference):
+        if searched and reference not in searched and not META.fullmatch(reference):
             yield Problem("K177", (*at, "reference"), f"{reference} is not in spec.parameters")
         names.append(name)
         references.append(reference)
@@ -82,6 +88,23 @@ def _parameters(document: Document, text: str) -> Iterator[Problem]:
     for name in sorted(searched - set(references)):
         message = f"no trialParameter refers to {name}: no Trial can be built, the Experiment stays Running for ever"
         yield Problem("K230", (*TEMPLATE, "trialParameters"), message, "add one, or drop the parameter")
+
+
+def _references(document: Document, trial_spec: dict[str, Any]) -> Iterator[Problem]:
+    for at, entry in items(document, *TEMPLATE, "trialParameters"):
+        found = META.fullmatch(str(entry.get("reference")))
+        if found and found[2]:
+            group, key = found[2].lower(), found[1].partition("[")[2].rstrip("]")
+            if key not in ((trial_spec.get("metadata") or {}).get(group) or {}):
+                yield Problem("K237", (*at, "reference"), f"the template's metadata.{group} have no {key}")
+    if found := META.search(json.dumps(trial_spec, ensure_ascii=False)):
+        fix = "make it the reference of a trialParameter, and write that one's placeholder here"
+        yield Problem("K243", TRIAL_SPEC, f"{found[0]} stands in the template itself", fix)
+    for at, _ in items(document, "spec", "parameters"):
+        values = document.get(*at, "feasibleSpace", "list", default=[])
+        for index, value in enumerate(values if isinstance(values, list) else []):
+            if json.dumps(str(value), ensure_ascii=False)[1:-1] != str(value):
+                yield Problem("K238", (*at, "feasibleSpace", "list", index), f"{value!r} needs quoting inside JSON")
 
 
 def _kind(document: Document, trial_spec: dict[str, Any]) -> Iterator[Problem]:
@@ -93,24 +116,49 @@ def _kind(document: Document, trial_spec: dict[str, Any]) -> Iterator[Problem]:
     else:
         yield from _job(document)
     for name in {"name", "namespace"} & set(trial_spec.get("metadata") or {}):
-        yield Problem("K180", (*TRIAL_SPEC, "metadata", name), "must not be set: Katib names the Trial")
+        at = (*TRIAL_SPEC, "metadata", name)
+        yield Problem("K180", at, "must not be set: Katib names the Trial", "leave it out", Edit(at, "", "remove"))
 
 
 def _job(document: Document) -> Iterator[Problem]:
-    template: FieldPath = (*TRIAL_SPEC, "spec", "template")
-    for path, known in (((*TRIAL_SPEC, "spec"), JOB), (template, POD_TEMPLATE), (POD_SPEC, POD)):
-        yield from unknown_fields(document, path, known, "K181")
-    for path in ((*TRIAL_SPEC, "spec", name) for name in INTEGERS):
-        value = document.get(*path)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            yield Problem("K182", path, f"must be an integer from 0, is {value!r}", "a placeholder cannot stand here")
-    if document.get(*TRIAL_SPEC, "spec", "backoffLimit") is None:
+    yield from check_job(document.get(*TRIAL_SPEC), TRIAL_SPEC)
+    job: FieldPath = (*TRIAL_SPEC, "spec")
+    if document.get(*job, "backoffLimit") is None:
         message = "not set: a failing trial is tried 7 times, about 10 minutes, before it counts as failed"
-        yield warning("K240", (*TRIAL_SPEC, "spec"), message, "add backoffLimit: 0")
-    if document.get(*POD_SPEC, "restartPolicy") not in {"Never", "OnFailure"}:
-        yield Problem("K183", (*POD_SPEC, "restartPolicy"), "must be Never or OnFailure in a Job")
+        yield Problem("K240", job, message, "add backoffLimit: 0, or 1 where trials last only seconds")
+    elif _below_zero(document.get(*job, "backoffLimit")):
+        yield Problem("K182", (*job, "backoffLimit"), "must be an integer from 0")
+    if document.get(*job, "suspend") is True:
+        yield Problem("K246", (*job, "suspend"), "a suspended Job is never started", "leave it out")
+    for name in ("parallelism", "completions"):
+        value = document.get(*job, name)
+        if isinstance(value, int) and value >= ALONE:
+            yield Problem("K311", (*job, name), f"is {value}: one pod of a trial is run locally")
+    yield from _restart_policy(document)
     yield from _containers(document)
+    yield from _labels(document)
     yield from _pod_locally(document)
+
+
+def _below_zero(value: object) -> bool:
+    return isinstance(value, int) and value < 0
+
+
+def _restart_policy(document: Document) -> Iterator[Problem]:
+    policy = document.get(*POD_SPEC, "restartPolicy")
+    if policy in {"Never", "OnFailure"}:
+        return
+    at = (*POD_SPEC, "restartPolicy")
+    edit = Edit(POD_SPEC, "restartPolicy: Never", "before") if policy is None else Edit(at, "Never")
+    yield Problem("K183", at, "must be Never or OnFailure in a Job", "write Never", edit)
+
+
+def _labels(document: Document) -> Iterator[Problem]:
+    wanted = document.get(*TEMPLATE, "primaryPodLabels", default={})
+    there = document.get(*TRIAL_SPEC, "spec", "template", "metadata", "labels", default={})
+    if isinstance(wanted, dict) and any(there.get(key) != value for key, value in wanted.items()):
+        message = "the template's pods do not carry these labels: none of them is the primary one"
+        yield Problem("K236", (*TEMPLATE, "primaryPodLabels"), message, "leave them out: a Job has one kind of pod")
 
 
 def _containers(document: Document) -> Iterator[Problem]:
@@ -122,42 +170,25 @@ def _containers(document: Document) -> Iterator[Problem]:
     names = [str(container.get("name")) for _, container in containers]
     if primary and primary not in names:
         message = f"{primary} is none of the containers ({', '.join(names)}): every pod is refused, Trials run for ever"
-        yield Problem("K231", (*TEMPLATE, "primaryContainerName"), message)
-    for at, container in containers:
-        yield from unknown_fields(document, at, CONTAINER, "K181")
+        at = (*TEMPLATE, "primaryContainerName")
+        sole = len(names) == 1
+        yield Problem("K231", at, message, f"write {names[0]}" if sole else "", Edit(at, names[0]) if sole else None)
+    volumes = {volume.get("name") for _, volume in items(document, *POD_SPEC, "volumes")}
+    for index, (at, container) in enumerate(containers):
+        if not container.get("image"):
+            yield Problem("K235", at, "image is missing")
+        if names[index] in names[:index]:
+            yield Problem("K239", (*at, "name"), f"{names[index]} is there twice")
+        for mounted, mount in items(document, *at, "volumeMounts"):
+            if mount.get("name") not in volumes:
+                yield Problem("K234", mounted, f"there is no volume {mount.get('name')}", "add it to volumes")
         if container.get("name") == primary:
-            yield from _command(at, container)
             yield from _container_locally(at, container)
 
 
-def _command(at: FieldPath, container: dict[str, Any]) -> Iterator[Problem]:
-    command = container.get("command")
-    if not command:
-        message = "is missing: Katib looks the image up in its registry, and a local image stays Running for ever"
-        yield Problem("K232", (*at, "command"), message, "write the image's command")
-        return
-    words = [*map(str, command), *map(str, container.get("args") or [])]
-    if words[0] in SHELLS and words[1:2] == ["-c"]:
-        if re.search(r"[;&|\n]", " ".join(words[2:])):
-            message = "only the last command's output is collected"
-            yield warning("K241", (*at, "command"), message, "let one program print the metrics last")
-    elif words[0].rpartition("/")[2] in SHELLS and _has_script(words[1:]):
-        message = "only `sh -c` and `bash -c` are recognised: this one is wrapped again and runs its first word alone"
-        yield Problem("K233", (*at, "command"), message, 'begin with "sh", "-c"')
-    elif odd := [word for word in words if SHELL_CHARACTERS.search(HARMLESS.sub("x", word))]:
-        message = (
-            f"Katib joins the command without quoting, so the shell reads {odd[0]!r} anew; here it is passed as it is"
-        )
-        yield warning("K242", (*at, "command"), message)
-
-
-def _has_script(arguments: list[str]) -> bool:
-    """Whether a shell's arguments are not a file to run: `-c` in any spelling, or nothing at all."""
-    options = itertools.takewhile(lambda word: word.startswith("-"), arguments)
-    return not arguments or any("c" in option for option in options if not option.startswith("--"))
-
-
 def _container_locally(at: FieldPath, container: dict[str, Any]) -> Iterator[Problem]:
+    if not container.get("command"):
+        yield Problem("K310", at, "has no command, and images are not read locally", "write the image's command")
     if container.get("envFrom"):
         yield Problem("K306", (*at, "envFrom"), "is not read locally", "write the variables into env")
     for index, variable in enumerate(container.get("env") or []):
@@ -171,7 +202,7 @@ def _pod_locally(document: Document) -> Iterator[Problem]:
         if document.get(*POD_SPEC, name):
             yield Problem("K307", (*POD_SPEC, name), "are not run locally")
     if len(items(document, *POD_SPEC, "containers")) > 1:
-        yield warning("K308", (*POD_SPEC, "containers"), "only the primary container is run locally")
+        yield Problem("K308", (*POD_SPEC, "containers"), "only the primary container is run locally")
     for at, volume in items(document, *POD_SPEC, "volumes"):
         if other := set(volume) - {"name", *LOCAL_VOLUMES}:
             yield Problem(

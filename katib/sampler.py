@@ -8,6 +8,7 @@ Measured background for the choices here (batches, reseeding, the first point): 
 """
 
 import itertools
+import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,19 +52,20 @@ class Search:
     seed: int
     first: Mapping[str, object]
 
-    def ask(self, seen: Sequence[Seen], count: int) -> list[Assignments]:
+    def ask(self, seen: Sequence[Seen], count: int, asked: int | None = None) -> list[Assignments]:
         """Return up to `count` new points, none of them asked for before, fewer when the space ends.
 
         Args:
             seen: all trials so far, in the order in which they were asked for.
             count: how many points are wanted.
+            asked: how many points were asked for so far, where `seen` lacks some of them.
 
         Raises:
             SpaceExhausted: when there is no new point at all.
         """
         taken = {_key(trial.assignments) for trial in seen}
         points: list[Assignments] = []
-        for point in self._candidates(seen, count + RETRIES):
+        for point in self._candidates(seen, len(seen) if asked is None else asked, count + RETRIES):
             if _key(point) not in taken:
                 taken.add(_key(point))
                 points.append(point)
@@ -73,15 +75,17 @@ class Search:
             raise SpaceExhausted("every point of the search space has been tried", hint="widen the space, or stop here")
         return points
 
-    def _candidates(self, seen: Sequence[Seen], tries: int) -> Iterator[Assignments]:
+    def _candidates(self, seen: Sequence[Seen], asked: int, tries: int) -> Iterator[Assignments]:
         sampler = ALGORITHMS[self.algorithm].sampler
-        rng = np.random.default_rng([self.seed, len(seen)])
-        first = {} if seen else self._first()
+        rng = np.random.default_rng([self.seed, asked])
+        first = {} if asked else self._first()
         if sampler == "grid":
+            # What `seen` lacks was asked for too: it comes again only after all others.
+            yield from itertools.islice(self._grid(), asked, None)
             yield from self._grid()
             return
         if sampler == "sobol":
-            yield from itertools.islice(self._sobol(len(seen)), tries)
+            yield from itertools.islice(self._sobol(asked), tries)
         else:
             yield from itertools.islice(self._optuna(seen, sampler, first, rng), tries)
         # The sampler repeats itself: look anywhere, then, where the space is finite, everywhere.
@@ -92,7 +96,9 @@ class Search:
 
     def _first(self) -> Assignments:
         """Translate `first` into the space; parameters that it does not name are left to the sampler."""
-        values = {p.name: self.first[_plain(p.name)] for p in self.parameters if _plain(p.name) in self.first}
+        takes_it = "first" in (ALGORITHMS[self.algorithm].settings or {})
+        first = {**self.first, **(json.loads(self.settings.get("first", "{}")) if takes_it else {})}
+        values = {p.name: first[_plain(p.name)] for p in self.parameters if _plain(p.name) in first}
         near = {p.name: p.nearest(values[p.name]) for p in self.parameters if p.name in values}
         return {name: value for name, value in near.items() if value is not None}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from katib.document import Document, FieldPath
-from katib.rules import Problem
+from katib.rules import Problem, text_wanted
 
 TEXT, INTEGER = "a string", "an integer"
 WRONG = "K105"
@@ -60,8 +60,9 @@ SPEC = {
     ],
     "resumePolicy": TEXT,
     "metricsCollectorSpec": {
-        "collector": {"kind": TEXT},
+        "collector": {"kind": TEXT, "customCollector": {}},
         "source": {
+            "httpGet": {"path": TEXT},
             "fileSystemPath": {"path": TEXT, "kind": TEXT, "format": TEXT},
             "filter": {"metricsFormat": [TEXT]},
         },
@@ -70,7 +71,10 @@ SPEC = {
         "primaryContainerName": TEXT,
         "trialParameters": [{"name": TEXT, "reference": TEXT, "description": TEXT}],
         "trialSpec": JOB,
-        "configMap": {},
+        "configMap": {"configMapName": TEXT, "configMapNamespace": TEXT, "templatePath": TEXT},
+        "primaryPodLabels": {EACH: TEXT},
+        "successCondition": TEXT,
+        "failureCondition": TEXT,
     },
 }
 EXPERIMENT = {
@@ -94,8 +98,7 @@ def _any(value: object, shape: Shape, path: FieldPath) -> Iterator[Problem]:
     elif isinstance(shape, list):
         yield from _list(value, shape[0], path)
     elif shape == TEXT and isinstance(value, bool | int | float):
-        shown = str(value).lower() if isinstance(value, bool) else value
-        yield Problem("K101", path, f"must be a string, is {type(value).__name__} {shown}", f'write "{shown}"')
+        yield text_wanted(path, value)
     elif not isinstance(value, str if shape == TEXT else int) or isinstance(value, bool):
         yield _wrong(path, shape, value)
 

@@ -264,9 +264,9 @@ def test_what_is_yielded_can_be_written_as_json() -> None:
 
 
 def test_reading_for_a_cluster_lets_through_what_only_this_machine_cannot_run() -> None:
-    document = parse(
-        using_parameters(build("true", container={"image": "x"}, algorithm={"algorithmName": "hyperband"}))
-    )
+    settings = [{"name": "r_l", "value": "1"}, {"name": "resource_name", "value": "x"}]
+    algorithm = {"algorithmName": "hyperband", "algorithmSettings": settings}
+    document = parse(using_parameters(build("true", container={"image": "x"}, algorithm=algorithm)))
     with pytest.raises(Exception, match="K301"):
         to_experiment(document)
     assert to_experiment(document, local=False).algorithm == "hyperband"

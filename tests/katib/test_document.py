@@ -61,7 +61,7 @@ def test_json_is_read_too() -> None:
         ("kind: Experiment\nspec: [1\n", "file.yaml:3:1: not valid YAML"),
         ("kind: Experiment\n\tspec: 1\n", "file.yaml:2:1: not valid YAML"),
         ("kind: !python/object:os.system Experiment\n", "file.yaml:1:7: not valid YAML"),
-        ("kind: \x00\n", "file.yaml: not valid YAML"),
+        ("kind: \x00\n", "file.yaml:1:1: not valid YAML: character #x0000"),
     ],
 )
 def test_what_is_not_one_experiment_is_refused_with_its_place(content: str, complaint: str) -> None:

@@ -1,5 +1,4 @@
 import copy
-import re
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -9,7 +8,6 @@ import pytest
 import yaml
 from support.linting import GONE, SHIPPED, edited, findings
 
-import katib
 from katib.document import Document, parse_document, read_document
 from katib.errors import InvalidExperiment
 from katib.experiment import to_experiment
@@ -88,14 +86,6 @@ def test_a_document_with_errors_is_not_an_experiment_one_with_warnings_is() -> N
     assert {finding.code for finding in refused.value.findings} == {"K111", "K240"}
     assert "1 error(s)" in str(refused.value)
     assert "K111" in str(refused.value)
-
-
-def test_every_code_of_the_rules_has_an_example_here() -> None:
-    rules = Path(katib.__file__).parent.glob("rules*.py")
-    written = set(re.findall(r'"(K\d{3})"', "".join(path.read_text(encoding="utf-8") for path in rules)))
-    examples = Path(__file__).parent.glob("test_lint_*.py")
-    shown = set(re.findall(r'Case\(\s*"(K\d{3})"', "".join(path.read_text(encoding="utf-8") for path in examples)))
-    assert written - shown == set()
 
 
 def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

@@ -91,7 +91,7 @@ CASES = [
         "spec",
         {"spec.maxTrialCount": GONE, "spec.maxFailedTrialCount": GONE, f"{OBJECTIVE}.goal": 0},
     ),
-    Case("K203", {f"{DEPTH}.max": "3e"}, "spec.parameters[3].feasibleSpace.max", {f"{DEPTH}.max": "3e1"}),
+    Case("K203", {f"{DEPTH}.max": "3e1"}, "spec.parameters[3].feasibleSpace.max", {f"{DEPTH}.max": "+30"}),
     Case("K203", {f"{DEPTH}.min": "4.5"}, "spec.parameters[3].feasibleSpace.min", {f"{MAX_FEATURES}.min": "0.5"}),
     Case("K203", {f"{DEPTH}.max": "inf"}, "spec.parameters[3].feasibleSpace.max", {}),
     Case("K204", {f"{DEPTH}.min": "30"}, "spec.parameters[3].feasibleSpace", {f"{DEPTH}.min": "29"}),

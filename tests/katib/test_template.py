@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.experiments import ONE_NUMBER, build, experiment, parse
 
-from katib.errors import EngineError
+from katib.errors import InvalidExperiment
 from katib.experiment import Experiment, to_experiment
 from katib.template import Launch, Places, launch, primary_container, render, requested_cpus
 
@@ -61,8 +61,8 @@ def test_meta_references_are_the_trials_own(tmp_path: Path) -> None:
     what = to_experiment(parse(document))
     assert launched(what, tmp_path).argv[1] == "0.5 tiny-1 default Job batch/v1 red n"
     del template["trialSpec"]["metadata"]["annotations"]
-    with pytest.raises(EngineError, match="no such annotation"):
-        launched(to_experiment(parse(document)), tmp_path)
+    with pytest.raises(InvalidExperiment, match="K237"):
+        to_experiment(parse(document))
 
 
 def test_rendering_names_the_job_and_never_changes_the_document() -> None:

@@ -1,12 +1,12 @@
-"""`run`, `tune` and `lint`."""
+"""`run` and `tune`; `lint` stands beside them."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tunegate.commands import options
+from tunegate.commands.linting import lint
 from tunegate.console import emit, say
 from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
 
@@ -105,27 +105,6 @@ def tune(
     if json:
         emit(result.experiment)
     return ExitCode.DONE if result.succeeded else ExitCode.ERROR
-
-
-def lint(
-    files: Annotated[list[Path], typer.Argument(help="Experiment files.")],
-    json: options.Json = False,
-) -> int:
-    """Check Experiments offline: what Katib refuses, what it hangs on, what this machine cannot run.
-
-    Example: tunegate lint manifests/experiment.yaml
-    """
-    from katib.document import read_document
-    from katib.lint import lint as check
-
-    findings = [finding for file in files for finding in check(read_document(file))]
-    for finding in findings:
-        say(f"{finding.severity}{', only here' if finding.for_local_only else ''}: {finding}")
-    if not findings:
-        say(f"{len(files)} file(s), nothing to mend")
-    if json:
-        emit([asdict(finding) for finding in findings])
-    return ExitCode.USAGE if any(finding.severity == "error" for finding in findings) else ExitCode.DONE
 
 
 def shipped() -> Path:
