@@ -18,7 +18,7 @@ from support.kubectl import kubectl
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
-ROLES = ("trainer", "serving", "promote", "cluster", "local", "dev")
+ROLES = ("trainer", "serving", "serving-all", "promote", "suggestion", "cluster", "local", "dev")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

@@ -17,7 +17,7 @@ def problems(name: str, **settings: str) -> list[str]:
 
 
 def test_katibs_installed_algorithms_are_known_and_those_for_networks_are_not_run_here() -> None:
-    assert {name for name, algorithm in ALGORITHMS.items() if algorithm.local} == {*KATIBS, "sobol"}
+    assert {name for name, algorithm in ALGORITHMS.items() if algorithm.local} == {*KATIBS, "sobol", "tunegate"}
     assert {name for name, algorithm in ALGORITHMS.items() if not algorithm.local} == {
         "hyperband",
         "pbt",

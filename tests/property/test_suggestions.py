@@ -15,7 +15,9 @@ from katib.space import Parameter
 ALGORITHMS = ("tunegate", "tunegate", "bayesianoptimization", "multivariate-tpe", "cmaes", "random", "sobol")
 ENDS = tuple(state for state in STATES if state != "METRICSUNAVAILABLE")  # which Katib does not send
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(repr)
-VALUES = st.one_of(st.none(), NUMBERS, NUMBERS, st.sampled_from(["nan", "inf", "", "unavailable", "1_0", "1e999", "-0"]))
+VALUES = st.one_of(
+    st.none(), NUMBERS, NUMBERS, st.sampled_from(["nan", "inf", "", "unavailable", "1_0", "1e999", "-0"])
+)
 SPACES = st.lists(PARAMETERS, min_size=1, max_size=4)
 
 
@@ -66,7 +68,7 @@ def test_in_any_space_after_any_history_the_answer_is_right(
     started: Started, parameters: list[Parameter], history: list[Past], algorithm: str, count: int, seed: int
 ) -> None:
     space = named(parameters)
-    experiment = pack_experiment(space, algorithm=algorithm, settings={"random_state": str(seed)} | {})
+    experiment = pack_experiment(space, algorithm=algorithm, settings={"random_state": str(seed)})
     controller = Controller(experiment, started.client, trials=[trial(past, space) for past in history])
     controller.count = len(history)
     started.client.validate(experiment)
@@ -82,6 +84,7 @@ def test_in_any_space_after_any_history_the_answer_is_right(
     assert len(new) == min(count, math.prod(p.size for p in space) - len(tried))
 
     assert controller.peek(count) == points
+    assert controller.peek(1) == points[:1]
     # Where two trials share a number and a time, the name decides; the order of the list never does.
     if len({t.name for t in controller.trials}) == len(history):
         assert controller.peek(count, controller.trials[::-1]) == points

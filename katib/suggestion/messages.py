@@ -1,0 +1,90 @@
+"""The messages of Katib's Suggestion service and of gRPC's health check, made at run time.
+
+What matters on the wire is each field's number and type: they are here, as Katib v0.19 has them
+(pkg/apis/manager/v1beta1/api.proto), as far as this service reads or writes them; what is left out is passed over
+unread. Enumerations are the int32 that they are on the wire. Code that protoc writes would belong to one version of
+protobuf, and the stubs that `kubeflow-katib` ships bring the Kubernetes client and an old protobuf with them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+PACKAGE, HEALTH_PACKAGE = "api.v1.beta1", "grpc.health.v1"
+Fields = Mapping[str, tuple[int, str]]
+
+# message -> field -> (number, type); "[x]" is repeated. A name with a dot lies within the message before the dot.
+_NAMED: Fields = {"name": (1, "string"), "value": (2, "string")}
+_ASSIGNMENTS: Fields = {"assignments": (1, "[ParameterAssignment]")}
+SUGGESTION: Mapping[str, Fields] = {
+    "Experiment": {"name": (1, "string"), "spec": (2, "ExperimentSpec")},
+    "ExperimentSpec": {
+        "parameter_specs": (1, "ExperimentSpec.ParameterSpecs"),
+        "objective": (2, "ObjectiveSpec"),
+        "algorithm": (3, "AlgorithmSpec"),
+        "parallel_trial_count": (5, "int32"),
+        "max_trial_count": (6, "int32"),
+    },
+    "ExperimentSpec.ParameterSpecs": {"parameters": (1, "[ParameterSpec]")},
+    "ParameterSpec": {
+        "name": (1, "string"),
+        "parameter_type": (2, "int32"),
+        "feasible_space": (3, "FeasibleSpace"),
+    },
+    "FeasibleSpace": {
+        "max": (1, "string"),
+        "min": (2, "string"),
+        "list": (3, "[string]"),
+        "step": (4, "string"),
+        "distribution": (5, "int32"),
+    },
+    "ObjectiveSpec": {"type": (1, "int32"), "objective_metric_name": (3, "string")},
+    "AlgorithmSpec": {"algorithm_name": (1, "string"), "algorithm_settings": (2, "[AlgorithmSetting]")},
+    "AlgorithmSetting": _NAMED,
+    "Trial": {"name": (1, "string"), "spec": (2, "TrialSpec"), "status": (3, "TrialStatus")},
+    "TrialSpec": {"objective": (2, "ObjectiveSpec"), "parameter_assignments": (3, "TrialSpec.ParameterAssignments")},
+    "TrialSpec.ParameterAssignments": _ASSIGNMENTS,
+    "ParameterAssignment": _NAMED,
+    "TrialStatus": {"start_time": (1, "string"), "condition": (3, "int32"), "observation": (4, "Observation")},
+    "Observation": {"metrics": (1, "[Metric]")},
+    "Metric": _NAMED,
+    "GetSuggestionsRequest": {
+        "experiment": (1, "Experiment"),
+        "trials": (2, "[Trial]"),
+        "current_request_number": (4, "int32"),
+        "total_request_number": (5, "int32"),
+    },
+    "GetSuggestionsReply": {"parameter_assignments": (1, "[GetSuggestionsReply.ParameterAssignments]")},
+    "GetSuggestionsReply.ParameterAssignments": {**_ASSIGNMENTS, "trial_name": (2, "string")},
+    "ValidateAlgorithmSettingsRequest": {"experiment": (1, "Experiment")},
+    "ValidateAlgorithmSettingsReply": {},
+}
+HEALTH: Mapping[str, Fields] = {
+    "HealthCheckRequest": {"service": (1, "string")},
+    "HealthCheckResponse": {"status": (1, "int32")},
+}
+_Field = descriptor_pb2.FieldDescriptorProto
+
+
+def make(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
+    """Return message classes by name, from a pool of their own: other clients in the process may have theirs."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"tunegate/{package}.proto", package=package, syntax="proto3")
+    made: dict[str, Any] = {}
+    for name, fields in messages.items():
+        outer, _, inner = name.rpartition(".")
+        made[name] = (made[outer].nested_type if outer else file.message_type).add(name=inner)
+        made[name].field.extend(_field(package, field, *kind) for field, kind in fields.items())
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    find = pool.FindMessageTypeByName
+    return {name: message_factory.GetMessageClass(find(f"{package}.{name}")) for name in messages}
+
+
+def _field(package: str, name: str, number: int, kind: str) -> Any:  # noqa: ANN401 - protobuf has no types
+    label = _Field.LABEL_REPEATED if kind[0] == "[" else _Field.LABEL_OPTIONAL
+    plain = kind.strip("[]")
+    if plain[0].isupper():
+        message, reference = _Field.TYPE_MESSAGE, f".{package}.{plain}"
+        return _Field(name=name, number=number, label=label, type=message, type_name=reference)
+    return _Field(name=name, number=number, label=label, type=getattr(_Field, f"TYPE_{plain.upper()}"))

@@ -1,0 +1,62 @@
+"""The answer to a request: always as many points as Katib asked for, since it takes no other number."""
+
+import itertools
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from katib.errors import InvalidExperiment, SpaceExhausted
+from katib.sampler import Assignments, Search, Seen
+from katib.space import Parameter
+from katib.suggestion.reading import to_search, to_seen
+
+Message = Any  # of protobuf, which has no types
+MOST = 10_000
+SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no word comes out by chance
+
+
+def suggest(request: Message) -> list[tuple[str, Assignments]]:
+    """Return (trial name, parameters) as often as asked.
+
+    A trial's name is `<experiment>-<number>-<8 random letters>`: the number, from 0, brings the order of asking back
+    with the next request; the letters keep two Experiments of one name in two namespaces apart in Katib's database.
+
+    Raises:
+        InvalidExperiment: when the request makes no sense.
+        SpaceExhausted: when a grid has come to its end.
+    """
+    search, count = to_search(request.experiment), request.current_request_number
+    if not 0 <= count <= MOST:
+        raise InvalidExperiment(f"current_request_number must be 0 to {MOST}, is {count}")
+    seen = to_seen(request.experiment, request.trials, search.parameters)
+    asked = request.total_request_number - count
+    asked = asked if asked >= 0 else len(seen)
+    points = _points(search, seen, count, asked) if count else []
+    return [(_name(request.experiment.name, asked + i), point) for i, point in enumerate(points)]
+
+
+def _points(search: Search, seen: list[Seen], count: int, asked: int) -> list[Assignments]:
+    try:
+        points = search.ask(seen, count, asked)
+    except SpaceExhausted as error:
+        if search.algorithm == "grid":
+            raise SpaceExhausted(f"the grid has ended: {error}", hint="set maxTrialCount to its size") from error
+        points = []
+    before = [trial.assignments for trial in seen] + points
+    return points + list(itertools.islice(_again(search.parameters, before), count - len(points)))
+
+
+def _again(parameters: Sequence[Parameter], before: Iterable[Mapping[str, str]]) -> Iterator[Assignments]:
+    """Yield the points of a space that has been tried whole, those tried least often first."""
+    names = [p.name for p in parameters]
+    times = Counter(tuple(point[name] for name in names) for point in before)
+    space = list(times)
+    while True:
+        values = min(space, key=lambda point: times[point])
+        times[values] += 1
+        yield dict(zip(names, values, strict=True))
+
+
+def _name(experiment: str, number: int) -> str:
+    return f"{experiment}-{number}-{''.join(secrets.choice(SAFE_LETTERS) for _ in range(8))}"

@@ -1,0 +1,147 @@
+"""What a request says: a search, the trials that belong to it in the order of asking, and what is wrong with it.
+
+The search space is checked by lint itself, so that service and lint never disagree.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from katib.algorithms import ALGORITHMS, settings_problems
+from katib.document import Document
+from katib.errors import InvalidExperiment
+from katib.experiment import SEED_SETTING
+from katib.lint import errors, lint
+from katib.metrics import number
+from katib.sampler import Search, Seen
+from katib.space import Parameter
+
+Message = Any  # of protobuf, which has no types
+# Numbers of Katib's enumerations: ParameterType, Distribution, ObjectiveType, TrialConditionType.
+KINDS = {1: "double", 2: "int", 3: "discrete", 4: "categorical"}
+DISTRIBUTIONS = {0: "uniform", 1: "uniform", 2: "logUniform", 3: "normal", 4: "logNormal"}
+OBJECTIVES = {1: "minimize", 2: "maximize"}
+SUCCEEDED, KILLED, FAILED, METRICS_UNAVAILABLE, EARLY_STOPPED = 2, 3, 4, 5, 6
+CHECKED = ("spec.objective", "spec.parameters")
+LAST = 1 << 62
+LARGEST_GRID = 1_000_000
+
+
+def problems(experiment: Message) -> list[str]:
+    """Return everything for which this Experiment would be refused, a sentence each."""
+    findings = errors(lint(Document("request", {"kind": "Experiment", "spec": _spec(experiment)})))
+    found = [f for f in findings if f.field.startswith(CHECKED) and not (f.for_local_only or f.for_cluster_only)]
+    texts = [f"{f.field}: {f.message}{f' ({f.fix})' if f.fix else ''}" for f in found]
+    return [*_algorithm_problems(experiment), *texts] or list(_grid_problems(experiment))
+
+
+def to_search(experiment: Message) -> Search:
+    """Read what is to be searched and how; without `random_state` the seed follows from the Experiment itself.
+
+    Raises:
+        InvalidExperiment: with all problems, when there are any.
+    """
+    if wrong := problems(experiment):
+        raise InvalidExperiment("; ".join(wrong))
+    spec, settings = _spec(experiment), _settings(experiment)
+    parameters = tuple(Parameter.from_spec(p) for p in spec["parameters"])
+    seed = int(settings[SEED_SETTING]) if SEED_SETTING in settings else _own_seed(experiment.name, spec)
+    minimize = spec["objective"]["type"] == "minimize"
+    return Search(parameters, experiment.spec.algorithm.algorithm_name, settings, minimize, seed, first={})
+
+
+def to_seen(experiment: Message, trials: Iterable[Message], parameters: Iterable[Parameter]) -> list[Seen]:
+    """Return the Experiment's trials in the order of asking.
+
+    Katib sends them in any order, and those of Experiments of the same name in other namespaces with them; whatever
+    does not fit into this search is left out.
+    """
+    space = {p.name: p for p in parameters}
+    ordered = sorted(trials, key=lambda trial: _rank(experiment.name, trial))
+    return [seen for trial in ordered if (seen := _seen(experiment.spec.objective, trial, space))]
+
+
+def _seen(objective: Message, trial: Message, space: Mapping[str, Parameter]) -> Seen | None:
+    given = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
+    theirs = trial.spec.objective
+    other = theirs.objective_metric_name and (theirs.objective_metric_name, theirs.type) != (
+        objective.objective_metric_name,
+        objective.type,
+    )
+    if other or given.keys() != space.keys() or not all(p.contains(given[name]) for name, p in space.items()):
+        return None
+    # 0.10 is 0.1: points are compared as text.
+    assignments = {n: given[n] if p.choices else p.snap(float(given[n])) for n, p in space.items()}
+    metrics = trial.status.observation.metrics
+    value = next((number(m.value) for m in metrics if m.name == objective.objective_metric_name), None)
+    if trial.status.condition in {SUCCEEDED, EARLY_STOPPED}:
+        return Seen(assignments, "failed" if value is None else "complete", value)
+    return Seen(assignments, "failed" if trial.status.condition in {KILLED, FAILED, METRICS_UNAVAILABLE} else "running")
+
+
+def _rank(experiment: str, trial: Message) -> tuple[int, str, str]:
+    """Say where a trial stands: names that this service gives carry their number; others go by time."""
+    match = re.fullmatch(rf"{re.escape(experiment)}-([0-9]{{1,18}})-[a-z0-9]+", trial.name)
+    return (int(match[1]) if match else LAST, trial.status.start_time, trial.name)
+
+
+def _spec(experiment: Message) -> dict[str, Any]:
+    """Return as much of the Experiment's `spec` as the request carries."""
+    spec = experiment.spec
+    objective = {
+        "type": OBJECTIVES.get(spec.objective.type, "unknown"),
+        "objectiveMetricName": spec.objective.objective_metric_name,
+    }
+    parameters = [
+        {
+            "name": p.name,
+            "parameterType": KINDS.get(p.parameter_type, "unknown"),
+            "feasibleSpace": _space(p.feasible_space),
+        }
+        for p in spec.parameter_specs.parameters
+    ]
+    return {
+        "objective": objective,
+        "algorithm": {"algorithmName": spec.algorithm.algorithm_name},
+        "parameters": parameters,
+    }
+
+
+def _space(space: Message) -> dict[str, Any]:
+    fields = {"min": space.min, "max": space.max, "step": space.step, "list": list(space.list)}
+    there = {name: value for name, value in fields.items() if value}
+    return {**there, "distribution": DISTRIBUTIONS.get(space.distribution, f"number {space.distribution}")}
+
+
+def _settings(experiment: Message) -> dict[str, str]:
+    return {s.name: s.value for s in experiment.spec.algorithm.algorithm_settings}
+
+
+def _algorithm_problems(experiment: Message) -> Iterator[str]:
+    name = experiment.spec.algorithm.algorithm_name
+    if name not in ALGORITHMS or not ALGORITHMS[name].local:
+        served = ", ".join(n for n, algorithm in ALGORITHMS.items() if algorithm.local)
+        yield f"algorithm {name!r} is not served here (served: {served})"
+        return
+    for setting, message in settings_problems(name, _settings(experiment)):
+        yield f"algorithmSettings, {setting}: {message}"
+
+
+def _grid_problems(experiment: Message) -> Iterator[str]:
+    """Refuse, as Katib's own service does, a grid with fewer points than trials; and one too large to go through."""
+    spec = experiment.spec
+    if spec.algorithm.algorithm_name != "grid":
+        return
+    points = math.prod(Parameter.from_spec(p).size for p in _spec(experiment)["parameters"])
+    if spec.max_trial_count > points:
+        yield f"maxTrialCount {spec.max_trial_count} is above the {points} points of the grid"
+    if points > LARGEST_GRID:
+        yield f"the grid has {points} points, more than {LARGEST_GRID}: use larger steps, or another algorithm"
+
+
+def _own_seed(name: str, spec: dict[str, Any]) -> int:
+    content = json.dumps([name, spec], sort_keys=True).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:4])

@@ -1,0 +1,69 @@
+"""Patch Katib's configuration: from the ConfigMap `katib-config` as JSON on stdin to the patched one on stdout.
+
+`python -m katib.suggestion.register ENTRIES [--replace ALGORITHM]... [--image IMAGE]`, between `kubectl get` and
+`kubectl replace`, which refuses where the ConfigMap has changed in between. The configuration is one text within the
+ConfigMap, which no patch of Kubernetes or Kustomize can change in part.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KEY = "katib-config.yaml"
+
+
+def register(config: str, entries: list[dict[str, Any]], replace: tuple[str, ...] = ()) -> str:
+    """Return the configuration with each entry under its own name, and the first one under the names to replace.
+
+    Doing it again changes nothing.
+
+    Raises:
+        ValueError: when this is no configuration of Katib, or knows no algorithm of a name to replace.
+    """
+    document = yaml.safe_load(config)
+    try:
+        there = {each["algorithmName"]: each for each in document["runtime"]["suggestions"]}
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{KEY} has no runtime.suggestions: is this the ConfigMap katib-config of Katib?") from error
+    if unknown := [name for name in replace if name not in there]:
+        raise ValueError(f"{', '.join(unknown)} is not registered, so there is nothing to replace: {', '.join(there)}")
+    ours = [*entries, *({**entries[0], "algorithmName": name} for name in replace)]
+    there |= {each["algorithmName"]: each for each in ours}
+    document["runtime"]["suggestions"] = list(there.values())
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes equal parts out each time: an anchor is an invitation to change two places at once."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        """Never refer back."""
+        return True
+
+
+def main() -> int:
+    """Read, patch, write; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m katib.suggestion.register", description=__doc__.partition(":")[0])
+    parser.add_argument("entries", type=Path, help="manifests/components/suggestion/entries.yaml")
+    parser.add_argument("--replace", action="append", default=[], help="serve this algorithm of Katib's too")
+    parser.add_argument("--image", help="another image than the entries name")
+    options = parser.parse_args()
+    entries = yaml.safe_load(options.entries.read_text(encoding="utf-8"))
+    entries = [entry | ({"image": options.image} if options.image else {}) for entry in entries]
+    try:
+        config = json.load(sys.stdin)
+        config["data"][KEY] = register(config["data"][KEY], entries, tuple(options.replace))
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        sys.stderr.write(f"{error if isinstance(error, ValueError) else 'no ConfigMap katib-config'}\n")
+        return 2
+    json.dump(config, sys.stdout, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
