@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from api.encoding import Cells, Rows
 from api.limits import Limits, read
-from api.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE, Problem
+from api.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE, UNSUPPORTED, Problem
 from api.schema import UNFIT
 from api.slot import Served, Slot
 
 VERSION_HEADER = "X-Model-Version"
 WARNING_HEADER = "X-Model-Warning"
-LARGE = 1 << 16  # bytes of a body from which on an answer is made in a thread, so that small requests need not wait
+TRIED = "tunegate.tried"  # in a request's scope
+LARGE = 1 << 13  # bytes of a body from which on an answer is made in a thread, so that small requests need not wait
 Slots = Mapping[str, Slot]
 T = TypeVar("T")
 encode = msgspec.json.Encoder().encode
@@ -61,8 +62,15 @@ def limits(request: Request) -> Limits:
 
 
 async def body(request: Request) -> bytes:
-    """Read the body within the application's limits; raises as `read` does."""
+    """Read the body within the application's limits; raises as `read` does, and 415 where it is compressed."""
+    if (encoding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise Problem(UNSUPPORTED, "Compressed bodies are not read", f"it says Content-Encoding: {encoding}")
     return await read(request.receive, limits(request))
+
+
+def tried(request: Request) -> bool:
+    """Whether the short way has looked at this request already, and left it to the application."""
+    return bool(request.scope.get(TRIED))
 
 
 async def answered(size: int, answer: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the answer's own
@@ -144,9 +152,9 @@ def _content(served: Served, shares: Sequence[float]) -> dict[str, Any]:
 
 def _numbers(served: Served, predicted: list[float]) -> bytes:
     """Write what `_content` says of each, the same but for the number, without an object for each."""
-    before, after = encode(_content(served, [0.0])).split(b":0.0", 1)
-    numbers = encode(predicted)[1:-1].split(b",")
-    return b"[" + before + b":" + (after + b"," + before + b":").join(numbers) + after + b"]"
+    before = b"{" + encode(served.package.manifest.prediction) + b":"
+    after = b',"model_version":' + encode(served.package.digest) + b"}"
+    return b"[" + before + (after + b"," + before).join(encode(predicted)[1:-1].split(b",")) + after + b"]"
 
 
 def _intervals(served: Served, predicted: NDArray[np.float64]) -> list[dict[str, Any]]:

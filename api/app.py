@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
@@ -22,11 +23,11 @@ from api.metrics import Metrics
 from api.openapi import document
 from api.page import add_page
 from api.predict import add_predict
-from api.problems import INTERNAL, Problem
+from api.problems import INTERNAL, Problem, refusal
 from api.shadow import Shadowing, add_shadow, shadowings
 from api.slot import Slot
 from api.v1 import add_v1
-from api.v2.routes import add_v2, refusal
+from api.v2.routes import add_v2
 from registry.package import KERNEL
 from registry.store import ModelStore
 
@@ -115,7 +116,8 @@ def _add_probes(app: FastAPI, slots: Slots) -> None:
 
     @app.get("/metrics", summary="Requests and predictions, for Prometheus")
     async def metrics() -> Response:
-        return Response(app.state.metrics.text(), media_type=EXPOSITION)
+        app.state.metrics.catch_up()
+        return Response(await run_sync(app.state.metrics.text), media_type=EXPOSITION)
 
 
 def _add_version(app: FastAPI, slot: Slot, shadowing: Shadowing, names: dict[str, str]) -> None:
@@ -143,12 +145,12 @@ def _add_errors(app: FastAPI) -> None:
         return refusal(request.url.path, error)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        response = Problem(error.status_code, str(error.detail)).response()
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        response = refusal(request.url.path, Problem(error.status_code, str(error.detail)))
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(Exception)
-    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
         logger.error("unexpected error", exc_info=error)
-        return Problem(INTERNAL, "Internal error", "the server's log says more").response()
+        return refusal(request.url.path, Problem(INTERNAL, "Internal error", "the server's log says more"))

@@ -5,7 +5,9 @@ says `Connection: close`: clients then open their next connection elsewhere, and
 nobody left to cut off. Not being ready takes the server out of load balancers that ask.
 """
 
+import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,16 +16,32 @@ from api.problems import UNAVAILABLE, Problem
 READY = frozenset({"/readyz", "/v2/health/ready"})
 
 
-class Draining:
-    """ASGI middleware; transparent until `begun` is set."""
+@dataclass(slots=True)
+class Leaving:
+    """How far a server is on its way out.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.begun = False
+    Attributes:
+        grace: seconds that requests in flight have once it has ended.
+        begun: it drains.
+        ended: it takes no new connections, and waits for the requests in flight.
+        forced: it does not wait for them any more.
+    """
+
+    grace: float = 0.0
+    begun: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    forced: bool = False
+
+
+class Draining:
+    """ASGI middleware; transparent until leaving has begun."""
+
+    def __init__(self, app: ASGIApp, leaving: Leaving) -> None:
+        self.app, self.leaving = app, leaving
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer as the application does; while draining, for the last time on this connection."""
-        draining = self.begun and scope["type"] == "http"
+        draining = self.leaving.begun and scope["type"] == "http"
         return self._goodbye(scope, receive, send) if draining else self.app(scope, receive, send)
 
     async def _goodbye(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,8 @@
 """Follow the pointer: load the new model beside the old one, verify it, then swap.
 
 A polled `stat` works on every volume, network ones included, where notifications do not. A package that does not
-verify is refused loudly and the old model goes on; it is tried again, for the volume may only have been slow.
+verify is refused loudly and the old model goes on; it is tried again, for the volume may only have been slow. A pointer
+that was removed from its folder takes the model out; a folder that is not there is a volume that went away.
 """
 
 import logging
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from api.shadow import Shadowing
 from api.slot import Served, Slot
-from registry.errors import PackageError, RegistryError
+from registry.errors import PackageError, RegistryError, StoreError
 from registry.package import ModelPackage
 from registry.store import ModelStore
 
@@ -78,12 +79,15 @@ class Follower:
         self.interval = interval
         self._pointer = Watch(store.pointer_path(model), self._load, self._refuse, clock)
         self._shadow = Watch(store.shadow_path(model), self._load_shadow, self._refuse_shadow, clock)
+        self._removed = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
         """Load what the pointer names, then go on following it in the background."""
         self.look()
+        if not (self.slot.served or self.slot.refused):
+            logger.info("nothing of %s is in production yet: waiting", self.model)
         self._thread.start()
 
     def stop(self) -> None:
@@ -101,10 +105,7 @@ class Follower:
     def _load(self) -> None:
         pointer = self.store.pointer(self.model)
         if pointer is None:
-            if self.slot.served:
-                logger.warning("the pointer of %s is gone: nothing is served", self.model)
-                self.slot.swap(None)
-            self.slot.refused = ""
+            self._missing()
             return
         if self.slot.served and self.slot.served.pointer == pointer:
             self.slot.refused = ""
@@ -113,9 +114,20 @@ class Follower:
         self.slot.swap(Served.make(package, pointer, self.slot.listeners))
         logger.info("serving promotion %d of %s, package %s", pointer.number, self.model, pointer.sha256[:12])
 
+    def _missing(self) -> None:
+        folder = self.store.pointer_path(self.model).parent
+        if self.slot.served:
+            if not folder.is_dir():  # nobody took this model out: the volume went away
+                raise StoreError(f"{folder}: the store's folder of pointers is not there")
+            self._removed = f"the pointer of {self.model} is gone"
+            logger.warning("%s: nothing is served", self._removed)
+            self.slot.swap(None)
+        self.slot.refused = self._removed
+
     def _refuse(self, reason: str) -> None:
         if reason != self.slot.refused:
-            logger.error("refused, the old model goes on: %s", reason)
+            what = "the old model goes on" if self.slot.served else "nothing is served"
+            logger.error("refused, %s: %s", what, reason)
         self.slot.refuse(reason)
 
     def _load_shadow(self) -> None:

@@ -4,20 +4,22 @@ Whatever is not on one of these paths, has a query, or is not surely right goes 
 body; so there is one place that knows what is wrong, and this one is never asked.
 """
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
-import anyio.to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.answers import LARGE, WARNING_HEADER, Reply, Slots, warning
+from api.answers import TRIED, WARNING_HEADER, Reply, Slots, answered, warning
 from api.limits import Limits, read
 from api.predict import quick_answer as predict
-from api.problems import Problem
+from api.problems import Problem, refusal
 from api.slot import Served, Slot
 from api.v1 import quick_answer as predict_v1
 from api.v2.routes import quick_answer as predict_v2
-from api.v2.routes import refusal
 
+SPECIAL = frozenset({b"inference-header-content-length", b"content-encoding"})
+PIECE = 1 << 16  # bytes of an answer sent at once
 Answer = Callable[[Served, bytes, Limits], Reply | None]
 
 
@@ -42,28 +44,26 @@ class Hot:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer here, or hand on."""
         hot = self.paths.get(scope["path"]) if scope["type"] == "http" and not scope["query_string"] else None
-        if hot is None or scope["method"] != "POST" or not (served := hot[0].served) or _is_binary(scope):
+        if hot is None or scope["method"] != "POST" or not (served := hot[0].served) or _is_special(scope):
             await self.app(scope, receive, send)
             return
         _, answer, scope["route"] = hot
         try:
             body = await read(receive, self.limits)
+            reply = await answered(len(body), answer, served, body, self.limits)
         except Problem as problem:
             await refusal(scope["path"], problem)(scope, receive, send)
             return
-        if len(body) < LARGE:
-            reply = answer(served, body, self.limits)
-        else:
-            reply = await anyio.to_thread.run_sync(answer, served, body, self.limits)
         if reply is None:
+            scope[TRIED] = True
             await self.app(scope, _again(body, receive), send)
         else:
-            await _send(served, reply, send)
+            await _send(served, reply, send, self.limits)
 
 
-def _is_binary(scope: Scope) -> bool:
-    """Whether tensors may follow as bytes: their header is for the application to check."""
-    return any(name == b"inference-header-content-length" for name, _ in scope["headers"])
+def _is_special(scope: Scope) -> bool:
+    """Whether tensors may follow as bytes, or all is compressed: headers that are for the application to check."""
+    return any(name in SPECIAL for name, _ in scope["headers"])
 
 
 class _Route:
@@ -73,7 +73,7 @@ class _Route:
         self.path = path
 
 
-async def _send(served: Served, reply: Reply, send: Send) -> None:
+async def _send(served: Served, reply: Reply, send: Send, limits: Limits) -> None:
     found = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(reply.payload)),
@@ -82,7 +82,19 @@ async def _send(served: Served, reply: Reply, send: Send) -> None:
     if reply.warnings:
         found.append((WARNING_HEADER.lower().encode(), warning(reply.warnings).encode()))
     await send({"type": "http.response.start", "status": 200, "headers": found})
-    await send({"type": "http.response.body", "body": reply.payload})
+    if len(reply.payload) <= PIECE:
+        await send({"type": "http.response.body", "body": reply.payload})
+    else:
+        await _send_slowly(reply.payload, send, limits)
+
+
+async def _send_slowly(payload: bytes, send: Send, limits: Limits) -> None:
+    """Send by pieces, each when the one before is on its way: who does not read is not given memory without end."""
+    with suppress(TimeoutError):  # the connection is then closed, its answer cut off
+        for start in range(0, len(payload), PIECE):
+            more = start + PIECE < len(payload)
+            async with asyncio.timeout(limits.seconds):
+                await send({"type": "http.response.body", "body": payload[start : start + PIECE], "more_body": more})
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from api.answers import LARGE, Slots, named, value
 from api.encoding import Rows
 from api.limits import Limits
-from api.problems import NOT_FOUND, TOO_LARGE, UNPROCESSABLE, Problem
+from api.problems import NOT_FOUND, UNPROCESSABLE, Problem
 from api.schema import UNFIT, RowSchema
 from api.slot import Served
 from api.tensors import SHOWN, Inputs, Tensor
@@ -64,12 +64,6 @@ def versioned(slots: Slots, name: str, version: str = "") -> Served:
     return served
 
 
-def problem_text(problem: Problem) -> str:
-    """Return a problem in one line, as the protocol's errors are."""
-    where = "; ".join(f"{error['field']}: {error['problem']}" for error in problem.errors)
-    return ": ".join(part for part in (problem.title, problem.detail, where) if part)
-
-
 def metadata(served: Served) -> dict[str, Any]:
     """Return the model's tensors, a tensor a column."""
     manifest = served.package.manifest
@@ -92,8 +86,7 @@ def rows(served: Served, asked: Asked, allowed: Limits) -> Rows:
     if asked.outputs:
         check_names(served, asked.outputs)
     found = _inputs(served).read(asked.inputs)
-    if len(found.x) > allowed.rows:
-        raise Problem(TOO_LARGE, "Too many rows", f"{len(found.x)} rows; at most {allowed.rows} in one request")
+    allowed.check_rows(len(found.x), served.package.manifest.n_outputs)
     return found
 
 
@@ -136,7 +129,7 @@ def outputs(served: Served, predicted: NDArray[np.float64]) -> Mapping[str, Tens
     manifest = served.package.manifest
     if not manifest.classes:
         return {manifest.prediction: Tensor(manifest.prediction, "FP64", [len(predicted)], predicted[:, 0])}
-    datatype, classes = _classes(manifest.classes)
+    datatype, classes = _classes(*manifest.classes)
     likeliest = classes[predicted.argmax(axis=1)]
     return {
         manifest.prediction: Tensor(manifest.prediction, datatype, [len(predicted)], likeliest),
@@ -149,7 +142,7 @@ def plain_outputs(served: Served, shares: Sequence[float]) -> list[tuple[str, st
     manifest, found = served.package.manifest, value(served, shares)
     if not manifest.classes:
         return [(manifest.prediction, "FP64", [1], [found])]
-    datatype, classes = _classes(manifest.classes)
+    datatype, classes = _classes(*manifest.classes)
     named = str(found) if datatype == "BYTES" else found
     return [(manifest.prediction, datatype, [1], [named]), (PROBABILITIES, "FP64", [1, len(classes)], shares)]
 
@@ -161,8 +154,8 @@ def _inputs(served: Served) -> Inputs:
     return found
 
 
-@lru_cache(maxsize=64)
-def _classes(classes: Sequence[bool | int | str]) -> tuple[str, NDArray[Any]]:
+@lru_cache(maxsize=64, typed=True)  # one argument each, as (False, True) == (0, 1)
+def _classes(*classes: bool | int | str) -> tuple[str, NDArray[Any]]:
     kinds = set(map(type, classes))
     if kinds == {bool}:
         return "BOOL", np.array(classes)

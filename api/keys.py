@@ -9,11 +9,12 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.limits import ALWAYS
 from api.page import FILES
-from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem
+from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem, refusal
 
 HEADER = "X-API-Key"
-OPEN = frozenset({"/healthz", "/readyz", "/version", *FILES})  # the page asks for the key itself
+OPEN = frozenset({*(ALWAYS - {"/metrics"}), *FILES})  # the page asks for the key itself
 
 
 class ApiKey:
@@ -32,7 +33,7 @@ class ApiKey:
         """Answer as the application does, or refuse."""
         closed = scope["type"] == "http" and scope["path"] not in OPEN
         no = self.key.refusal(Headers(scope=scope)) if self.key and closed else None
-        await (no.response() if no else self.app)(scope, receive, send)
+        await (refusal(scope["path"], no) if no else self.app)(scope, receive, send)
 
 
 class Key:

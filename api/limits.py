@@ -1,12 +1,16 @@
 """What a server takes on: how large a request may be, how long it may take to arrive, how many may run at once."""
 
 import asyncio
+from collections.abc import Generator
 from dataclasses import dataclass
+from types import coroutine
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import BAD_REQUEST, TIMEOUT, TOO_LARGE, UNAVAILABLE, Problem
+from api.problems import BAD_REQUEST, TIMEOUT, TOO_LARGE, UNAVAILABLE, Problem, refusal
 
+FRAME = 100  # brackets around and beside the rows
 ALWAYS = frozenset({"/healthz", "/readyz", "/version", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 
@@ -16,7 +20,7 @@ class Limits:
 
     Attributes:
         body: bytes of a request's body; 413 above.
-        rows: rows of a request; 413 above.
+        rows: rows of a request, a class's share counting as a row; 413 above.
         requests: requests in flight at once; 503 with `Retry-After` above. Probes and metrics are always answered.
         seconds: for a body to arrive whole; 408 after.
     """
@@ -26,14 +30,28 @@ class Limits:
     requests: int = 512
     seconds: float = 30.0
 
-    def check_rows(self, rows: object) -> None:
-        """Refuse a list of too many rows; what is no list is for others to refuse.
+    def check_rows(self, n: int, outputs: int = 1) -> None:
+        """Refuse too many rows.
+
+        Args:
+            n: how many there are.
+            outputs: what is answered for each; a class's share counts as a row.
 
         Raises:
             Problem: 413.
         """
-        if isinstance(rows, list) and len(rows) > self.rows:
-            raise Problem(TOO_LARGE, "Too many rows", f"{len(rows)} rows; at most {self.rows} in one request")
+        if n * outputs > self.rows:
+            most = self.rows // outputs
+            raise Problem(TOO_LARGE, "Too many rows", f"{n} rows; at most {most} in one request to this model")
+
+    def check_text(self, text: bytes) -> None:
+        """Refuse JSON that must hold too many rows before it is parsed, for parsing would hold up everybody.
+
+        Raises:
+            Problem: 413.
+        """
+        if max(text.count(b"{"), text.count(b"[")) > self.rows + FRAME:
+            raise Problem(TOO_LARGE, "Too many rows", f"at most {self.rows} in one request")
 
 
 class Limited:
@@ -49,7 +67,7 @@ class Limited:
             await self.app(scope, receive, send)
         elif self.running >= self.limits.requests:
             detail = f"{self.running} requests are being answered, at most {self.limits.requests} are at once"
-            await Problem(UNAVAILABLE, "Too busy", detail).response()(scope, receive, send)
+            await refusal(scope["path"], Problem(UNAVAILABLE, "Too busy", detail))(scope, receive, send)
         else:
             self.running += 1
             try:
@@ -64,17 +82,44 @@ async def read(receive: Receive, limits: Limits) -> bytes:
     Raises:
         Problem: 413 where it is too large, 408 where it does not arrive in time, 400 where the client has left.
     """
-    message = await receive()
+    first = receive()
+    try:
+        awaited = first.send(None)  # type: ignore[attr-defined] # a coroutine, as all servers' are
+    except StopIteration as end:  # it was there already: no timer needs to be set, which would cost half an answer
+        message: Message = end.value
+    else:
+        return await _late(first, awaited, receive, limits)
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
         if len(body) > limits.body:
             raise _too_large(limits)
         return body
+    return await _late(None, message, receive, limits)
+
+
+async def _late(first: Any, message: Any, receive: Receive, limits: Limits) -> bytes:  # noqa: ANN401 - coroutines
+    """Read what is not there yet: `message` is what `first` waits for, or the first piece."""
     try:
         async with asyncio.timeout(limits.seconds):
-            return await _pieces(message, receive, limits)
+            return await _pieces(await _resumed(first, message) if first else message, receive, limits)
     except TimeoutError as error:
         raise Problem(TIMEOUT, "The body did not arrive", f"waited for {limits.seconds:g} s") from error
+
+
+@coroutine
+def _resumed(begun: Any, awaited: Any) -> Generator[Any, Any, Message]:  # noqa: ANN401 - a coroutine, and futures
+    """Go on with a coroutine that was begun and waits."""
+    try:
+        while True:
+            try:
+                value = yield awaited
+            except BaseException as error:  # noqa: BLE001 - handed on, cancellation too
+                awaited = begun.throw(error)
+            else:
+                awaited = begun.send(value)
+    except StopIteration as end:
+        message: Message = end.value
+        return message
 
 
 async def _pieces(message: Message, receive: Receive, limits: Limits) -> bytes:

@@ -5,6 +5,7 @@ files below PROMETHEUS_MULTIPROC_DIR, and whichever is asked adds them up.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -22,6 +23,7 @@ from registry.package import KERNEL
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 PLACES = tuple(round(0.1 * i, 1) for i in range(-2, 13))  # of a prediction between the target's lowest and highest
+MOST = 10_000  # predictions noted and not counted yet, where nobody asks over HTTP; the oldest are dropped then
 SAMPLE = 32  # rows of one request whose predictions are observed: a batch should not cost more than its answer
 
 
@@ -58,11 +60,10 @@ class Metrics:
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._predictions: dict[str, _Predictions] = {}
         self.catch_up: Callable[[], None] = self.flush  # whoever notes requests for later puts itself in front
-        self._noted: list[tuple[Served, int, Iterable[Sequence[float]]]] = []
+        self._noted: deque[tuple[Served, int, Iterable[Sequence[float]]]] = deque(maxlen=MOST)
 
     def text(self) -> bytes:
-        """Return the exposition, in Prometheus' text format."""
-        self.catch_up()
+        """Return the exposition, in Prometheus' text format; what was noted is counted by `catch_up` before."""
         return generate_latest(self._all()) + generate_latest(self.state)
 
     def families(self) -> Iterable[Metric]:
@@ -82,13 +83,13 @@ class Metrics:
 
     def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002
         """Note predictions, and a sample of them."""
-        sample = predicted[:: max(1, len(predicted) // SAMPLE)].tolist()
+        sample = predicted[:: -(-len(predicted) // SAMPLE) or 1].tolist()
         self._noted.append((served, len(predicted), sample))
 
     def flush(self) -> None:
         """Count what was noted."""
-        noted, self._noted = self._noted, []
-        for served, n, sample in noted:
+        for _ in range(len(self._noted)):
+            served, n, sample = self._noted.popleft()
             self._of(served).add(n, sample)
 
     def _all(self) -> CollectorRegistry:

@@ -25,7 +25,7 @@ from api.problems import INTERNAL, Problem
 
 logger = logging.getLogger("tunegate.api")
 SANE = re.compile(rb"[\x21-\x7e]{1,128}")
-TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+TRACE = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-[\x21-\x7e]*)?")
 LEFT = 499  # the client had gone before there was an answer, as nginx calls it
 EVERY = 0.05  # seconds until notes are written down
 MOST = 64  # notes written down at once, so that no request waits for long

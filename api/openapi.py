@@ -10,6 +10,7 @@ from api.answers import Slots
 from api.problems import MEDIA_TYPE
 from api.schema import answer_model, example
 from api.slot import Served
+from api.tensors import SHOWN
 
 JSON = "application/json"
 Document = dict[str, Any]
@@ -103,11 +104,10 @@ def _row(served: Served) -> Document:
 
 
 def _inference(served: Served) -> Document:
-    kinds = {"numeric": "FP64", "boolean": "BOOL", "categorical": "BYTES"}
     columns = served.package.manifest.columns
     return {
         "inputs": [
-            {"name": column.name, "shape": [1], "datatype": kinds[column.kind], "data": [column.typical]}
+            {"name": column.name, "shape": [1], "datatype": SHOWN[column.kind], "data": [column.typical]}
             for column in columns
         ]
     }

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
-BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, TIMEOUT, TOO_LARGE, UNPROCESSABLE = 400, 401, 404, 408, 413, 422
+BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNPROCESSABLE = 400, 401, 404, 408, 413, 415, 422
 INTERNAL, UNAVAILABLE = 500, 503
 HEADERS = {UNAUTHORIZED: {"WWW-Authenticate": "Bearer"}, UNAVAILABLE: {"Retry-After": "1"}}
 
@@ -29,3 +29,16 @@ class Problem(Exception):
         if self.errors:
             content["errors"] = self.errors
         return JSONResponse(content, self.status, HEADERS.get(self.status), MEDIA_TYPE)
+
+    @property
+    def text(self) -> str:
+        """The problem in one line, as Open Inference's errors are."""
+        where = "; ".join(f"{error['field']}: {error['problem']}" for error in self.errors)
+        return ": ".join(part for part in (self.title, self.detail, where) if part)
+
+
+def refusal(path: str, problem: Problem) -> JSONResponse:
+    """Return a problem as the protocol of this path has it."""
+    if path.startswith("/v2"):
+        return JSONResponse({"error": problem.text}, problem.status, HEADERS.get(problem.status))
+    return problem.response()

@@ -26,6 +26,7 @@ class RowSchema:
     def __init__(self, manifest: Manifest) -> None:
         self.columns = manifest.columns
         self.model = _row_model(manifest)
+        self._ignored = len(manifest.ignored)
         self._fields = [f"f{i}" for i in range(len(manifest.columns))]
 
     def row(self, document: Any, where: str = "") -> Cells:  # noqa: ANN401 - JSON
@@ -42,6 +43,9 @@ class RowSchema:
             document = self._named(document, where)
         if not isinstance(document, dict):
             raise Problem(UNPROCESSABLE, "A row must be a JSON object", f"{where or 'it'} is {type(document).__name__}")
+        if len(document) > len(self.columns) + self._ignored + MAX_ERRORS:
+            problem = f"has {len(document)} fields; the model has {len(self.columns)} columns"
+            raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": where or "body", "problem": problem}])
         try:
             row = self.model.model_validate(document)
         except ValidationError as error:

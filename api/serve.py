@@ -1,28 +1,31 @@
 """Run the application under uvicorn, on a socket that was bound before anything was loaded."""
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from api.accesslog import AccessLog
 from api.answers import Slots
 from api.app import create_app, nothing
-from api.drain import Draining
+from api.drain import Draining, Leaving
 from api.hot import Hot
 from api.keys import ApiKey
 from api.limits import Limited, Limits
 from api.observe import Notes, Observed
+from api.signals import handled
 from api.tracing import traced
 from api.workers import supervise
 from registry.store import ModelStore
@@ -83,7 +86,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are finished.
+    """Serve until SIGTERM, SIGHUP or SIGINT; requests in flight are finished.
 
     Args:
         options: how.
@@ -100,38 +103,45 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
     """Serve in this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     log = AccessLog() if options.access_log else None
-    app, draining = assemble(options, log, host=listener.getsockname()[0])
+    app, leaving = assemble(options, log, host=listener.getsockname()[0])
+    with traced(app) as outermost:
+        server = _Server(_config(outermost), leaving, options.drain)
+        if until_eof:
+            _on_eof(lambda: setattr(server, "should_exit", True))
+        with handled(server.handle_exit):  # until the last line is written: another signal must not cut that off
+            try:
+                server.run(sockets=[listener])
+            finally:
+                app.notes.flush()
+                if log:
+                    log.close()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
     config = uvicorn.Config(
-        traced(app),
+        app,
         log_config=None,
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
     config.load()
-    server = _Server(config, draining, options.drain)
-    if until_eof:
-        _on_eof(lambda: setattr(server, "should_exit", True))
-    try:
-        server.run(sockets=[listener])
-    finally:
-        app.notes.flush()
-        if log:
-            log.close()
+    return config
 
 
-def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> tuple[Observed, Draining]:
+def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> tuple[Observed, Leaving]:
     """Put the layers around the application, the outermost first: observed, draining, limited, guarded, hot."""
-    beside = _grpc(options, host) if options.grpc_port else nothing
+    leaving = Leaving(GRACE)
+    beside = _grpc(options, host, leaving) if options.grpc_port else nothing
     app = create_app(ModelStore(options.store), options.model, options.also, limits=options.limits, beside=beside)
     hot = Hot(app, app.state.slots, options.model, options.limits)
     guarded = ApiKey(hot, options.api_key) if options.api_key else hot
-    draining = Draining(Limited(guarded, options.limits))
+    draining = Draining(Limited(guarded, options.limits), leaving)
     app.state.notes = Notes(app.state.metrics, log)
-    return Observed(draining, app.state.notes), draining
+    return Observed(draining, app.state.notes), leaving
 
 
-def _grpc(options: Options, host: str) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
+def _grpc(options: Options, host: str, leaving: Leaving) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
     from api.grpc.server import listening  # noqa: PLC0415 - an extra
 
     where = f"[{host}]" if ":" in host else host
@@ -141,27 +151,47 @@ def _grpc(options: Options, host: str) -> Callable[[Slots], AbstractAsyncContext
         limits=options.limits,
         key_file=options.api_key,
         reuse_port=options.workers > 1,
-        grace=GRACE,
+        leaving=leaving,
     )
 
 
 class _Server(uvicorn.Server):
     """Goes on for a while after SIGTERM: until the cluster has stopped sending, and clients have let go."""
 
-    def __init__(self, config: uvicorn.Config, draining: Draining, drain: float) -> None:
+    def __init__(self, config: uvicorn.Config, leaving: Leaving, drain: float) -> None:
         super().__init__(config)
-        self.draining, self.drain = draining, drain
+        self.leaving, self.drain = leaving, drain
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `work`: uvicorn would raise them again at the end, and kill what comes after serving."""
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain at the first SIGTERM; end at any other signal."""
-        if sig == signal.SIGTERM and self.drain and not self.draining.begun:
+        """Begin to drain at the first SIGTERM or SIGHUP; end at any other signal, at once at a second SIGINT."""
+        if sig != signal.SIGINT and self.drain and not self.leaving.begun:
             logger.info("draining for %g s", self.drain)
-            self.draining.begun = True
+            self.leaving.begun = True
             timer = threading.Timer(self.drain, super().handle_exit, (sig, frame))
             timer.daemon = True
             timer.start()
         else:
             super().handle_exit(sig, frame)
+            self.leaving.forced = self.force_exit
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what runs beside end together with HTTP; where it is forced, end the application all the same."""
+        self.leaving.ended.set()
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self._let_go()
+            await self.lifespan.shutdown()
+
+    async def _let_go(self) -> None:
+        for connection in self.server_state.connections:
+            connection.transport.abort()
+        if tasks := self.server_state.tasks.copy():
+            await asyncio.wait(tasks, timeout=1)  # they see that the client has gone; cancelled, each logs a traceback
 
 
 def _on_eof(act: Callable[[], None]) -> None:

@@ -78,7 +78,7 @@ class Served:
 
 @dataclass(slots=True)
 class Slot:
-    """Holds what is served, and why the last change was refused."""
+    """Holds what is served, and why the last change was refused, or why nothing is served any more."""
 
     served: Served | None = None
     refused: str = ""

@@ -25,6 +25,7 @@ NUMBERS: Mapping[str, np.dtype[Any]] = {
 DATATYPES: Mapping[str, Sequence[str]] = {"numeric": sorted(NUMBERS), "boolean": ["BOOL"], "categorical": ["BYTES"]}
 SHOWN = {"numeric": "FP64", "boolean": "BOOL", "categorical": "BYTES"}
 MATRIX = 2  # dimensions
+MOST_DIMENSIONS, LARGEST = 8, 1 << 31  # multiplying thousands of huge sizes would take hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ def count(name: str, shape: Sequence[int]) -> int:
     Raises:
         Problem: 422 for a shape without values.
     """
-    if not shape or min(shape) < 1:
-        fault(name, f"has shape {list(shape)}; each size must be 1 or more")
+    if not 1 <= len(shape) <= MOST_DIMENSIONS or not 1 <= min(shape) <= max(shape) <= LARGEST:
+        fault(name, f"has shape {str(shape[:3])[:60]}...; each of a few sizes must be from 1 to {LARGEST}")
     return prod(shape)
 
 

@@ -6,31 +6,45 @@ settings are OpenTelemetry's (OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_ENDPOINT, OT
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
+
+if TYPE_CHECKING:  # an extra
+    from opentelemetry.sdk.trace import TracerProvider
 
 logger = logging.getLogger("tunegate.api")
 VARIABLE = "OTEL_TRACES_EXPORTER"
 GROUP = "opentelemetry_traces_exporter"
 
 
-def traced(app: ASGIApp) -> ASGIApp:
+@contextmanager
+def traced(app: ASGIApp) -> Iterator[ASGIApp]:
     """Wrap an application so that each request is a span, child of the caller's; the same application where not asked.
 
+    The last spans are exported when the block ends.
     A server without its traces is better than none: what is missing is said in the log, and it serves.
     """
     name = os.environ.get(VARIABLE, "none")
     if name == "none":
-        return app
+        yield app
+        return
     try:
-        return _traced(app, name)
+        wrapped, provider = _traced(app, name)
     except ImportError as error:
         logger.error("no traces: %s; install 'tunegate[tracing]', or set %s=none", error, VARIABLE)  # noqa: TRY400
-        return app
+        yield app
+        return
+    try:
+        yield wrapped
+    finally:
+        provider.shutdown()
 
 
-def _traced(app: ASGIApp, name: str) -> ASGIApp:
+def _traced(app: ASGIApp, name: str) -> "tuple[ASGIApp, TracerProvider]":
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415 - an extra
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -43,4 +57,4 @@ def _traced(app: ASGIApp, name: str) -> ASGIApp:
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(found[0]()))
     wrapped: ASGIApp = OpenTelemetryMiddleware(app, tracer_provider=provider, exclude_spans=["receive", "send"])
-    return wrapped
+    return wrapped, provider

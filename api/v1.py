@@ -6,7 +6,7 @@ Source: KServe's documentation, "Data Plane (V1)". A row is checked as strictly 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from api.answers import Reply, Slots, answered, body, instances, limits, named, respond, version_headers
+from api.answers import Reply, Slots, answered, body, instances, limits, named, respond, tried, version_headers
 from api.encoding import Rows
 from api.limits import Limits
 from api.problems import UNPROCESSABLE, Problem
@@ -27,15 +27,24 @@ def add_v1(app: FastAPI, slots: Slots) -> None:
 
     @app.post("/v1/models/{name}:predict", summary="V1: predict rows", tags=["V1"])
     async def predict(name: str, request: Request) -> Response:
-        served, text = named(slots, name), await body(request)
-        return respond(served, await answered(len(text), answer, served, text, limits(request)))
+        served, text, allowed = named(slots, name), await body(request), limits(request)
+        if not tried(request) and (reply := await answered(len(text), quick_answer, served, text, allowed)):
+            return respond(served, reply)
+        return respond(served, await answered(len(text), answer, served, text, allowed))
 
 
 def quick_answer(served: Served, text: bytes, allowed: Limits) -> Reply | None:
-    """Answer what is surely right; None where `answer` must look."""
+    """Answer what is surely right; None where `answer` must look.
+
+    Raises:
+        Problem: 413.
+    """
+    allowed.check_text(text)
     rows = served.reader.instances(text) if served.reader else None
-    if rows is None or (isinstance(rows, Rows) and len(rows.x) > allowed.rows):
+    if rows is None:
         return None
+    if isinstance(rows, Rows):
+        allowed.check_rows(len(rows.x), served.package.manifest.n_outputs)
     return instances(served, rows)
 
 
@@ -45,10 +54,11 @@ def answer(served: Served, text: bytes, allowed: Limits) -> Reply:
     Raises:
         Problem: 413 or 422.
     """
-    if reply := quick_answer(served, text, allowed):
-        return reply
+    allowed.check_text(text)
     document = load(text)
     if not isinstance(document, dict) or document.keys() != {"instances"}:
         raise Problem(UNPROCESSABLE, UNFIT, 'the body must be {"instances": [...]}, and nothing else')
-    allowed.check_rows(document["instances"])
-    return instances(served, served.encoder.rows(served.schema.rows(document["instances"], "instances")))
+    rows = document["instances"]
+    if isinstance(rows, list):
+        allowed.check_rows(len(rows), served.package.manifest.n_outputs)
+    return instances(served, served.encoder.rows(served.schema.rows(rows, "instances")))

@@ -1,9 +1,10 @@
 """The Open Inference Protocol over gRPC, beside the same application: `GRPCInferenceService`, and gRPC's health check.
 
-Optional: this and `api.grpc_*` alone import grpcio and protobuf, the extra `grpc`. What a request means, and how
+Optional: `api.grpc` alone imports grpcio and protobuf, the extra `grpc`. What a request means, and how
 strictly it is checked, is as over REST; errors carry the same text, in gRPC's codes.
 """
 
+import asyncio
 import errno
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -18,27 +19,21 @@ from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers
 
 from api.answers import Slots, answered, headers
+from api.drain import Leaving
 from api.encoding import Rows
 from api.grpc.messages import HEALTH, PACKAGE, make
 from api.grpc.tensors import M, read, write
-from api.inference import SERVER, Asked, metadata, problem_text, rows, select, versioned, weight
+from api.inference import SERVER, Asked, metadata, rows, select, versioned, weight
 from api.keys import Key
 from api.limits import Limits
-from api.problems import (
-    BAD_REQUEST,
-    NOT_FOUND,
-    TOO_LARGE,
-    UNAUTHORIZED,
-    UNAVAILABLE,
-    UNPROCESSABLE,
-    Problem,
-)
+from api.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNPROCESSABLE, Problem
 from api.slot import Served
 
 logger = logging.getLogger("tunegate.api")
 HEALTH_PACKAGE = "grpc.health.v1"
 H = make(HEALTH_PACKAGE, HEALTH)
 SERVING, NOT_SERVING = 1, 2
+LOOK = 0.1  # seconds between two looks whether the end is forced
 CODES: Mapping[int, grpc.StatusCode] = {
     BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
     UNAUTHORIZED: grpc.StatusCode.UNAUTHENTICATED,
@@ -64,7 +59,13 @@ class GrpcServer:
 
 
 async def start_grpc(
-    slots: Slots, address: str, limits: Limits, *, key_file: Path | None = None, reuse_port: bool = False
+    slots: Slots,
+    address: str,
+    limits: Limits,
+    *,
+    key_file: Path | None = None,
+    reuse_port: bool = False,
+    leaving: Leaving | None = None,
 ) -> GrpcServer:
     """Listen for gRPC in this event loop.
 
@@ -74,13 +75,15 @@ async def start_grpc(
         limits: of a message's bytes, of its rows, and of calls at once.
         key_file: the key that all calls but health checks must carry, as `x-api-key` or as a bearer token.
         reuse_port: let other processes listen on the same port.
+        leaving: when it has begun, this is not ready any more.
 
     Raises:
         OSError: when it cannot listen there.
     """
     options = [("grpc.max_receive_message_length", limits.body), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=[*options, ("grpc.so_reuseport", int(reuse_port))])
-    server.add_generic_rpc_handlers(_Service(slots, limits, Key(key_file) if key_file else None).handlers())
+    service = _Service(slots, limits, Key(key_file) if key_file else None, leaving or Leaving())
+    server.add_generic_rpc_handlers(service.handlers())
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
@@ -91,20 +94,41 @@ async def start_grpc(
 
 @asynccontextmanager
 async def listening(
-    slots: Slots, address: str, limits: Limits, *, key_file: Path | None, reuse_port: bool, grace: float
+    slots: Slots,
+    address: str,
+    limits: Limits,
+    *,
+    key_file: Path | None,
+    reuse_port: bool,
+    leaving: Leaving,
 ) -> AsyncIterator[None]:
-    """Listen while the block runs, as `start_grpc` does; calls in flight have `grace` seconds at its end."""
-    server = await start_grpc(slots, address, limits, key_file=key_file, reuse_port=reuse_port)
+    """Listen, as `start_grpc` does, until leaving or the block has ended; calls in flight then have `leaving.grace`."""
+    server = await start_grpc(slots, address, limits, key_file=key_file, reuse_port=reuse_port, leaving=leaving)
+    stopped = asyncio.create_task(_stop(server, leaving))
     try:
         yield
     finally:
-        await server.stop(grace)
+        leaving.ended.set()
+        await stopped
+
+
+async def _stop(server: GrpcServer, leaving: Leaving) -> None:
+    await leaving.ended.wait()
+    stopped = asyncio.create_task(server.stop(leaving.grace))
+    while not stopped.done():
+        await asyncio.wait({stopped}, timeout=LOOK)
+        if leaving.forced:
+            await server.stop(0)
 
 
 class _Service:
-    def __init__(self, slots: Slots, limits: Limits, key: Key | None) -> None:
-        self.slots, self.limits, self.key = slots, limits, key
+    def __init__(self, slots: Slots, limits: Limits, key: Key | None, leaving: Leaving) -> None:
+        self.slots, self.limits, self.key, self.leaving = slots, limits, key, leaving
         self.running = 0
+
+    @property
+    def ready(self) -> bool:
+        return not self.leaving.begun and all(slot.served for slot in self.slots.values())
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         health = {"Check": _unary(self._health)}
@@ -148,15 +172,13 @@ class _Service:
         return _encoded(M["ServerLiveResponse"](live=True))
 
     async def _ready(self, _: bytes, __: Context) -> bytes:
-        ready = all(slot.served for slot in self.slots.values())
-        return _encoded(M["ServerReadyResponse"](ready=ready))
+        return _encoded(M["ServerReadyResponse"](ready=self.ready))
 
     async def _health(self, content: bytes, _: Context) -> bytes:
         service = _parse(H["HealthCheckRequest"], content).service
         if service not in {"", f"{PACKAGE}.GRPCInferenceService"}:
             raise Problem(NOT_FOUND, "No such service", service)
-        ready = all(slot.served for slot in self.slots.values())
-        return _encoded(H["HealthCheckResponse"](status=SERVING if ready else NOT_SERVING))
+        return _encoded(H["HealthCheckResponse"](status=SERVING if self.ready else NOT_SERVING))
 
     async def _model_ready(self, content: bytes, context: Context) -> bytes:
         asked = _parse(M["ModelReadyRequest"], content)
@@ -204,7 +226,7 @@ def _unary(method: Method) -> grpc.RpcMethodHandler:
         try:
             return await method(content, context)
         except Problem as problem:
-            refusal = CODES.get(problem.status, grpc.StatusCode.INTERNAL), problem_text(problem)
+            refusal = CODES.get(problem.status, grpc.StatusCode.INTERNAL), problem.text
         except Exception as error:
             logger.exception("unexpected error", exc_info=error)
             refusal = grpc.StatusCode.INTERNAL, "Internal error: the server's log says more"

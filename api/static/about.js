@@ -5,13 +5,15 @@ import { $, h, named, short, when } from "./dom.js";
 
 const pairs = (place, entries) => place.replaceChildren(...entries
   .filter(([, value]) => value !== "" && value !== null)
-  .map(([name, value, code]) => h("div", {}, h("dt", {}, name), h("dd", code ? { class: "code" } : {}, String(value)))));
+  .map(([name, value, look]) => h("div", look ? { class: look } : {}, h("dt", {}, name), h("dd", {}, String(value)))));
+
+const chosen = (value) => (value === null ? "none" : typeof value === "number" && !Number.isInteger(value) ? short(value, 5) : String(value));
 
 export function about(card) {
   verdict(card);
   $("history").replaceChildren(...(card.history ?? []).toReversed().map((past) => entry(past, card)));
   pairs($("facts"), facts(card));
-  pairs($("parameters"), Object.entries(card.parameters).map(([name, value]) => [name, value === null ? "none" : String(value)]));
+  pairs($("parameters"), Object.entries(card.parameters).map(([name, value]) => [name, chosen(value)]));
   $("text").textContent = card.text;
   figures(card);
 }
@@ -23,11 +25,11 @@ function facts(card) {
     ["Data set", `${card.name}, ${card.training_rows.toLocaleString("en-US")} rows for training`],
     ["Algorithm", card.algorithm.replace("_", " ")],
     ["Seed", card.seed],
-    ["Experiment", experiment, true],
-    ["Trial", trial, true],
-    ["Commit", commit, true],
-    ["Package", card.model_version, true],
-    ["Data fingerprint", card.fingerprint, true],
+    ["Experiment", experiment, "code"],
+    ["Trial", trial, "code"],
+    ["Commit", commit, "code"],
+    ["Package", card.model_version, "code"],
+    ["Data fingerprint", card.fingerprint, "code"],
     ["Versions", Object.entries(card.versions).map(([name, version]) => `${name} ${version}`).join(", ")],
     ["Size", `${short(card.size / 1024)} KiB`],
     ["Loaded here", when(card.loaded_at)],
@@ -44,11 +46,14 @@ function verdict(card) {
   }
   const name = past.metric || card.metric;
   const over = past.champion_score === null ? "" : ` against ${short(past.champion_score)} of promotion ${past.previous}`;
-  const score = past.score === null ? null : h("p", {}, `Cross-validated ${name} ${short(past.score)}${over}.`);
+  const score = past.score === null ? null : h("p", {}, `${name} ${short(past.score)} ${scored(past, card)}${over}.`);
   $("verdict").replaceChildren(...[
     h("p", { class: "lead" }, past.reasons.join("; ") || "No reason was recorded."), score,
   ].filter(Boolean));
 }
+
+/** Where a score is from: a gate that does not score recipes anew notes the search's. */
+const scored = (past, card) => (past.score === card.cross_validation.score ? "in the search" : "in the gate, on fresh folds");
 
 const KINDS = { first: "first model", promotion: null, rollback: "rollback" };
 
@@ -74,8 +79,8 @@ const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q 
 
 function figures(card) {
   const cv = card.cross_validation;
-  const found = [[`${cv.metric}, mean of ${cv.folds.length} folds`, short(cv.score)],
-    ["each fold", cv.folds.map((fold) => short(fold, 3)).join("   ")]];
+  const found = [[`${cv.metric} in the search, mean of ${cv.folds.length} folds`, short(cv.score)],
+    ["each fold of the search", cv.folds.map((fold) => short(fold, 3)).join("   "), "wide"]];
   const points = card.residuals;
   if (points && card.task === "regression") {
     const off = points.map(([predicted, observed]) => Math.abs(observed - predicted)).sort((a, b) => a - b);

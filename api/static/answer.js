@@ -5,6 +5,7 @@ import { $, fine, h, named, short } from "./dom.js";
 import { ask } from "./server.js";
 
 const STEPS = 31;
+const MOST = 1000; // rows that are asked for to find the column to begin with
 const SAY = 600; // ms after which a prediction is read out, once the sliders rest
 let saying = 0;
 
@@ -29,6 +30,7 @@ export async function predict(card, primary, row, form, signal) {
     const fields = error.errors?.length > others.length;
     const text = others.join("; ") || (fields ? "Not answered: see the marked field." : error.message);
     $("answer").classList.add("stale");
+    $("request").hidden = fields || others.length > 0; // nobody is to copy what is refused
     warnings("");
     $("trouble").textContent = text;
     say(text);
@@ -37,6 +39,7 @@ export async function predict(card, primary, row, form, signal) {
   }
   form.complain([]);
   $("answer").classList.remove("stale");
+  $("request").hidden = false;
   $("trouble").textContent = "";
   const answer = found.answers[0];
   warnings(found.headers.get("X-Model-Warning"));
@@ -98,16 +101,20 @@ function command(card, primary, row) {
   $("curl").textContent = `curl -s '${new URL(route(card, primary), location.href)}' -H 'Content-Type: application/json' -d '${quoted}'`;
 }
 
-/** The line of predictions along the column that was touched last. */
+/** The line of predictions along the column that was touched last; at first, along the one that moves them most. */
 export class WhatIf {
   constructor(card, primary) {
     this.card = card;
     this.primary = primary;
-    this.column = card.columns.find((column) => column.kind === "numeric") ?? card.columns[0];
+    this.column = null;
   }
 
   async draw(row, now, signal) {
     const on = $("whatif-on").checked;
+    if (on && !this.column) {
+      const found = await this.strongest(row, now, signal);
+      this.column ??= found; // somebody may have touched a field meanwhile
+    }
     $("whatif-title").textContent = on ? this.title(now) : "What if";
     if (!on) {
       show($("whatif-chart"), null);
@@ -120,6 +127,19 @@ export class WhatIf {
     if (rows.length < 2) show($("whatif-chart"), null);
     else if (this.column.kind === "numeric") this.line(values, found, row[name], now);
     else this.choices(values, found, row[name], now);
+  }
+
+  /** The column between whose extremes the prediction differs most, all else as in `row`; by one request. */
+  async strongest(row, now, signal) {
+    const { columns } = this.card;
+    const tried = columns.flatMap((column) => extremes(column).map((value) => ({ column, row: { ...row, [column.name]: value } })));
+    if (tried.length < 2 || tried.length > MOST) return columns[0];
+    const found = (await answers(this.card, this.primary, tried.map((each) => each.row), signal)).answers.map((each) => this.of(each, now));
+    const spread = (column) => {
+      const seen = found.filter((_, i) => tried[i].column === column);
+      return seen.length ? Math.max(...seen) - Math.min(...seen) : -1;
+    };
+    return columns.map((column) => [spread(column), column]).reduce((best, each) => (each[0] > best[0] ? each : best))[1];
   }
 
   title(now) {
@@ -158,6 +178,12 @@ export class WhatIf {
 
 const bounds = (interval) => (interval ? { low: interval.low, high: interval.high } : {});
 const word = (x) => (x === null ? "missing" : x === true ? "yes" : x === false ? "no" : x);
+
+function extremes(column) {
+  if (column.kind !== "numeric") return along(column, null).filter((value) => value !== null);
+  const { minimum: low, maximum: high } = column;
+  return low === null || high === null || low === high ? [] : [low, high];
+}
 
 function along(column, now) {
   const missing = column.nullable && column.kind !== "numeric" ? [null] : [];

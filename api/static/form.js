@@ -76,7 +76,9 @@ class Field {
     this.complain("");
   }
 
-  complain(problem) {
+  complain(said) {
+    const empty = this.column.kind === "numeric" && this.value() === null;
+    const problem = said && empty ? "a number is missing here" : said;
     const outside = !problem && this.outside();
     const box = this.control.box;
     this.note.textContent = problem || (outside ? `outside ${short(this.column.minimum)} to ${short(this.column.maximum)}, never seen in training` : "");

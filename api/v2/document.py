@@ -8,13 +8,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, St
 
 from api.inference import Asked, Wanted
 from api.problems import BAD_REQUEST, UNPROCESSABLE, Problem
-from api.schema import UNFIT, load
+from api.schema import MAX_ERRORS, UNFIT, load
 from api.tensors import Tensor
 from api.v2.binary import pack, split, unpack
 from api.v2.quick import ALL_BINARY, BINARY, SIZE, Document, Later, check_alone, flag, quick, size
 from api.v2.values import values
 
 Text = Annotated[StrictStr, AfterValidator(lambda text: text.encode().decode())]  # not half of a surrogate pair
+
+MOST_INPUTS = 10_000  # refused before each is looked at
 
 
 def read(body: bytes, header: str | None) -> Asked:
@@ -57,7 +59,7 @@ def slow(text: bytes) -> Document:
     try:
         found = _Request.model_validate(load(text))
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
+        details = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
         errors = [{"field": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in details]
         raise Problem(UNPROCESSABLE, UNFIT, errors=errors) from error
     return Document(
@@ -113,7 +115,7 @@ class _Request(BaseModel):
     id: Text | None = None
     model_name: Text | None = None
     model_version: Text | None = None
-    inputs: Annotated[list[_Input], Field(min_length=1)]
+    inputs: Annotated[list[_Input], Field(min_length=1, max_length=MOST_INPUTS)]
     outputs: list[_Output] | None = None
     parameters: dict[str, Any] | None = None
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from api.inference import Wanted
 from api.problems import Problem
-from api.tensors import Tensor, fault
+from api.tensors import LARGEST, Tensor, fault
 from api.v2.values import fast_values
 
 Parameters = Mapping[str, Any]
@@ -108,7 +108,7 @@ def size(name: str, parameters: Parameters) -> int:
         Problem: 422 where that is not said.
     """
     found = parameters.get(SIZE)
-    if type(found) is not int or found < 0:
+    if type(found) is not int or not 0 <= found <= LARGEST:
         fault(name, f"needs data, or {SIZE} as a number of bytes")
     return found
 

@@ -9,14 +9,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from numpy.typing import NDArray
 
-from api.answers import Reply, Slots, answered, body, current, encode, headers, limits
+from api.answers import Reply, Slots, answered, body, current, encode, headers, limits, tried
 from api.encoding import Rows
-from api.inference import SERVER, Asked, metadata, plain_outputs, problem_text, rows, select, versioned, weight
+from api.inference import SERVER, Asked, metadata, plain_outputs, rows, select, versioned, weight
 from api.limits import Limits
-from api.problems import HEADERS, Problem
 from api.slot import Served
 from api.v2.document import read, write
 from api.v2.row import read_row
@@ -78,13 +77,6 @@ def _add_versions(app: FastAPI, slots: Slots) -> None:
         return await _infer(versioned(slots, name, version), request)
 
 
-def refusal(path: str, problem: Problem) -> JSONResponse:
-    """Return a problem as the protocol of this path has it."""
-    if not path.startswith("/v2"):
-        return problem.response()
-    return JSONResponse({"error": problem_text(problem)}, problem.status, HEADERS.get(problem.status))
-
-
 def quick_answer(served: Served, content: bytes, allowed: Limits) -> Reply | None:  # noqa: ARG001 - as all quick ones
     """Answer one row that is surely right, and wants all outputs as JSON; None where the others must look."""
     row = read_row(served, content)
@@ -99,7 +91,7 @@ def quick_answer(served: Served, content: bytes, allowed: Limits) -> Reply | Non
 async def _infer(served: Served, request: Request) -> Response:
     content = await body(request)
     length, allowed = request.headers.get(LENGTH_HEADER), limits(request)
-    if length is None and (row := read_row(served, content)):
+    if length is None and not tried(request) and (row := read_row(served, content)):
         asked, cells = row
         predicted = np.array([served.predict_row(cells)])
         return _respond(served, asked, predicted, served.encoder.warnings(cells))
@@ -108,6 +100,8 @@ async def _infer(served: Served, request: Request) -> Response:
 
 
 def _read(served: Served, content: bytes, length: str | None, allowed: Limits) -> tuple[Asked, Rows]:
+    if length is None:
+        allowed.check_text(content)
     asked = read(content, length)
     return asked, rows(served, asked, allowed)
 

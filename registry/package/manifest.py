@@ -8,6 +8,7 @@ from registry.package.columns import Column
 from registry.package.losses import METRICS
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+RESERVED = frozenset({"model_version", "probabilities", "interval"})  # an answer's other fields
 Scalar = bool | int | FiniteFloat | str | None
 
 
@@ -92,6 +93,8 @@ class Manifest(_Record):
             raise ValueError("classes are for classification, and needed there")
         if self.classes and self.interval:
             raise ValueError("an interval is for a regression")
+        if self.prediction in RESERVED:
+            raise ValueError(f"an answer has a field {self.prediction} already; name the prediction otherwise")
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("two columns share a name")

@@ -4,9 +4,11 @@ import gc
 import threading
 import weakref
 
-from support.servers import put
+import pytest
+from support.clocks import Seconds
+from support.servers import await_true, in_process, put
 
-from api import Follower, Slot
+from api import Follower, Slot, create_app
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -57,17 +59,57 @@ def test_a_pointer_that_is_removed_ends_the_serving_and_one_that_comes_back_resu
     assert served(slot) == toys[0].digest
 
 
-def test_a_volume_that_goes_away_is_no_crash(
-    follower: Follower, slot: Slot, store: ModelStore, toys: list[ModelPackage]
+@pytest.mark.parametrize("moved", ["", "pointers"])
+def test_a_volume_that_goes_away_takes_no_good_model_out(
+    follower: Follower, slot: Slot, store: ModelStore, toys: list[ModelPackage], clock: Seconds, moved: str
 ) -> None:
     put(store, toys[0])
     follower.look()
+    folder = store.root / moved
+    folder.rename(folder.with_name("gone"))
+    for _ in range(2):
+        follower.look()
+        assert served(slot) == toys[0].digest
+        assert "the store's folder of pointers is not there" in slot.refused
+        clock.now += 2.0
+    folder.with_name("gone").rename(folder)
+    follower.look()
+    assert (served(slot), slot.refused, slot.swaps) == (toys[0].digest, "", 1)
+
+
+def test_a_removed_pointer_is_told_from_one_that_never_was(store: ModelStore, toys: list[ModelPackage]) -> None:
+    put(store, toys[0])
+    with in_process(create_app(store, "toy")) as client:
+        store.unpoint("toy")
+        await_true(lambda: client.get("/readyz").status_code == 503, "the model to go")
+        assert client.get("/readyz").json()["detail"] == "the pointer of toy is gone"
+
+
+def test_a_removed_pointer_and_then_a_volume_that_goes_away_change_nothing_more(
+    follower: Follower, slot: Slot, store: ModelStore, toys: list[ModelPackage], clock: Seconds
+) -> None:
+    put(store, toys[0])
+    follower.look()
+    store.unpoint("toy")
+    follower.look()
     store.root.rename(store.root.with_name("gone"))
+    clock.now += 2.0
     follower.look()
-    assert served(slot) is None
-    store.root.with_name("gone").rename(store.root)
-    follower.look()
-    assert served(slot) == toys[0].digest
+    assert (served(slot), slot.refused) == (None, "the pointer of toy is gone")
+
+
+def test_waiting_for_a_first_model_is_said_once(
+    follower: Follower, store: ModelStore, toys: list[ModelPackage], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tunegate.api")
+    follower.interval = 0.001
+    follower.start()
+    try:
+        put(store, toys[0])
+        await_true(lambda: follower.slot.served, "the first model")
+    finally:
+        follower.stop()
+    assert [text for text in caplog.messages if "waiting" in text] == ["nothing of toy is in production yet: waiting"]
 
 
 def test_the_old_models_memory_is_freed_after_the_swap(

@@ -64,6 +64,19 @@ def test_a_package_that_is_missing_is_refused_and_tried_again_after_a_while(
     assert (served(slot), slot.refused) == (toys[0].digest, "")
 
 
+def test_a_refusal_says_whether_an_old_model_goes_on(
+    follower: Follower, store: ModelStore, toys: list[ModelPackage], caplog: pytest.LogCaptureFixture
+) -> None:
+    point(store, "f" * 64)
+    follower.look()
+    put(store, toys[0])
+    follower.look()
+    point(store, "e" * 64)
+    follower.look()
+    said = [text.split(":")[0] for text in caplog.messages if text.startswith("refused")]
+    assert said == ["refused, nothing is served", "refused, the old model goes on"]
+
+
 def test_a_package_that_stays_damaged_is_refused_again_and_mended_it_is_loaded(
     follower: Follower, slot: Slot, store: ModelStore, toys: list[ModelPackage], clock: Seconds
 ) -> None:

@@ -199,7 +199,7 @@ def test_a_small_request_need_not_wait_for_a_large_one(store: ModelStore, flower
 
 def test_more_rows_than_allowed_are_refused(store: ModelStore, flowers: ModelPackage) -> None:
     put(store, flowers)
-    with in_process(create_app(store, "flowers", limits=Limits(rows=2))) as client:
+    with in_process(create_app(store, "flowers", limits=Limits(rows=6))) as client:
         codes = [
             client.post("/v2/models/flowers/infer", json={"inputs": [flowers_tensor(n)]}).status_code for n in (2, 3)
         ]

@@ -73,3 +73,28 @@ def test_none_outlives_the_first(server: Running) -> None:
     workers = children(server)
     server.process.kill()
     await_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "the workers to end")
+
+
+def test_a_hang_up_ends_all_and_leaves_no_files(
+    store: ModelStore, toys: list[ModelPackage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, toys[0])
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    with running(store, "toy", workers=2) as server:
+        assert list(folder.glob("tunegate-metrics-*"))
+        server.process.send_signal(signal.SIGHUP)
+        assert server.process.wait(PATIENCE) == 0
+    assert not list(folder.glob("tunegate-metrics-*"))
+
+
+def test_asked_while_a_worker_starts_all_end_quietly(store: ModelStore, toys: list[ModelPackage]) -> None:
+    put(store, toys[0])
+    with running(store, "toy", workers=2) as server:
+        os.kill(min(children(server)), signal.SIGKILL)
+        await_true(lambda: len(children(server)) == 1, "it to end")
+        await_true(lambda: len(children(server)) == 2, "another to be started")
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(PATIENCE) == 0
+        assert "Traceback" not in server.log_text()

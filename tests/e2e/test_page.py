@@ -229,6 +229,41 @@ def test_what_if_draws_the_model_along_the_column_that_was_touched(
         assert len(visit.sent("/predict")) == asked + 1
 
 
+@pytest.mark.parametrize("which", ["homes", "flowers"])
+def test_what_if_begins_with_the_column_that_moves_the_prediction_most(
+    visit: Visit, store: ModelStore, request: pytest.FixtureRequest, which: str
+) -> None:
+    package: ModelPackage = request.getfixturevalue(which)
+    row, kind = typical(package), int(np.argmax(predicted(package, typical(package))))
+
+    def spread(column: Any) -> float:  # noqa: ANN401 - a column of any kind
+        ends = {"numeric": (column.minimum, column.maximum), "boolean": (False, True)}
+        values = ends.get(column.kind, column.categories)
+        return float(np.ptp([predicted(package, {**row, column.name: value})[kind] for value in values]))
+
+    strongest = max(package.manifest.columns, key=spread)
+    with serving(store, package) as client:
+        page = visit.open(client)
+        expect(page.locator("#whatif-title")).to_contain_text(f" along {strongest.name}")
+        expect(page.locator("#whatif-chart svg")).to_have_count(1)
+
+
+def test_scores_say_where_they_are_from(visit: Visit, tmp_path: Path, homes: ModelPackage) -> None:
+    plant = Plant(tmp_path, model="homes")
+    plant.promoter().promote(homes, passed(homes, None))
+    with in_process(create_app(plant.store, "homes")) as client:
+        page = visit.open(client)
+        score = f"{homes.manifest.cross_validation.score:.4g}"
+        expect(page.locator("#figures")).to_contain_text("mse in the search, mean of")
+        expect(page.locator("#verdict")).to_contain_text(f"mse {score} in the search.")
+        told = Plant(tmp_path, model="homes").store.history("homes")
+        assert told
+        other = told.entries[0].model_copy(update={"score": 1.25})
+        plant.store.write_history(told.model_copy(update={"entries": (other,)}))
+        visit.open(client)
+        expect(page.locator("#verdict")).to_contain_text("mse 1.25 in the gate, on fresh folds.")
+
+
 def test_a_wrong_field_is_told_at_the_field_and_the_old_answer_stays(
     visit: Visit, store: ModelStore, homes: ModelPackage
 ) -> None:
@@ -237,9 +272,9 @@ def test_a_wrong_field_is_told_at_the_field_and_the_old_answer_stays(
         before = shown(page)
         box(page, "size").fill("")
         expect(box(page, "size")).to_have_attribute("aria-invalid", "true")
-        problem = client.post("/predict", json={**typical(homes), "size": None}).json()["errors"][0]["problem"]
-        expect(box(page, "size")).to_have_accessible_description(problem)
+        expect(box(page, "size")).to_have_accessible_description("a number is missing here")
         expect(page.locator("#trouble")).to_be_visible()
+        expect(page.locator("#request")).to_be_hidden()
         assert shown(page) == before
         box(page, "size").fill("1e39")
         expect(page.locator(".note.problem")).to_contain_text("less than or equal")
@@ -247,6 +282,7 @@ def test_a_wrong_field_is_told_at_the_field_and_the_old_answer_stays(
         await_shown(page, predicted(homes, {**typical(homes), "size": 100.0})[0])
         assert box(page, "size").get_attribute("aria-invalid") is None
         expect(page.locator("#trouble")).to_be_hidden()
+        expect(page.locator("#request")).to_be_visible()
 
 
 def test_a_value_outside_of_what_training_saw_is_answered_and_marked(

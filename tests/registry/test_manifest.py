@@ -82,3 +82,9 @@ def test_a_manifest_of_another_format_is_refused(changes: dict[str, Any]) -> Non
 def test_a_manifest_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         parse().seed = 8
+
+
+@pytest.mark.parametrize("name", ["model_version", "probabilities", "interval"])
+def test_a_prediction_is_not_named_as_another_field_of_an_answer(name: str) -> None:
+    with pytest.raises(ValidationError, match="name the prediction otherwise"):
+        Manifest.model_validate({**manifest(), "prediction": name, "files": {}})

@@ -83,6 +83,7 @@ def running(store: ModelStore, model: str, **options: Any) -> Iterator[Running]:
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=TESTS,
+            start_new_session=True,  # so that its whole group can be signalled, as a terminal does
         ) as process,
     ):
         assert process.stdout

@@ -1,6 +1,7 @@
 """`serve` and `smoke`."""
 
 from importlib.util import find_spec
+from socket import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from registry.package import ModelPackage
 from tunegate.commands import options
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
+from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
 if TYPE_CHECKING:  # brings FastAPI
@@ -64,7 +66,6 @@ def serve(
 
     Example: tunegate serve --port 8080 --workers 2
     """
-    from api.serve import PortInUse, bind
     from api.serve import serve as run_server
 
     workspace = options.workspace(
@@ -86,17 +87,31 @@ def serve(
         body_seconds=body_seconds,
     )
     settings = workspace.settings
-    if settings.serving.grpc_port and not find_spec("grpc"):
-        raise UsageError("gRPC is not installed", hint="pip install 'tunegate[grpc]'")
-    try:
-        if settings.serving.grpc_port:
-            bind(settings.host, settings.serving.grpc_port).close()  # a taken port is said before anything is loaded
-        listener = bind(settings.host, settings.port)
-    except PortInUse as error:
-        raise UsageError(str(error), hint="choose another with --port, or stop the other program") from error
-    say(f"serving {', '.join([workspace.model, *settings.serving.also])} at {settings.address}")
+    listener = _bound(settings)
+    models = dict.fromkeys([workspace.model, *settings.serving.also])
+    say(f"serving {', '.join(models)} at {settings.address}")
     run_server(_server_options(workspace), listener, until_eof=until_eof)
     return ExitCode.DONE
+
+
+def _bound(settings: Settings) -> socket:
+    """Say what would keep the server from answering, before anything is loaded; return where it listens."""
+    from api.serve import PortInUse, bind
+
+    _ = settings.key  # a file that cannot be read, or is empty, would refuse everybody
+    grpc_port = settings.serving.grpc_port
+    if grpc_port and not find_spec("grpc"):
+        raise UsageError("gRPC is not installed", hint="docs/serving.md says how to install extras")
+    if grpc_port == settings.port:
+        raise UsageError(f"HTTP and gRPC cannot share port {settings.port}", hint="choose another with --grpc-port")
+    option = "--grpc-port"
+    try:
+        if grpc_port:
+            bind(settings.host, grpc_port).close()
+        option = "--port"
+        return bind(settings.host, settings.port)
+    except PortInUse as error:
+        raise UsageError(str(error), hint=f"choose another with {option}, or stop the other program") from error
 
 
 def _server_options(workspace: Workspace) -> "ServerOptions":

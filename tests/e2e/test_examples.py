@@ -1,0 +1,53 @@
+"""The examples are what docs/clients.md says of them, and run."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from sklearn.datasets import load_iris
+from support.cli import ROOT, tunegate
+from support.pages import block
+
+from registry.package import load_package
+
+EXAMPLES = ROOT / "examples"
+EXPERIMENT = EXAMPLES / "iris-experiment.yaml"
+PAGE = ROOT / "docs" / "clients.md"
+
+
+def test_the_iris_table_is_scikit_learns_and_its_target_a_number() -> None:
+    table = pd.read_csv(EXAMPLES / "iris.csv")
+    pd.testing.assert_frame_equal(table, load_iris(as_frame=True).frame)
+
+
+def test_the_spec_shown_is_the_one_shipped() -> None:
+    assert tomllib.loads(block(PAGE, "toml", 0)) == tomllib.loads((EXAMPLES / "iris.toml").read_text())
+
+
+def test_lint_finds_nothing_in_the_iris_experiment() -> None:
+    done = tunegate("lint", EXPERIMENT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing to mend" in done.stdout + done.stderr
+
+
+def test_the_iris_experiment_runs_and_its_model_answers_kserves_example(tmp_path: Path) -> None:
+    """Two trials of ten trees, by the file as shipped otherwise."""
+    text = EXPERIMENT.read_text().replace("--n-estimators=100", "--n-estimators=10")
+    document = yaml.safe_load(text)
+    document["spec"] |= {"maxTrialCount": 2}
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text(yaml.safe_dump(document))
+    done = tunegate(
+        "tune", experiment, "--data", EXAMPLES / "iris.toml", "--state", tmp_path / "state", "--json", cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    packages = sorted((tmp_path / "state" / "store" / "trials").iterdir())
+    assert len(packages) == 2
+    asked = json.loads(block(PAGE, "sh", 0).split("-d '")[1].split("'")[0])["instances"]
+    package = load_package(packages[0])
+    names = [column.name for column in package.manifest.columns]
+    shares = package.predict(dict(zip(names, zip(*asked, strict=True), strict=True)))
+    classes = [package.manifest.classes[i] for i in shares.argmax(axis=1)]
+    assert classes == json.loads(block(PAGE, "json", 0))["predictions"] == [1, 1]
