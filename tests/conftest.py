@@ -6,12 +6,17 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from support.kubectl import port_forward
 
 # In the background, or under nohup, these are ignored, and so they would be by every program that the tests signal.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+# A machine that is busy with other things must not fail a property: no example has a deadline.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -362,7 +362,7 @@ def test_no_answer_changes_and_none_fails_whatever_becomes_of_the_shadow(
             flip_bit(damaged_folder)
             store.shadow_path("toy").write_bytes(b'{"model": "toy", "sha')
             await_true(
-                lambda: "not readable" in (server.version()["shadow_refused"] or ""), "the broken file's refusal"
+                lambda: "not a readable" in (server.version()["shadow_refused"] or ""), "the broken file's refusal"
             )
             more_requests()
             store.clear_shadow("toy")
