@@ -32,6 +32,10 @@ class Reply(NamedTuple):
     warnings: Sequence[str]
 
 
+Quick = Callable[[Served, bytes, Limits], Reply | None]  # None where it is not sure
+Strict = Callable[[Served, bytes, Limits], Reply]
+
+
 def current(slot: Slot) -> Served:
     """Return what serves; a request keeps it to its end.
 
@@ -73,6 +77,18 @@ def tried(request: Request) -> bool:
     return bool(request.scope.get(TRIED))
 
 
+async def reply(request: Request, served: Served, quick: Quick, strict: Strict) -> Response:
+    """Answer the quick way where that is sure, else the strict way, which knows what is wrong.
+
+    Raises:
+        Problem: as `body` and `strict` do.
+    """
+    text, allowed = await body(request), limits(request)
+    if not tried(request) and (found := await answered(len(text), quick, served, text, allowed)):
+        return respond(served, found)
+    return respond(served, await answered(len(text), strict, served, text, allowed))
+
+
 async def answered(size: int, answer: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the answer's own
     """Make an answer here and now, or in a thread where the body is large (bytes)."""
     return answer(*arguments) if size < LARGE else await anyio.to_thread.run_sync(answer, *arguments)
@@ -110,7 +126,12 @@ def instances(served: Served, found: Rows | Cells) -> Reply:
 def value(served: Served, shares: Sequence[float]) -> float | str | bool:
     """Return the predicted number, or the likeliest class."""
     classes = served.package.manifest.classes
-    return classes[max(range(len(shares)), key=shares.__getitem__)] if classes else shares[0]
+    return classes[likeliest(shares)] if classes else shares[0]
+
+
+def likeliest(shares: Sequence[float]) -> int:
+    """Return the place of the largest share, the first of several."""
+    return max(range(len(shares)), key=shares.__getitem__)
 
 
 def values(served: Served, predicted: NDArray[np.float64]) -> list[Any]:

@@ -99,4 +99,4 @@ def _type(column: Column) -> Any:  # noqa: ANN401 - a type built at run time
 def _instances(row: Any) -> Callable[[bytes], list[Any]]:  # noqa: ANN401 - a type
     body = msgspec.defstruct("Instances", [("instances", list[row])], forbid_unknown_fields=True)
     decode = msgspec.json.Decoder(body).decode
-    return lambda text: decode(text).instances  # type: ignore[attr-defined] # likewise
+    return lambda text: decode(text).instances  # type: ignore[attr-defined] # the struct is made at run time

@@ -5,12 +5,11 @@ body; so there is one place that knows what is wrong, and this one is never aske
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.answers import TRIED, WARNING_HEADER, Reply, Slots, answered, warning
+from api.answers import TRIED, WARNING_HEADER, Quick, Reply, Slots, answered, warning
 from api.limits import Limits, read
 from api.predict import quick_answer as predict
 from api.problems import Problem, refusal
@@ -20,7 +19,6 @@ from api.v2.routes import quick_answer as predict_v2
 
 SPECIAL = frozenset({b"inference-header-content-length", b"content-encoding"})
 PIECE = 1 << 16  # bytes of an answer sent at once
-Answer = Callable[[Served, bytes, Limits], Reply | None]
 
 
 class Hot:
@@ -35,7 +33,7 @@ class Hot:
 
     def __init__(self, app: ASGIApp, slots: Slots, model: str, limits: Limits) -> None:
         self.app, self.limits = app, limits
-        self.paths: dict[str, tuple[Slot, Answer, _Route]] = {"/predict": (slots[model], predict, _Route("/predict"))}
+        self.paths: dict[str, tuple[Slot, Quick, _Route]] = {"/predict": (slots[model], predict, _Route("/predict"))}
         v1, v2 = _Route("/v1/models/{name}:predict"), _Route("/v2/models/{name}/infer")
         for name, slot in slots.items():
             self.paths[f"/v1/models/{name}:predict"] = slot, predict_v1, v1

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,8 @@ from api.answers import LARGE, Slots, named, value
 from api.encoding import Rows
 from api.limits import Limits
 from api.problems import NOT_FOUND, UNPROCESSABLE, Problem
-from api.schema import UNFIT, RowSchema
-from api.slot import Served
+from api.schema import UNFIT
+from api.slot import Served, once_a_model
 from api.tensors import SHOWN, Inputs, Tensor
 
 SERVER = "tunegate"
@@ -25,7 +24,7 @@ PLATFORM = "tunegate-flat-forest"
 PROBABILITIES, INTERVAL = "probabilities", "interval"
 ROW = LARGE >> 10  # bytes that a row counts for, so that more than a thousand are predicted in a thread
 
-_INPUTS: WeakKeyDictionary[RowSchema, Inputs] = WeakKeyDictionary()  # made once a package, gone with it
+_inputs = once_a_model(Inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +144,6 @@ def plain_outputs(served: Served, shares: Sequence[float]) -> list[tuple[str, st
     datatype, classes = _classes(*manifest.classes)
     named = str(found) if datatype == "BYTES" else found
     return [(manifest.prediction, datatype, [1], [named]), (PROBABILITIES, "FP64", [1, len(classes)], shares)]
-
-
-def _inputs(served: Served) -> Inputs:
-    found = _INPUTS.get(served.schema)
-    if found is None:
-        found = _INPUTS[served.schema] = Inputs(served.package.manifest.columns)
-    return found
 
 
 @lru_cache(maxsize=64, typed=True)  # one argument each, as (False, True) == (0, 1)

@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from api.answers import Slots
+from api.answers import Slots, likeliest
 from api.slot import Served
 from registry.package import KERNEL
 
@@ -81,7 +81,7 @@ class Metrics:
         """Note a prediction; `flush` counts it."""
         self._noted.append((served, 1, (shares,)))
 
-    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002
+    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002 - likewise
         """Note predictions, and a sample of them."""
         sample = predicted[:: -(-len(predicted) // SAMPLE) or 1].tolist()
         self._noted.append((served, len(predicted), sample))
@@ -122,7 +122,7 @@ class _Predictions:
         self.count.inc(n)
         for shares in sample:
             if self.classes:
-                self.classes[max(range(len(shares)), key=shares.__getitem__)].inc()
+                self.classes[likeliest(shares)].inc()
             else:
                 self.place.observe((shares[0] - self.low) / self.span)
 

@@ -16,8 +16,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.answers import Slots, answered, body, limits, named, respond, version_headers
-from api.predict import answer
+from api.answers import Slots, named, version_headers
+from api.predict import reply_to
 from api.slot import Served
 from registry.errors import StoreError
 from registry.history import Past
@@ -97,8 +97,7 @@ def add_page(app: FastAPI, slots: Slots) -> None:
 
     @app.post("/v1/models/{name}/predict", summary=summary, tags=["Page"], openapi_extra={"requestBody": ROWS})
     async def predict_named(name: str, request: Request, *, interval: bool = False) -> Response:
-        served, text = named(slots, name), await body(request)
-        return respond(served, await answered(len(text), answer, served, text, limits(request), interval))
+        return await reply_to(request, named(slots, name), interval=interval)
 
     for path, file in FILES.items():
         app.add_api_route(path, _sender(file), methods=["GET", "HEAD"], include_in_schema=False)

@@ -1,9 +1,11 @@
 """Our own protocol: `/predict` takes a flat object of features, or a list of them."""
 
+from functools import partial
+
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from api.answers import Reply, answered, body, current, limits, many, one, respond, tried
+from api.answers import Reply, current, many, one, reply
 from api.encoding import Rows
 from api.limits import Limits
 from api.schema import load
@@ -15,13 +17,15 @@ def add_predict(app: FastAPI, slot: Slot) -> None:
 
     @app.post("/predict", summary="Predict one row, or a list of rows")
     async def predict(request: Request, *, interval: bool = False) -> Response:
-        served, text, allowed = current(slot), await body(request), limits(request)
-        if not tried(request) and (reply := await answered(len(text), quick_answer, served, text, allowed, interval)):
-            return respond(served, reply)
-        return respond(served, await answered(len(text), answer, served, text, allowed, interval))
+        return await reply_to(request, current(slot), interval=interval)
 
 
-def quick_answer(served: Served, text: bytes, allowed: Limits, interval: bool = False) -> Reply | None:  # noqa: FBT001, FBT002
+async def reply_to(request: Request, served: Served, *, interval: bool) -> Response:
+    """Answer a request for rows of this model."""
+    return await reply(request, served, partial(quick_answer, interval=interval), partial(answer, interval=interval))
+
+
+def quick_answer(served: Served, text: bytes, allowed: Limits, *, interval: bool = False) -> Reply | None:
     """Answer what is surely right; None where `answer` must look.
 
     Raises:
@@ -33,15 +37,16 @@ def quick_answer(served: Served, text: bytes, allowed: Limits, interval: bool = 
     if text[:1] == b"{":
         cells = reader.row(text)
         return one(served, cells, interval=interval) if cells else None
-    rows = reader.rows(text)
-    if rows is None:
+    found = reader.rows(text)
+    if found is None:
         return None
-    if isinstance(rows, Rows):
-        allowed.check_rows(len(rows.x), served.package.manifest.n_outputs)
-    return many(served, rows if isinstance(rows, Rows) else served.encoder.rows([rows]), interval=interval)
+    if not isinstance(found, Rows):
+        return many(served, served.encoder.rows([found]), interval=interval)
+    allowed.check_rows(len(found.x), served.package.manifest.n_outputs)
+    return many(served, found, interval=interval)
 
 
-def answer(served: Served, text: bytes, allowed: Limits, interval: bool) -> Reply:  # noqa: FBT001 - called by place
+def answer(served: Served, text: bytes, allowed: Limits, *, interval: bool) -> Reply:
     """Answer a body.
 
     Raises:

@@ -1,9 +1,10 @@
 """The model that answers now; swapped by one assignment, dropped when the last request that holds it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from api.encoding import Cells, Encoder
 from api.fast import Reader
 from api.schema import RowSchema
-from registry.package import ModelPackage
+from registry.package import Column, ModelPackage
 from registry.package.package import finish
 from registry.store import Pointer
+
+T = TypeVar("T")
 
 
 class Listener(Protocol):
@@ -74,6 +77,19 @@ class Served:
             return shares
         sums = forest.sums_row(packed)
         return [total / forest.n_trees for total in sums] if output.combine == "mean" else sums
+
+
+def once_a_model(make: Callable[[Sequence[Column]], T]) -> Callable[[Served], T]:
+    """Make something of a model's columns when it is first asked for; it is gone with the model."""
+    made: WeakKeyDictionary[RowSchema, T] = WeakKeyDictionary()
+
+    def get(served: Served) -> T:
+        found = made.get(served.schema)
+        if found is None:
+            found = made[served.schema] = make(served.package.manifest.columns)
+        return found
+
+    return get
 
 
 @dataclass(slots=True)

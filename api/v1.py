@@ -6,7 +6,7 @@ Source: KServe's documentation, "Data Plane (V1)". A row is checked as strictly 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from api.answers import Reply, Slots, answered, body, instances, limits, named, respond, tried, version_headers
+from api.answers import Reply, Slots, instances, named, reply, version_headers
 from api.encoding import Rows
 from api.limits import Limits
 from api.problems import UNPROCESSABLE, Problem
@@ -27,10 +27,7 @@ def add_v1(app: FastAPI, slots: Slots) -> None:
 
     @app.post("/v1/models/{name}:predict", summary="V1: predict rows", tags=["V1"])
     async def predict(name: str, request: Request) -> Response:
-        served, text, allowed = named(slots, name), await body(request), limits(request)
-        if not tried(request) and (reply := await answered(len(text), quick_answer, served, text, allowed)):
-            return respond(served, reply)
-        return respond(served, await answered(len(text), answer, served, text, allowed))
+        return await reply(request, named(slots, name), quick_answer, answer)
 
 
 def quick_answer(served: Served, text: bytes, allowed: Limits) -> Reply | None:

@@ -25,7 +25,7 @@ from api.grpc.messages import HEALTH, PACKAGE, make
 from api.grpc.tensors import M, read, write
 from api.inference import SERVER, Asked, metadata, rows, select, versioned, weight
 from api.keys import Key
-from api.limits import Limits
+from api.limits import Limits, Room
 from api.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNPROCESSABLE, Problem
 from api.slot import Served
 
@@ -124,7 +124,7 @@ async def _stop(server: GrpcServer, leaving: Leaving) -> None:
 class _Service:
     def __init__(self, slots: Slots, limits: Limits, key: Key | None, leaving: Leaving) -> None:
         self.slots, self.limits, self.key, self.leaving = slots, limits, key, leaving
-        self.running = 0
+        self.room = Room(limits)
 
     @property
     def ready(self) -> bool:
@@ -157,14 +157,11 @@ class _Service:
 
     def _limited(self, method: Method) -> Method:
         async def call(content: bytes, context: Context) -> bytes:
-            if self.running >= self.limits.requests:
-                detail = f"{self.running} requests are being answered, at most {self.limits.requests} are at once"
-                raise Problem(UNAVAILABLE, "Too busy", detail)
-            self.running += 1
+            self.room.enter()
             try:
                 return await method(content, context)
             finally:
-                self.running -= 1
+                self.room.leave()
 
         return call
 
@@ -227,8 +224,8 @@ def _unary(method: Method) -> grpc.RpcMethodHandler:
             return await method(content, context)
         except Problem as problem:
             refusal = CODES.get(problem.status, grpc.StatusCode.INTERNAL), problem.text
-        except Exception as error:
-            logger.exception("unexpected error", exc_info=error)
+        except Exception:  # whatever it is, the caller gets a status and the log the cause, as over HTTP
+            logger.exception("unexpected error")
             refusal = grpc.StatusCode.INTERNAL, "Internal error: the server's log says more"
         await context.abort(*refusal)
         return b""  # never: abort raises

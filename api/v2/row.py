@@ -5,7 +5,6 @@ Ten thousand rows are cheap by the array; for one, numpy's calls would cost more
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import UNSET
@@ -13,8 +12,7 @@ from msgspec import UNSET
 from api.encoding import Cells
 from api.inference import Asked, Wanted, check_names
 from api.problems import Problem
-from api.schema import RowSchema
-from api.slot import Served
+from api.slot import Served, once_a_model
 from api.v2.quick import ABSENT, ALL_BINARY, BINARY, DECODER, Quick, QuickInput, flag, quotes
 from registry.package import Column
 from registry.package.columns import FLOAT32_MAX
@@ -74,7 +72,7 @@ class RowOfTensors:
         return cells[0] if fits else None
 
 
-_READERS: WeakKeyDictionary[RowSchema, RowOfTensors] = WeakKeyDictionary()  # made once a package, gone with it
+_reader = once_a_model(RowOfTensors)
 
 
 def read_row(served: Served, body: bytes) -> tuple[Asked, Cells] | None:
@@ -92,13 +90,6 @@ def read_row(served: Served, body: bytes) -> tuple[Asked, Cells] | None:
     if cells is None or body.count(b'"') != quotes(found, sum(type(cell) is str for cell in cells)):
         return None
     return asked, cells
-
-
-def _reader(served: Served) -> RowOfTensors:
-    found = _READERS.get(served.schema)
-    if found is None:
-        found = _READERS[served.schema] = RowOfTensors(served.package.manifest.columns)
-    return found
 
 
 def _is_plain(found: Quick) -> bool:
