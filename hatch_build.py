@@ -70,6 +70,6 @@ def _platform() -> str:
     tag = next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))
     if sys.platform != "darwin":
         return tag
-    from hatchling.builders.macos import process_macos_plat_tag  # noqa: PLC0415
+    from hatchling.builders.macos import process_macos_plat_tag  # noqa: PLC0415 - for macOS alone
 
     return process_macos_plat_tag(tag, compat=False)

@@ -35,7 +35,7 @@ def traced(app: ASGIApp) -> Iterator[ASGIApp]:
     try:
         wrapped, provider = _traced(app, name)
     except ImportError as error:
-        logger.error("no traces: %s; install 'tunegate[tracing]', or set %s=none", error, VARIABLE)  # noqa: TRY400
+        logger.error("no traces: %s; install 'tunegate[tracing]', or set %s=none", error, VARIABLE)  # noqa: TRY400 - the message says it all
         yield app
         return
     try:
@@ -46,9 +46,9 @@ def traced(app: ASGIApp) -> Iterator[ASGIApp]:
 
 def _traced(app: ASGIApp, name: str) -> "tuple[ASGIApp, TracerProvider]":
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415 - an extra
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - likewise
 
     found = [entry.load() for entry in entry_points(group=GROUP, name=name)]
     if not found:

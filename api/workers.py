@@ -29,7 +29,7 @@ SOON = 10.0  # seconds; a worker that ends sooner has hardly started
 STARTS = 3  # in vain, one after the other, until it is clear that a worker cannot start
 
 
-def supervise(n: int, work: Callable[..., None], options: Any, listener: socket.socket, *, until_eof: bool) -> None:  # noqa: ANN401
+def supervise(n: int, work: Callable[..., None], options: Any, listener: socket.socket, *, until_eof: bool) -> None:  # noqa: ANN401 - the work's own
     """Run `work(options, listener)` in n processes until SIGTERM, SIGINT or SIGHUP, of which each of them is told.
 
     Args:

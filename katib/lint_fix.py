@@ -103,7 +103,7 @@ def _remove(document: Document, edit: Edit) -> Replacement | None:
     """Take away whole lines, where the field fills them and is not the only one of its mapping."""
     span, around = document.spans[edit.path], document.spans[edit.path[:-1]]
     siblings = document.get(*edit.path[:-1], default={})
-    if span.key is None or not around.is_block or not isinstance(siblings, dict) or len(siblings) < 2:  # noqa: PLR2004
+    if span.key is None or not around.is_block or not isinstance(siblings, dict) or len(siblings) <= 1:
         return None
     text = document.text
     first = text.rfind("\n", 0, span.key[0]) + 1

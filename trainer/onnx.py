@@ -113,7 +113,7 @@ def _rows(forest: FlatForest) -> NDArray[np.float32]:
 
 def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
     """Return the nodes for `finish`: from `sums` to the graph's output."""
-    from onnx import helper  # noqa: PLC0415
+    from onnx import helper  # noqa: PLC0415 - an extra
 
     nodes, last = [], "sums"
     if output.combine == "mean":
@@ -132,7 +132,7 @@ def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
 
 
 def _constant(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
-    from onnx import helper, numpy_helper  # noqa: PLC0415
+    from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
 
     return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(values), name))
 
@@ -142,7 +142,7 @@ def _trees(forest: FlatForest) -> dict[str, Any]:
 
     Its leaves add to one output each, so a tree stands there once for each output that it adds to.
     """
-    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
 
     parts = [_tree(forest, t, k) for t, k in _copies(forest)]
     sizes = np.cumsum([[0, 0]] + [[len(part["feature"]), len(part["weight"])] for part in parts], axis=0)

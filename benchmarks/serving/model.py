@@ -60,7 +60,7 @@ def save_for_mlflow(folder: Path) -> None:
         subprocess.run(command, check=True, capture_output=True, cwd=folder)
 
 
-def _publish(folder: Path, forest: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:  # noqa: ANN401
+def _publish(folder: Path, forest: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:  # noqa: ANN401 - scikit-learn has no types
     flat, output = flatten(forest, n_features=FEATURES)
     names = [f"x{i}" for i in range(FEATURES)]
     columns = tuple(

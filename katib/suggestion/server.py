@@ -68,7 +68,7 @@ class Service:
             reply.parameter_assignments.add(assignments=pairs, trial_name=trial)
         return reply
 
-    def ValidateAlgorithmSettings(self, request: Message, context: Context) -> Message:  # noqa: N802
+    def ValidateAlgorithmSettings(self, request: Message, context: Context) -> Message:  # noqa: N802 - the protocol names it
         """Refuse, with all reasons, an Experiment that could not be served."""
         with refusals(context):
             if wrong := problems(request.experiment):

@@ -86,7 +86,7 @@ class CWalk:
         self._sum_rows(self._address, x.tobytes(), len(x), total.ctypes.data)
         return total
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - as the protocol says
         total = self._sums()
         self._sum_row(self._address, row, total)
         return tuple(total)

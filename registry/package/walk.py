@@ -34,7 +34,7 @@ class NumpyWalk:
         parts = [self._sums(x[i : i + step]) for i in range(0, len(x), step)]
         return np.concatenate(parts) if parts else np.empty((0, self._value.shape[1]))
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - as the protocol says
         x = np.frombuffer(row, dtype=np.float32)
         missing = np.isnan(x).any()
         leaves = self._leaves(x[None, :]) if missing else self._leaves_of_one(x)

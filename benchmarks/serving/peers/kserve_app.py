@@ -24,7 +24,7 @@ class Forest(Model):
         self.ready = True
         return self.ready
 
-    def predict(self, payload: dict[str, Any] | InferRequest, *_: Any, **__: Any) -> dict[str, Any] | InferResponse:  # noqa: ANN401
+    def predict(self, payload: dict[str, Any] | InferRequest, *_: Any, **__: Any) -> dict[str, Any] | InferResponse:  # noqa: ANN401 - as the server calls it
         """Answer V1 and V2."""
         return get_predict_response(payload, self._model.predict(get_predict_input(payload)), self.name)
 
