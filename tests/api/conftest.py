@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from support import toy
 from support.clocks import Seconds
-from support.servers import Running, put, running
+from support.servers import Running, put, running, serving
 from support.variants import tiny
 
 from api import Follower, Slot
@@ -70,3 +71,14 @@ def clock() -> Seconds:
 def follower(store: ModelStore, slot: Slot, clock: Seconds) -> Follower:
     """Follows the model `toy`, one look at a time."""
     return Follower(store, "toy", slot, clock=clock)
+
+
+@pytest.fixture
+def client(homes_server: Running) -> httpx.Client:
+    return homes_server.client
+
+
+@pytest.fixture(scope="module")
+def flowers_client(flowers: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with serving(ModelStore(tmp_path_factory.mktemp("flowers") / "store"), flowers) as client:
+        yield client

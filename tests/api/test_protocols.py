@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from support.servers import Running, serving
+from support.servers import serving
 
 from registry import ModelStore
 from registry.package import ModelPackage, load_package
@@ -18,11 +18,6 @@ from trainer.trial import cross_validate, write_trial
 VERSION = "X-Model-Version"
 ROW: dict[str, Any] = {"size": 80.5, "age": 12.0, "region": "north", "garden": True}
 LIST = [80.5, 12.0, "north", True]
-
-
-@pytest.fixture
-def client(homes_server: Running) -> httpx.Client:
-    return homes_server.client
 
 
 @pytest.fixture(scope="module")

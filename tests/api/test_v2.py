@@ -1,7 +1,6 @@
 """V2 as its clients expect it: versions, ids, what is ignored, faults that name the value, and large requests."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -10,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from support.servers import PATIENCE, Running, in_process, put, serving
+from support.servers import PATIENCE, in_process, put, serving
 from support.variants import tiny, variant
 
 from api import create_app
@@ -21,17 +20,6 @@ from registry.package import ModelPackage
 ROW: dict[str, Any] = {"size": 80.5, "age": 12.0, "region": "north", "garden": True}
 DATATYPES = {"size": "FP64", "age": "FP32", "region": "BYTES", "garden": "BOOL"}
 INFER = "/v2/models/homes/infer"
-
-
-@pytest.fixture
-def client(homes_server: Running) -> httpx.Client:
-    return homes_server.client
-
-
-@pytest.fixture(scope="module")
-def flowers_client(flowers: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(ModelStore(tmp_path_factory.mktemp("flowers") / "store"), flowers) as client:
-        yield client
 
 
 def tensors(*rows: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - parts of a request

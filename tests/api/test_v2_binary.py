@@ -2,15 +2,13 @@
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from support.servers import Running, serving
 
-from registry import ModelStore
 from registry.package import ModelPackage
 
 HEADER = "Inference-Header-Content-Length"
@@ -19,17 +17,6 @@ SIZES = struct.pack("<2d", 80.5, 21.0)
 AGES = struct.pack("<2f", 12.0, float("nan"))
 REGIONS = struct.pack("<I5sI4s", 5, b"north", 4, b"east")
 GARDENS = b"\x01\x00"
-
-
-@pytest.fixture
-def client(homes_server: Running) -> httpx.Client:
-    return homes_server.client
-
-
-@pytest.fixture(scope="module")
-def flowers_client(flowers: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(ModelStore(tmp_path_factory.mktemp("flowers") / "store"), flowers) as client:
-        yield client
 
 
 @pytest.fixture
