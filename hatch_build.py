@@ -19,7 +19,7 @@ PACKAGE = Path("registry", "package")
 SOURCE, LIBRARY = PACKAGE / "kernel.c", PACKAGE / "libkernel.so"
 # Contracted multiplications and other liberties would change the last bit. Nothing of the machine that builds gets in,
 # so equal sources and compilers give equal bytes.
-FLAGS = ("-std=c99", "-O2", "-fno-fast-math", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-shared")
+FLAGS = ("-std=c99", "-O3", "-fno-fast-math", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-shared")
 
 
 class KernelHook(BuildHookInterface[Any]):

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from registry.package.walk import NumpyWalk
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
-VERSION = 1  # as in kernel.c
-NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.int32), ("right", np.int32)])
+VERSION = 2  # as in kernel.c
+NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.uint32)])
+_LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, missing values neither
 
 
 class Walk(Protocol):
@@ -68,13 +69,10 @@ class CWalk:
     """The trees as the C kernel reads them: packed nodes and leaves, copied once; see `Walk`."""
 
     def __init__(self, library: _Library, arrays: Mapping[str, NDArray[Any]], *, n_features: int) -> None:
-        nodes = np.empty(len(arrays["feature"]), dtype=NODE)
-        nodes["threshold"], nodes["left"], nodes["right"] = arrays["threshold"], arrays["left"], arrays["right"]
-        nodes["feature"] = arrays["feature"].astype(np.uint32) * 2 + arrays["missing_left"]
-        roots, values = arrays["start"][:-1].copy(), arrays["value"].copy(order="C")
-        self._kept = nodes, roots, values  # the structure only points at them
+        self._kept = _pack(arrays)  # the structure only points at them
+        nodes, roots, values = self._kept
         self._n_outputs = values.shape[1]
-        where = (array.ctypes.data for array in self._kept)
+        where = (array.ctypes.data for array in (nodes, roots, values))
         self._forest = _Forest(*where, len(roots), n_features, self._n_outputs)
         self._address = ctypes.addressof(self._forest)
         self._sum_row, self._sum_rows = library.sum_row, library.sum_rows
@@ -90,6 +88,28 @@ class CWalk:
         total = self._sums()
         self._sum_row(self._address, row, total)
         return tuple(total)
+
+
+def _pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
+    """Number the nodes anew, so that siblings are neighbours; return packed nodes, roots and values, all copies.
+
+    A tree whose inner nodes are i[0] < i[1] < ... keeps its place and its root, behind which lie the children of i[0],
+    those of i[1], and so on. As every node but the root is a child, and its parent came before it, this fills the tree
+    exactly and leaves children behind their parents. A leaf is 0 nodes before itself.
+    """
+    start, left, right = (arrays[name] for name in ("start", "left", "right"))
+    inner = (left != np.arange(len(left))).nonzero()[0]
+    tree = np.repeat(np.arange(len(start) - 1), np.diff(start) // 2)
+    child = 2 * np.arange(len(inner)) + 1 + tree  # in front lie a pair for each inner node before, a root for each tree
+    place = np.empty(len(left), dtype=np.intp)
+    place[start[:-1]], place[left[inner]], place[right[inner]] = start[:-1], child, child + 1
+    nodes = np.full(len(left), _LEAF, dtype=NODE)
+    at = place[inner]
+    nodes["threshold"][at], nodes["left"][at] = arrays["threshold"][inner], child - at
+    nodes["feature"][at] = arrays["feature"][inner].astype(np.uint32) * 2 + arrays["missing_left"][inner]
+    values = np.empty(arrays["value"].shape)
+    values[place] = arrays["value"]
+    return nodes, start[:-1].copy(), values
 
 
 def load(path: Path, environment: Mapping[str, str]) -> _Library | None:

@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
 
-SIZES = (1, 3, 4, 7, 8, 9, 100)  # the C kernel takes rows by eight
+LABELS = (1e-200, 1.0, 1e100, "constant", "doubling")
+SIZES = (1, 5, 6, 11, 12, 13, 100)  # the C kernel takes rows by twelve
 
 
 def assert_same_bits(mine: Floats, theirs: Floats) -> None:
@@ -68,8 +69,18 @@ def table(rng: np.random.Generator, rows: int, features: int, scale: float) -> M
     return x.astype(np.float32)
 
 
+def labels(rng: np.random.Generator, shape: tuple[int, int], kind: str | float) -> Floats:
+    """Make noise of a scale; or what gives trees of one leaf, or lopsided ones that cut off a row at a time."""
+    match kind:
+        case "constant":
+            return np.full(shape, rng.normal())
+        case "doubling":
+            return rng.permuted(np.repeat(np.exp2(np.arange(shape[0]))[:, None], shape[1], axis=1), axis=0)
+    return rng.normal(scale=kind, size=shape)
+
+
 @st.composite
-def cases(draw: st.DrawFn, *, most_targets: int = 3) -> Case:
+def cases(draw: st.DrawFn, *, most_targets: int = 9) -> Case:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rows, features = draw(st.integers(10, 120)), draw(st.integers(1, 5))
     x = table(rng, rows, features, draw(st.sampled_from([1e-30, 1.0, 1e30])))
@@ -85,8 +96,7 @@ def cases(draw: st.DrawFn, *, most_targets: int = 3) -> Case:
     weight = draw(st.sampled_from([None, rng.exponential(size=rows), rng.integers(1, 4, rows)]))
     if draw(st.booleans()):
         kind = draw(st.sampled_from([RandomForestRegressor, ExtraTreesRegressor]))
-        targets = draw(st.integers(1, most_targets))
-        y = rng.normal(scale=draw(st.sampled_from([1e-200, 1.0, 1e100])), size=(rows, targets)).squeeze()
+        y = labels(rng, (rows, draw(st.integers(1, most_targets))), draw(st.sampled_from(LABELS))).squeeze()
     else:
         kind = draw(st.sampled_from([RandomForestClassifier, ExtraTreesClassifier]))
         y = rng.integers(0, draw(st.integers(2, 4)), rows)

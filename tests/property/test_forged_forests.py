@@ -26,30 +26,46 @@ SPECIAL = {
 }
 
 
+def grown(draw: st.DrawFn, *, most_splits: int) -> list[tuple[int, int]]:
+    """Grow one tree by splitting leaves, any or always the last; return the children of each node, a leaf's itself."""
+    children, leaves, lopsided = [(0, 0)], [0], draw(st.booleans())
+    for _ in range(draw(st.integers(0, most_splits))):
+        leaf, new = leaves.pop(-1 if lopsided else draw(st.integers(0, len(leaves) - 1))), len(children)
+        children[leaf] = (new, new + 1)
+        children += [(new, new), (new + 1, new + 1)]
+        leaves += [new, new + 1]
+    return children
+
+
+def numbered(draw: st.DrawFn, children: list[tuple[int, int]], first: int) -> list[tuple[int, int]]:
+    """Number the nodes from `first` on in any order in which children come after their parent."""
+    random = draw(st.randoms(use_true_random=False))
+    order, seen = [], [0]
+    while seen:
+        node = seen.pop(random.randrange(len(seen)))
+        order.append(node)
+        seen += [child for child in children[node] if child != node]
+    number = {node: first + at for at, node in enumerate(order)}
+    return [(number[children[node][0]], number[children[node][1]]) for node in order]
+
+
 @st.composite
-def sound_arrays(draw: st.DrawFn) -> Arrays:
-    """Grow trees by splitting leaves; children are numbered as they appear, so they come after their parent."""
-    nodes: list[tuple[int, int, bool]] = []
-    start = [0]
+def sound_arrays(draw: st.DrawFn, *, most_splits: int = 4) -> Arrays:
+    """Put one tree after the other."""
+    start, nodes = [0], []
     for _ in range(draw(st.integers(1, 3))):
-        first, leaves = len(nodes), [len(nodes)]
-        nodes.append((first, first, False))
-        for _ in range(draw(st.integers(0, 4))):
-            leaf, new = leaves.pop(draw(st.integers(0, len(leaves) - 1))), len(nodes)
-            nodes[leaf] = (new, new + 1, draw(st.booleans()))
-            nodes += [(new, new, False), (new + 1, new + 1, False)]
-            leaves += [new, new + 1]
+        nodes += numbered(draw, grown(draw, most_splits=most_splits), len(nodes))
         start.append(len(nodes))
-    left, right, missing = zip(*nodes, strict=True)
-    n = len(nodes)
+    left, right = zip(*nodes, strict=True)
+    n, outputs = len(nodes), draw(st.sampled_from([1, 2, 9]))
     return {
         "start": np.array(start, dtype=np.int32),
         "feature": draw(arrays_of.arrays(np.int32, n, elements=st.integers(0, FEATURES - 1))),
-        "threshold": draw(arrays_of.arrays(np.float32, n, elements=st.sampled_from([-1.0, 0.0, 0.5, np.inf]))),
+        "threshold": draw(arrays_of.arrays(np.float32, n, elements=st.sampled_from([-np.inf, -1.0, 0.0, 0.5, np.inf]))),
         "left": np.array(left, dtype=np.int32),
         "right": np.array(right, dtype=np.int32),
-        "missing_left": np.array(missing, dtype=np.bool_),
-        "value": draw(arrays_of.arrays(np.float64, (n, 2), elements=st.floats(-1e9, 1e9))),
+        "missing_left": draw(arrays_of.arrays(np.bool_, n)),
+        "value": draw(arrays_of.arrays(np.float64, (n, outputs), elements=st.floats(-1e9, 1e9))),
     }
 
 
@@ -89,8 +105,10 @@ def walk(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray[np.
 def assert_every_walk_ends_on_a_leaf(forest: FlatForest) -> None:
     sums = forest.sums(ROWS)
     assert np.isfinite(sums).all()
+    without_gaps = ~np.isnan(ROWS).any(axis=1)
     for kernel in walks(forest):
         assert np.array_equal(kernel.sums(ROWS), sums)
+        assert np.array_equal(kernel.sums(ROWS[without_gaps]), sums[without_gaps])
         assert np.array_equal([kernel.sums_row(row.tobytes()) for row in ROWS], sums)
     for row, total in zip(ROWS, sums, strict=True):
         expected = np.zeros_like(total)
@@ -100,7 +118,7 @@ def assert_every_walk_ends_on_a_leaf(forest: FlatForest) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(arrays=sound_arrays())
+@given(arrays=sound_arrays(most_splits=30))
 def test_sound_arrays_make_a_forest(arrays: Arrays) -> None:
     assert_every_walk_ends_on_a_leaf(FlatForest.from_arrays(arrays, n_features=FEATURES))
 

@@ -119,7 +119,7 @@ def test_large_batches_are_cut_and_joined_again(monkeypatch: pytest.MonkeyPatch)
 
 
 @each_kernel
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 16, 17])
+@pytest.mark.parametrize("n", [1, 5, 6, 11, 12, 13, 24, 25])
 def test_any_number_of_rows_and_of_trees_is_summed(n: int) -> None:
     values = [float(2**i) for i in range(n)]
     assert leaves(values).sums(np.zeros((n, 1), dtype=np.float32)).tolist() == [[2.0**n - 1]] * n
@@ -133,6 +133,18 @@ def test_wide_rows_and_many_are_summed_block_by_block(width: int, n: int) -> Non
     wide = FlatForest.from_arrays(node_arrays(), n_features=width)
     expected = np.where(x[:, 0] <= 6.5, 10, 20) + np.where(x[:, 3] <= 0.5, 12, np.where(x[:, 1] <= 0.5, 14, 30))
     assert np.array_equal(wide.sums(x)[:, 0], expected)
+
+
+@each_kernel
+@pytest.mark.parametrize("gaps", [[0], [9], [19], [0, 19]])
+def test_a_missing_value_changes_no_other_rows_sums(gaps: list[int]) -> None:
+    width = 20_000  # twelve rows a block in C, where blocks with gaps are walked otherwise
+    x = np.zeros((20, width), dtype=np.float32)
+    x[:, 0], x[:, 3] = np.arange(20) % 13, np.arange(20) % 2
+    wide = FlatForest.from_arrays(node_arrays(), n_features=width)
+    expected = wide.sums(x)
+    x[gaps, 3], expected[gaps, 0] = np.nan, np.where(x[gaps, 0] <= 6.5, 10, 20) + 14
+    assert np.array_equal(wide.sums(x), expected)
 
 
 @each_kernel
