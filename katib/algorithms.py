@@ -6,8 +6,13 @@ Source of names and settings: Katib v0.19, standalone katib-config and the servi
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from katib.conditions import read_conditions
+from katib.errors import InvalidExperiment
+from katib.scales import assumed
+from katib.space import Parameter
 
 Check = Callable[[str], bool]
 INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -61,7 +66,8 @@ class Algorithm:
 
 
 SEED = {"random_state": _integer(0)}
-TPE = "tpe"
+TPE, GAUSSIAN = "tpe", "gaussian"
+SAMPLERS = {TPE: "Optuna TPE", GAUSSIAN: "our Gaussian process", "cmaes": "Optuna CMA-ES", "sobol": "SciPy Sobol"}
 ALGORITHMS: dict[str, Algorithm] = {
     "random": Algorithm(SEED, "random"),
     "grid": Algorithm(SEED, "grid", "every combination, the parameters listed first varying slowest"),
@@ -73,7 +79,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "acq_func": _one_of("gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
             "acq_optimizer": _one_of("auto", "sampling", "lbfgs"),
         },
-        TPE,
+        GAUSSIAN,
         "Katib uses scikit-optimize's Gaussian process, which is no longer maintained",
     ),
     "tpe": Algorithm(
@@ -92,8 +98,14 @@ ALGORITHMS: dict[str, Algorithm] = {
     "sobol": Algorithm(None, "sobol"),
     # Ours, where its service is registered (docs/suggestion.md); `first` is a JSON object of hyperparameters.
     "tunegate": Algorithm(
-        SEED | {"n_startup_trials": _integer(0), "n_ei_candidates": _integer(1), "first": _point},
-        TPE,
+        SEED
+        | {
+            "n_initial_points": _integer(1),
+            "first": _point,
+            "conditions": bool,
+            "scales": _one_of("auto", "declared"),
+        },
+        GAUSSIAN,
         "the same code as the suggestion service's",
     ),
     "hyperband": Algorithm(None),
@@ -103,8 +115,16 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
-def settings_problems(name: str, settings: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield (setting, message) for each setting that the algorithm's service would refuse."""
+def settings_problems(
+    name: str, settings: dict[str, str], choices: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield (setting, message) for each setting that the algorithm's service would refuse.
+
+    Args:
+        name: of the algorithm.
+        settings: what is set.
+        choices: the listed values of each parameter of the space, none for a range.
+    """
     known = ALGORITHMS[name].settings
     if known is None:
         return
@@ -114,11 +134,28 @@ def settings_problems(name: str, settings: dict[str, str]) -> Iterator[tuple[str
             yield setting, f"{setting} is not a setting of {name} (known: {', '.join(known)}){hint}"
         elif not known[setting](value):
             yield setting, f"{value!r} is not allowed for {setting}"
+        elif setting == "conditions":
+            yield from _conditions_problems(value, choices)
 
 
-def describe(name: str) -> str:
-    """Return one line that says what the local engine runs for an algorithm's name."""
+def _conditions_problems(text: str, choices: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    try:
+        read_conditions(text, choices)
+    except InvalidExperiment as error:
+        yield "conditions", str(error)
+
+
+def describe(name: str, parameters: Sequence[Parameter] = (), settings: Mapping[str, str] | None = None) -> str:
+    """Return one line that says what the local engine runs for an algorithm's name, and what it assumes."""
     algorithm = ALGORITHMS[name]
-    samplers = {TPE: "Optuna TPE", "cmaes": "Optuna CMA-ES", "sobol": "SciPy Sobol", "random": "Optuna random"}
+    samplers = {
+        TPE: "Optuna TPE",
+        GAUSSIAN: "a Gaussian process",
+        "cmaes": "Optuna CMA-ES",
+        "sobol": "SciPy Sobol",
+        "random": "Optuna random",
+    }
     text = f"{name} -> {samplers.get(algorithm.sampler, algorithm.sampler)}"
-    return f"{text} ({algorithm.note})" if algorithm.note else text
+    text = f"{text} ({algorithm.note})" if algorithm.note else text
+    guessed = assumed(parameters, settings or {}) if algorithm.sampler == GAUSSIAN else []
+    return f"{text}; taken to be on a log scale: {', '.join(guessed)}" if guessed else text

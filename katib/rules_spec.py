@@ -100,9 +100,16 @@ def _algorithm(document: Document) -> Iterator[Problem]:
         fix = "use tpe, multivariate-tpe, bayesianoptimization, cmaes, sobol, random or grid"
         yield Problem("K301", (*path, "algorithmName"), f"{name} is not run locally", fix)
     settings = {str(s["name"]): str(s["value"]) for _, s in items(document, *path, "algorithmSettings")}
-    for setting_name, message in settings_problems(name, settings):
+    for setting_name, message in settings_problems(name, settings, _choices(document)):
         at = next(at for at, s in items(document, *path, "algorithmSettings") if str(s["name"]) == setting_name)
         yield Problem("K220", at, f"{message}: the Suggestion fails, and the Experiment with it")
+
+
+def _choices(document: Document) -> dict[str, list[str]]:
+    """Return the listed values of each parameter, none for a range."""
+    spaces = [(str(p.get("name")), p.get("feasibleSpace")) for _, p in items(document, "spec", "parameters")]
+    lists = [(name, space.get("list") if isinstance(space, dict) else None) for name, space in spaces]
+    return {name: [str(value) for value in values] if isinstance(values, list) else [] for name, values in lists}
 
 
 def _counts(document: Document) -> Iterator[Problem]:

@@ -126,7 +126,8 @@ def _algorithm_problems(experiment: Message) -> Iterator[str]:
         served = ", ".join(n for n, algorithm in ALGORITHMS.items() if algorithm.local)
         yield f"algorithm {name!r} is not served here (served: {served})"
         return
-    for setting, message in settings_problems(name, _settings(experiment)):
+    choices = {p.name: list(p.feasible_space.list) for p in experiment.spec.parameter_specs.parameters}
+    for setting, message in settings_problems(name, _settings(experiment), choices):
         yield f"algorithmSettings, {setting}: {message}"
 
 

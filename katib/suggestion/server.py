@@ -1,7 +1,6 @@
 """The gRPC server: Katib's `Suggestion` service and gRPC's health check, nothing kept between two calls."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +9,11 @@ from typing import Any
 
 import grpc
 
+from katib.algorithms import describe
 from katib.errors import InvalidExperiment, SpaceExhausted
 from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, PACKAGE, SUGGESTION, make
 from katib.suggestion.points import suggest
-from katib.suggestion.reading import problems
+from katib.suggestion.reading import problems, to_search
 
 logger = logging.getLogger("tunegate.suggestion")
 M, H = make(PACKAGE, SUGGESTION), make(HEALTH_PACKAGE, HEALTH)
@@ -51,14 +51,15 @@ class Service:
     """The two methods, under the names of Katib's protocol."""
 
     def __init__(self) -> None:
-        # Optuna changes the filters of warnings, which belong to the process, while it asks.
-        self._asking = threading.Lock()
+        # One thread: Optuna changes the filters of warnings, which belong to the process, while it asks; and each
+        # thread that asks would keep some memory for itself.
+        self._asking = ThreadPoolExecutor(1)
 
     def GetSuggestions(self, request: Message, context: Context) -> Message:  # noqa: N802 - the protocol's name
         """Answer as many points as asked for."""
         began = time.perf_counter()
-        with refusals(context), self._asking:
-            points = suggest(request)
+        with refusals(context):
+            points = self._asking.submit(suggest, request).result()
         took = (time.perf_counter() - began) * 1000
         name = request.experiment.name
         logger.info("%s: %d points after %d trials, %.0f ms", name, len(points), len(request.trials), took)
@@ -73,6 +74,10 @@ class Service:
         with refusals(context):
             if wrong := problems(request.experiment):
                 raise InvalidExperiment("; ".join(wrong))
+            search = to_search(request.experiment)
+            logger.info(
+                "%s: %s", request.experiment.name, describe(search.algorithm, search.parameters, search.settings)
+            )
         return M["ValidateAlgorithmSettingsReply"]()
 
 

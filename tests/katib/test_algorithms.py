@@ -1,4 +1,5 @@
 import pytest
+from support.spaces import parameter
 
 from katib.algorithms import ALGORITHMS, describe, settings_problems
 
@@ -13,7 +14,7 @@ KATIBS = {
 
 
 def problems(name: str, **settings: str) -> list[str]:
-    return [setting for setting, _ in settings_problems(name, settings)]
+    return [setting for setting, _ in settings_problems(name, settings, {})]
 
 
 def test_katibs_installed_algorithms_are_known_and_those_for_networks_are_not_run_here() -> None:
@@ -24,6 +25,13 @@ def test_katibs_installed_algorithms_are_known_and_those_for_networks_are_not_ru
         "enas",
         "darts",
     }
+
+
+def test_what_is_assumed_about_scales_is_said() -> None:
+    space = (parameter("int", "trees", min="10", max="500"), parameter("double", "share", min="0.1", max="1"))
+    assert describe("tunegate", space).endswith("taken to be on a log scale: trees")
+    assert "log scale" not in describe("tunegate", space, {"scales": "declared"})
+    assert "log scale" not in describe("tpe", space)
 
 
 @pytest.mark.parametrize("name", KATIBS)

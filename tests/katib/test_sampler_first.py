@@ -52,13 +52,15 @@ def test_only_the_very_first_point_is_the_given_one() -> None:
     assert later[0] == later[1]
 
 
-@pytest.mark.parametrize("name", ["n_startup_trials", "n_initial_points"])
-def test_the_number_of_startup_trials_is_a_setting(name: str) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "name"), [("tpe", "n_startup_trials"), ("bayesianoptimization", "n_initial_points")]
+)
+def test_the_number_of_startup_trials_is_a_setting(algorithm: str, name: str) -> None:
     line = (parameter("double", "x", min="0", max="1"),)
     seen = [Seen({"x": f"{i / 20}"}, "complete", float(i)) for i in range(8)]
 
     def ask(count: str, history: list[Seen]) -> list[Assignments]:
-        return Search(line, "tpe", {name: count}, minimize=True, seed=5, first={}).ask(history, 3)
+        return Search(line, algorithm, {name: count}, minimize=True, seed=5, first={}).ask(history, 1)
 
     worse = [Seen(trial.assignments, "complete", -(trial.value or 0)) for trial in seen]
     assert ask("9", seen) == ask("9", worse)  # still random: what the trials gave does not matter

@@ -54,7 +54,10 @@ def refused(client: Client, experiment: bytes) -> str:
 @pytest.mark.parametrize(
     ("algorithm", "settings"),
     [
-        ("tunegate", {"random_state": "7", "n_startup_trials": "0", "n_ei_candidates": "1", "first": "{}"}),
+        (
+            "tunegate",
+            {"random_state": "7", "n_initial_points": "1", "scales": "declared", "first": "{}", "conditions": "{}"},
+        ),
         ("bayesianoptimization", {"base_estimator": "RF", "n_initial_points": "5", "acq_func": "EI"}),
         ("tpe", {"gamma": "0.3", "prior_weight": "1", "n_EI_candidates": "30"}),
         ("cmaes", {"sigma": "0.1", "restart_strategy": "ipop"}),
@@ -70,9 +73,11 @@ def test_settings_that_katibs_services_take_are_taken(client: Client, algorithm:
 @pytest.mark.parametrize(
     ("algorithm", "settings", "words"),
     [
-        ("tunegate", {"seed": "1"}, "seed is not a setting of tunegate (known: random_state, n_startup_trials"),
+        ("tunegate", {"seed": "1"}, "seed is not a setting of tunegate (known: random_state, n_initial_points"),
         ("tunegate", {"random_state": "-1"}, "'-1' is not allowed for random_state"),
-        ("tunegate", {"n_ei_candidates": "0"}, "'0' is not allowed for n_ei_candidates"),
+        ("tunegate", {"n_initial_points": "0"}, "'0' is not allowed for n_initial_points"),
+        ("tunegate", {"conditions": '{"x": {"y": ["a"]}}'}, "conditions: there is no parameter y"),
+        ("tunegate", {"conditions": '["x"]'}, "conditions: not of the form {"),
         ("tunegate", {"first": "depth=3"}, "'depth=3' is not allowed for first"),
         ("tunegate", {"first": '{"x": [1]}'}, "is not allowed for first"),
         ("tunegate", {"first": '{"x": NaN}'}, "is not allowed for first"),
