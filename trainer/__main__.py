@@ -1,25 +1,32 @@
 """`python -m trainer`: one trial, as a container runs it.
 
-The metric lines are the last thing printed, after the package is complete: a trial that reports has a model. Exit code
-2 is a wrong flag or unusable data, 1 anything else that went wrong.
+The metric lines are the last thing printed, after the package is complete: a trial that reports has a model. With
+`--report-folds` the objective is printed before that too, as its mean over the folds so far. Exit code 2 is a wrong
+flag or unusable data, 1 anything else that went wrong.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from registry.errors import RegistryError
-from trainer.dataset import load_dataset
-from trainer.errors import ParameterError, TrainerError
+from trainer.dataset import Dataset, load_dataset
+from trainer.environment import blamed, hyperparameters
+from trainer.errors import ParameterError, PushError, TrainerError
 from trainer.hyperparameters import LEARNERS
 from trainer.onnx import require_onnx
 from trainer.recipe import Recipe
 from trainer.spec import builtin_names
-from trainer.trial import cross_validate, metric_lines, write_trial
+from trainer.status import status_server
+from trainer.trial import Score, cross_validate, decimal, metric_lines, write_trial
 
 EPILOG = """\
 example:
   python -m trainer --data boston --n-estimators 200 --max-depth 12 --output /tmp/boston
+
+Each hyperparameter may also come as a variable of the environment, --max-depth as KUBEFLOW_TRAINER_OPT_MAX_DEPTH; a
+flag wins. Where KUBEFLOW_TRAINER_SERVER_URL is set, as in a TrainJob, the metrics are sent there too.
 """
 
 
@@ -32,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
-        return 2 if isinstance(error, TrainerError) else 1
+        return 2 if isinstance(error, TrainerError) and not isinstance(error, PushError) else 1
     return 0
 
 
@@ -41,13 +48,21 @@ def _run(arguments: argparse.Namespace) -> None:
         if not arguments.output:
             raise ParameterError("--onnx: there is no package to put it into", hint="add --output")
         require_onnx()  # before minutes of fitting
-    flags = {name for learner in LEARNERS.values() for name in learner.model_fields}
-    values = {name: value for name, value in vars(arguments).items() if name in flags and value is not None}
     dataset = load_dataset(arguments.data, include=tuple(arguments.include))
-    smallest = float(dataset.training.y.min())
-    recipe = Recipe.make(arguments.model, dataset.spec.task, values, arguments.seed, smallest_target=smallest)
-    scores = cross_validate(recipe, dataset, folds=arguments.folds, seed=arguments.fold_seed, n_jobs=arguments.n_jobs)
-    lines = list(metric_lines(scores))
+    recipe = _recipe(arguments, dataset)
+    server, shown = status_server(os.environ), _shown if arguments.report_folds else None
+
+    def told(score: Score) -> None:
+        if shown:
+            shown([score])
+        if server:
+            server.progress(score, share=len(score.folds) / (arguments.folds + 1))
+
+    scores = cross_validate(
+        recipe, dataset, folds=arguments.folds, seed=arguments.fold_seed, n_jobs=arguments.n_jobs, told=told
+    )
+    for score in scores:
+        decimal(score)  # a trial that cannot report writes no package
     if arguments.output:
         digest = write_trial(
             arguments.output,
@@ -59,7 +74,25 @@ def _run(arguments: argparse.Namespace) -> None:
             onnx=arguments.onnx,
         )
         print(f"model package {digest[:12]} written to {arguments.output}", file=sys.stderr)
-    print("\n".join(lines), flush=True)
+    if server:
+        server.result(scores)
+    _shown(scores)
+
+
+def _recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
+    """Put flags and environment together; a flag wins."""
+    known = {name for learner in LEARNERS.values() for name in learner.model_fields}
+    flags = {name: value for name, value in vars(arguments).items() if name in known and value is not None}
+    variables = {name: value for name, value in hyperparameters(os.environ).items() if name not in flags}
+    smallest = float(dataset.training.y.min())
+    with blamed(variables):
+        return Recipe.make(
+            arguments.model, dataset.spec.task, {**variables, **flags}, arguments.seed, smallest_target=smallest
+        )
+
+
+def _shown(scores: list[Score]) -> None:
+    print("\n".join(metric_lines(scores)), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=_integer(0, 2**32 - 1), default=0, help="of the model; default: 0")
     parser.add_argument("--folds", type=_integer(2, 20), default=5, help="of the cross-validation; default: 5")
     parser.add_argument("--fold-seed", type=_integer(0, 999), default=0, help="of the folds, 0 to 999; default: 0")
+    parser.add_argument(
+        "--report-folds",
+        action="store_true",
+        help="print the metric's mean so far after each fold too, for early stopping; the objective's metricStrategies "
+        "must then be `latest`",
+    )
     parser.add_argument("--n-jobs", type=_integer(1, 1024), default=1, help="threads to fit with; default: 1")
     for name, text in _hyperparameter_help().items():
         parser.add_argument("--" + name.replace("_", "-"), metavar="VALUE", help=text)

@@ -2,7 +2,8 @@
 
 TrainerError
 ├── DataError         a data set spec or its table cannot be used
-└── ParameterError    a hyperparameter is out of its range
+├── ParameterError    a hyperparameter is out of its range
+└── PushError         the metrics did not arrive where the environment says they go
 """
 
 
@@ -20,3 +21,7 @@ class DataError(TrainerError):
 
 class ParameterError(TrainerError):
     """A hyperparameter is out of its range."""
+
+
+class PushError(TrainerError):
+    """The metrics did not arrive where the environment says they go."""

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
@@ -46,8 +46,20 @@ class Score:
         return float(np.mean(self.folds))
 
 
-def cross_validate(recipe: Recipe, dataset: Dataset, *, folds: int, seed: int, n_jobs: int = 1) -> list[Score]:
+def cross_validate(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    folds: int,
+    seed: int,
+    n_jobs: int = 1,
+    told: Callable[[Score], None] | None = None,
+) -> list[Score]:
     """Score a recipe on the training part; the holdout is not touched.
+
+    Args:
+        told: called after each fold but the last with the data set's own metric over the folds so far, which are the
+            same ones for every recipe, so that two recipes can be compared before their ends.
 
     Returns:
         One score a metric of the task, the data set's own metric first.
@@ -55,18 +67,14 @@ def cross_validate(recipe: Recipe, dataset: Dataset, *, folds: int, seed: int, n
     part, spec = dataset.training, dataset.spec
     x = dataset.matrix(part)
     splits = recipe.folds(part.y, n=folds, seed=seed)
-    predicted = [recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs) for fold in splits]
+    tests, predicted = [test for _, test in splits], list[NDArray[np.float64]]()
+    for fold in splits:
+        predicted.append(recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs))
+        if told and len(predicted) < folds:
+            told(Score(spec.metric, _rates(dataset, spec.metric, tests, predicted)))
     names = [spec.metric, *(name for name in METRICS[spec.task] if name != spec.metric)]
-    tests = [test for _, test in splits]
     found = _out_of_fold(tests, predicted)
-    return [
-        Score(
-            name,
-            tuple(_rate(spec.task, name, part.y[test], p) for test, p in zip(tests, predicted, strict=True)),
-            out_of_fold=found,
-        )
-        for name in names
-    ]
+    return [Score(name, _rates(dataset, name, tests, predicted), out_of_fold=found) for name in names]
 
 
 def metric_lines(scores: list[Score]) -> Iterator[str]:
@@ -76,9 +84,18 @@ def metric_lines(scores: list[Score]) -> Iterator[str]:
         TrainerError: when a score is not finite; such a trial must fail, not report.
     """
     for score in scores:
-        if not np.isfinite(score.mean):
-            raise TrainerError(f"{score.metric} is not finite", hint="scale the target, or choose milder values")
-        yield f"{score.metric}={np.format_float_positional(score.mean, trim='0')}"
+        yield f"{score.metric}={decimal(score)}"
+
+
+def decimal(score: Score) -> str:
+    """Return a score as a finite decimal number.
+
+    Raises:
+        TrainerError: when it is not finite.
+    """
+    if not np.isfinite(score.mean):
+        raise TrainerError(f"{score.metric} is not finite", hint="scale the target, or choose milder values")
+    return np.format_float_positional(score.mean, trim="0")
 
 
 def write_trial(  # noqa: PLR0913 - a trial's options
@@ -126,6 +143,14 @@ def _scored(score: Score, dataset: Dataset, fold_seed: int) -> dict[str, Any]:
         "cross_validation": CrossValidation(metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed),
         "interval": interval(seen, dataset.training.y) if seen else None,
     }
+
+
+def _rates(
+    dataset: Dataset, metric: str, tests: list[NDArray[np.int64]], predicted: list[NDArray[np.float64]]
+) -> tuple[float, ...]:
+    """Return a metric of each fold that has been predicted."""
+    task, y = dataset.spec.task, dataset.training.y
+    return tuple(_rate(task, metric, y[test], p) for test, p in zip(tests, predicted, strict=False))
 
 
 def _rate(task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
