@@ -4,14 +4,16 @@ Two schedules. As Katib: whenever a trial ends, one more is asked for. With the 
 `tunegate.dev/schedule: batch`: `parallelTrialCount` points are asked for, all are run, then the next; the same seed
 then gives the same trials, byte for byte, on any number of CPUs and across any interruption.
 
+A limit on the time only says when the last trial starts: what is asked for, and in which order, stays the same.
+
 Where it differs from Katib on purpose: trials without metrics count towards maxTrialCount also when launching (Katib
 makes more trials than asked for); not-a-number never becomes the optimum; a failed trial is replaced by another point,
 not the same one; a Job's retries start at once; an exhausted space ends the Experiment instead of hanging.
 """
 
 import asyncio
-import hashlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +27,12 @@ from katib.experiment import Experiment
 from katib.folder import JOURNAL, META, STATUS, TRIALS, locked
 from katib.launcher import Launcher
 from katib.lifecycle import Course, run_trial
-from katib.medianstop import stop_rule
 from katib.metrics import MetricsReader
 from katib.sampler import Search, Seen
-from katib.status import ending, experiment_document, trial_document
+from katib.status import TIME, ending, experiment_document, trial_document
+from katib.stopping import stop_rule
 from katib.template import Places, launch, primary_container, render, requested_cpus
-from katib.trials import Journal, Trial, best, reset
-
-NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' safe alphabet: no word comes out by chance
-NAME_LENGTH = 8
+from katib.trials import Journal, Trial, best, letters, reset
 
 
 class Events(Protocol):
@@ -76,6 +75,8 @@ class Engine:
         first: hyperparameters of the first trial, by name; those that are not searched are passed over.
         preload: modules whose `python -m <module>` may run by forking a process that has imported them.
         cpus: CPUs to share out; trials wait while theirs are not free.
+        seconds: how long trials may start, counted from when the first could; None for as long as it takes. One trial
+            starts in any case, and what has started is finished.
         events: told about progress.
         clock: gives the time of day, with a zone.
     """
@@ -90,10 +91,13 @@ class Engine:
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         )
     )
+    seconds: float | None = None
     events: Events | None = None
     clock: Callable[[], datetime] = _utc
     _journal: Journal = field(init=False)
     _meta: dict[str, Any] = field(init=False)
+    _last_start: float = field(init=False, default=math.inf)
+    _any_started: bool = field(init=False, default=False)
 
     async def run(self) -> Result:
         """Run to the end; cancelling it ends the trials and keeps what has finished.
@@ -109,17 +113,18 @@ class Engine:
             return self._save(end)
 
     async def _schedule(self, launcher: Launcher) -> str:
+        self._last_start = asyncio.get_running_loop().time() + (math.inf if self.seconds is None else self.seconds)
         slots = asyncio.Semaphore(self._slots())
         running = {self._start(trial, launcher, slots) for trial in self._unfinished()}
         end = ""
         try:
             while True:
                 end = end or ending(self.experiment, self._journal.ordered())
-                if not end:
+                if not end and not self._late():
                     end, asked = self._ask(len(running))
                     running |= {self._start(trial, launcher, slots) for trial in asked}
                 if not running:
-                    return end
+                    return end or TIME
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()  # an error of the engine itself ends the run
@@ -127,6 +132,9 @@ class Engine:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    def _late(self) -> bool:
+        return self._any_started and asyncio.get_running_loop().time() >= self._last_start
 
     def _slots(self) -> int:
         """As many trials at once as there are CPUs for; more would only slow each other down."""
@@ -175,12 +183,8 @@ class Engine:
         return Seen(trial.assignments, state, value)  # type: ignore[arg-type] # one of the three
 
     def _create(self, index: int, assignments: dict[str, str]) -> Trial:
-        content = json.dumps([self.experiment.digest, index, assignments], sort_keys=True).encode()
-        number = int.from_bytes(hashlib.sha256(content).digest())
-        letters = [
-            NAME_CHARACTERS[number // len(NAME_CHARACTERS) ** i % len(NAME_CHARACTERS)] for i in range(NAME_LENGTH)
-        ]
-        name = f"{self.experiment.name}-{''.join(letters)}"
+        content = json.dumps([self.experiment.digest, index, assignments], sort_keys=True)
+        name = f"{self.experiment.name}-{letters(content)}"
         trial = Trial(index=index, name=name, assignments=assignments, created=self._now())
         self._journal.write(trial)
         return trial
@@ -207,6 +211,9 @@ class Engine:
 
     async def _run(self, trial: Trial, slots: asyncio.Semaphore, course: Course) -> None:
         async with slots:
+            if self._late():
+                return  # it stays in the journal, and is the next to start when the run is gone on with
+            self._any_started = True
             trial = replace(trial, state="Running", started=self._now())
             self._journal.write(trial)
             if self.events:

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 from katib.errors import EngineError
 from katib.launcher import LINE_LIMIT, Child, Exit, Launcher
-from katib.medianstop import StopRule
 from katib.metrics import BadMetricsFile, MetricsReader, number
+from katib.stopping import StopRule
 from katib.template import SCRATCH, Launch
 from katib.trials import Trial
 

@@ -8,13 +8,22 @@ a document of a wrong shape.
 
 from collections.abc import Iterator, Sequence
 
-from katib import rules_collector, rules_command, rules_search, rules_spec, rules_stream, rules_template, shape
+from katib import (
+    rules_collector,
+    rules_command,
+    rules_search,
+    rules_spec,
+    rules_stopping,
+    rules_stream,
+    rules_template,
+    shape,
+)
 from katib.document import Document, FieldPath, NotYaml, parse_documents
 from katib.finding import Finding
 from katib.lint_fix import replacement
 from katib.rules import Problem
 
-RULES = (rules_spec, rules_search, rules_collector, rules_template, rules_command)
+RULES = (rules_spec, rules_stopping, rules_search, rules_collector, rules_template, rules_command)
 
 
 def lint(document: Document) -> list[Finding]:

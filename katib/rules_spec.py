@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from katib.algorithms import ALGORITHMS, INTEGER, settings_problems
+from katib.algorithms import ALGORITHMS, settings_problems
 from katib.document import Document, FieldPath
 from katib.metrics import number
 from katib.rules import Edit, Problem, items, one_of, unknown_fields
@@ -41,7 +41,7 @@ def check(document: Document) -> Iterator[Problem]:
     yield from _head(document)
     if isinstance(document.get("spec"), dict):
         yield from unknown_fields(document, SPEC, SPEC_FIELDS, "K201")
-        for rule in (_objective, _algorithm, _counts, _parameters, _early_stopping):
+        for rule in (_objective, _algorithm, _counts, _parameters):
             yield from rule(document)
 
 
@@ -210,21 +210,3 @@ def _list(document: Document, path: FieldPath, kind: str) -> Iterator[Problem]:
     for index, value in enumerate(values):
         if kind == "discrete" and number(str(value)) is None:
             yield Problem("K210", (*path, "list", index), f"{value!r} is not a finite number", "use categorical")
-
-
-def _early_stopping(document: Document) -> Iterator[Problem]:
-    path: FieldPath = ("spec", "earlyStopping")
-    if document.get(*path) is None:
-        return
-    if document.get(*path, "algorithmName") != "medianstop":
-        message = "must be medianstop: Katib brings no other early stopping, and no other is run locally"
-        yield from one_of(
-            "K150", (*path, "algorithmName"), document.get(*path, "algorithmName"), ["medianstop"], message
-        )
-    least = {"min_trials_required": 1, "start_step": 1}
-    for at, setting in items(document, *path, "algorithmSettings"):
-        name, value = str(setting.get("name")), setting.get("value")
-        if name not in least:
-            yield Problem("K221", (*at, "name"), f"{name} is not a setting of medianstop", f"known: {', '.join(least)}")
-        elif not INTEGER.fullmatch(str(value)) or int(str(value)) < least[name]:
-            yield Problem("K222", (*at, "value"), f"{name} must be an integer of at least {least[name]}")

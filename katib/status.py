@@ -3,7 +3,7 @@
 Source: Katib v0.19, pkg/controller.v1beta1/{experiment,trial}/util, and recordings of the real thing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from katib.experiment import Experiment
@@ -18,12 +18,15 @@ COUNTERS = {
     "Running": ("trialsRunning", "runningTrialList"),
     "Created": ("trialsPending", "pendingTrialList"),
 }
+TIME = "time"
 ENDS = {
     "goal": ("Succeeded", "ExperimentGoalReached", "Experiment has succeeded because Objective goal has reached"),
     "max": ("Succeeded", "ExperimentMaxTrialsReached", "Experiment has succeeded because max trial count has reached"),
     "failed": ("Failed", "ExperimentFailed", "Experiment has failed because max failed count has reached"),
     # Katib has the reason, but never sets it: there an exhausted space hangs.
     "space": ("Succeeded", "ExperimentSuggestionEndReached", "Experiment has succeeded because the search space ended"),
+    # Katib has no such budget (katib#1151). The one end that can be gone on from.
+    TIME: ("Succeeded", "ExperimentTimeLimitReached", "Experiment has succeeded because its time is over"),
 }
 
 
@@ -45,6 +48,12 @@ def ending(experiment: Experiment, trials: Sequence[Trial]) -> str:
     if limit is not None and failed and failed >= limit:
         return "failed"
     return "max" if spec.get("maxTrialCount") and len(done) >= spec["maxTrialCount"] else ""
+
+
+def over(document: Mapping[str, Any]) -> bool:
+    """Whether an Experiment object has ended for good; one whose time was over can be gone on with."""
+    status = document["status"]
+    return "completionTime" in status and status["conditions"][-1]["reason"] != ENDS[TIME][1]
 
 
 def experiment_document(

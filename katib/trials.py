@@ -1,5 +1,6 @@
 """A trial's record and the journal that keeps it: append-only lines, flushed one by one, so a killed run goes on."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -10,6 +11,8 @@ from typing import Any
 from katib.errors import EngineError
 from katib.metrics import objective_value
 
+NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' safe alphabet: no word comes out by chance
+NAME_LENGTH = 8
 FINISHED = frozenset({"Succeeded", "Failed", "Killed", "MetricsUnavailable", "EarlyStopped"})
 
 
@@ -107,6 +110,13 @@ def best(trials: Iterable[Trial], *, metric: str, strategy: str, minimize: bool)
 def reset(trial: Trial) -> Trial:
     """Return the trial as it was when it was created, to be run again."""
     return replace(trial, state="Created", started="", finished="", reason="", message="", observation=(), series=())
+
+
+def letters(content: str) -> str:
+    """Return the end of a trial's name: a hash of what it is made from, so that equal trials have equal names."""
+    number = int.from_bytes(hashlib.sha256(content.encode()).digest())
+    base = len(NAME_CHARACTERS)
+    return "".join(NAME_CHARACTERS[number // base**place % base] for place in range(NAME_LENGTH))
 
 
 def _parse(record: dict[str, Any]) -> Trial:

@@ -87,7 +87,7 @@ def curl(url: str, package: ModelPackage) -> str:
 
 
 def _serve_on(server: Service) -> None:
-    say(f"serving at {server.url} (API: {server.url}/docs); Ctrl-C stops")
+    say(f"serving at {server.url} (API: {server.url}/openapi.json); Ctrl-C stops")
     try:
         server.wait()
     except KeyboardInterrupt:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from promote.policy import GatePolicy
+from tunegate.duration import duration
 from tunegate.errors import UsageError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
         mounts: claim, volume or mount path -> folder, for local trials.
         images: image -> interpreter, for local trials.
         cpus: CPUs to use; all where 0.
+        time: how long local trials may start, in seconds or as in `1h30m`; no limit where unset.
         keep_runs: how many runs of an Experiment are kept.
         gate: see `promote.policy.GatePolicy`.
         serving: see `Serving`.
@@ -127,6 +129,7 @@ class Settings(BaseSettings):
     mounts: dict[str, Path] = {}
     images: dict[str, str] = {}
     cpus: Annotated[int, Field(ge=0)] = 0
+    time: Annotated[float | None, BeforeValidator(duration)] = None
     keep_runs: Annotated[int, Field(ge=1)] = 10
     gate: GatePolicy = GatePolicy()
     serving: Serving = Serving()

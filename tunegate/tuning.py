@@ -5,12 +5,14 @@ import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from katib.algorithms import describe
 from katib.engine import Engine, Result
 from katib.errors import EngineError
 from katib.experiment import Experiment
 from katib.folder import META, STATUS, locked, new_run, prune, runs
+from katib.status import over
 from katib.template import Places
 from katib.trials import Trial
 from registry.package import ModelPackage
@@ -29,7 +31,7 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
     Args:
         workspace: where runs and packages go.
         experiment: what to run.
-        resume: go on with the newest run, which must not have ended.
+        resume: go on with the newest run, which must have been interrupted, or ended because its time was over.
 
     Raises:
         UsageError: when there is nothing to resume.
@@ -37,7 +39,7 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
     """
     folder = _resumable(workspace, experiment) if resume else new_run(workspace.experiments, experiment.name)
     _forget_old_runs(workspace, experiment)
-    say(f"{experiment.name}: {describe(experiment.algorithm)}")
+    say(f"{experiment.name}: {describe(experiment.algorithm, experiment.parameters, experiment.settings)}")
     total = experiment.spec.get("maxTrialCount")
     with steps(f"tuning {experiment.name}", total) as shown:
         engine = Engine(
@@ -46,6 +48,7 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
             _places(workspace, experiment),
             first=first_parameters(workspace),
             preload=PRELOAD,
+            seconds=workspace.settings.time,
             events=_Progress(experiment, shown),
         )
         if workspace.settings.cpus:
@@ -87,7 +90,7 @@ def _resumable(workspace: Workspace, experiment: Experiment) -> Path:
     known = runs(workspace.experiments, experiment.name)
     for run in reversed(known):
         if (run / META).exists():
-            if _ended(run):
+            if over(_status(run)):
                 raise UsageError(
                     f"{run} has ended: there is nothing to resume", hint="leave --resume out for a new run"
                 )
@@ -102,17 +105,19 @@ def unfinished(workspace: Workspace, experiment: Experiment) -> Path | None:
             continue
         try:
             with locked(run):
-                return None if _ended(run) else run
+                return None if "completionTime" in _status(run)["status"] else run
         except EngineError:  # it is being run now
             return None
     return None
 
 
-def _ended(run: Path) -> bool:
+def _status(run: Path) -> dict[str, Any]:
+    """Return what the run last said of itself; a run that was killed at its very beginning has said nothing."""
     try:
-        return "completionTime" in json.loads((run / STATUS).read_bytes())["status"]
-    except (OSError, ValueError, KeyError):
-        return False
+        document = json.loads((run / STATUS).read_bytes())
+        return {"status": document["status"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"status": {}}
 
 
 def _places(workspace: Workspace, experiment: Experiment) -> Places:
@@ -148,6 +153,7 @@ class _Progress:
         mine, best = (t and t.value(experiment.metric, experiment.strategy) for t in (trial, top))
         best_text = f"best {experiment.metric} {best:.4g}" if best is not None else "no result yet"
         text = f"{mine:.4g}" if mine is not None else f"{trial.state}: {trial.message}"
+        text += ", stopped early" if trial.state == "EarlyStopped" else ""
         self.shown.step(best_text, line=f"trial {trial.index + 1} {trial.name}: {text} ({best_text})")
         if mine is None:
             say(f"{trial.name}: {trial.state}: {trial.message}")

@@ -32,6 +32,26 @@ def test_lint_finds_nothing_in_the_iris_experiment() -> None:
     assert "nothing to mend" in done.stdout + done.stderr
 
 
+def test_the_iris_experiment_is_searched_and_gated_by_log_loss_and_tells_the_accuracy(tmp_path: Path) -> None:
+    """Two trials, by the file as shipped otherwise."""
+    document = yaml.safe_load(EXPERIMENT.read_text())
+    document["spec"] |= {"maxTrialCount": 2}
+    experiment, state = tmp_path / "experiment.yaml", tmp_path / "state"
+    experiment.write_text(yaml.safe_dump(document))
+    data = ("--data", EXAMPLES / "iris.toml")
+    done = tunegate("run", experiment, *data, "--state", state, "--no-serve", "--json", cwd=ROOT)
+    verdict = json.loads(done.stdout)
+    assert (done.returncode, verdict["verdict"], verdict["metric"]) == (0, "promote", "log_loss"), done.stderr
+    trials = json.loads(next(state.glob("experiments/*/*/trials.json")).read_bytes())["items"]
+    for trial in trials:
+        loss, accuracy = trial["status"]["observation"]["metrics"]
+        assert (loss["name"], accuracy["name"]) == ("log_loss", "accuracy")
+        assert 0 < float(loss["latest"]) < 35
+        assert 0.8 < float(accuracy["latest"]) <= 1
+    best = min(trials, key=lambda trial: float(trial["status"]["observation"]["metrics"][0]["latest"]))
+    assert verdict["candidate"]["trial"] == best["metadata"]["name"]
+
+
 def test_the_iris_experiment_runs_and_its_model_answers_kserves_example(tmp_path: Path) -> None:
     """Two trials of ten trees, by the file as shipped otherwise."""
     text = EXPERIMENT.read_text().replace("--n-estimators=100", "--n-estimators=10")

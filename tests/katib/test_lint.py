@@ -12,7 +12,7 @@ from katib.document import Document, parse_document, read_document
 from katib.errors import InvalidExperiment
 from katib.experiment import to_experiment
 from katib.lint import Finding, errors, lint
-from katib.medianstop import stop_rule
+from katib.stopping import stop_rule
 from katib.template import Places, launch, render
 
 MAIN = "spec.trialTemplate.trialSpec.spec.template.spec.containers.0"

@@ -15,7 +15,13 @@ File = Annotated[Path | None, typer.Argument(help="The Experiment.", show_defaul
 Timeout = Annotated[
     float | None, typer.Option(help="Seconds to follow an Experiment on a cluster.", show_default="no limit", min=1)
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the newest run, which was interrupted.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the newest run, which was interrupted or ended by --time.")
+]
+Time = Annotated[
+    str | None,
+    typer.Option(help="No local trial starts after this time: 90s, 5m, 1h30m, or seconds.", show_default="no limit"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +45,7 @@ def run(
     allow_new_data: options.NewData = False,
     allow_schema_change: options.NewSchema = False,
     resume: Resume = False,
+    time: Time = None,
     serve: Annotated[bool, typer.Option(help="Go on serving after the end.")] = True,
     json: options.Json = False,
 ) -> int:
@@ -52,7 +59,7 @@ def run(
 
     workspace = options.workspace(
         data=data, include=include, state=state, host=host, port=port, cpus=cpus, mounts=mount, images=image,
-        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
+        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change, time=time,
     )  # fmt: skip
     decision = run_all(workspace, read_experiment(experiment or shipped()), Options(resume=resume, serve=serve))
     if json:
@@ -69,6 +76,7 @@ def tune(
     mount: options.Mount = None,
     image: options.Image = None,
     resume: Resume = False,
+    time: Time = None,
     on: options.On = options.Back.LOCAL,
     namespace: options.Namespace = None,
     context: options.Context = None,
@@ -84,13 +92,17 @@ def tune(
     from katib.experiment import read_experiment
 
     workspace = options.workspace(
-        data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image, namespace=namespace, context=context
-    )
+        data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image, time=time,
+        namespace=namespace, context=context,
+    )  # fmt: skip
     if on is options.Back.KATIB:
         from tunegate.following import tune_on_katib
 
         if resume:
             raise UsageError("--resume is for local runs", hint="on a cluster the same command goes on by itself")
+        if time is not None:
+            message = "--time is for local runs: Katib ends an Experiment by its trials or its goal alone (katib#1151)"
+            raise UsageError(message, hint="set maxTrialCount; --timeout ends the following, not the Experiment")
         document = read_experiment(experiment or shipped(), local=False)
         return tune_on_katib(workspace, document, timeout=timeout, as_json=json)
     if timeout is not None:
