@@ -1,8 +1,8 @@
 """What a suggestion costs Katib: CPU time and memory of the service as the number of trials grows.
 
 The real service in a process of its own, asked for one point more at a time in the shipped Experiment's space, until
-there are 500 trials; each trial's loss is made up. Then one request in the midst of 10,000 trials. Linux only: CPU time
-and memory are read from /proc.
+there are 500 trials; each trial's loss is made up. Then, in the midst of 10,000 trials of which 500 still run, one
+request for one point and one for 500. Linux only: CPU time and memory are read from /proc.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from katib.suggestion.reading import DISTRIBUTIONS, KINDS, SUCCEEDED
 
 M = make(PACKAGE, SUGGESTION)
 MARKS = (10, 50, 100, 200, 500)
-FAR = 10_000
+FAR, PARALLEL = 10_000, 500
+RUNNING = 1  # Katib's number of the condition
 Message = Any  # of protobuf, which has no types
 SHIPPED = Path(__file__).parents[1] / "manifests" / "experiment.yaml"
 
@@ -99,10 +100,25 @@ def main() -> None:
                     now = cpu(pid)
                     print(f"{count} trials: {(now - before) / (count - since) * 1000:.0f} ms, {resident(pid)} MiB")
                     before, since = now, count
-            request.trials.extend(list(request.trials) * (FAR // MARKS[-1] - 1))
-            request.total_request_number = FAR
-            ask(request)
-            print(f"{FAR} trials: {(cpu(pid) - before) * 1000:.0f} ms, {resident(pid)} MiB")
+            _far(request, experiment, rng)
+            for count in (1, PARALLEL):
+                before, request.current_request_number = cpu(pid), count
+                request.total_request_number = FAR + count
+                ask(request)
+                text = f"{FAR} trials, {PARALLEL} of them running, {count} more at once"
+                print(f"{text}: {cpu(pid) - before:.1f} s, {resident(pid)} MiB", flush=True)
+
+
+def _far(request: Message, experiment: Experiment, rng: np.random.Generator) -> None:
+    """Fill the request up to `FAR` different trials, the last ones still running."""
+    space = experiment.parameters
+    for number in range(len(request.trials), FAR):
+        point = [M["ParameterAssignment"](name=p.name, value=p.from_unit(rng.random())) for p in space]
+        trial = told(f"{experiment.name}-{number}-bcdfghjk", point, experiment.metric, rng)
+        if number >= FAR - PARALLEL:
+            trial.status.condition = RUNNING
+            del trial.status.observation.metrics[:]
+        request.trials.append(trial)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from katib.gaussian import Process, one_thread
 RANDOM, CHANGED, ROUNDS, PARENTS = 1024, 512, 4, 8
 WIDTH = 0.3  # of the first round's changes, a standard deviation; each round halves it
 WORLDS = 8  # imagined outcomes of what is being tried
-MOST = 250  # trials that the process learns from: its cost grows with their third power
+# What the process knows of; its cost grows with the third power of the number.
+MOST_TRIED, MOST_PENDING = 250, 100
 LARGEST = 1e100  # of a loss, so that differences stay finite
 SHARE = 0.25  # of the median distance from the best, added before the logarithm
 FAR = -1e3  # standard deviations from where the asymptote is exact enough
@@ -44,7 +45,8 @@ def proposals(
     while True:
         known = {point.tobytes() for point in np.concatenate([tried, pending, failed])}
         with one_thread():
-            believed = process.imagine(cube.coordinates(pending), WORLDS, rng) if len(pending) else process
+            running = pending if len(pending) <= MOST_PENDING else rng.choice(pending, MOST_PENDING, replace=False)
+            believed = process.imagine(cube.coordinates(running), WORLDS, rng) if len(running) else process
             point = _best(cube, believed, known, top, rng)
         pending = np.concatenate([pending, point[None]])
         yield point
@@ -74,9 +76,9 @@ def _levels(losses: Numbers) -> Numbers:
 
 def _chosen(levels: Numbers, rng: np.random.Generator) -> Numbers:
     """Return which trials to learn from: all, or the best ones and some of the others."""
-    order = np.argsort(levels, kind="stable")
-    others = rng.permutation(order[MOST // 2 :])[: MOST - MOST // 2]
-    return np.sort(np.concatenate([order[: MOST // 2], others]))
+    order, half = np.argsort(levels, kind="stable"), MOST_TRIED // 2
+    others = rng.permutation(order[half:])[: MOST_TRIED - half]
+    return np.sort(np.concatenate([order[:half], others]))
 
 
 def _best(cube: Cube, process: Process, known: set[bytes], top: Numbers, rng: np.random.Generator) -> Numbers:
