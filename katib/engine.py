@@ -73,6 +73,7 @@ class Engine:
         folder: the run's folder; its journal is the run's whole state.
         places: where images and mounts lie on this machine.
         first: hyperparameters of the first trial, by name; those that are not searched are passed over.
+        earlier: complete trials of earlier runs, for the sampler to learn from.
         preload: modules whose `python -m <module>` may run by forking a process that has imported them.
         cpus: CPUs to share out; trials wait while theirs are not free.
         seconds: how long trials may start, counted from when the first could; None for as long as it takes. One trial
@@ -85,6 +86,7 @@ class Engine:
     folder: Path
     places: Places
     first: Mapping[str, object] = field(default_factory=dict)
+    earlier: Sequence[Seen] = ()
     preload: Sequence[str] = ()
     cpus: int = field(
         default_factory=lambda: (
@@ -175,6 +177,7 @@ class Engine:
             experiment.minimize,
             self._meta["seed"],
             self._meta["first"],
+            tuple(Seen(point, "complete", value) for point, value in self._meta.get("earlier", ())),
         )
 
     def _seen(self, trial: Trial) -> Seen:
@@ -231,7 +234,7 @@ class Engine:
         return best(trials, metric=experiment.metric, strategy=experiment.strategy, minimize=experiment.minimize)
 
     def _begin(self) -> dict[str, Any]:
-        """Read what the run was started with, or write it down; both decide what is asked for, so they never change."""
+        """Read what the run was started with, or write it down: it decides what is asked for, so it never changes."""
         path = self.folder / META
         if path.exists():
             meta: dict[str, Any] = json.loads(path.read_bytes())
@@ -240,7 +243,9 @@ class Engine:
                 raise EngineError(f"{self.folder}: the Experiment has changed since this run began", hint=hint)
             return meta
         seed = self.experiment.seed if self.experiment.seed is not None else secrets.randbelow(2**31)
-        meta = {"digest": self.experiment.digest, "seed": seed, "first": dict(self.first), "started": self._now()}
+        earlier = [(dict(trial.assignments), trial.value) for trial in self.earlier]
+        begun = {"seed": seed, "first": dict(self.first), "earlier": earlier, "started": self._now()}
+        meta = {"digest": self.experiment.digest, **begun}
         _replace(path, meta)
         return meta
 

@@ -95,6 +95,7 @@ class Settings(BaseSettings):
         images: image -> interpreter, for local trials.
         cpus: CPUs to use; all where 0.
         time: how long local trials may start, in seconds or as in `1h30m`; no limit where unset.
+        warm_start: whether a local search learns from earlier runs.
         keep_runs: how many runs of an Experiment are kept.
         gate: see `promote.policy.GatePolicy`.
         serving: see `Serving`.
@@ -130,6 +131,7 @@ class Settings(BaseSettings):
     images: dict[str, str] = {}
     cpus: Annotated[int, Field(ge=0)] = 0
     time: Annotated[float | None, BeforeValidator(duration)] = None
+    warm_start: bool = False
     keep_runs: Annotated[int, Field(ge=1)] = 10
     gate: GatePolicy = GatePolicy()
     serving: Serving = Serving()

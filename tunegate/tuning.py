@@ -12,6 +12,7 @@ from katib.engine import Engine, Result
 from katib.errors import EngineError
 from katib.experiment import Experiment
 from katib.folder import META, STATUS, locked, new_run, prune, runs
+from katib.seen import Seen
 from katib.status import over
 from katib.template import Places
 from katib.trials import Trial
@@ -19,6 +20,7 @@ from registry.package import ModelPackage
 from trainer.hyperparameters import LEARNERS, parse
 from tunegate.console import Steps, say, steps
 from tunegate.errors import UsageError
+from tunegate.warm_start import earlier_trials
 from tunegate.workspace import Workspace
 
 CLAIM = "tunegate-models"
@@ -37,6 +39,7 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
         UsageError: when there is nothing to resume.
         EngineError: when the run cannot start or go on.
     """
+    earlier = _earlier(workspace, experiment) if workspace.settings.warm_start and not resume else []
     folder = _resumable(workspace, experiment) if resume else new_run(workspace.experiments, experiment.name)
     _forget_old_runs(workspace, experiment)
     say(f"{experiment.name}: {describe(experiment.algorithm, experiment.parameters, experiment.settings)}")
@@ -47,6 +50,7 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
             folder,
             _places(workspace, experiment),
             first=first_parameters(workspace),
+            earlier=earlier,
             preload=PRELOAD,
             seconds=workspace.settings.time,
             events=_Progress(experiment, shown),
@@ -54,6 +58,12 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
         if workspace.settings.cpus:
             engine.cpus = workspace.settings.cpus
         return asyncio.run(_until_told(engine))
+
+
+def _earlier(workspace: Workspace, experiment: Experiment) -> list[Seen]:
+    found = earlier_trials(workspace, experiment)
+    say(f"warm start: {len(found)} trials of earlier runs with this objective on these data")
+    return found
 
 
 def _forget_old_runs(workspace: Workspace, experiment: Experiment) -> None:

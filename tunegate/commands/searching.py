@@ -22,6 +22,9 @@ Time = Annotated[
     str | None,
     typer.Option(help="No local trial starts after this time: 90s, 5m, 1h30m, or seconds.", show_default="no limit"),
 ]
+Warm = Annotated[
+    bool, typer.Option("--warm-start", help="Let a local search learn from earlier runs on the same data.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +49,7 @@ def run(
     allow_schema_change: options.NewSchema = False,
     resume: Resume = False,
     time: Time = None,
+    warm_start: Warm = False,
     serve: Annotated[bool, typer.Option(help="Go on serving after the end.")] = True,
     json: options.Json = False,
 ) -> int:
@@ -60,6 +64,7 @@ def run(
     workspace = options.workspace(
         data=data, include=include, state=state, host=host, port=port, cpus=cpus, mounts=mount, images=image,
         mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change, time=time,
+        warm_start=warm_start or None,
     )  # fmt: skip
     decision = run_all(workspace, read_experiment(experiment or shipped()), Options(resume=resume, serve=serve))
     if json:
@@ -77,6 +82,7 @@ def tune(
     image: options.Image = None,
     resume: Resume = False,
     time: Time = None,
+    warm_start: Warm = False,
     on: options.On = options.Back.LOCAL,
     namespace: options.Namespace = None,
     context: options.Context = None,
@@ -93,7 +99,7 @@ def tune(
 
     workspace = options.workspace(
         data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image, time=time,
-        namespace=namespace, context=context,
+        warm_start=warm_start or None, namespace=namespace, context=context,
     )  # fmt: skip
     if on is options.Back.KATIB:
         from tunegate.following import tune_on_katib
@@ -103,6 +109,9 @@ def tune(
         if time is not None:
             message = "--time is for local runs: Katib ends an Experiment by its trials or its goal alone (katib#1151)"
             raise UsageError(message, hint="set maxTrialCount; --timeout ends the following, not the Experiment")
+        if warm_start:
+            hint = "give the best known point as the setting `first` of the algorithm `tunegate`"
+            raise UsageError("--warm-start is for local runs", hint=hint)
         document = read_experiment(experiment or shipped(), local=False)
         return tune_on_katib(workspace, document, timeout=timeout, as_json=json)
     if timeout is not None:
