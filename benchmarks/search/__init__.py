@@ -1,0 +1,1 @@
+"""How good are samplers? Searches on exact lookup tables of forests, ours beside those of others."""

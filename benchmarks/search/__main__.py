@@ -1,0 +1,63 @@
+"""`python -m benchmarks.search`: make tables where they are missing, run searches where they are missing, print."""
+
+import argparse
+
+from benchmarks.search.cost import costs
+from benchmarks.search.data import SETS
+from benchmarks.search.report import REFERENCE, about_tables, rescored, searched
+from benchmarks.search.runs import Record, finished
+from benchmarks.search.samplers import Entry
+from benchmarks.search.simulate import MODES
+from benchmarks.search.tables import Table, table
+
+KATIB = "a4"  # the mode in which the reference is asked
+DEFAULT = ["random@uniform", "random", "sobol", "cmaes", "tunegate", "tunegate+first"]
+
+
+def main() -> None:
+    """Search and report."""
+    options = _arguments()
+    tables, entries = [table(name) for name in options.tables], [Entry.parse(name) for name in options.samplers]
+    if options.cost:
+        print(costs(entries, tables[0]))
+        return
+    print(about_tables(tables))
+    results: dict[str, list[Record]] = {}
+    for entry in entries:
+        results[entry.name] = finished(
+            entry, tables, options.modes, seeds=range(options.seeds), trials=options.trials, known_only=options.known
+        )
+    for one in tables:
+        for mode in options.modes:
+            _print(one, mode, results, options.fresh)
+
+
+def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[int]) -> None:
+    chosen = {
+        name: [record for record in records if record.key == one.key and record.mode == mode]
+        for name, records in results.items()
+    }
+    chosen = {name: records for name, records in chosen.items() if records}
+    if not chosen:
+        return
+    reference = [r for r in results.get(REFERENCE, []) if r.key == one.key and r.mode == KATIB]
+    print("\n" + searched(one, mode, chosen, reference))
+    if fresh:
+        print("\n" + rescored(one, mode, chosen, fresh))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    parser.add_argument("--tables", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--samplers", nargs="+", default=DEFAULT, metavar="NAME[:SETTING=VALUE,…][@uniform][+first]")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=["a4", "s4"])
+    parser.add_argument("--seeds", type=int, default=20, help="searches a line")
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--fresh", nargs="*", type=int, default=[], help="budgets whose winners are scored again")
+    parser.add_argument("--cost", action="store_true", help="only measure CPU time a point, by number of trials")
+    parser.add_argument("--known", action="store_true", help="report what is there, of earlier code too; run nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

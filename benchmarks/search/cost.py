@@ -1,0 +1,39 @@
+"""What one more point costs when there are many trials: CPU time of telling one and asking for one."""
+
+from collections.abc import Sequence
+
+from benchmarks.search.report import row
+from benchmarks.search.samplers import Entry, Factory, ready
+from benchmarks.search.simulate import Trial
+from benchmarks.search.tables import Table
+from katib.sampler import Search
+
+KNOWN = (10, 50, 200)
+ASKS = 5
+
+
+def costs(entries: Sequence[Entry], table: Table) -> str:
+    """Return a Markdown table: CPU milliseconds a point, by the number of trials."""
+    lines = [
+        row(["sampler", *(f"{known} trials" for known in KNOWN)]),
+        row(["---"] * (len(KNOWN) + 1)),
+    ]
+    for entry in entries:
+        with ready(entry) as factory:
+            cells = [f"{1000 * _cost(factory, table, known):.1f}" for known in KNOWN]
+        lines.append(row([entry.name, *cells]))
+    return "\n".join(lines)
+
+
+def _cost(factory: Factory, table: Table, known: int) -> float:
+    """CPU seconds a point; the trials before are random points, told at once and not counted."""
+    sampler = factory.make(table, 0)
+    trials: list[Trial] = []
+    spent = 0.0
+    for number, point in enumerate(Search(table.grid.parameters(), "random", {}, True, 1, {}).ask([], known)):  # noqa: FBT003 - minimize
+        trials.append(Trial(point, 0.0, table.loss(point), float(number)))
+    for number in range(ASKS + 1):
+        (point,), cpu = sampler.ask(trials, 1)
+        trials.append(Trial(point, 0.0, table.loss(point), float(known + number)))
+        spent += cpu if number else 0.0
+    return spent / ASKS

@@ -1,0 +1,68 @@
+"""The six data sets of the tables, each as the trainer would see it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits, make_friedman1
+
+from trainer.dataset import load_dataset
+
+ROWS = 400
+REGRESSION, CLASSIFICATION = ("squared_error", "poisson"), ("gini", "entropy")
+Arrays = tuple[NDArray[np.float32], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """Rows to learn from: `x` float32 (n, n_features) and `y` float64 (n,), the target or the index of its class."""
+
+    name: str
+    task: str
+    trees: int
+    x: NDArray[np.float32]
+    y: NDArray[np.float64]
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        """What a split may minimise; poisson needs a target that is never negative."""
+        if self.task == "classification":
+            return CLASSIFICATION
+        return REGRESSION if self.y.min() >= 0 else REGRESSION[:1]
+
+
+def load(name: str) -> Data:
+    """Make the rows of a table, the same in every run."""
+    task, trees, source = SETS[name]
+    return Data(name, task, trees, *source())
+
+
+def _built_in(name: str) -> Callable[[], Arrays]:
+    def source() -> Arrays:
+        data = load_dataset(name)
+        return data.matrix(data.training), data.training.y
+
+    return source
+
+
+def _friedman() -> Arrays:
+    x, y = make_friedman1(n_samples=ROWS, n_features=10, noise=1.0, random_state=0)
+    return x.astype(np.float32), y
+
+
+def _digits() -> Arrays:
+    x, y = load_digits(return_X_y=True)
+    some = np.random.default_rng(0).choice(len(y), ROWS, replace=False)
+    return x[some].astype(np.float32), y[some].astype(np.float64)
+
+
+# Task, trees in a forest, rows: of the built-in sets the training part, as in the shipped Experiment.
+SETS: dict[str, tuple[str, int, Callable[[], Arrays]]] = {
+    "boston": ("regression", 60, _built_in("boston")),
+    "diabetes": ("regression", 40, _built_in("diabetes")),
+    "friedman1": ("regression", 40, _friedman),
+    "wine": ("classification", 30, _built_in("wine")),
+    "breast_cancer": ("classification", 30, _built_in("breast_cancer")),
+    "digits": ("classification", 30, _digits),
+}

@@ -1,0 +1,106 @@
+"""Markdown tables from finished searches; intervals are 95 % bootstraps over seeds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.search.fresh import fresh_loss
+from benchmarks.search.runs import Record
+from benchmarks.search.tables import Table
+
+BUDGETS = (10, 20, 40)
+RESAMPLES = 2000
+REFERENCE = "skopt"  # whose result at the last budget the others are to reach
+Floats = NDArray[np.float64]
+
+
+def about_tables(tables: Sequence[Table]) -> str:
+    """Say what each table holds and whether tuning matters on it."""
+    heads = ["table", "rows, columns", "loss", "default", "minimum", "minimum / default", "quartiles / default"]
+    lines = [row(heads), row(["---"] * len(heads))]
+    for table in tables:
+        loss = "mse" if table.data.task == "regression" else "log loss"
+        low, mid, high = np.quantile(table.means, [0.25, 0.5, 0.75]) / table.default
+        lines.append(
+            f"| {table.name} | {table.data.x.shape[0]}, {table.data.x.shape[1]} | {loss} | {_number(table.default)} "
+            f"| {_number(table.minimum)} | {table.minimum / table.default:.3f} | {low:.2f}, {mid:.2f}, {high:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def searched(table: Table, mode: str, records: dict[str, list[Record]], reference: list[Record]) -> str:
+    """Compare what the searches found on their own folds.
+
+    Args:
+        records: the searches of each sampler on this table in this mode.
+        reference: those whose result is to be reached, in any mode; may be empty.
+    """
+    target = _curve(reference)[-1] if reference else None
+    budgets = [n for n in BUDGETS if n <= min(len(run.losses) for runs in records.values() for run in runs)]
+    goal = f", {REFERENCE} after its last trial {_number(target)}" if target else ""
+    heads = [*(f"best of {n}" for n in budgets), f"trials to reach {REFERENCE}", "CPU ms a point: all, last ten"]
+    lines = [
+        f"**{table.name}, {mode}** (default {_number(table.default)}, minimum {_number(table.minimum)}{goal})\n",
+        row(["sampler", "n", *heads]),
+        row(["---"] * (len(heads) + 2)),
+    ]
+    for sampler, runs in records.items():
+        means = [_interval([min(run.losses[:n]) for run in runs]) for n in budgets]
+        lines.append(row([sampler, str(len(runs)), *means, _reached(_curve(runs), target), _cost(runs)]))
+    return "\n".join(lines)
+
+
+def rescored(table: Table, mode: str, records: dict[str, list[Record]], budgets: Sequence[int]) -> str:
+    """Compare the winners with scikit-learn's default on fresh folds."""
+    default = fresh_loss(table, table.default_cell)
+    title = f"**{table.name}, {mode}: winners on fresh folds**, as a share of the default's {_number(default)}"
+    heads = [head for n in budgets for head in (f"best of {n}", "worse than the default")]
+    lines = [f"{title}\n", row(["sampler", "n", *heads]), row(["---"] * (len(heads) + 2))]
+    for sampler, runs in records.items():
+        cells = []
+        for n in budgets:
+            shares = [fresh_loss(table, run.cells[run.best(n)]) / default for run in runs]
+            cells += [_interval(shares), str(sum(share > 1 for share in shares))]
+        lines.append(row([sampler, str(len(runs)), *cells]))
+    return "\n".join(lines)
+
+
+def row(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def _curve(runs: Sequence[Record]) -> Floats:
+    """The mean over runs of the best loss so far, by number of trials."""
+    best: Floats = np.minimum.accumulate([run.losses for run in runs], axis=1).mean(axis=0)
+    return best
+
+
+def _reached(curve: Floats, target: float | None) -> str:
+    """The number of trials after which the mean is as good as the target."""
+    if target is None:
+        return "-"
+    places = np.flatnonzero(curve <= target)
+    return str(places[0] + 1) if places.size else f"> {len(curve)}"
+
+
+def _cost(runs: Sequence[Record]) -> str:
+    """CPU milliseconds a point: over the whole search, and for the last ten points."""
+    points, seconds = (np.array([[r[i] for r in run.requests] for run in runs], dtype=float) for i in (0, 1))
+    late = np.cumsum(points, axis=1) > points.sum(axis=1, keepdims=True) - 10
+    return f"{1000 * seconds.sum() / points.sum():.1f}, {1000 * seconds[late].sum() / points[late].sum():.1f}"
+
+
+def _interval(values: Sequence[float]) -> str:
+    """The mean and its 95 % interval."""
+    rng = np.random.default_rng(0)
+    sample = np.asarray(values, dtype=float)
+    means = rng.choice(sample, (RESAMPLES, len(sample))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{_number(sample.mean())} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float) -> str:
+    """Four significant digits."""
+    return np.format_float_positional(value, precision=4, fractional=False, trim="k").rstrip(".")
