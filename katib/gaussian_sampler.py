@@ -15,7 +15,7 @@ INITIAL = 6
 LEAST = 2  # complete trials that a model needs
 
 
-def asked(  # noqa: PLR0913 - what a search consists of
+def gaussian_points(  # noqa: PLR0913 - what a search consists of
     parameters: Sequence[Parameter],
     seen: Sequence[Seen],
     settings: Mapping[str, str],

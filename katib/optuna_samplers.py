@@ -18,7 +18,7 @@ STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "running":
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def asked(
+def optuna_points(
     parameters: Sequence[Parameter], seen: Sequence[Seen], sampler: BaseSampler, *, minimize: bool
 ) -> Iterator[Assignments]:
     """Yield points without end; those that were yielded are running ones to the sampler: it keeps away from them."""
@@ -31,7 +31,7 @@ def asked(
         yield {name: axis.outward(found[name]) for name, axis in axes.items()}
 
 
-def make(
+def make_sampler(
     kind: str, parameters: Sequence[Parameter], seen: Sequence[Seen], settings: Mapping[str, str], seed: int
 ) -> BaseSampler:
     """Return the Tree-structured Parzen Estimator, or CMA-ES, with what the algorithm's settings say."""

@@ -95,16 +95,16 @@ class Search:
         """Yield what the sampler would try, without end; each is imported where it is needed: that takes a while."""
         fits = [trial for trial in (*self.earlier, *seen) if self._holds(trial.assignments)]
         if kind == "gaussian":
-            from katib import gaussian_sampler  # noqa: PLC0415 - SciPy's optimiser
+            from katib.gaussian_sampler import gaussian_points  # noqa: PLC0415 - SciPy's optimiser
 
-            yield from gaussian_sampler.asked(
+            yield from gaussian_points(
                 self.parameters, fits, self.settings, minimize=self.minimize, seed=self.seed, number=asked, rng=rng
             )
         elif kind in {"tpe", "cmaes"}:
-            from katib import optuna_samplers  # noqa: PLC0415 - Optuna
+            from katib.optuna_samplers import make_sampler, optuna_points  # noqa: PLC0415 - Optuna
 
-            sampler = optuna_samplers.make(kind, self.parameters, fits, self.settings, int(rng.integers(2**31)))
-            yield from optuna_samplers.asked(self.parameters, fits, sampler, minimize=self.minimize)
+            sampler = make_sampler(kind, self.parameters, fits, self.settings, int(rng.integers(2**31)))
+            yield from optuna_points(self.parameters, fits, sampler, minimize=self.minimize)
         elif kind == "sobol":
             yield from self._sobol(asked)
         while True:
