@@ -1,14 +1,14 @@
 """What every route does: take the model that answers now, predict, and say which model it was."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import anyio.to_thread
 import msgspec
 import numpy as np
-from fastapi import Request
-from fastapi.responses import Response
 from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import Response
 
 from api.encoding import Cells, Rows
 from api.limits import Limits, read
@@ -43,7 +43,7 @@ def current(slot: Slot) -> Served:
         Problem: 503 where nothing does.
     """
     if slot.served is None:
-        detail = slot.refused or "nothing has been promoted yet"
+        detail = slot.refused or slot.removed or "nothing has been promoted yet"
         raise Problem(UNAVAILABLE, "No model is loaded", detail)
     return slot.served
 
@@ -91,12 +91,14 @@ async def reply(request: Request, served: Served, quick: Quick, strict: Strict) 
 
 async def answered(size: int, answer: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the answer's own
     """Make an answer here and now, or in a thread where the body is large (bytes)."""
-    return answer(*arguments) if size < LARGE else await anyio.to_thread.run_sync(answer, *arguments)
+    return answer(*arguments) if size < LARGE else await asyncio.to_thread(answer, *arguments)
 
 
 def one(served: Served, cells: Cells, *, interval: bool = False) -> Reply:
     """Answer one row as `/predict` does."""
     shares = served.predict_row(cells)
+    if not (interval or served.package.manifest.classes):
+        return Reply(served.before + encode(shares[0]) + served.after, served.encoder.warnings(cells))
     content = _content(served, shares)
     if interval:
         content |= _intervals(served, np.array([shares]))[0]
@@ -173,8 +175,7 @@ def _content(served: Served, shares: Sequence[float]) -> dict[str, Any]:
 
 def _numbers(served: Served, predicted: list[float]) -> bytes:
     """Write what `_content` says of each, the same but for the number, without an object for each."""
-    before = b"{" + encode(served.package.manifest.prediction) + b":"
-    after = b',"model_version":' + encode(served.package.digest) + b"}"
+    before, after = served.before, served.after
     return b"[" + before + (after + b"," + before).join(encode(predicted)[1:-1].split(b",")) + after + b"]"
 
 

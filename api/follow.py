@@ -79,7 +79,6 @@ class Follower:
         self.interval = interval
         self._pointer = Watch(store.pointer_path(model), self._load, self._refuse, clock)
         self._shadow = Watch(store.shadow_path(model), self._load_shadow, self._refuse_shadow, clock)
-        self._removed = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
@@ -119,10 +118,10 @@ class Follower:
         if self.slot.served:
             if not folder.is_dir():  # nobody took this model out: the volume went away
                 raise StoreError(f"{folder}: the store's folder of pointers is not there")
-            self._removed = f"the pointer of {self.model} is gone"
-            logger.warning("%s: nothing is served", self._removed)
             self.slot.swap(None)
-        self.slot.refused = self._removed
+            self.slot.removed = f"the pointer of {self.model} is gone"
+            logger.warning("%s: nothing is served", self.slot.removed)
+        self.slot.refused = ""
 
     def _refuse(self, reason: str) -> None:
         if reason != self.slot.refused:

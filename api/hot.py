@@ -1,93 +1,144 @@
-"""The short way for requests that are surely right: past the framework's routing, straight to the model.
+"""The short way for requests that are surely right: from the socket straight to the model, and everything said at once.
 
-Whatever is not on one of these paths, has a query, or is not surely right goes on to the application, with the same
-body; so there is one place that knows what is wrong, and this one is never asked.
+What the layers (`api.serve`) do each on its own, for any request, is done here in one step: a request has an id and a
+place among those in flight, its answer says so and goodbye while draining, and it is noted. Whatever is not on one of
+these paths, has a query, or is not surely right goes on to the layers, with the same body; so there is one place that
+knows what is wrong, and this one is never asked.
 """
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from time import perf_counter
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from api.answers import TRIED, WARNING_HEADER, Quick, Reply, Slots, answered, warning
-from api.limits import Limits, read
+from api.answers import LARGE, TRIED, WARNING_HEADER, Quick, Reply, warning
+from api.drain import Leaving
+from api.keys import Key
+from api.limits import Limits, Room, read
+from api.observe import BEGAN, LEFT, Observed
 from api.predict import quick_answer as predict
-from api.problems import Problem, refusal
+from api.problems import INTERNAL, Problem, refusal
 from api.slot import Served, Slot
+from api.state import State
 from api.v1 import quick_answer as predict_v1
-from api.v2.routes import quick_answer as predict_v2
+from api.v2.row import quick_answer as predict_v2
 
-SPECIAL = frozenset({b"inference-header-content-length", b"content-encoding"})
+logger = logging.getLogger("tunegate.api")
+OK = 200
+SPECIAL = frozenset({b"inference-header-content-length", b"content-encoding"})  # what follows is not JSON alone
 PIECE = 1 << 16  # bytes of an answer sent at once
+WARNING = WARNING_HEADER.lower().encode()
+GOODBYE = (b"connection", b"close")  # while draining, as `api.drain` says it
+Header = tuple[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A path: whose model answers, how, and what the metrics call it."""
+
+    slot: Slot
+    answer: Quick
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hot:
-    """ASGI middleware that answers the hot paths.
+    """ASGI: answers the hot paths.
 
     Args:
-        app: the application for everything else.
-        slots: the models by name.
-        model: whose rows `/predict` takes.
+        layers: for everything else.
+        ways: the hot paths.
         limits: of the server.
+        room: of the layers.
+        key: that requests must carry; None asks for none.
+        leaving: whether it drains.
     """
 
-    def __init__(self, app: ASGIApp, slots: Slots, model: str, limits: Limits) -> None:
-        self.app, self.limits = app, limits
-        self.paths: dict[str, tuple[Slot, Quick, _Route]] = {"/predict": (slots[model], predict, _Route("/predict"))}
-        v1, v2 = _Route("/v1/models/{name}:predict"), _Route("/v2/models/{name}/infer")
-        for name, slot in slots.items():
-            self.paths[f"/v1/models/{name}:predict"] = slot, predict_v1, v1
-            self.paths[f"/v2/models/{name}/infer"] = slot, predict_v2, v2
+    layers: Observed
+    ways: Mapping[str, Way]
+    limits: Limits
+    room: Room
+    key: Key | None
+    leaving: Leaving
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer here, or hand on."""
-        hot = self.paths.get(scope["path"]) if scope["type"] == "http" and not scope["query_string"] else None
-        if hot is None or scope["method"] != "POST" or not (served := hot[0].served) or _is_special(scope):
-            await self.app(scope, receive, send)
-            return
-        _, answer, scope["route"] = hot
+        way = self.ways.get(scope["path"]) if scope["type"] == "http" and not scope["query_string"] else None
+        if way and (served := way.slot.served) and scope["method"] == "POST" and not self.room.full:
+            headers = dict(scope["headers"])
+            if SPECIAL.isdisjoint(headers) and not (self.key and self.key.refusal(headers)):
+                return self._answer(way, served, headers, (scope, receive, send))
+        return self.layers(scope, receive, send)
+
+    async def _answer(
+        self, way: Way, served: Served, headers: Mapping[bytes, bytes], asgi: tuple[Scope, Receive, Send]
+    ) -> None:
+        began, (scope, receive, send) = perf_counter(), asgi
+        name, trace = self.layers.identities.of(headers)
+        status, model, sure = LEFT, "", True
+        self.room.running += 1  # there is room, see above
         try:
             body = await read(receive, self.limits)
-            reply = await answered(len(body), answer, served, body, self.limits)
-        except Problem as problem:
-            await refusal(scope["path"], problem)(scope, receive, send)
-            return
-        if reply is None:
-            scope[TRIED] = True
-            await self.app(scope, _again(body, receive), send)
-        else:
-            await _send(served, reply, send, self.limits)
+            asked = served, body, self.limits
+            reply = way.answer(*asked) if len(body) < LARGE else await asyncio.to_thread(way.answer, *asked)
+            sure = reply is not None
+            if reply:
+                status, model = OK, served.package.digest
+                await send(self._start(OK, [*served.headers, *_about(reply)], name))
+                await _send(reply.payload, send, self.limits)
+        except Exception as error:
+            if status != LEFT:
+                raise
+            status = await self._refuse(error, scope, name, send)
+        finally:
+            self.room.leave()
+            if sure:
+                said = (scope["path"], scope.get("client"), name, model, trace)
+                self.layers.notes.add(("POST", way.route, status, began, perf_counter(), *said))
+        if not sure:
+            scope[TRIED], scope[BEGAN] = True, began
+            await self.layers(scope, _again(body, receive), send)
+
+    async def _refuse(self, error: Exception, scope: Scope, name: bytes, send: Send) -> int:
+        """Say why there is no answer; return the status."""
+        if not isinstance(error, Problem):
+            logger.error("unexpected error", exc_info=error)
+            error = Problem(INTERNAL, "Internal error", "the server's log says more")
+        response = refusal(scope["path"], error)
+        await send(self._start(response.status_code, response.raw_headers, name))
+        await send({"type": "http.response.body", "body": response.body})
+        return response.status_code
+
+    def _start(self, status: int, headers: list[Header], name: bytes) -> Message:
+        headers.append((b"x-request-id", name))
+        if self.leaving.begun:
+            headers.append(GOODBYE)
+        return {"type": "http.response.start", "status": status, "headers": headers}
 
 
-def _is_special(scope: Scope) -> bool:
-    """Whether tensors may follow as bytes, or all is compressed: headers that are for the application to check."""
-    return any(name in SPECIAL for name, _ in scope["headers"])
+def hot_ways(state: State) -> Mapping[str, Way]:
+    """Return the hot paths."""
+    found = {"/predict": Way(state.slot, predict, "/predict")}
+    for name, slot in state.slots.items():
+        found[f"/v1/models/{name}:predict"] = Way(slot, predict_v1, "/v1/models/{name}:predict")
+        found[f"/v2/models/{name}/infer"] = Way(slot, predict_v2, "/v2/models/{name}/infer")
+    return found
 
 
-class _Route:
-    """What the metrics and the log call the path, as a route of the framework does."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
+def _about(reply: Reply) -> list[Header]:
+    length = (b"content-length", b"%d" % len(reply.payload))
+    return [length, (WARNING, warning(reply.warnings).encode())] if reply.warnings else [length]
 
 
-async def _send(served: Served, reply: Reply, send: Send, limits: Limits) -> None:
-    found = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(reply.payload)),
-        (b"x-model-version", served.package.digest.encode()),
-    ]
-    if reply.warnings:
-        found.append((WARNING_HEADER.lower().encode(), warning(reply.warnings).encode()))
-    await send({"type": "http.response.start", "status": 200, "headers": found})
-    if len(reply.payload) <= PIECE:
-        await send({"type": "http.response.body", "body": reply.payload})
-    else:
-        await _send_slowly(reply.payload, send, limits)
-
-
-async def _send_slowly(payload: bytes, send: Send, limits: Limits) -> None:
+async def _send(payload: bytes, send: Send, limits: Limits) -> None:
     """Send by pieces, each when the one before is on its way: who does not read is not given memory without end."""
+    if len(payload) <= PIECE:
+        await send({"type": "http.response.body", "body": payload})
+        return
     with suppress(TimeoutError):  # the connection is then closed, its answer cut off
         for start in range(0, len(payload), PIECE):
             more = start + PIECE < len(payload)

@@ -4,13 +4,13 @@ The key lies in a file, which a Secret of Kubernetes is to a container, and is r
 """
 
 import hmac
+from collections.abc import Mapping
 from pathlib import Path
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.files import FILES
 from api.limits import ALWAYS
-from api.page import FILES
 from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem, refusal
 
 HEADER = "X-API-Key"
@@ -22,17 +22,16 @@ class ApiKey:
 
     Args:
         app: what is protected.
-        file: where the key is; without one nothing is asked for.
+        file: where the key is.
     """
 
-    def __init__(self, app: ASGIApp, file: Path | None) -> None:
-        self.app = app
-        self.key = Key(file) if file else None
+    def __init__(self, app: ASGIApp, file: Path) -> None:
+        self.app, self.key = app, Key(file)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or refuse."""
         closed = scope["type"] == "http" and scope["path"] not in OPEN
-        no = self.key.refusal(Headers(scope=scope)) if self.key and closed else None
+        no = self.key.refusal(dict(scope["headers"])) if closed else None
         await (refusal(scope["path"], no) if no else self.app)(scope, receive, send)
 
 
@@ -43,7 +42,7 @@ class Key:
         self.file = file
         self._read: tuple[tuple[int, int], bytes] | None = None
 
-    def refusal(self, headers: Headers) -> Problem | None:
+    def refusal(self, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Say why a request with these headers is refused: 401, or 503 where there is no key; None where it is not."""
         key = self._key()
         if not key:  # closed, not open, when the Secret is not there
@@ -63,7 +62,6 @@ class Key:
         return self._read[1]
 
 
-def _given(headers: Headers) -> bytes:
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    key = headers.get(HEADER) or (token if scheme.lower() == "bearer" else "")
-    return key.encode("latin-1")  # as starlette has decoded it: the very bytes that were sent
+def _given(headers: Mapping[bytes, bytes]) -> bytes:
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    return headers.get(HEADER.lower().encode()) or (token if scheme.lower() == b"bearer" else b"")

@@ -50,7 +50,8 @@ class Limits:
         Raises:
             Problem: 413.
         """
-        if max(text.count(b"{"), text.count(b"[")) > self.rows + FRAME:
+        most = self.rows + FRAME
+        if len(text) > most and max(text.count(b"{"), text.count(b"[")) > most:
             raise Problem(TOO_LARGE, "Too many rows", f"at most {self.rows} in one request")
 
 
@@ -60,13 +61,18 @@ class Room:
     def __init__(self, limits: Limits) -> None:
         self.most, self.running = limits.requests, 0
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no place."""
+        return self.running >= self.most
+
     def enter(self) -> None:
         """Take a place; `leave` gives it back.
 
         Raises:
             Problem: 503 where there is none.
         """
-        if self.running >= self.most:
+        if self.full:
             detail = f"{self.running} requests are being answered, at most {self.most} are at once"
             raise Problem(UNAVAILABLE, "Too busy", detail)
         self.running += 1
@@ -79,8 +85,8 @@ class Room:
 class Limited:
     """ASGI middleware: refuses what comes in above `Limits.requests`."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        self.app, self.room = app, Room(limits)
+    def __init__(self, app: ASGIApp, room: Room) -> None:
+        self.app, self.room = app, room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or say that there is too much to do."""

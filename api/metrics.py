@@ -4,10 +4,15 @@ Names follow Prometheus' conventions, so that dashboards for HTTP services fit. 
 files below PROMETHEUS_MULTIPROC_DIR, and whichever is asked adds them up.
 """
 
+import collections
 import os
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -32,7 +37,7 @@ class Metrics:
 
     def __init__(self, slots: Slots) -> None:
         self.registry = CollectorRegistry()
-        self.seconds = Histogram(
+        self.seconds = Tally(
             "http_request_duration_seconds",
             "From a request's arrival to the end of its answer.",
             ("method", "route", "status"),
@@ -40,7 +45,7 @@ class Metrics:
             registry=self.registry,
         )
         self.rows_total = Counter("tunegate_rows", "Rows predicted.", ("model", "version"), registry=self.registry)
-        self.places = Histogram(
+        self.places = Tally(
             "tunegate_prediction_place",
             "Predictions, 0 at the lowest and 1 at the highest target seen in training; a sample of large requests.",
             ("model", "version"),
@@ -60,7 +65,8 @@ class Metrics:
         self._requests: dict[tuple[str, str, int], Any] = {}
         self._predictions: dict[str, _Predictions] = {}
         self.catch_up: Callable[[], None] = self.flush  # whoever notes requests for later puts itself in front
-        self._noted: deque[tuple[Served, int, Iterable[Sequence[float]]]] = deque(maxlen=MOST)
+        self._single: deque[tuple[Served, Sequence[float]]] = deque(maxlen=MOST)
+        self._many: deque[tuple[Served, int, Sequence[Sequence[float]]]] = deque(maxlen=MOST)
 
     def text(self) -> bytes:
         """Return the exposition, in Prometheus' text format; what was noted is counted by `catch_up` before."""
@@ -70,26 +76,30 @@ class Metrics:
         """Return what was counted, by all workers."""
         return self._all().collect()
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request."""
+    def requests(self, method: str, route: str, status: int, seconds: Sequence[float]) -> None:
+        """Count requests that took this long."""
         key = (method, route, status)
         if (child := self._requests.get(key)) is None:
             child = self._requests[key] = self.seconds.labels(method, route, str(status))
-        child.observe(seconds)
+        child.observe_all(seconds)
 
     def row(self, served: Served, packed: bytes, shares: Sequence[float]) -> None:  # noqa: ARG002 - a listener
         """Note a prediction; `flush` counts it."""
-        self._noted.append((served, 1, (shares,)))
+        self._single.append((served, shares))
 
     def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002 - likewise
         """Note predictions, and a sample of them."""
         sample = predicted[:: -(-len(predicted) // SAMPLE) or 1].tolist()
-        self._noted.append((served, len(predicted), sample))
+        self._many.append((served, len(predicted), sample))
 
     def flush(self) -> None:
         """Count what was noted."""
-        for _ in range(len(self._noted)):
-            served, n, sample = self._noted.popleft()
+        single = [self._single.popleft() for _ in range(len(self._single))]
+        for served, group in groupby(single, key=itemgetter(0)):
+            rows = [shares for _, shares in group]
+            self._of(served).add(len(rows), rows)
+        for _ in range(len(self._many)):
+            served, n, sample = self._many.popleft()
             self._of(served).add(n, sample)
 
     def _all(self) -> CollectorRegistry:
@@ -106,6 +116,17 @@ class Metrics:
         return found
 
 
+class Tally(Histogram):
+    """A histogram that takes many observations at once, for a fraction of what they cost one by one."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Observe each amount."""
+        places = collections.Counter(map(partial(bisect_left, self._upper_bounds), amounts))
+        for i, times in places.items():
+            self._buckets[i].inc(times)
+        self._sum.inc(sum(amounts))
+
+
 class _Predictions:
     """The metrics' children for one package, looked up once."""
 
@@ -120,11 +141,11 @@ class _Predictions:
 
     def add(self, n: int, sample: Iterable[Sequence[float]]) -> None:
         self.count.inc(n)
-        for shares in sample:
-            if self.classes:
-                self.classes[likeliest(shares)].inc()
-            else:
-                self.place.observe((shares[0] - self.low) / self.span)
+        if self.classes:
+            for i, times in collections.Counter(map(likeliest, sample)).items():
+                self.classes[i].inc(times)
+        else:
+            self.place.observe_all([(shares[0] - self.low) / self.span for shares in sample])
 
 
 class _Models(Collector):

@@ -1,6 +1,6 @@
 """The OpenAPI document: FastAPI's, with the models' own schemas, examples and errors filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +10,7 @@ from api.answers import Slots
 from api.problems import MEDIA_TYPE
 from api.schema import answer_model, example
 from api.slot import Served
+from api.state import State
 from api.tensors import SHOWN
 
 JSON = "application/json"
@@ -53,6 +54,26 @@ REFUSALS = {
     "503": "No model is loaded, or too many requests are being answered",
 }
 POSTED = ("400", "408", "413", "422", "503")
+
+
+class Documents:
+    """Gives the document for the models that serve now, and makes it anew when they change.
+
+    Args:
+        app: whose routes it describes.
+        state: which models serve.
+    """
+
+    def __init__(self, app: FastAPI, state: State) -> None:
+        self.app, self.state = app, state
+        self._made: tuple[Sequence[str], Document] | None = None
+
+    def __call__(self) -> Document:
+        """Return the document."""
+        serving = [slot.served.package.digest if slot.served else "" for slot in self.state.slots.values()]
+        if self._made is None or self._made[0] != serving:
+            self._made = serving, document(self.app, self.state.slots, self.state.model)
+        return self._made[1]
 
 
 def document(app: FastAPI, slots: Slots, model: str) -> Document:

@@ -1,22 +1,22 @@
-"""The page at `/`, and the JSON that it is made from.
+"""The JSON that the page at `/` is made from; its files are in `api.files`.
 
-The files are sent as they lie in `api/static`; what they show comes from `GET /v1/models/{name}/card` and from the
-routes that everybody uses. Nothing is loaded from elsewhere, no script stands in the document, and what a model's owner
-or a request wrote is only ever put into text nodes.
+What they show comes from `GET /v1/models/{name}/card` and from the routes that everybody uses. Nothing is loaded from
+elsewhere, no script stands in the document, and what a model's owner or a request wrote is only ever put into text
+nodes.
 """
 
-import hashlib
 import logging
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from api.answers import Slots, named, version_headers
+from api.files import tag, unchanged_or
 from api.predict import reply_to
 from api.slot import Served
 from registry.errors import StoreError
@@ -27,19 +27,11 @@ from registry.package.package import CARD
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
-STATIC = Path(__file__).parent / "static"
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-FILES = {f"/static/{path.name}": path for path in sorted(STATIC.iterdir())} | {"/": STATIC / "index.html"}
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-)
 ROW = {"type": "object"}  # of the model's own columns; `/predict` documents those of the first model
 ROWS = {
     "required": True,
     "content": {"application/json": {"schema": {"oneOf": [ROW, {"type": "array", "items": ROW}]}}},
 }
-SAFE = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 class Card(BaseModel):
@@ -85,39 +77,19 @@ class Card(BaseModel):
 
 
 def add_page(app: FastAPI, slots: Slots) -> None:
-    """Add the page, its files and its JSON."""
+    """Add the page's JSON."""
 
     @app.get("/v1/models/{name}/card", summary="What is known of a model", tags=["Page"], response_model=Card)
     def card(name: str, request: Request) -> Response:
         served = named(slots, name)
         content = _card(served).model_dump_json().encode()
-        return _answer(request, content, "application/json", version_headers(served))
+        return unchanged_or(request, content, "application/json", version_headers(served) | {"ETag": tag(content)})
 
     summary = "Predict as `/predict` does, with a model by name"
 
     @app.post("/v1/models/{name}/predict", summary=summary, tags=["Page"], openapi_extra={"requestBody": ROWS})
     async def predict_named(name: str, request: Request, *, interval: bool = False) -> Response:
         return await reply_to(request, named(slots, name), interval=interval)
-
-    for path, file in FILES.items():
-        app.add_api_route(path, _sender(file), methods=["GET", "HEAD"], include_in_schema=False)
-
-
-def _sender(file: Path) -> Callable[[Request], Response]:
-    def send(request: Request) -> Response:
-        return _answer(request, file.read_bytes(), TYPES[file.suffix], SAFE)
-
-    return send
-
-
-def _answer(request: Request, content: bytes, media_type: str, headers: dict[str, str]) -> Response:
-    """Send content, or say that what the browser has is still good; it must ask each time."""
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    known = request.headers.get("If-None-Match", "")
-    headers = {**headers, "ETag": tag, "Cache-Control": "no-cache"}
-    if tag in {each.strip().removeprefix("W/") for each in known.split(",")}:
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)
 
 
 def _card(served: Served) -> Card:

@@ -1,9 +1,10 @@
 """Our own protocol: `/predict` takes a flat object of features, or a list of them."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from api.answers import Reply, current, many, one, reply
 from api.encoding import Rows
@@ -11,8 +12,11 @@ from api.limits import Limits
 from api.schema import load
 from api.slot import Served, Slot
 
+if TYPE_CHECKING:  # brings the framework
+    from fastapi import FastAPI
 
-def add_predict(app: FastAPI, slot: Slot) -> None:
+
+def add_predict(app: "FastAPI", slot: Slot) -> None:
     """Add the route; its documentation is made by `api.openapi`, as the model and so the schema changes."""
 
     @app.post("/predict", summary="Predict one row, or a list of rows")

@@ -21,13 +21,13 @@ from api.accesslog import AccessLog
 from api.answers import Slots
 from api.app import create_app, nothing
 from api.drain import Draining, Leaving
-from api.hot import Hot
+from api.hot import Hot, hot_ways
 from api.keys import ApiKey
-from api.limits import Limited, Limits
-from api.observe import Notes, Observed
+from api.limits import Limited, Limits, Room
+from api.observe import Identities, Notes, Observed
+from api.protocol import Protocol
 from api.signals import handled
 from api.tracing import traced
-from api.workers import supervise
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -94,6 +94,8 @@ def serve(options: Options, listener: socket.socket, *, until_eof: bool = False)
         until_eof: also end when stdin closes, so that a server never outlives the run that started it.
     """
     if options.workers > 1:
+        from api.workers import supervise  # noqa: PLC0415 - one worker needs no multiprocessing
+
         supervise(options.workers, work, options, listener, until_eof=until_eof)
     else:
         work(options, listener, until_eof=until_eof)
@@ -103,16 +105,16 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
     """Serve in this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     log = AccessLog() if options.access_log else None
-    app, leaving = assemble(options, log, host=listener.getsockname()[0])
+    app = assemble(options, log, host=listener.getsockname()[0])
     with traced(app) as outermost:
-        server = _Server(_config(outermost), leaving, options.drain)
+        server = _Server(_config(outermost), app.leaving, options.drain)
         if until_eof:
             _on_eof(lambda: setattr(server, "should_exit", True))
         with handled(server.handle_exit):  # until the last line is written: another signal must not cut that off
             try:
                 server.run(sockets=[listener])
             finally:
-                app.notes.flush()
+                app.layers.notes.flush()
                 if log:
                     log.close()
 
@@ -122,6 +124,10 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         app,
         log_config=None,
         access_log=False,
+        interface="asgi3",
+        http=Protocol,
+        ws="none",
+        server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
@@ -129,16 +135,16 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return config
 
 
-def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> tuple[Observed, Leaving]:
-    """Put the layers around the application, the outermost first: observed, draining, limited, guarded, hot."""
+def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> Hot:
+    """Put the layers around the application, the outermost first: hot, observed, draining, limited, guarded."""
     leaving = Leaving(GRACE)
     beside = _grpc(options, host, leaving) if options.grpc_port else nothing
     app = create_app(ModelStore(options.store), options.model, options.also, limits=options.limits, beside=beside)
-    hot = Hot(app, app.state.slots, options.model, options.limits)
-    guarded = ApiKey(hot, options.api_key) if options.api_key else hot
-    draining = Draining(Limited(guarded, options.limits), leaving)
-    app.state.notes = Notes(app.state.metrics, log)
-    return Observed(draining, app.state.notes), leaving
+    guarded = ApiKey(app, options.api_key) if options.api_key else app
+    limited = Limited(guarded, Room(options.limits))
+    observed = Observed(Draining(limited, leaving), Notes(app.state.metrics, log), Identities())
+    key = guarded.key if isinstance(guarded, ApiKey) else None
+    return Hot(observed, hot_ways(app.state), options.limits, limited.room, key, leaving)
 
 
 def _grpc(options: Options, host: str, leaving: Leaving) -> Callable[[Slots], AbstractAsyncContextManager[None]]:

@@ -11,14 +11,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from fastapi import FastAPI
-from fastapi.responses import Response
 from numpy.typing import NDArray
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from starlette.responses import Response
 
 from api.answers import Slots, named, version_headers
 from api.metrics import Metrics
@@ -26,6 +25,9 @@ from api.shadow_counts import Counts, evidence
 from api.slot import Served
 from registry.package import ModelPackage, finish
 from registry.shadow import ShadowStatus, obstacle
+
+if TYPE_CHECKING:  # brings the framework
+    from fastapi import FastAPI
 
 logger = logging.getLogger("tunegate.api")
 EVERY = 0.05  # seconds between two comparisons
@@ -160,7 +162,7 @@ def shadowings(slots: Slots, metrics: Metrics) -> Mapping[str, Shadowing]:
     return found
 
 
-def add_shadow(app: FastAPI, slots: Slots, shadows: Mapping[str, Shadowing], metrics: Metrics) -> None:
+def add_shadow(app: "FastAPI", slots: Slots, shadows: Mapping[str, Shadowing], metrics: Metrics) -> None:
     """Add the route that tells how a model's candidate differs."""
     path, summary = "/v1/models/{name}/shadow", "How a candidate in shadow mode differs from the model that serves"
 

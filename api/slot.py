@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from registry.package.package import finish
 from registry.store import Pointer
 
 T = TypeVar("T")
+encode = msgspec.json.Encoder().encode
 
 
 class Listener(Protocol):
@@ -31,7 +33,14 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A verified package and what is needed to answer with it; a request takes it once and keeps it to its end."""
+    """A verified package and what is needed to answer with it; a request takes it once and keeps it to its end.
+
+    Attributes:
+        listeners: are told of every prediction.
+        shares: predicts one packed row.
+        headers: what each answer in JSON carries.
+        before, after: what stands around a predicted number in the answer to one row.
+    """
 
     package: ModelPackage
     pointer: Pointer
@@ -40,6 +49,10 @@ class Served:
     encoder: Encoder
     loaded_at: datetime
     listeners: Sequence[Listener]
+    shares: Callable[[bytes], Sequence[float]]
+    headers: Sequence[tuple[bytes, bytes]]
+    before: bytes
+    after: bytes
 
     @classmethod
     def make(cls, package: ModelPackage, pointer: Pointer, listeners: Sequence[Listener] = ()) -> "Served":
@@ -50,15 +63,18 @@ class Served:
             reader = Reader(encoder)
         except ValueError:
             reader = None
-        served = cls(package, pointer, RowSchema(package.manifest), reader, encoder, datetime.now(UTC), listeners)
+        headers = [(b"content-type", b"application/json"), (b"x-model-version", package.digest.encode())]
+        before = b"{" + encode(package.manifest.prediction) + b":"
+        after = b',"model_version":' + encode(package.digest) + b"}"
+        schema, now, shares = RowSchema(package.manifest), datetime.now(UTC), _predictor(package)
         row = package.golden.rows[0]
-        served._shares(served.encoder.pack(tuple(row[column.name] for column in columns)))
-        return served
+        shares(encoder.pack(tuple(row[column.name] for column in columns)))
+        return cls(package, pointer, schema, reader, encoder, now, listeners, shares, headers, before, after)
 
     def predict_row(self, cells: Cells) -> Sequence[float]:
         """Predict one row: a number, or the classes' shares."""
         packed = self.encoder.pack(cells)
-        shares = self._shares(packed)
+        shares = self.shares(packed)
         for listener in self.listeners:
             listener.row(self, packed, shares)
         return shares
@@ -70,13 +86,14 @@ class Served:
             listener.rows(self, x, predicted)
         return predicted
 
-    def _shares(self, packed: bytes) -> Sequence[float]:
-        forest, output = self.package.forest, self.package.manifest.output
-        if output.link != "identity" or output.base:
-            shares: list[float] = finish(forest, output, np.frombuffer(packed, np.float32)[None])[0].tolist()
-            return shares
-        sums = forest.sums_row(packed)
-        return [total / forest.n_trees for total in sums] if output.combine == "mean" else sums
+
+def _predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
+    """Return what `finish` does, for one packed row and without arrays where there are none to be had."""
+    forest, output = package.forest, package.manifest.output
+    if output.link != "identity" or output.base:
+        return lambda packed: finish(forest, output, np.frombuffer(packed, np.float32)[None])[0].tolist()
+    sums, n = forest.sums_row, forest.n_trees
+    return (lambda packed: [total / n for total in sums(packed)]) if output.combine == "mean" else sums
 
 
 def once_a_model(make: Callable[[Sequence[Column]], T]) -> Callable[[Served], T]:
@@ -94,16 +111,17 @@ def once_a_model(make: Callable[[Sequence[Column]], T]) -> Callable[[Served], T]
 
 @dataclass(slots=True)
 class Slot:
-    """Holds what is served, and why the last change was refused, or why nothing is served any more."""
+    """Holds what is served, and why the last change was refused, or that the model was taken out."""
 
     served: Served | None = None
     refused: str = ""
+    removed: str = ""
     swaps: int = field(default=0)
     listeners: list[Listener] = field(default_factory=list)
 
     def swap(self, served: Served | None) -> None:
         """Serve this from now on; None when nothing is in production."""
-        self.served, self.refused = served, ""
+        self.served, self.refused, self.removed = served, "", ""
         self.swaps += 1
 
     def refuse(self, reason: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:  # an extra
     from opentelemetry.sdk.trace import TracerProvider
@@ -50,11 +50,14 @@ def _traced(app: ASGIApp, name: str) -> "tuple[ASGIApp, TracerProvider]":
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - likewise
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - likewise
 
+    async def single(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)  # OpenTelemetry takes a plain call for an application of ASGI 2
+
     found = [entry.load() for entry in entry_points(group=GROUP, name=name)]
     if not found:
         raise ImportError(f"no exporter called {name} is installed")
     resource = Resource.create({} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": "tunegate"})
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(found[0]()))
-    wrapped: ASGIApp = OpenTelemetryMiddleware(app, tracer_provider=provider, exclude_spans=["receive", "send"])
+    wrapped: ASGIApp = OpenTelemetryMiddleware(single, tracer_provider=provider, exclude_spans=["receive", "send"])
     return wrapped, provider

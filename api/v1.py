@@ -3,8 +3,10 @@
 Source: KServe's documentation, "Data Plane (V1)". A row is checked as strictly as by `/predict`.
 """
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from api.answers import Reply, Slots, instances, named, reply, version_headers
 from api.encoding import Rows
@@ -13,8 +15,11 @@ from api.problems import UNPROCESSABLE, Problem
 from api.schema import UNFIT, load
 from api.slot import Served
 
+if TYPE_CHECKING:  # brings the framework
+    from fastapi import FastAPI
 
-def add_v1(app: FastAPI, slots: Slots) -> None:
+
+def add_v1(app: "FastAPI", slots: Slots) -> None:
     """Add KServe's V1 routes."""
 
     @app.get("/v1/models", summary="V1: the models that serve", tags=["V1"])

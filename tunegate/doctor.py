@@ -85,5 +85,5 @@ def _server(workspace: Workspace) -> Symptom:
         return Symptom("server", well=True, found=f"nothing answers at {url}", mend="tunegate serve")
     if not isinstance(about, dict) or about.get("service") != "tunegate":
         return Symptom("server", well=False, found=f"another program answers at {url}", mend="choose another --port")
-    refused = about.get("refused")
+    refused = about.get("refused") or about.get("removed")
     return Symptom("server", not refused, refused or f"serves promotion {about.get('promotion')}", "tunegate repair")

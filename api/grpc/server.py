@@ -16,7 +16,6 @@ from typing import Any
 
 import grpc.aio
 from google.protobuf.message import DecodeError
-from starlette.datastructures import Headers
 
 from api.answers import Slots, answered, headers
 from api.drain import Leaving
@@ -145,11 +144,11 @@ class _Service:
 
     def _closed(self, method: Method) -> Method:
         async def call(content: bytes, context: Context) -> bytes:
-            sent = [
-                (name.encode(), value if isinstance(value, bytes) else value.encode())
+            sent = {
+                name.encode(): value if isinstance(value, bytes) else value.encode()
                 for name, value in context.invocation_metadata() or ()
-            ]
-            if self.key and (refusal := self.key.refusal(Headers(raw=sent))):
+            }
+            if self.key and (refusal := self.key.refusal(sent)):
                 raise refusal
             return await method(content, context)
 

@@ -8,17 +8,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import Response
 
-from api.answers import Reply, Slots, answered, body, current, encode, headers, limits, tried
+from api.answers import Slots, answered, body, headers, limits, tried
 from api.encoding import Rows
-from api.inference import SERVER, Asked, metadata, plain_outputs, rows, select, versioned, weight
+from api.inference import SERVER, Asked, metadata, rows, select, versioned, weight
 from api.limits import Limits
 from api.slot import Served
 from api.v2.document import read, write
-from api.v2.row import read_row
+from api.v2.row import head, read_row
 
 BINARY = "binary_tensor_data"
 LENGTH_HEADER = "Inference-Header-Content-Length"
@@ -31,15 +32,6 @@ def add_v2(app: FastAPI, slots: Slots) -> None:
     @app.get("/v2", summary="V2: the server", tags=["V2"])
     async def server() -> dict[str, Any]:
         return {"name": SERVER, "version": app.version, "extensions": [BINARY]}
-
-    @app.get("/v2/health/live", summary="V2: the process is alive", tags=["V2"])
-    async def live() -> dict[str, bool]:
-        return {"live": True}
-
-    @app.get("/v2/health/ready", summary="V2: verified models are loaded", tags=["V2"])
-    async def server_ready() -> Response:
-        served = [current(slot) for slot in slots.values()]
-        return _json(served[0], {"ready": True})
 
     _add_models(app, slots)
     _add_versions(app, slots)
@@ -77,17 +69,6 @@ def _add_versions(app: FastAPI, slots: Slots) -> None:
         return await _infer(versioned(slots, name, version), request)
 
 
-def quick_answer(served: Served, content: bytes, allowed: Limits) -> Reply | None:  # noqa: ARG001 - as all quick ones
-    """Answer one row that is surely right, and wants all outputs as JSON; None where the others must look."""
-    row = read_row(served, content)
-    if row is None or row[0].binary or row[0].outputs:
-        return None
-    asked, cells = row
-    shares = served.predict_row(cells)
-    answer = {**_head(served, asked), "outputs": [_output(*each) for each in plain_outputs(served, shares)]}
-    return Reply(encode(answer), served.encoder.warnings(cells))
-
-
 async def _infer(served: Served, request: Request) -> Response:
     content = await body(request)
     length, allowed = request.headers.get(LENGTH_HEADER), limits(request)
@@ -113,19 +94,11 @@ def _answer(served: Served, asked: Asked, found: Rows) -> Response:
 def _respond(served: Served, asked: Asked, predicted: NDArray[np.float64], warnings: Sequence[str]) -> Response:
     tensors = select(served, asked, predicted)
     binary = [wanted.binary if wanted.binary is not None else asked.binary for wanted in asked.outputs]
-    content, length = write(_head(served, asked), tensors, binary or [asked.binary] * len(tensors))
+    content, length = write(head(served, asked), tensors, binary or [asked.binary] * len(tensors))
     about = headers(served, warnings)
     if length is not None:
         about[LENGTH_HEADER] = str(length)
     return Response(content, headers=about, media_type=JSON if length is None else BYTES)
-
-
-def _head(served: Served, asked: Asked) -> dict[str, str]:
-    return {"model_name": served.package.manifest.name, "model_version": served.package.digest, "id": asked.id}
-
-
-def _output(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any]) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": shape, "data": data}
 
 
 def _json(served: Served, content: Any) -> Response:  # noqa: ANN401 - JSON

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from api.answers import Reply, encode
 from api.encoding import Cells
-from api.inference import Asked, Wanted, check_names
+from api.inference import Asked, Wanted, check_names, plain_outputs
+from api.limits import Limits
 from api.problems import Problem
 from api.slot import Served, once_a_model
 from api.v2.quick import ABSENT, ALL_BINARY, BINARY, DECODER, Quick, QuickInput, flag, quotes
@@ -75,6 +77,17 @@ class RowOfTensors:
 _reader = once_a_model(RowOfTensors)
 
 
+def quick_answer(served: Served, content: bytes, allowed: Limits) -> Reply | None:  # noqa: ARG001 - as all quick ones
+    """Answer one row that is surely right, and wants all outputs as JSON; None where the others must look."""
+    row = read_row(served, content)
+    if row is None or row[0].binary or row[0].outputs:
+        return None
+    asked, cells = row
+    shares = served.predict_row(cells)
+    answer = {**head(served, asked), "outputs": [_output(*each) for each in plain_outputs(served, shares)]}
+    return Reply(encode(answer), served.encoder.warnings(cells))
+
+
 def read_row(served: Served, body: bytes) -> tuple[Asked, Cells] | None:
     """Read a request for one row that is surely right; None where `api.v2.document.read` must look."""
     if len(body) > SMALL:
@@ -92,6 +105,11 @@ def read_row(served: Served, body: bytes) -> tuple[Asked, Cells] | None:
     return asked, cells
 
 
+def head(served: Served, asked: Asked) -> dict[str, str]:
+    """Return what an answer begins with."""
+    return {"model_name": served.package.manifest.name, "model_version": served.package.digest, "id": asked.id}
+
+
 def _is_plain(found: Quick) -> bool:
     return bool(found.inputs) and all(each.parameters is UNSET and each.data is not ABSENT for each in found.inputs)
 
@@ -102,3 +120,7 @@ def _is_float(datatype: str) -> bool:
 
 def _fits(value: float) -> bool:
     return -FLOAT32_MAX <= value <= FLOAT32_MAX
+
+
+def _output(name: str, datatype: str, shape: Sequence[int], data: Sequence[Any]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": shape, "data": data}

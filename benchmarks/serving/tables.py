@@ -89,17 +89,18 @@ def clients(samples: Iterable[Sample]) -> str:
     return _table(["clients", "req/s", "p50 ms", "p99 ms", "CPU us"], rows)
 
 
-def workers(found: dict[str, dict[str, float]] | str) -> str:
-    """Show one worker beside two."""
+def workers(found: dict[str, dict[str, dict[str, float]]] | str) -> str:
+    """Show one worker beside two, and what two of anything reach here."""
     if isinstance(found, str):
         return f"not measured: {found}"
-    names = list(found)
+    head = ["load", "who", "answers/s", "to one worker", "cores used", "of which the idler process", "memory MiB"]
+    forms = {"rate": ",.0f", "ratio": ".2f", "cores": ".2f", "idler": ".2f", "memory": ".0f"}
     rows = [
-        [name, f"{figures['rate']:,.0f}", f"{figures['p99']:.3g}", f"{figures['cpu']:,.0f}", f"{figures['memory']:.0f}"]
-        for name, figures in found.items()
+        [load, name, *(format(figures[key], form) if key in figures else "-" for key, form in forms.items())]
+        for load, each in found.items()
+        for name, figures in each.items()
     ]
-    text = _table(["route, 100 rows a request", "c=50 req/s", "p99 ms", "CPU us", "memory MiB"], rows)
-    return f"{text}\n\n2 workers : 1 worker = {found[names[1]]['rate'] / found[names[0]]['rate']:.2f}"
+    return _table(head, rows)
 
 
 def growth(found: dict[str, float]) -> str:

@@ -75,7 +75,9 @@ def load(run: Running, route: Route, fixture: Fixture, connections: int, seconds
 
 
 def _bodies(protocol: Protocol, fixture: Fixture, rows: int) -> bytes:
-    return b"\n".join(protocol.write(fixture.rows[i * rows : (i + 1) * rows])[0] for i in range(BODIES)) + b"\n"
+    """Write a body a line; where there are not rows enough they come again, in other company."""
+    parts = (fixture.rows.take(range(i * rows, (i + 1) * rows), axis=0, mode="wrap") for i in range(BODIES))
+    return b"\n".join(protocol.write(part)[0] for part in parts) + b"\n"
 
 
 def _children_cpu() -> float:

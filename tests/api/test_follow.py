@@ -83,6 +83,11 @@ def test_a_removed_pointer_is_told_from_one_that_never_was(store: ModelStore, to
         store.unpoint("toy")
         await_true(lambda: client.get("/readyz").status_code == 503, "the model to go")
         assert client.get("/readyz").json()["detail"] == "the pointer of toy is gone"
+        about = client.get("/version").json()
+        assert (about["refused"], about["removed"]) == (None, "the pointer of toy is gone")
+        put(store, toys[1], number=2)
+        await_true(lambda: client.get("/readyz").is_success, "a model to come back")
+        assert client.get("/version").json()["removed"] is None
 
 
 def test_a_removed_pointer_and_then_a_volume_that_goes_away_change_nothing_more(
@@ -95,7 +100,7 @@ def test_a_removed_pointer_and_then_a_volume_that_goes_away_change_nothing_more(
     store.root.rename(store.root.with_name("gone"))
     clock.now += 2.0
     follower.look()
-    assert (served(slot), slot.refused) == (None, "the pointer of toy is gone")
+    assert (served(slot), slot.refused, slot.removed) == (None, "", "the pointer of toy is gone")
 
 
 def test_waiting_for_a_first_model_is_said_once(

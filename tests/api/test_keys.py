@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import in_process, put
+from support.servers import await_true, in_process, put, running
 
 from api import create_app
 from api.keys import ApiKey
@@ -77,10 +77,22 @@ def test_probes_need_no_key(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/nowhere", "/predict/", "//healthz"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/nowhere", "/predict/", "//healthz"])
 def test_everything_else_does(client: httpx.Client, path: str) -> None:
     url = str(client.base_url).rstrip("/")  # joined by hand: httpx takes what follows two slashes for a host
     assert client.get(url + path).status_code == 401
+
+
+def test_the_short_way_asks_for_it_too(store: ModelStore, toys: list[ModelPackage], file: Path) -> None:
+    """A whole server, of which `/predict` passes no layers where the key is right."""
+    put(store, toys[0])
+    with running(store, toys[0].manifest.name, api_key=str(file)) as server:
+        for headers in ({"X-API-Key": "first"}, {"Authorization": "Bearer first"}):
+            assert code(server.client, **headers) == 200
+        assert (code(server.client), code(server.client, **{"X-API-Key": "second"})) == (401, 401)
+        file.write_text("second and longer")
+        await_true(lambda: code(server.client, **{"X-API-Key": "second and longer"}) == 200, "the new key")
+        assert code(server.client, **{"X-API-Key": "first"}) == 401
 
 
 def test_a_changed_file_counts_at_once(client: httpx.Client, file: Path) -> None:

@@ -6,9 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 from support.servers import Running, await_true, put, running
 
+from api.metrics import Tally
 from registry import ModelStore, Pointer
 from registry.package import ModelPackage
 
@@ -72,6 +76,24 @@ def test_a_line_of_json_is_written_for_each_request(server: Running, toys: list[
     assert (lost["status"], lost["path"], lost["request_id"]) == (404, '/now"here', "mine-3")
 
 
+def test_what_the_short_way_refuses_has_an_id_and_a_line_too(store: ModelStore, toys: list[ModelPackage]) -> None:
+    put(store, toys[0])
+    with running(store, "toy", access_log=True, limits={"body": 100}) as server:
+        answer = server.client.post("/predict", content=b" " * 101, headers={"X-Request-ID": "large"})
+        assert (answer.status_code, answer.headers["x-request-id"]) == (413, "large")
+        line = lines(server, 1)[0]
+        assert (line["request_id"], line["status"], "model_version" in line) == ("large", 413, False)
+        assert samples(server)["http_request_duration_seconds_count", "POST", "/predict", "413"] == 1
+
+
+def test_a_request_that_is_handed_on_is_counted_once_and_whole(server: Running) -> None:
+    server.client.post("/predict", json={"x": "wrong"}, headers={"X-Request-ID": "mine-4"})
+    server.client.post("/predict", json=ROW)
+    first, second = lines(server, 2)
+    assert (first["request_id"], first["status"], second["status"]) == ("mine-4", 422, 200)
+    assert samples(server)["http_request_duration_seconds_count", "POST", "/predict", "422"] == 1
+
+
 def test_requests_and_predictions_are_counted(server: Running, toys: list[ModelPackage]) -> None:
     for _ in range(3):
         server.client.post("/predict", json=ROW)
@@ -117,3 +139,20 @@ def test_a_reader_that_is_gone_does_not_stop_the_server(server: Running) -> None
     with httpx.Client(base_url=server.url) as client:
         await_true(lambda: client.post("/predict", json=ROW).status_code == 200, "an answer")
         assert samples(server)["http_request_duration_seconds_count", "POST", "/predict", "200"] >= 1
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32)))
+def test_many_observations_at_once_count_as_one_by_one(amounts: list[float]) -> None:
+    """The bounds themselves among them: a bucket takes in its own bound."""
+    amounts += [-0.5, 0.0, 1.0, 2.5]
+    registry = CollectorRegistry()
+    together = Tally("together", "", buckets=(0.0, 1.0, 2.5), registry=registry)
+    single = Histogram("single", "", buckets=(0.0, 1.0, 2.5), registry=registry)
+    together.observe_all(amounts)
+    for amount in amounts:
+        single.observe(amount)
+    for le in ("0.0", "1.0", "2.5", "+Inf"):
+        assert registry.get_sample_value("together_bucket", {"le": le}) == registry.get_sample_value(
+            "single_bucket", {"le": le}
+        )
+    assert registry.get_sample_value("together_sum") == pytest.approx(registry.get_sample_value("single_sum"))

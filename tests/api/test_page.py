@@ -18,6 +18,8 @@ from api.keys import ApiKey
 from registry import ModelStore
 from registry.package import Draft, ModelPackage, load_package, write_package
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
 
 @pytest.fixture
 def client(store: ModelStore, homes: ModelPackage) -> Iterator[httpx.Client]:
@@ -30,9 +32,14 @@ def card(client: httpx.Client, name: str = "homes") -> dict[str, Any]:
     return found
 
 
+def page(client: httpx.Client) -> httpx.Response:
+    """Ask for the page as a browser does."""
+    return client.get("/", headers=BROWSER)
+
+
 def names(client: httpx.Client) -> list[str]:
     """Return what the page refers to, and what the scripts import."""
-    found = re.findall(r'(?:href|src)="(static/[^"]+)"', client.get("/").text)
+    found = re.findall(r'(?:href|src)="(static/[^"]+)"', page(client).text)
     for name in found:
         if name.endswith(".js"):
             imported = re.findall(r'from "\./([^"]+)"', client.get(f"/{name}").text)
@@ -41,7 +48,7 @@ def names(client: httpx.Client) -> list[str]:
 
 
 def test_the_page_is_html_and_all_it_refers_to_is_there(client: httpx.Client) -> None:
-    answer = client.get("/")
+    answer = page(client)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     kinds = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
     found = names(client)
@@ -52,31 +59,39 @@ def test_the_page_is_html_and_all_it_refers_to_is_there(client: httpx.Client) ->
 
 def test_head_says_what_get_would_without_the_body(client: httpx.Client) -> None:
     for path in ("/", "/static/app.js"):
-        got, head = client.get(path), client.head(path)
+        got, head = client.get(path, headers=BROWSER), client.head(path, headers=BROWSER)
         assert (head.status_code, head.content) == (200, b"")
         for header in ("content-type", "content-length", "etag", "content-security-policy"):
             assert head.headers[header] == got.headers[header]
 
 
+def test_who_does_not_ask_for_a_page_is_told_that_the_server_is_alive(client: httpx.Client) -> None:
+    """As KServe's V1 clients ask; a cache must not mix up the two."""
+    for headers in ({}, {"Accept": "application/json"}):
+        answer = client.get("/", headers=headers)
+        assert (answer.json(), answer.headers["vary"]) == ({"status": "alive"}, "Accept")
+    assert page(client).headers["vary"] == "Accept"
+
+
 def test_nothing_comes_from_elsewhere_and_no_script_stands_in_the_document(client: httpx.Client) -> None:
-    answer = client.get("/")
+    answer = page(client)
     policy = dict(each.strip().split(" ", 1) for each in answer.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", answer.text)
     for name in ["", *names(client)]:
-        elsewhere = re.findall(r"https?://[^\s\"'`]+", client.get(f"/{name}").text)
+        elsewhere = re.findall(r"https?://[^\s\"'`]+", client.get(f"/{name}", headers=BROWSER).text)
         assert set(elsewhere) <= {"http://www.w3.org/2000/svg"}  # a name, not an address
 
 
 @pytest.mark.parametrize("path", ["/", "/static/style.css", "/v1/models/homes/card"])
 def test_what_a_browser_has_is_not_sent_again(client: httpx.Client, path: str) -> None:
-    first = client.get(path)
+    first = client.get(path, headers=BROWSER)
     assert first.headers["cache-control"] == "no-cache"
-    again = client.get(path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
+    again = client.get(path, headers={**BROWSER, "If-None-Match": f'"other", W/{first.headers["etag"]}'})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
-    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert client.get(path, headers={**BROWSER, "If-None-Match": '"other"'}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/static/", "/static/nothing.js", "/static/../app.py", "/static/%2e%2e/app.py"])
@@ -161,7 +176,7 @@ def test_of_other_models_there_is_no_card(client: httpx.Client) -> None:
 
 def test_before_the_first_promotion_there_is_a_page_and_no_card(store: ModelStore) -> None:
     with in_process(create_app(store, "toy")) as client:
-        assert client.get("/").status_code == 200
+        assert page(client).headers["content-type"].startswith("text/html")
         assert client.get("/v1/models/toy/card").status_code == 503
 
 

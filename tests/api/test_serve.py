@@ -14,6 +14,7 @@ import uvicorn
 from support.servers import PATIENCE, await_true, in_process, put, running, serving
 
 from api import create_app
+from api.protocol import Protocol
 from api.serve import Options, PortInUse, bind, serve
 from registry import ModelStore
 from registry.package import ModelPackage
@@ -48,6 +49,28 @@ def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(
     with bind("127.0.0.1", 0) as listener:
         serve(Options(store.root, "toy"), listener)
     assert seen[0].config.timeout_keep_alive > 60
+
+
+def test_who_connects_and_never_asks_is_let_go_and_who_asks_in_time_is_answered(
+    store: ModelStore, toys: list[ModelPackage]
+) -> None:
+    put(store, toys[0])
+    listener = bind("127.0.0.1", 0)
+    config = uvicorn.Config(create_app(store, "toy"), http=Protocol, timeout_keep_alive=1, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with (
+            socket.create_connection(listener.getsockname(), timeout=PATIENCE) as idle,
+            socket.create_connection(listener.getsockname(), timeout=PATIENCE) as asking,
+        ):
+            asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert asking.recv(1 << 16).startswith(b"HTTP/1.1 200")
+            assert idle.recv(1) == b""  # closed; else this would time out
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def test_a_client_that_comes_while_the_model_is_loaded_is_answered(store: ModelStore, toys: list[ModelPackage]) -> None:
