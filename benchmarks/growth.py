@@ -1,23 +1,31 @@
-"""What does a prediction cost as forests and requests grow, and where does the cost bend?
+"""What does a prediction cost as forests, requests and clients grow, and where does the cost bend?
 
 Forests are complete trees without any fitting, so that every path has the depth that is asked for. Each line varies
-one of trees, depth, features and rows, and leaves the others.
+one of trees, depth, features and rows, and leaves the others. Clients ask our server, started as
+`benchmarks.serving` starts it.
 """
 
 import argparse
+import signal
 import struct
+import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from benchmarks.growth_plot import Panel, draw
+from benchmarks.serving import tables
+from benchmarks.serving.closed import sweep
+from benchmarks.serving.model import make_fixture
+from benchmarks.serving.running import running
+from benchmarks.serving.servers import OURS, SERVERS
+from benchmarks.serving.wrk import Sample, require_wrk
 from registry.package import KERNEL, FlatForest
 
-CHROMIUM = Path("/usr/bin/chromium")
-NODE_BYTES = 16 + 8  # of the C kernel: a packed node, and its leaf's value
+NODE_BYTES = 12 + 8  # of the C kernel: a packed node, and its leaf's value
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one call for one row, and of one for all."""
+    """Seconds of CPU of one call for one row, and of one for all."""
 
     case: Case
     one: float
@@ -41,7 +49,7 @@ class Cost:
     @property
     def size(self) -> float:
         """The forest, in KiB."""
-        return self.case.trees * (2 ** (self.case.depth + 1) - 1) * NODE_BYTES / 1024
+        return self.case.trees * ((2 << self.case.depth) - 1) * NODE_BYTES / 1024
 
     def per_decision(self, seconds: float, rows: int) -> float:
         """Return nanoseconds."""
@@ -56,19 +64,24 @@ SWEEPS = {
 }
 
 
+SECONDS = 3  # under each number of clients
+
+
 def main() -> None:
     """Measure each sweep, print it, and draw all of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="folder for growth.html and growth.png")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the plot, as SVG")
+    parser.add_argument("--connections", action="store_true", help="also ask our server with more and more clients")
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    print(f"kernel {KERNEL}; ns a decision = time / (rows x trees x depth)\n")
+    print(f"kernel {KERNEL}; ns a decision = CPU time / (rows x trees x depth)\n")
     print("| varied | value | forest KiB | one row us | ns a decision | batch ms | ns a decision |")
     print("|---|---|---|---|---|---|---|")
-    found = {name: [_measured(name, value) for value in values] for name, values in SWEEPS.items()}
-    figure = _figure(found)
-    figure.write_html(options.output / "growth.html", include_plotlyjs=True)
-    _picture(options.output)
+    panels = [_panel(name, [_measured(name, value) for value in values]) for name, values in SWEEPS.items()]
+    if options.connections:
+        samples = _clients()
+        print(f"\n{tables.clients(samples)}")
+        panels += _client_panels(samples)
+    options.output.write_text(draw(f"What a prediction costs ({KERNEL.capitalize()} kernel)", panels), encoding="utf-8")
 
 
 def complete_forest(case: Case, rng: np.random.Generator) -> FlatForest:
@@ -110,8 +123,8 @@ def _measured(name: str, value: int) -> Cost:
     x = rng.uniform(size=(case.rows, case.features)).astype(np.float32)
     singles = rng.uniform(size=(1000, case.features)).astype(np.float32)
     packed = [struct.pack(f"{case.features}f", *row) for row in singles]
-    one = min(_one(forest, packed) for _ in range(5))
-    batch = min(_batch(forest, x) for _ in range(3))
+    one = min(_one(forest, packed) for _ in range(20))
+    batch = min(_batch(forest, x) for _ in range(5))
     cost = Cost(case, one, batch)
     nanos = cost.per_decision(one, 1), cost.per_decision(batch, case.rows)
     row, rows = f"{one * 1e6:,.1f} | {nanos[0]:.2f}", f"{batch * 1e3:,.3g} | {nanos[1]:.2f}"
@@ -120,36 +133,26 @@ def _measured(name: str, value: int) -> Cost:
 
 
 def _one(forest: FlatForest, rows: list[bytes]) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     for row in rows:
         forest.sums_row(row)
-    return (time.perf_counter() - start) / len(rows)
+    return (time.thread_time() - start) / len(rows)
 
 
 def _batch(forest: FlatForest, x: np.ndarray) -> float:
     repeats = max(1, 1_000 // len(x))
-    start = time.perf_counter()
+    start = time.thread_time()
     for _ in range(repeats):
         forest.sums(x)
-    return (time.perf_counter() - start) / repeats
+    return (time.thread_time() - start) / repeats
 
 
-def _figure(found: dict[str, list[Cost]]) -> go.Figure:
-    figure = make_subplots(rows=2, cols=2, subplot_titles=[f"{name} (else: {_others(name)})" for name in found])
-    for at, (name, costs) in enumerate(found.items()):
-        where = {"row": at // 2 + 1, "col": at % 2 + 1}
-        values = [getattr(cost.case, name) for cost in costs]
-        batch = [cost.per_decision(cost.batch, cost.case.rows) for cost in costs]
-        one = [cost.per_decision(cost.one, 1) for cost in costs]
-        for label, y, colour in (("one row", one, "#d55e00"), ("batch", batch, "#0072b2")):
-            if name != "rows" or label == "batch":
-                line = {"color": colour}
-                trace = go.Scatter(x=values, y=y, name=label, line=line, mode="lines+markers", showlegend=at == 0)
-                figure.add_trace(trace, **where)
-        figure.update_xaxes(type="log", title_text=name, **where)
-        figure.update_yaxes(type="log", title_text="ns a decision", **where)
-    figure.update_layout(title=f"Flat forest, {KERNEL} kernel", template="plotly_white", width=1200, height=850)
-    return figure
+def _panel(name: str, costs: list[Cost]) -> Panel:
+    lines = {
+        "one row alone": [cost.per_decision(cost.one, 1) for cost in costs],
+        "rows together": [cost.per_decision(cost.batch, cost.case.rows) for cost in costs],
+    }
+    return Panel(f"{name} ({_others(name)})", "ns a decision", [getattr(cost.case, name) for cost in costs], lines)
 
 
 def _others(name: str) -> str:
@@ -157,19 +160,24 @@ def _others(name: str) -> str:
     return ", ".join(f"{other} {getattr(default, other):,}" for other in SWEEPS if other != name)
 
 
-def _picture(folder: Path) -> None:
-    if not CHROMIUM.exists():
-        print("no growth.png: there is no /usr/bin/chromium")
-        return
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only here, and only where there is a browser
+def _clients() -> list[Sample]:
+    require_wrk()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is ended in order
+    with tempfile.TemporaryDirectory(prefix="growth-", ignore_cleanup_errors=True) as folder:
+        fixture = make_fixture(Path(folder))
+        with running([each for each in SERVERS if each.name == OURS], fixture) as (runs, missing):
+            if missing:
+                raise SystemExit(f"our own server does not start: {missing[OURS]}")
+            return sweep(runs[0], fixture, seconds=SECONDS)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1220, "height": 870})
-        page.goto((folder / "growth.html").resolve().as_uri())
-        page.wait_for_selector(".main-svg")
-        page.screenshot(path=folder / "growth.png")
-        browser.close()
+
+def _client_panels(samples: list[Sample]) -> list[Panel]:
+    clients = [each.connections for each in samples]
+    latency = {"p50": [each.p50 for each in samples], "p99": [each.p99 for each in samples]}
+    return [
+        Panel("connections", "CPU us an answer", clients, {"one row": [each.cpu for each in samples]}),
+        Panel("connections", "ms from request to answer", clients, latency),
+    ]
 
 
 if __name__ == "__main__":
