@@ -20,7 +20,10 @@ WORLDS = 8  # imagined outcomes of what is being tried
 # What the process knows of; its cost grows with the third power of the number.
 MOST_TRIED, MOST_PENDING = 250, 100
 LARGEST = 1e100  # of a loss, so that differences stay finite
-SHARE = 0.25  # of the median distance from the best, added before the logarithm
+SHARE, WORST = (
+    0.25,
+    20.0,
+)  # in median distances from the best: what is added before the logarithm, and the largest taken
 FAR = -1e3  # standard deviations from where the asymptote is exact enough
 
 
@@ -68,7 +71,8 @@ def _levels(losses: Numbers) -> Numbers:
     """
     losses = np.clip(losses, -LARGEST, LARGEST)
     above = losses - losses.min()
-    logs = np.log(above + max(SHARE * float(np.median(above)), SHARE * float(above.mean()) / len(above), 1e-12))
+    middle = float(np.median(above)) or float(above.mean()) or 1.0
+    logs = np.log(np.minimum(above / middle, WORST) + SHARE)
     spread = logs.std()
     levels: Numbers = (logs - logs.mean()) / (spread if spread > 0 else 1.0)
     return levels

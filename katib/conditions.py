@@ -67,6 +67,8 @@ def _check(condition: Condition, others: Sequence[Condition], choices: Mapping[s
     child, parent = condition.child, condition.parent
     if missing := [name for name in (child, parent) if name not in choices]:
         raise InvalidExperiment(f"conditions: there is no parameter {missing[0]}")
+    if not condition.values:
+        raise InvalidExperiment(f"conditions: {child} would never count, as no value of {parent} is named")
     if unknown := sorted(condition.values - set(choices[parent])):
         listed = ", ".join(choices[parent]) or "a range"
         raise InvalidExperiment(f"conditions: {unknown[0]!r} is not a value of {parent} ({listed})")

@@ -14,7 +14,7 @@ from katib.conditions import Condition
 from katib.space import Parameter
 
 Numbers = NDArray[np.float64]
-MOST_VALUES: Final = 4096  # a parameter with more is as good as continuous
+MOST_VALUES: Final = 4096  # that are listed
 IDLE: Final = 0.5
 BINARY: Final = 2
 
@@ -57,6 +57,8 @@ class Cube:
         for k, index in enumerate(indices):
             if index is not None:
                 moved[:, k] = self._grids[k][index]
+            elif self.parameters[k].step is not None:
+                moved[:, k] = [self._rounded(k, unit) for unit in moved[:, k]]
         for child, parent, counts in self._conditions:
             moved[~counts[indices[parent]], child] = IDLE
         return moved
@@ -75,6 +77,10 @@ class Cube:
             return chosen[:, None].astype(float)
         hot: Numbers = (chosen[:, None] == np.arange(count)) / np.sqrt(2)
         return hot
+
+    def _rounded(self, k: int, unit: float) -> float:
+        """Return the number of the value nearest to it: where values are too many to list, but may lie far apart."""
+        return self.parameters[k].to_unit(self.parameters[k].from_unit(unit))
 
     def _value(self, k: int, unit: float) -> str:
         values = self._values[k]

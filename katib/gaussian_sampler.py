@@ -11,7 +11,7 @@ from katib.scales import scaled
 from katib.seen import Assignments, Seen
 from katib.space import Parameter
 
-INITIAL = 6
+INITIAL, MOST_INITIAL = 6, 10_000
 LEAST = 2  # complete trials that a model needs
 
 
@@ -38,7 +38,7 @@ def gaussian_points(  # noqa: PLR0913 - what a search consists of
     """
     space = scaled(parameters, settings)
     cube = Cube(space, conditions_of(settings, space))
-    initial = int(settings.get("n_initial_points", INITIAL))
+    initial = min(int(settings.get("n_initial_points", INITIAL)), MOST_INITIAL)
     design = _latin_hypercube(initial, cube.width, np.random.default_rng([seed, initial]))
     complete = [trial for trial in seen if trial.value is not None]
     for unit in design[number:] if len(complete) < initial else ():

@@ -13,6 +13,7 @@ from katib.seen import Assignments, Seen
 from katib.space import Parameter
 
 STARTUP_TRIALS, CANDIDATES = 10, 24
+MANY = 1_000_000  # steps
 STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "running": TrialState.RUNNING}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -50,7 +51,7 @@ def _cmaes(parameters: Sequence[Parameter], seen: Sequence[Seen], seed: int) -> 
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # source_trials
-        numeric = [_without_categories(trial) for trial in complete]
+        numeric = [_numbers(trial) for trial in complete]
         return CmaEsSampler(seed=seed, source_trials=numeric, warn_independent_sampling=False)
 
 
@@ -93,11 +94,12 @@ class _Axis:
             return IntDistribution(0, len(p.choices) - 1)
         if self.unit:
             return FloatDistribution(0.0, 1.0)
-        log = p.distribution == "logUniform"
+        # Its check that a value lies on a step is too strict for the rounding of many; we round by ourselves anyway.
+        log, many = p.distribution == "logUniform", p.size > MANY
         if p.kind == "int":
             step = round(p.step or 1)
-            return IntDistribution(int(p.low), int(p.last), log=log, step=1 if log else step)
-        return FloatDistribution(p.low, p.last, log=log, step=None if log else p.step)
+            return IntDistribution(int(p.low), int(p.last), log=log, step=1 if log or many else step)
+        return FloatDistribution(p.low, p.last, log=log, step=None if log or many else p.step)
 
 
 def _frozen(trial: Seen, axes: Mapping[str, _Axis]) -> FrozenTrial:
@@ -109,8 +111,9 @@ def _frozen(trial: Seen, axes: Mapping[str, _Axis]) -> FrozenTrial:
     )
 
 
-def _without_categories(trial: FrozenTrial) -> FrozenTrial:
-    """Return what CMA-ES can learn from: it has no use for categories, which are drawn at random."""
-    distributions = {n: d for n, d in trial.distributions.items() if not isinstance(d, CategoricalDistribution)}
+def _numbers(trial: FrozenTrial) -> FrozenTrial:
+    """Return what CMA-ES can learn from: neither categories, which are drawn at random, nor what has one value only."""
+    kept = {n for n, d in trial.distributions.items() if not (isinstance(d, CategoricalDistribution) or d.single())}
+    distributions = {name: trial.distributions[name] for name in kept}
     params = {name: trial.params[name] for name in distributions}
     return create_trial(value=trial.value, params=params, distributions=distributions)

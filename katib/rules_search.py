@@ -76,7 +76,8 @@ def _drops(algorithm: str, distribution: str) -> bool:
 
 
 def _fits(low: float, high: float, step: float) -> bool:
-    return all(math.isclose(round(end / step) * step, end, rel_tol=1e-9, abs_tol=1e-12) for end in (low, high))
+    counts = (end / step for end in (low, high))
+    return all(not math.isfinite(n) or math.isclose(round(n), n, rel_tol=1e-9, abs_tol=1e-12) for n in counts)
 
 
 def _skopt(document: Document, settings: Settings) -> Iterator[Problem]:

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from katib.algorithms import ALGORITHMS
+from katib.algorithms import ALGORITHMS, GAUSSIAN
 from katib.conditions import conditions_of, settled
 from katib.errors import SpaceExhausted
+from katib.scales import scaled
 from katib.seen import Assignments, Seen
 from katib.space import Parameter
 
 __all__ = ["Assignments", "Search", "Seen"]
 RETRIES = 20
+LARGEST_GRID = 1_000_000  # points that are gone through in search of one that has not been tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +81,22 @@ class Search:
         kind, rng = ALGORITHMS[self.algorithm].sampler, np.random.default_rng([self.seed, asked])
         if kind == "grid":
             # What `seen` lacks was asked for too: it comes again only after all others.
-            yield from itertools.islice(self._grid(), asked, None)
+            yield from self._grid(asked)
             yield from self._grid()
             return
         if not asked and (first := self._first()):
             yield {**self._anywhere(rng), **first}
         yield from itertools.islice(self._points(kind, seen, asked, rng), tries)
-        # The sampler repeats itself: look anywhere, then, where the space is finite, everywhere.
+        # The sampler repeats itself: look anywhere, then, where that has an end in sight, everywhere.
         for _ in range(tries):
             yield self._anywhere(rng)
-        if math.prod(p.size for p in self.parameters) < math.inf:
+        if math.prod(p.size for p in self.parameters) <= LARGEST_GRID:
             yield from self._grid()
 
     def _points(self, kind: str, seen: Sequence[Seen], asked: int, rng: np.random.Generator) -> Iterator[Assignments]:
         """Yield what the sampler would try, without end; each is imported where it is needed: that takes a while."""
         fits = [trial for trial in (*self.earlier, *seen) if self._holds(trial.assignments)]
-        if kind == "gaussian":
+        if kind == GAUSSIAN:
             from katib.gaussian_sampler import gaussian_points  # noqa: PLC0415 - SciPy's optimiser
 
             yield from gaussian_points(
@@ -115,7 +117,12 @@ class Search:
         return named and all(p.contains(assignments[p.name]) for p in self.parameters)
 
     def _anywhere(self, rng: np.random.Generator) -> Assignments:
-        return {p.name: p.from_unit(rng.random()) for p in self.parameters}
+        space = (
+            scaled(self.parameters, self.settings)
+            if ALGORITHMS[self.algorithm].sampler == GAUSSIAN
+            else self.parameters
+        )
+        return {p.name: p.from_unit(rng.random()) for p in space}
 
     def _first(self) -> Assignments:
         """Translate `first` into the space; parameters that it does not name are left to the sampler."""
@@ -125,10 +132,17 @@ class Search:
         near = {p.name: p.nearest(values[p.name]) for p in self.parameters if p.name in values}
         return {name: value for name, value in near.items() if value is not None}
 
-    def _grid(self) -> Iterator[Assignments]:
-        names = [p.name for p in self.parameters]
-        for values in itertools.product(*(p.values() for p in self.parameters)):
-            yield dict(zip(names, values, strict=True))
+    def _grid(self, skip: int = 0) -> Iterator[Assignments]:
+        """Yield every combination from one on, the last parameter changing fastest; none is made before its turn."""
+        sizes = [int(p.size) for p in self.parameters]
+        for number in itertools.count(skip):
+            places, rest = list[int](), number
+            for size in reversed(sizes):
+                rest, place = divmod(rest, size)
+                places.append(place)
+            if rest:
+                return
+            yield {p.name: p.value(k) for p, k in zip(self.parameters, reversed(places), strict=True)}
 
     def _sobol(self, skip: int) -> Iterator[Assignments]:
         from scipy.stats import qmc  # noqa: PLC0415 - 0.5 s that only Sobol needs

@@ -7,7 +7,8 @@ middle and six standard deviations between the ends; `logNormal` is the same on 
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from statistics import NormalDist
 from typing import Any
 
@@ -48,7 +49,7 @@ class Parameter:
             return len(self.choices)
         if self.step is None:
             return math.inf
-        return int((_exact(self.high) - _exact(self.low)) // _exact(self.step)) + 1
+        return _steps(self.low, self.high, self.step) + 1
 
     @property
     def last(self) -> float:
@@ -72,7 +73,8 @@ class Parameter:
         if self.choices:
             return (self.choices.index(value) + 0.5) / len(self.choices)
         if self.distribution in {"logUniform", "logNormal"}:
-            u = math.log(float(value) / self.low) / math.log(self.high / self.low)
+            bottom = math.log(self.low)
+            u = (math.log(float(value)) - bottom) / (math.log(self.high) - bottom)
         else:
             half = (self.step or 0.0) / 2
             u = (float(value) - self.low + half) / (self.last - self.low + 2 * half)
@@ -112,7 +114,11 @@ class Parameter:
 
     def values(self) -> list[str]:
         """All values of a finite parameter, ascending or in the order of the list."""
-        return list(self.choices) or [self.snap(self._at(k)) for k in range(int(self.size))]
+        return [self.value(k) for k in range(int(self.size))]
+
+    def value(self, k: int) -> str:
+        """Return a finite parameter's value number `k`, from 0."""
+        return self.choices[k] if self.choices else self.snap(self._at(k))
 
     def _at(self, k: int) -> float:
         return float(_exact(self.low) + k * _exact(self.step or 1.0))
@@ -131,3 +137,11 @@ def _stretch(p: float) -> float:
 def _exact(number: float) -> Decimal:
     """Return the decimal that was written: 0.1 + 2 * 0.1 is to be 0.3."""
     return Decimal(repr(number))
+
+
+def _steps(low: float, high: float, step: float) -> int:
+    """Count whole steps from low to high."""
+    try:
+        return int((_exact(high) - _exact(low)) // _exact(step))
+    except InvalidOperation:  # more than 28 digits
+        return int((Fraction(high) - Fraction(low)) // Fraction(step))

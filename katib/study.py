@@ -28,6 +28,7 @@ STATES = {
     "EarlyStopped": TrialState.PRUNED,
     "Succeeded": TrialState.COMPLETE,
 }
+MOST_STEPS = 1_000_000  # beyond, Optuna's check that a value lies on one is too strict for rounding
 MARK = "tunegate"  # a study's attribute that says that it was written here, and may be replaced
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -156,7 +157,7 @@ def _distribution(parameter: Parameter, trials: Sequence[Told]) -> BaseDistribut
     tried = [v for t in trials if (v := number(t.assignments.get(parameter.name))) is not None]
     low, high = min([parameter.low, *tried]), max([parameter.last, *tried])
     log = parameter.distribution.startswith("log")
-    stepped = not log and all(parameter.contains(repr(v)) for v in tried)
+    stepped = not log and parameter.size <= MOST_STEPS and all(parameter.contains(repr(v)) for v in tried)
     if parameter.kind == "int":
         step = round(parameter.step or 1) if stepped else 1
         return IntDistribution(int(low), int(high), log=log, step=step)

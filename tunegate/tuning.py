@@ -57,7 +57,10 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
         )
         if workspace.settings.cpus:
             engine.cpus = workspace.settings.cpus
-        return asyncio.run(_until_told(engine))
+        try:
+            return asyncio.run(_until_told(engine))
+        except asyncio.CancelledError:  # by SIGTERM
+            raise KeyboardInterrupt from None
 
 
 def _earlier(workspace: Workspace, experiment: Experiment) -> list[Seen]:

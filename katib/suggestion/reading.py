@@ -16,7 +16,7 @@ from katib.errors import InvalidExperiment
 from katib.experiment import SEED_SETTING
 from katib.lint import errors, lint
 from katib.metrics import number
-from katib.sampler import Search, Seen
+from katib.sampler import LARGEST_GRID, Search, Seen
 from katib.space import Parameter
 
 Message = Any  # of protobuf, which has no types
@@ -27,7 +27,6 @@ OBJECTIVES = {1: "minimize", 2: "maximize"}
 SUCCEEDED, KILLED, FAILED, METRICS_UNAVAILABLE, EARLY_STOPPED = 2, 3, 4, 5, 6
 CHECKED = ("spec.objective", "spec.parameters")
 LAST = 1 << 62
-LARGEST_GRID = 1_000_000
 
 
 def problems(experiment: Message) -> list[str]:

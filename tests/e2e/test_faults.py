@@ -13,13 +13,15 @@ from support.cli import descendants_of_session, environment, free_port, running,
 from support.volumes import read_only, tiny_volume
 
 
-def test_ctrl_c_in_the_search_stops_everything_and_resume_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_search_stops_everything_and_resume_goes_on(tmp_path: Path, told: signal.Signals) -> None:
     experiment = small_experiment(tmp_path, trials=6, trees=40)
     with running("tune", experiment, "--state", tmp_path / "state") as command:
         command.wait_for("best mse")
-        command.signal(signal.SIGINT)
+        command.signal(told)
         assert command.wait() == 130
         assert "--resume" in command.output
+        assert "Traceback" not in command.output
         assert descendants_of_session(command.process.pid) == []
     journal = tmp_path / "state" / "experiments" / "boston-forest" / "0001" / "trials.jsonl"
     ended = _finished(journal)

@@ -65,6 +65,7 @@ def test_an_idle_parameter_has_one_value_so_no_two_points_are_one_in_effect() ->
         ('{"share": {"draw": ["true"]}, "draw": {"draw": ["true"]}}', "may depend on one parameter"),
         ('{"share": "draw"}', "not of the form"),
         ('{"share": {"draw": [true]}}', "not of the form"),
+        ('{"share": {"draw": []}}', "share would never count"),
         ("[" * 50_000, "not of the form"),
     ],
 )
@@ -130,3 +131,37 @@ def test_losses_of_any_size_are_no_trouble(scale: float) -> None:
     points = search(PLANE, n_initial_points="9").ask([], 9)
     seen = [Seen(point, "complete", scale * (-1) ** i) for i, point in enumerate(points)]
     assert len(search(PLANE).ask(seen, 4)) == 4
+
+
+@pytest.mark.parametrize("far_off", [1e2, 1e4, 1e10])
+def test_a_trial_that_diverges_does_not_blind_it(far_off: float) -> None:
+    ends = []
+    for seed in range(3):
+        what, seen = search(PLANE, seed=seed), list[Seen]()
+        while len(seen) < 24:
+            point = what.ask(seen, 1)[0]
+            seen.append(Seen(point, "complete", far_off if float(point["x"]) > 0.9 else far(point)))
+        ends.append(min(trial.value or 0 for trial in seen))
+    assert median(ends) < 1e-3
+
+
+def test_a_range_of_many_whole_numbers_is_searched_to_its_end() -> None:
+    line = (parameter("int", "n", min="1", max="1000000"),)
+    what, seen = search(line), list[Seen]()
+    while len(seen) < 20:
+        point = what.ask(seen, 1)[0]
+        seen.append(Seen(point, "complete", float(point["n"])))
+    tried = [int(trial.assignments["n"]) for trial in seen]
+    assert min(tried) == 1
+    assert sum(n < 100 for n in tried) > 8
+
+
+def test_a_huge_space_with_few_points_in_effect_ends() -> None:
+    space = (parameter("categorical", "m", list=["a", "b"]), parameter("int", "k", min="1", max="1000000000"))
+    what = search(space, conditions='{"k": {"m": ["b"]}}')
+    seen = [Seen(point, "complete", float(point["m"] == "b")) for point in what.ask([], 6)]
+    assert len(what.ask(seen, 3)) == 3
+
+
+def test_more_initial_points_than_anybody_needs_are_no_trouble() -> None:
+    assert len(search(PLANE, n_initial_points="1000000000").ask([], 2)) == 2

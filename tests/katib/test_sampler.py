@@ -170,3 +170,33 @@ def test_a_model_based_search_goes_where_it_is_better(algorithm: str, *, minimiz
         seen += [Seen(point, "complete", loss(point)) for point in what.ask(seen, 4)]
     early, late = ([abs(loss(trial.assignments)) for trial in part] for part in (seen[:10], seen[-10:]))
     assert median(late) < median(early) / 2
+
+
+def test_a_grid_without_end_is_not_made_whole() -> None:
+    wide = (parameter("int", "n", min="1", max="1000000000000"), parameter("categorical", "c", list=["a", "b"]))
+    points = search("grid", wide).ask([], 3)
+    assert points == [{"n": "1", "c": "a"}, {"n": "1", "c": "b"}, {"n": "2", "c": "a"}]
+
+
+@pytest.mark.parametrize("algorithm", ["tunegate", "tpe", "cmaes"])
+@pytest.mark.parametrize(
+    "wide",
+    [
+        parameter("double", "x", min="1", max="101", step="0.000000001"),
+        parameter("int", "x", min="-1000", max="900000000000000", step="50"),
+        parameter("double", "x", min="1", max="1e300", step="0.25"),
+        parameter("double", "x", min="1e-300", max="1e300", distribution="logUniform"),
+    ],
+    ids=["tiny steps", "many steps", "huge with steps", "huge on a log scale"],
+)
+def test_ranges_beyond_all_measure_are_no_trouble(algorithm: str, wide: Parameter) -> None:
+    points = asked(search(algorithm, [wide]), batches=4, size=4)
+    assert distinct(points) == 16
+    assert all(wide.contains(point["x"]) for point in points)
+
+
+def test_cmaes_searches_at_random_where_no_number_has_two_values() -> None:
+    space = (parameter("categorical", "a", list=list("abcd")), parameter("discrete", "b", list=["1"]))
+    fixed = (*space, parameter("double", "x", min="0", max="1"))
+    for parameters in (fixed, (*space, parameter("categorical", "c", list=list("efghijkl")))):
+        assert len(asked(search("cmaes", parameters), batches=5, size=4)) == 20
