@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from tunegate.cli import app
+from tunegate.cli import application
 from tunegate.errors import ExitCode
 
 HEAD = """# The command line
@@ -30,7 +30,7 @@ MEANINGS = {
 
 def render() -> str:
     """Return the whole page."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(application())
     codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
     sections = "\n".join(_section(name, command) for name, command in _commands(group))
     return f"{HEAD}\n## Exit codes\n\n| code | |\n|---|---|\n{codes}\n\n{sections}\n## Gate settings\n\n{_gate()}"

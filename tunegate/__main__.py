@@ -1,6 +1,6 @@
 """`python -m tunegate` is `tunegate`."""
 
-from tunegate.cli import main
+if __name__ == "__main__":  # not in a server's workers, which import this module again
+    from tunegate.cli import main
 
-if __name__ == "__main__":
     main()

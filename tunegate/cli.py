@@ -2,26 +2,44 @@
 
 import signal
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from tunegate.commands import cluster, deciding, inspecting, moving, searching, serving, shadow
-from tunegate.console import console, say
-from tunegate.errors import KNOWN, ExitCode, exit_code
+from tunegate.errors import ExitCode
+from tunegate.output import say
 
 HELP = """From some hyperparameters to a better model in production, and we can prove it.
 
 Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster unreachable,
 21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
+COMMANDS = {  # of each module in `tunegate.commands`, in the order in which help shows them
+    "searching": ("run", "tune", "lint"),
+    "deciding": ("gate", "promote", "approve", "rollback", "history", "repair"),
+    "serving": ("serve", "smoke"),
+    "shadow": ("shadow",),
+    "inspecting": ("watch", "report", "export-study", "doctor"),
+    "moving": ("export", "import"),
+    "cluster": ("cluster",),
+}
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)
-for group in (searching, deciding, serving, shadow, inspecting, moving, cluster):
-    group.register(app)
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line with the commands of the module whose command `arguments` name; else with all of them.
+
+    All are for help, completion and suggestions; a server, or a trial's gate, starts without the others.
+    """
+    app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)
+    app.callback()(_root)
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    for module in [name for name, names in COMMANDS.items() if command in names] or COMMANDS:
+        import_module(f"tunegate.commands.{module}").register(app)
+    return app
 
 
-@app.callback()
 def _root(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: FBT002 - a flag
@@ -37,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _guarded(arguments: list[str]) -> int:
     debug = "--debug" in arguments
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(application(arguments))
     try:
         code = int(command.main(arguments, prog_name="tunegate", standalone_mode=False) or 0)
     except TyperException as error:
@@ -48,7 +66,9 @@ def _guarded(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        return _report(error)
+        from tunegate.failing import report  # noqa: PLC0415 - knows the errors of all rooms
+
+        return report(error)
     if code == ExitCode.INTERRUPTED:
         say("interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search")
     return code
@@ -57,13 +77,3 @@ def _guarded(arguments: list[str]) -> int:
 def _misused(error: Any) -> int:  # noqa: ANN401 - typer keeps the type with `show` to itself
     error.show()
     return ExitCode.USAGE
-
-
-def _report(error: Exception) -> int:
-    known = isinstance(error, KNOWN)
-    console.print("[bold red]error:[/] ", end="")
-    say(str(error) if known else f"unexpected {type(error).__name__}: {error}")
-    hint = getattr(error, "hint", "") if known else "run it again with --debug before the command, and report it"
-    if hint:
-        say(f"hint: {hint}")
-    return exit_code(error) if known else ExitCode.ERROR

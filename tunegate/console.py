@@ -1,10 +1,7 @@
 """What people see, on stderr: colours and bars on a terminal, plain lines elsewhere. Results go to stdout."""
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,20 +10,21 @@ from rich.table import Table
 
 from promote.verdict import Verdict
 from registry.shadow import ShadowEvidence
+from tunegate.output import emit, say
+
+__all__ = [
+    "Steps",
+    "console",
+    "emit",
+    "evidence_lines",
+    "say",
+    "shadow_line",
+    "show_verdict",
+    "steps",
+]
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 COLOURS = {"promote": "green", "keep": "yellow", "hold": "yellow", "refuse": "red"}
-
-
-def say(text: str) -> None:
-    """Tell people something."""
-    console.print(escape(text))
-
-
-def emit(document: Any) -> None:  # noqa: ANN401 - JSON
-    """Print a result as JSON on stdout."""
-    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    sys.stdout.flush()
 
 
 class Steps:

@@ -1,19 +1,6 @@
-"""Exit codes, and how the rooms' errors become them."""
+"""Exit codes, and the error of a command that was called wrongly; the rooms' errors are in `tunegate.failing`."""
 
 from enum import IntEnum
-
-from katib.errors import (
-    AlreadyExists,
-    ClusterUnreachable,
-    EngineError,
-    InvalidExperiment,
-    KatibError,
-    Missing,
-    Refused,
-)
-from promote.errors import NoCandidate, PromoteError, SmokeFailed
-from registry.errors import Conflict, InFlight, RegistryError, Unreachable
-from trainer.errors import TrainerError
 
 
 class ExitCode(IntEnum):
@@ -45,29 +32,3 @@ class UsageError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
-
-
-CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
-    (UsageError, ExitCode.USAGE),
-    (InvalidExperiment, ExitCode.USAGE),
-    (Refused, ExitCode.USAGE),
-    (AlreadyExists, ExitCode.USAGE),
-    (Missing, ExitCode.USAGE),
-    (TrainerError, ExitCode.USAGE),
-    (Conflict, ExitCode.CONFLICT),
-    (InFlight, ExitCode.CONFLICT),
-    (Unreachable, ExitCode.UNREACHABLE),
-    (ClusterUnreachable, ExitCode.UNREACHABLE),
-    (SmokeFailed, ExitCode.SMOKE_FAILED),
-    (EngineError, ExitCode.ERROR),
-    (KatibError, ExitCode.ERROR),
-    (NoCandidate, ExitCode.REFUSED),
-    (PromoteError, ExitCode.ERROR),
-    (RegistryError, ExitCode.ERROR),
-)
-KNOWN = tuple(kind for kind, _ in CODES)
-
-
-def exit_code(error: Exception) -> ExitCode:
-    """Return the exit code of an error of ours; the first kind that fits counts."""
-    return next((code for kind, code in CODES if isinstance(error, kind)), ExitCode.ERROR)

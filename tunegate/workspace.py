@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from katib.folder import STATUS, TRIALS, runs
-from promote import DeployDetails, Promoter, Verdict, deploy_details, rollback_details, smoke
+from promote import DeployDetails, Promoter, Verdict, deploy_details, rollback_details
+from promote.smoke import smoke
 from registry import Entry, Ledger, ModelStore, champion
 from registry.errors import PackageError
 from registry.files import write_atomic

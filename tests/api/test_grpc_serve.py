@@ -35,12 +35,12 @@ def test_both_are_there_until_the_server_ends(store: ModelStore, toys: list[Mode
 def test_a_taken_port_is_said_before_anything_is_loaded(store: ModelStore) -> None:
     from typer.testing import CliRunner
 
-    from tunegate.cli import app
+    from tunegate.cli import application
 
     with bind("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         words = ["serve", "--store", str(store.root), "--port", str(free_port()), "--grpc-port", port]
-        result = CliRunner().invoke(app, words)
+        result = CliRunner().invoke(application(words), words)
     assert "cannot listen on" in str(result.exception)
     assert "--grpc-port" in result.exception.hint  # type: ignore[union-attr]
 

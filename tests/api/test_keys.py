@@ -9,7 +9,7 @@ from support.servers import await_true, in_process, put, running
 
 from api import create_app
 from api.keys import ApiKey
-from promote import smoke
+from promote.smoke import smoke
 from registry import ModelStore
 from registry.package import ModelPackage
 

@@ -11,7 +11,8 @@ from support.promotions import Plant, passed
 from support.servers import fake, honest, running
 from support.variants import tiny
 
-from promote import SmokeFailed, smoke
+from promote import SmokeFailed
+from promote.smoke import smoke
 from registry.package import ModelPackage
 
 

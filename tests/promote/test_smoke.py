@@ -13,7 +13,7 @@ from support.cli import free_port
 from support.gates import Bench
 from support.servers import Answer, fake, honest, listening, serving
 
-from promote import SmokeReport, smoke
+from promote.smoke import SmokeReport, smoke
 from registry import ModelStore
 from registry.package import ModelPackage
 

@@ -11,7 +11,7 @@ import pytest
 from support.servers import serving
 from support.variants import tiny
 
-from promote import SmokeReport, smoke
+from promote.smoke import SmokeReport, smoke
 from registry import ModelStore
 from registry.package import ModelPackage
 

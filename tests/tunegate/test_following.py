@@ -17,7 +17,8 @@ from katib.errors import AlreadyExists, ClusterError, ClusterUnreachable, Missin
 from katib.experiment import Experiment, to_experiment
 from katib.folder import META, STATUS
 from promote import rank
-from tunegate.errors import ExitCode, UsageError, exit_code
+from tunegate.errors import ExitCode, UsageError
+from tunegate.failing import exit_code
 from tunegate.following import connected, tune_on_katib
 from tunegate.settings import Settings
 from tunegate.tuning import unfinished

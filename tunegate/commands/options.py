@@ -2,12 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tunegate.settings import Settings, load_settings
-from tunegate.workspace import Workspace
+
+if TYPE_CHECKING:  # knows all rooms
+    from tunegate.workspace import Workspace
 
 
 class Back(StrEnum):
@@ -65,8 +67,10 @@ NESTED = {
 }
 
 
-def workspace(**flags: Any) -> Workspace:  # noqa: ANN401 - settings by name
+def workspace(**flags: Any) -> "Workspace":  # noqa: ANN401 - settings by name
     """Put settings and workspace together from a command's flags."""
+    from tunegate.workspace import Workspace
+
     found = Workspace(settings(**flags))
     if flags.get("data"):  # a mistyped name is said first, whatever else is missing
         _ = found.spec

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from registry.errors import RegistryError
-from registry.package import ModelPackage
 from tunegate.commands import options
-from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
+from tunegate.output import emit, say
 from tunegate.settings import Settings
-from tunegate.workspace import Workspace
 
 if TYPE_CHECKING:  # brings FastAPI
     from api.serve import Options as ServerOptions
@@ -68,7 +65,7 @@ def serve(
     """
     from api.serve import serve as run_server
 
-    workspace = options.workspace(
+    settings = options.settings(
         data=data,
         state=state,
         store=store,
@@ -86,12 +83,21 @@ def serve(
         max_requests=max_requests,
         body_seconds=body_seconds,
     )
-    settings = workspace.settings
+    served = _model(settings, data)
     listener = _bound(settings)
-    models = dict.fromkeys([workspace.model, *settings.serving.also])
-    say(f"serving {', '.join(models)} at {settings.address}")
-    run_server(_server_options(workspace), listener, until_eof=until_eof)
+    say(f"serving {', '.join(dict.fromkeys([served, *settings.serving.also]))} at {settings.address}")
+    run_server(_server_options(settings, served), listener, until_eof=until_eof)
     return ExitCode.DONE
+
+
+def _model(settings: Settings, data: str | None) -> str:
+    """Return the model's name as a workspace does, without what only other commands need of one."""
+    if settings.model and not data:
+        return settings.model
+    from trainer.spec import load_spec
+
+    name = load_spec(settings.data).name  # a mistyped `--data` is said first, whatever else is missing
+    return settings.model or name
 
 
 def _bound(settings: Settings) -> socket:
@@ -114,15 +120,15 @@ def _bound(settings: Settings) -> socket:
         raise UsageError(str(error), hint=f"choose another with {option}, or stop the other program") from error
 
 
-def _server_options(workspace: Workspace) -> "ServerOptions":
+def _server_options(settings: Settings, model: str) -> "ServerOptions":
     from api.limits import Limits
     from api.serve import Options as ServerOptions
 
-    settings, how = workspace.settings, workspace.settings.serving
+    how = settings.serving
     limits = Limits(body=how.max_body, rows=how.max_rows, requests=how.max_requests, seconds=how.body_seconds)
     return ServerOptions(
         settings.store_path,
-        workspace.model,
+        model,
         how.also,
         workers=how.workers,
         drain=how.drain,
@@ -150,6 +156,8 @@ def smoke(
     Example: tunegate smoke --url http://127.0.0.1:8000
     """
     from promote.smoke import smoke as test
+    from registry.errors import RegistryError
+    from registry.package import ModelPackage
 
     workspace = options.workspace(
         data=data, state=state, store=store, url=url, ledger=ledger, model=model, api_key=api_key
