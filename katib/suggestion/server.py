@@ -9,8 +9,9 @@ from typing import Any
 
 import grpc
 
-from katib.algorithms import describe
+from katib.algorithms import ALGORITHMS, GAUSSIAN
 from katib.errors import InvalidExperiment, SpaceExhausted
+from katib.scales import assumed
 from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, PACKAGE, SUGGESTION, make
 from katib.suggestion.points import suggest
 from katib.suggestion.reading import problems, to_search
@@ -75,9 +76,9 @@ class Service:
             if wrong := problems(request.experiment):
                 raise InvalidExperiment("; ".join(wrong))
             search = to_search(request.experiment)
-            logger.info(
-                "%s: %s", request.experiment.name, describe(search.algorithm, search.parameters, search.settings)
-            )
+            ours = ALGORITHMS[search.algorithm].sampler == GAUSSIAN
+            if names := assumed(search.parameters, search.settings) if ours else []:
+                logger.info("%s: taken to be on a log scale: %s", request.experiment.name, ", ".join(names))
         return M["ValidateAlgorithmSettingsReply"]()
 
 

@@ -83,7 +83,7 @@ def test_katib_gives_the_trials_of_a_local_run_though_the_service_is_killed_amid
     room: str, tmp_path: Path
 ) -> None:
     register()
-    spec = {"parameters": SPACE, "algorithm": algorithm("tunegate", n_startup_trials="2"), "parallelTrialCount": 1}
+    spec = {"parameters": SPACE, "algorithm": algorithm("tunegate", n_initial_points="2"), "parallelTrialCount": 1}
     create(room, tiny(maxTrialCount=5, **spec))
     eventually(lambda: len(get("trials", "-n", room)["items"]) == 2, seconds=120)
     for pod in pods(room, "tiny-tunegate"):

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -163,6 +164,8 @@ def serving(port: int = 0) -> Iterator[Started]:
             line = process.stdout.readline()
             match = re.search(r"listening on port (\d+)", line)
             assert match, line + process.stdout.read()
+            # Nobody reads what it logs from here on; a pipe that is full would stop it.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
             client = Client(int(match[1]))
             yield Started(process, int(match[1]), client)
             client.channel.close()
