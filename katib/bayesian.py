@@ -102,7 +102,9 @@ def _changed(cube: Cube, parents: Numbers, width: float, rng: np.random.Generato
     children = parents[rng.integers(len(parents), size=CHANGED)]
     moves = rng.random(children.shape) < 1 / cube.width
     moves[np.arange(CHANGED), rng.integers(cube.width, size=CHANGED)] = True
-    near = np.clip(children + width * rng.normal(size=children.shape), 0, 1)
+    # Thrown back by an edge, not caught there: Katib does not send a trial that it is about to make, and would get a
+    # second one of the exact edge.
+    near = np.clip(1 - np.abs(1 - np.abs(children + width * rng.normal(size=children.shape))), 0, 1)
     return np.where(moves, np.where(cube.categorical, rng.random(children.shape), near), children)
 
 

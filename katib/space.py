@@ -62,6 +62,8 @@ class Parameter:
             return self.choices[min(int(u * len(self.choices)), len(self.choices) - 1)]
         if self.distribution in {"normal", "logNormal"}:
             u = SIGMAS.inv_cdf(min(max(_squeeze(u), TINY), 1 - TINY))
+        if u in {0.0, 1.0}:  # the ends are what was written, not what logarithms make of it
+            return self.snap(self.high if u else self.low)
         if self.distribution in {"logUniform", "logNormal"}:
             return self.snap(math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low))))
         # Every step gets an equal share, the ends included.

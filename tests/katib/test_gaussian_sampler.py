@@ -165,3 +165,12 @@ def test_a_huge_space_with_few_points_in_effect_ends() -> None:
 
 def test_more_initial_points_than_anybody_needs_are_no_trouble() -> None:
     assert len(search(PLANE, n_initial_points="1000000000").ask([], 2)) == 2
+
+
+def test_trials_that_the_service_has_not_heard_of_are_not_suggested_again() -> None:
+    line = (parameter("double", "x", min="0.001", max="1", distribution="logUniform"),)
+    points: list[Assignments] = []
+    for number in range(12):  # Katib sends no trial that it is about to make; the best point lies at an edge
+        heard_of = [Seen(point, "complete", float(point["x"])) for point in points[: max(0, number - 2)]]
+        points += search(line).ask(heard_of, 1, asked=number)
+    assert len({point["x"] for point in points}) == 12

@@ -148,3 +148,9 @@ def test_a_category_is_found_by_its_text(value: object, expected: str | None) ->
 @pytest.mark.parametrize("value", ["0.15", "0.75", "0.05", "nan", "inf", "x", ""])
 def test_what_is_off_the_steps_or_out_of_bounds_is_not_contained(value: str) -> None:
     assert not parameter("double", min="0.1", max="0.7", step="0.1").contains(value)
+
+
+def test_the_ends_of_a_range_are_what_was_written() -> None:
+    rate = parameter("double", "rate", min="0.001", max="0.3", distribution="logUniform")
+    assert (rate.from_unit(0.0), rate.from_unit(1.0)) == ("0.001", "0.3")
+    assert (rate.to_unit("0.001"), rate.to_unit("0.3")) == (0.0, 1.0)
