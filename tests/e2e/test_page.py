@@ -1,7 +1,6 @@
 """The page in a real Chromium: what people do there, and what they are shown."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
 from support import toy
 from support.cli import free_port
 from support.promotions import Plant, passed
@@ -27,17 +26,6 @@ PATIENCE = 20_000  # ms
 NOTHING = "\N{EN DASH}"
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\">"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if not program:
-        pytest.skip("there is no chromium on the PATH")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """The report in a real browser without a network: light and dark, wide and narrow."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from support.cli import tunegate
 from support.experiments import shell
 from support.runs import going
@@ -17,17 +15,6 @@ SPACE = {
     "batch": ("discrete", {"list": ["16", "32", "64"]}),
 }
 FEW_FAIL = shell("[ ${trialParameters.depth} -gt 9 ] && exit 3; echo mse=${trialParameters.learning_rate}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if not program:
-        pytest.skip("there is no chromium on the PATH")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
