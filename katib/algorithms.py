@@ -67,7 +67,7 @@ class Algorithm:
 
 SEED = {"random_state": _integer(0)}
 TPE, GAUSSIAN = "tpe", "gaussian"
-SAMPLERS = {TPE: "Optuna TPE", GAUSSIAN: "our Gaussian process", "cmaes": "Optuna CMA-ES", "sobol": "SciPy Sobol"}
+SAMPLERS = {TPE: "Optuna TPE", GAUSSIAN: "a Gaussian process", "cmaes": "Optuna CMA-ES", "sobol": "SciPy Sobol"}
 ALGORITHMS: dict[str, Algorithm] = {
     "random": Algorithm(SEED, "random"),
     "grid": Algorithm(SEED, "grid", "every combination, the parameters listed first varying slowest"),
@@ -148,14 +148,7 @@ def _conditions_problems(text: str, choices: Mapping[str, Sequence[str]]) -> Ite
 def describe(name: str, parameters: Sequence[Parameter] = (), settings: Mapping[str, str] | None = None) -> str:
     """Return one line that says what the local engine runs for an algorithm's name, and what it assumes."""
     algorithm = ALGORITHMS[name]
-    samplers = {
-        TPE: "Optuna TPE",
-        GAUSSIAN: "a Gaussian process",
-        "cmaes": "Optuna CMA-ES",
-        "sobol": "SciPy Sobol",
-        "random": "Optuna random",
-    }
-    text = f"{name} -> {samplers.get(algorithm.sampler, algorithm.sampler)}"
+    text = f"{name} -> {SAMPLERS.get(algorithm.sampler, algorithm.sampler)}"
     text = f"{text} ({algorithm.note})" if algorithm.note else text
     guessed = assumed(parameters, settings or {}) if algorithm.sampler == GAUSSIAN else []
     return f"{text}; taken to be on a log scale: {', '.join(guessed)}" if guessed else text

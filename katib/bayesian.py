@@ -20,10 +20,8 @@ WORLDS = 8  # imagined outcomes of what is being tried
 # What the process knows of; its cost grows with the third power of the number.
 MOST_TRIED, MOST_PENDING = 250, 100
 LARGEST = 1e100  # of a loss, so that differences stay finite
-SHARE, WORST = (
-    0.25,
-    20.0,
-)  # in median distances from the best: what is added before the logarithm, and the largest taken
+# In median distances from the best: what is added before the logarithm, and the largest that counts.
+SHARE, WORST = 0.25, 20.0
 FAR = -1e3  # standard deviations from where the asymptote is exact enough
 
 

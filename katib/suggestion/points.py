@@ -10,10 +10,10 @@ from katib.errors import InvalidExperiment, SpaceExhausted
 from katib.sampler import Assignments, Search, Seen
 from katib.space import Parameter
 from katib.suggestion.reading import to_search, to_seen
+from katib.trials import NAME_CHARACTERS, NAME_LENGTH
 
 Message = Any  # of protobuf, which has no types
 MOST = 10_000
-SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes': no word comes out by chance
 
 
 def suggest(request: Message) -> list[tuple[str, Assignments]]:
@@ -59,4 +59,4 @@ def _again(parameters: Sequence[Parameter], before: Iterable[Mapping[str, str]])
 
 
 def _name(experiment: str, number: int) -> str:
-    return f"{experiment}-{number}-{''.join(secrets.choice(SAFE_LETTERS) for _ in range(8))}"
+    return f"{experiment}-{number}-{''.join(secrets.choice(NAME_CHARACTERS) for _ in range(NAME_LENGTH))}"
