@@ -18,7 +18,7 @@ from api.files import FILES, sender
 from api.limits import Limits
 from api.observe import Route
 from api.probes import Probe, probes, store_id
-from api.problems import INTERNAL, Problem, refusal
+from api.problems import Problem, internal, refusal
 from api.state import State
 from registry.store import ModelStore
 
@@ -81,8 +81,7 @@ class Application:
             framework = await self.framework.get()
         except Exception:  # an import can fail in any way; the next request tries again
             logger.exception("the framework cannot be loaded")
-            problem = Problem(INTERNAL, "Internal error", "the server's log says more")
-            await refusal(scope["path"], problem)(scope, receive, send)
+            await refusal(scope["path"], internal())(scope, receive, send)
         else:
             await framework(scope, receive, send)
 

@@ -18,7 +18,7 @@ from api.openapi import Documents
 from api.page import add_page
 from api.predict import add_predict
 from api.probes import Probe
-from api.problems import INTERNAL, Problem, refusal
+from api.problems import Problem, internal, refusal
 from api.shadow import add_shadow
 from api.state import State
 from api.v1 import add_v1
@@ -74,4 +74,4 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         logger.error("unexpected error", exc_info=error)
-        return refusal(request.url.path, Problem(INTERNAL, "Internal error", "the server's log says more"))
+        return refusal(request.url.path, internal())

@@ -21,7 +21,7 @@ from api.keys import Key
 from api.limits import Limits, Room, read
 from api.observe import BEGAN, LEFT, Observed
 from api.predict import quick_answer as predict
-from api.problems import INTERNAL, Problem, refusal
+from api.problems import Problem, internal, refusal
 from api.slot import Served, Slot
 from api.state import State
 from api.v1 import quick_answer as predict_v1
@@ -90,7 +90,7 @@ class Hot:
                 status, model = OK, served.package.digest
                 await send(self._start(OK, [*served.headers, *_about(reply)], name))
                 await _send(reply.payload, send, self.limits)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the client gets a status and the log the cause
             if status != LEFT:
                 raise
             status = await self._refuse(error, scope, name, send)
@@ -107,7 +107,7 @@ class Hot:
         """Say why there is no answer; return the status."""
         if not isinstance(error, Problem):
             logger.error("unexpected error", exc_info=error)
-            error = Problem(INTERNAL, "Internal error", "the server's log says more")
+            error = internal()
         response = refusal(scope["path"], error)
         await send(self._start(response.status_code, response.raw_headers, name))
         await send({"type": "http.response.body", "body": response.body})

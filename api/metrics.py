@@ -87,7 +87,7 @@ class Metrics:
         """Note a prediction; `flush` counts it."""
         self._single.append((served, shares))
 
-    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002 - likewise
+    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002 - a listener
         """Note predictions, and a sample of them."""
         sample = predicted[:: -(-len(predicted) // SAMPLE) or 1].tolist()
         self._many.append((served, len(predicted), sample))

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.accesslog import AccessLog, Line, line
 from api.metrics import Metrics
-from api.problems import INTERNAL, Problem
+from api.problems import internal
 
 logger = logging.getLogger("tunegate.api")
 SANE = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -135,9 +135,7 @@ class Observed:
         except Exception:  # the application's last handler has logged and answered what it has seen
             if status == LEFT:
                 logger.exception("unexpected error")
-                await Problem(INTERNAL, "Internal error", "the server's log says more").response()(
-                    scope, receive, watch
-                )
+                await internal().response()(scope, receive, watch)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             said = (name, model.decode("latin-1"), trace)

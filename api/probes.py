@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.answers import current, version_headers
+from api.slot import Served
 from api.state import State
 from registry.package import KERNEL
 from registry.store import ModelStore
@@ -34,7 +35,7 @@ def probes(state: State) -> Mapping[str, Probe]:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        served, *_others = [current(slot) for slot in state.slots.values()]
+        served = _ready(state)
         found = {"status": "ready", "model_version": served.package.digest}
         return JSONResponse(found, headers=version_headers(served))
 
@@ -50,11 +51,17 @@ def probes(state: State) -> Mapping[str, Probe]:
         return JSONResponse({"live": True})
 
     async def ready(_: Request) -> Response:
-        served, *_others = [current(slot) for slot in state.slots.values()]
+        served = _ready(state)
         return JSONResponse({"ready": True}, headers=version_headers(served))
 
     v2 = {"/v2/health/live": live, "/v2/health/ready": ready}
     return {"/healthz": healthz, "/readyz": readyz, "/version": versions, "/metrics": metrics, **v2}
+
+
+def _ready(state: State) -> Served:
+    """Return what serves the model of `/predict`; raises `Problem` where any model is missing."""
+    served, *_others = [current(slot) for slot in state.slots.values()]
+    return served
 
 
 def _about(state: State) -> dict[str, Any]:

@@ -37,6 +37,11 @@ class Problem(Exception):
         return ": ".join(part for part in (self.title, self.detail, where) if part)
 
 
+def internal() -> Problem:
+    """Return what a caller is told of an error that nobody expected, and that was logged."""
+    return Problem(INTERNAL, "Internal error", "the server's log says more")
+
+
 def refusal(path: str, problem: Problem) -> JSONResponse:
     """Return a problem as the protocol of this path has it."""
     if path.startswith("/v2"):
