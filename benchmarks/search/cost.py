@@ -30,7 +30,8 @@ def _cost(factory: Factory, table: Table, known: int) -> float:
     sampler = factory.make(table, 0)
     trials: list[Trial] = []
     spent = 0.0
-    for number, point in enumerate(Search(table.grid.parameters(), "random", {}, True, 1, {}).ask([], known)):  # noqa: FBT003 - minimize
+    chance = Search(table.grid.parameters(), "random", {}, minimize=True, seed=1, first={})
+    for number, point in enumerate(chance.ask([], known)):
         trials.append(Trial(point, 0.0, table.loss(point), float(number)))
     for number in range(ASKS + 1):
         (point,), cpu = sampler.ask(trials, 1)

@@ -108,7 +108,8 @@ class Factory:
         parameters = table.grid.parameters(log=self.entry.log)
         first = table.first if self.entry.first else {}
         if self.process is None:
-            return Ours(Search(parameters, self.entry.kind, self.entry.settings, True, seed, first))  # noqa: FBT003 - minimize
+            kind, settings = self.entry.kind, self.entry.settings
+            return Ours(Search(parameters, kind, settings, minimize=True, seed=seed, first=first))
         start = {p.name: p.nearest(first[p.name]) for p in parameters if p.name in first}
         return Rival(self.process, self.entry, parameters, seed, start)
 
