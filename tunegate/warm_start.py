@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from katib.experiment import Experiment
+from katib.experiment import Experiment, with_defaults
 from katib.folder import runs
+from katib.localrun import read_objects
 from katib.seen import Seen
 from promote import Ranked, rank
 from promote.errors import NoCandidate
-from tunegate.errors import UsageError
-from tunegate.kept import kept_run
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -37,11 +36,12 @@ def earlier_trials(workspace: Workspace, experiment: Experiment) -> list[Seen]:
 def _ranked(workspace: Workspace, experiment: Experiment) -> Iterator[Ranked]:
     for run in runs(workspace.experiments, experiment.name):
         try:
-            kept, _ = kept_run(run)
-            if all(kept.spec.get(part) == experiment.spec.get(part) for part in SAME):
-                yield from rank(workspace.trials(run))
-        except (UsageError, NoCandidate):  # it never began, or has found nothing
-            continue
+            found, trials = read_objects(run)
+            spec = with_defaults(found)["spec"]
+            if all(spec.get(part) == experiment.spec.get(part) for part in SAME):
+                yield from rank(trials)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, NoCandidate):
+            continue  # it never began, is damaged, or has found nothing
 
 
 def _fingerprint(settings: Settings) -> str:
