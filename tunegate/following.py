@@ -16,6 +16,7 @@ from promote.errors import NoCandidate
 from registry.files import write_atomic
 from tunegate.console import Steps, say, steps
 from tunegate.errors import ExitCode, UsageError
+from tunegate.output import event
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -79,8 +80,7 @@ class _Told:
 
     def event(self, kind: str, **fields: object) -> None:
         if self.as_json:
-            sys.stdout.write(json.dumps({"event": kind, **fields}, allow_nan=False) + "\n")
-            sys.stdout.flush()
+            event(kind, **fields)
 
 
 def _follow(katib: KatibCluster, there: Object, told: _Told, timeout: float | None) -> Progress:

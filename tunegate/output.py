@@ -17,3 +17,9 @@ def emit(document: Any) -> None:  # noqa: ANN401 - JSON
     """Print a result as JSON on stdout."""
     sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def event(kind: str, **fields: object) -> None:
+    """Print what has happened as one line of JSON on stdout."""
+    sys.stdout.write(json.dumps({"event": kind, **fields}, allow_nan=False) + "\n")
+    sys.stdout.flush()

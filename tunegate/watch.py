@@ -1,9 +1,7 @@
 """`tunegate watch`: show an Experiment's trials as they come, on a terminal, as lines, or as JSON."""
 
-import json
 import math
 import signal
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from types import FrameType
@@ -16,6 +14,7 @@ from katib.cluster import KatibCluster
 from katib.errors import Gone
 from tunegate.console import console, say
 from tunegate.errors import ExitCode
+from tunegate.output import event
 from tunegate.watch_board import Board, Row, board
 from tunegate.watch_table import Screen, clock, over, shown, utc_now, words
 
@@ -157,14 +156,14 @@ class _Json(AbstractContextManager["_Json"]):
     def show(self, now: Board) -> None:
         for row in self.changes.of(now):
             seconds = row.seconds(utc_now()) if row.ended else None
-            _print(
+            event(
                 "trial", number=row.number, **_facts(row), state=row.state, seconds=seconds, message=row.message,
                 best=_facts(now.top) if now.top else None,
             )  # fmt: skip
 
     def end(self, last: Board) -> None:
         best = _facts(last.top) if last.top else None
-        _print(
+        event(
             "end", experiment=last.name, where=last.where, state=last.state, message=last.message,
             trials=len(last.rows), best=best,
         )  # fmt: skip
@@ -172,11 +171,6 @@ class _Json(AbstractContextManager["_Json"]):
 
 def _leave(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
-
-
-def _print(kind: str, **fields: Any) -> None:  # noqa: ANN401 - JSON
-    sys.stdout.write(json.dumps({"event": kind, **fields}, allow_nan=False) + "\n")
-    sys.stdout.flush()
 
 
 def _facts(row: Row) -> dict[str, Any]:
