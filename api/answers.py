@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.body import UNFIT
 from api.encoding import Cells, Rows
 from api.limits import Limits, read
 from api.problems import NOT_FOUND, UNAVAILABLE, UNPROCESSABLE, UNSUPPORTED, Problem
-from api.schema import UNFIT
 from api.slot import Served, Slot
 
 VERSION_HEADER = "X-Model-Version"

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.answers import LARGE, Slots, named, value
+from api.body import UNFIT
 from api.encoding import Rows
 from api.limits import Limits
 from api.problems import NOT_FOUND, UNPROCESSABLE, Problem
-from api.schema import UNFIT
 from api.slot import Served, once_a_model
 from api.tensors import SHOWN, Inputs, Tensor
 
@@ -24,7 +24,7 @@ PLATFORM = "tunegate-flat-forest"
 PROBABILITIES, INTERVAL = "probabilities", "interval"
 ROW = LARGE >> 10  # bytes that a row counts for, so that more than a thousand are predicted in a thread
 
-_inputs = once_a_model(Inputs)
+_inputs = once_a_model(lambda manifest: Inputs(manifest.columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from msgspec.json import schema_components
 
 from api.answers import Slots
+from api.card import Card
 from api.problems import MEDIA_TYPE
 from api.schema import answer_model, example
 from api.slot import Served
 from api.state import State
 from api.tensors import SHOWN
+from registry.record import Record
+from registry.shadow import ShadowStatus
 
 JSON = "application/json"
 Document = dict[str, Any]
@@ -53,6 +57,8 @@ REFUSALS = {
     "422": "The request does not fit the model; `errors` names the fields",
     "503": "No model is loaded, or too many requests are being answered",
 }
+RECORDS: Sequence[type[Record]] = (Card, ShadowStatus)
+COMPONENT = "#/components/schemas/{name}"
 POSTED = ("400", "408", "413", "422", "503")
 
 
@@ -81,6 +87,7 @@ def document(app: FastAPI, slots: Slots, model: str) -> Document:
     found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     serving = {name: slot.served for name, slot in slots.items() if slot.served}
     schemas = found["components"]["schemas"]
+    schemas |= schema_components(RECORDS, ref_template=COMPONENT)[1]
     schemas |= {"Problem": PROBLEM, "InferenceProblem": V2_PROBLEM, "Tensor": TENSOR}
     schemas |= {"Row": {"type": "object"}, "Prediction": {"type": "object"}}
     for name, served in serving.items():
@@ -96,6 +103,11 @@ def document(app: FastAPI, slots: Slots, model: str) -> Document:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return found
+
+
+def documented(record: type[Record]) -> dict[int | str, Document]:
+    """Return what a route's decorator is to say of an answer that is a record, one of `RECORDS`."""
+    return {200: {"content": {JSON: {"schema": _schema(record.__name__)}}}}
 
 
 def _fill(operation: Document, path: str, method: str, serving: Mapping[str, Served], model: str) -> None:
@@ -149,7 +161,7 @@ def _one_or_many(name: str) -> Document:
 
 
 def _schema(name: str) -> Document:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": COMPONENT.format(name=name)}
 
 
 def _refusals(statuses: tuple[str, ...], *, v2: bool = False) -> Document:

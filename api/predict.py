@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import Reply, current, many, one, reply
+from api.body import load
 from api.encoding import Rows
 from api.limits import Limits
-from api.schema import load
 from api.slot import Served, Slot
 
 if TYPE_CHECKING:  # brings the framework

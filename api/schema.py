@@ -4,20 +4,16 @@ Strict on purpose: no text for numbers, no NaN or infinity, no unknown fields, n
 range seen in training is answered, with a warning.
 """
 
-import json
-from collections import Counter
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, create_model
 
+from api.body import MAX_ERRORS, UNFIT
 from api.encoding import Cells
 from api.problems import UNPROCESSABLE, Problem
+from api.slot import once_a_model
 from registry.package import Column, Manifest
 from registry.package.columns import FLOAT32_MAX
-
-MAX_ERRORS = 100  # named in one answer
-UNFIT = "The request does not fit the model"
 
 
 class RowSchema:
@@ -63,6 +59,9 @@ class RowSchema:
             problem = f"has {len(values)} values; the model has {len(self.columns)} columns"
             raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": where or "body", "problem": problem}])
         return {column.name: value for column, value in zip(self.columns, values, strict=True)}
+
+
+schema_of = once_a_model(RowSchema)
 
 
 def example(manifest: Manifest) -> dict[str, Any]:
@@ -112,29 +111,6 @@ def _documentation(column: Column) -> dict[str, Any]:
     )
     bounds = {"x-training-minimum": column.minimum, "x-training-maximum": column.maximum}
     return {"description": text, "json_schema_extra": bounds}
-
-
-def load(body: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Read a body as JSON; a field may be there once.
-
-    Raises:
-        Problem: 422.
-    """
-    try:
-        return json.loads(body.decode(), object_pairs_hook=_once)  # given bytes, it would guess at other encodings
-    except (ValueError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(UNPROCESSABLE, "The body is not JSON", str(error)) from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
-    fields = dict(pairs)
-    "".join(fields).encode()  # a lone surrogate is not text: it could neither be compared nor answered
-    if len(fields) < len(pairs):
-        times = Counter(name for name, _ in pairs)
-        twice = sorted(name for name, n in times.items() if n > 1)
-        errors = [{"field": name, "problem": "is there twice"} for name in twice[:MAX_ERRORS]]
-        raise Problem(UNPROCESSABLE, UNFIT, errors=errors)
-    return fields
 
 
 def _errors(error: ValidationError, where: str) -> list[dict[str, str]]:

@@ -164,12 +164,14 @@ def shadowings(slots: Slots, metrics: Metrics) -> Mapping[str, Shadowing]:
 
 def add_shadow(app: "FastAPI", slots: Slots, shadows: Mapping[str, Shadowing], metrics: Metrics) -> None:
     """Add the route that tells how a model's candidate differs."""
+    from api.openapi import documented  # noqa: PLC0415 - belongs to the framework
+
     path, summary = "/v1/models/{name}/shadow", "How a candidate in shadow mode differs from the model that serves"
 
-    @app.get(path, summary=summary, tags=["Shadow"], response_model=ShadowStatus)
+    @app.get(path, summary=summary, tags=["Shadow"], responses=documented(ShadowStatus))
     def shadow(name: str) -> Response:
         served = named(slots, name)
-        content = shadows[name].status(served, metrics.families()).model_dump_json()
+        content = shadows[name].status(served, metrics.families()).to_json()
         return Response(content, media_type="application/json", headers=version_headers(served))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from api.encoding import Cells, Encoder
 from api.fast import Reader
-from api.schema import RowSchema
-from registry.package import Column, ModelPackage
+from registry.package import Manifest, ModelPackage
 from registry.package.package import finish
 from registry.store import Pointer
+
+if TYPE_CHECKING:
+    from api.schema import RowSchema
 
 T = TypeVar("T")
 encode = msgspec.json.Encoder().encode
@@ -44,7 +46,6 @@ class Served:
 
     package: ModelPackage
     pointer: Pointer
-    schema: RowSchema
     reader: Reader | None
     encoder: Encoder
     loaded_at: datetime
@@ -66,10 +67,17 @@ class Served:
         headers = [(b"content-type", b"application/json"), (b"x-model-version", package.digest.encode())]
         before = b"{" + encode(package.manifest.prediction) + b":"
         after = b',"model_version":' + encode(package.digest) + b"}"
-        schema, now, shares = RowSchema(package.manifest), datetime.now(UTC), _predictor(package)
+        now, shares = datetime.now(UTC), _predictor(package)
         row = package.golden.rows[0]
         shares(encoder.pack(tuple(row[column.name] for column in columns)))
-        return cls(package, pointer, schema, reader, encoder, now, listeners, shares, headers, before, after)
+        return cls(package, pointer, reader, encoder, now, listeners, shares, headers, before, after)
+
+    @property
+    def schema(self) -> "RowSchema":
+        """What says which field of a row is wrong, and why; made when the first row has to be looked at by it."""
+        from api.schema import schema_of  # noqa: PLC0415 - brings pydantic, which most servers need for nothing
+
+        return schema_of(self)
 
     def predict_row(self, cells: Cells) -> Sequence[float]:
         """Predict one row: a number, or the classes' shares."""
@@ -96,14 +104,14 @@ def _predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
     return (lambda packed: [total / n for total in sums(packed)]) if output.combine == "mean" else sums
 
 
-def once_a_model(make: Callable[[Sequence[Column]], T]) -> Callable[[Served], T]:
-    """Make something of a model's columns when it is first asked for; it is gone with the model."""
-    made: WeakKeyDictionary[RowSchema, T] = WeakKeyDictionary()
+def once_a_model(make: Callable[[Manifest], T]) -> Callable[[Served], T]:
+    """Make something of a model's manifest when it is first asked for; it is gone with the model."""
+    made: WeakKeyDictionary[Encoder, T] = WeakKeyDictionary()
 
     def get(served: Served) -> T:
-        found = made.get(served.schema)
+        found = made.get(served.encoder)
         if found is None:
-            found = made[served.schema] = make(served.package.manifest.columns)
+            found = made[served.encoder] = make(served.package.manifest)
         return found
 
     return get

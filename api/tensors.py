@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from api.body import UNFIT
 from api.encoding import MAX_WARNINGS, Rows
 from api.problems import UNPROCESSABLE, Problem
-from api.schema import UNFIT
 from registry.package import Column
 from registry.package.columns import FLOAT32_MAX
 

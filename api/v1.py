@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from api.answers import Reply, Slots, instances, named, reply, version_headers
+from api.body import UNFIT, load
 from api.encoding import Rows
 from api.limits import Limits
 from api.problems import UNPROCESSABLE, Problem
-from api.schema import UNFIT, load
 from api.slot import Served
 
 if TYPE_CHECKING:  # brings the framework

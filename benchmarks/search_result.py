@@ -36,7 +36,7 @@ def main() -> None:
     for seed in range(parser.parse_args().seeds):
         manifest, searched = _winner(seed)
         mine = data.out_of_fold(manifest, FRESH, 5)
-        default = manifest.model_copy(update={"parameters": {"n_estimators": 200}})
+        default = manifest.replace(parameters={"n_estimators": 200})
         found = compare(data.out_of_fold(default, FRESH, 5), mine, resamples=2000, seed=0)
         ratios.append(found.candidate / found.champion)
         print(

@@ -3,20 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
-
 from promote.verdict import Verdict
 from registry import Entry
+from registry.record import Aware, Record
 
 
-class DeployDetails(BaseModel):
+class DeployDetails(Record, frozen=True, kw_only=True):
     """Contents of the file; its JSON schema is `promote/deploy_details.schema.json`.
 
     Each model is `{<metric>, version, uri}` or null: `old_model` was in production before, `new_model` is the
     candidate, `prod_model` is in production now. The metric is the cross-validated one, never the holdout's.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     old_model: dict[str, float | str | None] | None
     new_model: dict[str, float | str | None] | None
@@ -27,7 +24,7 @@ class DeployDetails(BaseModel):
     trial: str | None
     sha256: str | None
     fingerprint: str | None
-    decided_at: AwareDatetime | None
+    decided_at: Aware | None
 
 
 def deploy_details(

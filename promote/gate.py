@@ -32,8 +32,7 @@ def judge(contest: Contest, policy: GatePolicy) -> Verdict:
         return _verdict(contest, policy, blocking)
     scored = [*questions.scored(), *(shadow_guard(contest.shadow, policy) if champion else ())]
     verdict = _verdict(contest, policy, [*blocking, *scored])
-    evidence = {"recipe": questions.recipe, "holdout": questions.holdout, "excluded": questions.excluded}
-    return verdict.model_copy(update=evidence)
+    return verdict.replace(recipe=questions.recipe, holdout=questions.holdout, excluded=questions.excluded)
 
 
 def _verdict(contest: Contest, policy: GatePolicy, checks: list[Check]) -> Verdict:

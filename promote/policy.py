@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from msgspec import Meta
 
-Share = Annotated[float, Field(ge=0, le=1)]
+from registry.record import Count, Positive, Record, Share
 
 
-class GatePolicy(BaseModel):
+class GatePolicy(Record, frozen=True, kw_only=True):
     """Settings of the gate.
 
     Attributes:
@@ -33,22 +33,20 @@ class GatePolicy(BaseModel):
         allow_schema_change: judge although the columns differ from the champion's.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     mode: Literal["two-key", "strict-lower"] = "two-key"
     approval: Literal["auto", "manual"] = "auto"
     p_recipe: Share = 0.90
     p_holdout: Share = 0.20
-    repeats: Annotated[int, Field(ge=1, le=100)] = 3
-    folds: Annotated[int, Field(ge=2, le=20)] = 5
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    seed: Annotated[int, Field(ge=0)] = 0
-    ceiling: FiniteFloat | None = None
-    max_slice_ratio: Annotated[float, Field(ge=1)] = 2.0
-    max_error_ratio: Annotated[float, Field(ge=1)] = 2.0
-    max_work: Annotated[int, Field(ge=1)] = 1_000_000
-    max_bytes: Annotated[int, Field(ge=1)] = 256 << 20
-    min_holdout: Annotated[int, Field(ge=2)] = 10
-    shadow_rows: Annotated[int, Field(ge=0, exclude_if=lambda rows: rows == 0)] = 0
+    repeats: Annotated[int, Meta(ge=1, le=100)] = 3
+    folds: Annotated[int, Meta(ge=2, le=20)] = 5
+    resamples: Annotated[int, Meta(ge=100, le=100_000)] = 2000
+    seed: Count = 0
+    ceiling: float | None = None
+    max_slice_ratio: Annotated[float, Meta(ge=1)] = 2.0
+    max_error_ratio: Annotated[float, Meta(ge=1)] = 2.0
+    max_work: Positive = 1_000_000
+    max_bytes: Positive = 256 << 20
+    min_holdout: Annotated[int, Meta(ge=2)] = 10
+    shadow_rows: Count = 0
     allow_new_data: bool = False
     allow_schema_change: bool = False

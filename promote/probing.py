@@ -31,7 +31,7 @@ def probe(
     for replica in _replicas(url) if not client and checks[0].passed else []:
         with httpx.Client(base_url=replica, timeout=ANSWER, headers=headers | {"Host": host}) as session:
             found = _checks(session, package, timeout=timeout, max_latency=max_latency)
-        checks += tuple(check.model_copy(update={"name": f"{check.name} of {replica}"}) for check in found)
+        checks += tuple(check.replace(name=f"{check.name} of {replica}") for check in found)
     return checks
 
 

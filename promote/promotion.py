@@ -28,6 +28,7 @@ from registry.package import ModelPackage
 Smoke = Callable[[ModelPackage], SmokeReport]
 LEASE = 600
 MISSING = "it was missing"
+RETURNING = ("experiment", "trial", "fingerprint", "metric", "score", "git_commit")  # what a rollback takes along
 
 
 def _utc() -> datetime:
@@ -97,18 +98,16 @@ class Promoter:
         judged = verdict.champion.sha256 if verdict.champion else None
         if (current.promotion.sha256 if current else None) != judged:
             raise Conflict("the champion has changed since the gate ran", hint="run the gate again")
-        entry = self._entry(manifest.name, package.digest, history).model_copy(
-            update={
-                "kind": verdict.kind,
-                "experiment": manifest.provenance.experiment,
-                "trial": manifest.provenance.trial,
-                "fingerprint": manifest.fingerprint,
-                "verdict": verdict.digest(),
-                "reasons": verdict.reasons,
-                "metric": manifest.metric,
-                "score": verdict.score,
-                "git_commit": manifest.provenance.git_commit,
-            }
+        entry = self._entry(manifest.name, package.digest, history).replace(
+            kind=verdict.kind,
+            experiment=manifest.provenance.experiment,
+            trial=manifest.provenance.trial,
+            fingerprint=manifest.fingerprint,
+            verdict=verdict.digest(),
+            reasons=verdict.reasons,
+            metric=manifest.metric,
+            score=verdict.score,
+            git_commit=manifest.provenance.git_commit,
         )
         self.store.add(package)
         return self._carry_out(entry, package)
@@ -123,14 +122,10 @@ class Promoter:
         history = self._settled(model)
         target = _rollback_target(model, history, to)
         package = self.store.open(target.promotion.sha256)
-        entry = self._entry(model, package.digest, history).model_copy(
-            update={
-                "kind": "rollback",
-                "reasons": (reason or f"back to promotion {target.promotion.number}",),
-                **target.promotion.model_dump(
-                    include={"experiment", "trial", "fingerprint", "metric", "score", "git_commit"}
-                ),
-            }
+        entry = self._entry(model, package.digest, history).replace(
+            kind="rollback",
+            reasons=(reason or f"back to promotion {target.promotion.number}",),
+            **{name: getattr(target.promotion, name) for name in RETURNING},
         )
         return self._carry_out(entry, package)
 
@@ -255,7 +250,7 @@ class Promoter:
         return self._close(entry, "reverted", note)
 
     def _close(self, entry: Entry, result: str, note: str) -> Entry:
-        outcome = Outcome.model_validate({"result": result, "note": note, "closed_at": self.clock()})
+        outcome = Outcome.checked({"result": result, "note": note, "closed_at": self.clock()})
         try:
             self.ledger.close(entry.promotion.model, entry.promotion.number, outcome)
             closed = Entry(promotion=entry.promotion, outcome=outcome)

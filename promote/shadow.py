@@ -4,10 +4,10 @@ Through a name with several replicas one of them answers, and for itself alone.
 """
 
 import httpx
-from pydantic import ValidationError
 
 from promote.errors import PromoteError
 from promote.probing import KEY_HEADER
+from registry.record import InvalidRecord
 from registry.shadow import ShadowStatus
 
 ANSWER = 5.0  # seconds
@@ -34,7 +34,7 @@ def shadow_status(url: str, model: str, *, key: str = "") -> ShadowStatus:
         hint = "`api_key` names the file with its key" if answer.status_code == httpx.codes.UNAUTHORIZED else ""
         raise PromoteError(f"{target} is answered {answer.status_code}: {answer.text[:200]}", hint=hint)
     try:
-        return ShadowStatus.model_validate_json(answer.content)
-    except ValidationError as error:
+        return ShadowStatus.parse(answer.content)
+    except InvalidRecord as error:
         hint = "is it a tunegate server, and of this release?"
         raise PromoteError(f"{target}: not what a server says of a shadow", hint=hint) from error

@@ -5,28 +5,23 @@ It waits on conditions, never for a time; each check asserts a value, not that s
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from registry.package import ModelPackage
+from registry.record import Record
 
 if TYPE_CHECKING:
     import httpx
 
 
-class SmokeCheck(BaseModel):
+class SmokeCheck(Record, frozen=True, kw_only=True):
     """One check of the service."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     passed: bool
     detail: str
 
 
-class SmokeReport(BaseModel):
+class SmokeReport(Record, frozen=True, kw_only=True):
     """What the smoke test saw."""
-
-    model_config = ConfigDict(frozen=True)
 
     url: str
     checks: tuple[SmokeCheck, ...]

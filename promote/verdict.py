@@ -3,23 +3,18 @@ and seed give the same bytes.
 """
 
 import hashlib
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
 
 from promote.policy import GatePolicy
 from registry.package import HIGHER_IS_BETTER
+from registry.record import Record
 from registry.shadow import ShadowEvidence
 
 Decision = Literal["promote", "keep", "hold", "refuse"]
 SEVERITY: dict[Decision, int] = {"promote": 0, "keep": 1, "hold": 2, "refuse": 3}
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Check(_Record):
+class Check(Record, frozen=True, kw_only=True):
     """One question the gate asked; `otherwise` is the decision that a failed check calls for."""
 
     name: str
@@ -28,7 +23,7 @@ class Check(_Record):
     otherwise: Decision = "refuse"
 
 
-class Comparison(_Record):
+class Comparison(Record, frozen=True, kw_only=True):
     """Two models' mean losses over the same rows, and a paired bootstrap of the difference.
 
     Attributes:
@@ -50,7 +45,7 @@ class Comparison(_Record):
     rows: int
 
 
-class Side(_Record):
+class Side(Record, frozen=True, kw_only=True):
     """One of the two models, as far as a reader wants to know it."""
 
     sha256: str
@@ -60,7 +55,7 @@ class Side(_Record):
     search_score: float
 
 
-class Verdict(_Record):
+class Verdict(Record, frozen=True, kw_only=True):
     """The gate's answer.
 
     Attributes:
@@ -89,7 +84,7 @@ class Verdict(_Record):
     holdout_digest: str = ""
     excluded: int = 0
     policy: GatePolicy = GatePolicy()
-    shadow: ShadowEvidence | None = Field(default=None, exclude_if=lambda seen: seen is None)
+    shadow: ShadowEvidence | None = None
 
     @property
     def score(self) -> float | None:
@@ -98,9 +93,18 @@ class Verdict(_Record):
             return self.candidate.search_score if self.candidate else None
         return 1.0 - self.recipe.candidate if self.metric in HIGHER_IS_BETTER else self.recipe.candidate
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields, without what was not asked for: verdicts from before it could be keep their digests."""
+        fields = super().to_dict()
+        if self.shadow is None:
+            del fields["shadow"]
+        if not self.policy.shadow_rows:
+            del fields["policy"]["shadow_rows"]
+        return fields
+
     def canonical(self) -> bytes:
         """Return the verdict as JSON bytes."""
-        return self.model_dump_json(indent=1).encode() + b"\n"
+        return self.to_json(indent=1) + b"\n"
 
     def digest(self) -> str:
         """Return the sha256 of `canonical()`."""

@@ -7,17 +7,11 @@ it. It says nothing of who promoted, on which host.
 from collections.abc import Sequence
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, PositiveInt
-
 from registry.ledger import Entry
-from registry.package.manifest import Sha256
+from registry.record import Aware, Positive, Record, Sha256
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Past(_Record):
+class Past(Record, frozen=True, kw_only=True):
     """One promotion, as far as readers of the page may know it.
 
     Attributes:
@@ -33,23 +27,23 @@ class Past(_Record):
         note: what the smoke test said.
     """
 
-    number: PositiveInt
+    number: Positive
     sha256: Sha256
     kind: Literal["first", "promotion", "rollback"]
-    previous: PositiveInt | None
+    previous: Positive | None
     state: Literal["live", "reverted", "in flight"]
     reasons: tuple[str, ...]
     metric: str
-    score: FiniteFloat | None
-    champion_score: FiniteFloat | None
+    score: float | None
+    champion_score: float | None
     experiment: str
     trial: str
     note: str
-    decided_at: AwareDatetime
-    closed_at: AwareDatetime | None
+    decided_at: Aware
+    closed_at: Aware | None
 
 
-class History(_Record):
+class History(Record, frozen=True, kw_only=True):
     """Contents of `pointers/<model>.history.json`, oldest promotion first."""
 
     format: Literal[1] = 1
@@ -65,7 +59,7 @@ class History(_Record):
 
 def _past(entry: Entry, scores: dict[int, float | None]) -> Past:
     promotion, outcome = entry.promotion, entry.outcome
-    known = promotion.model_dump(include=set(Past.model_fields))
+    known = {name: getattr(promotion, name) for name in Past.__struct_fields__ if hasattr(promotion, name)}
     return Past(
         **known,
         state=outcome.result if outcome else "in flight",

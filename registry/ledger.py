@@ -20,17 +20,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, PositiveInt
-
 from registry.errors import Conflict, InFlight, LedgerError
-from registry.package.manifest import Sha256
+from registry.record import Aware, Positive, Record, Sha256
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Promotion(_Record):
+class Promotion(Record, frozen=True, kw_only=True):
     """One numbered entry: this package is to be in production.
 
     Attributes:
@@ -50,37 +44,37 @@ class Promotion(_Record):
     """
 
     model: str
-    number: PositiveInt
+    number: Positive
     sha256: Sha256
     kind: Literal["first", "promotion", "rollback"] = "promotion"
-    previous: PositiveInt | None = None
+    previous: Positive | None = None
     experiment: str = ""
     trial: str = ""
     fingerprint: str = ""
     verdict: str = ""
     reasons: tuple[str, ...] = ()
     metric: str = ""
-    score: FiniteFloat | None = None
+    score: float | None = None
     git_commit: str = ""
     actor: str = ""
     owner: str = ""
-    created_at: AwareDatetime
-    lease: PositiveInt = 600
+    created_at: Aware
+    lease: Positive = 600
 
     def expired(self, now: datetime) -> bool:
         """Whether others may take the entry over."""
         return now >= self.created_at + timedelta(seconds=self.lease)
 
 
-class Outcome(_Record):
+class Outcome(Record, frozen=True, kw_only=True):
     """How a promotion ended."""
 
     result: Literal["live", "reverted"]
     note: str = ""
-    closed_at: AwareDatetime
+    closed_at: Aware
 
 
-class Entry(_Record):
+class Entry(Record, frozen=True, kw_only=True):
     """A promotion and its outcome; None while it is in flight."""
 
     promotion: Promotion

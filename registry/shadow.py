@@ -6,26 +6,21 @@ how much the two differ on rows that come in now.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt
+from msgspec import Meta
 
-from registry.package.manifest import Manifest, Sha256
-
-Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from registry.package.manifest import Manifest
+from registry.record import Count, Record, Sha256, Share
 
 
-class Shadow(_Record):
+class Shadow(Record, frozen=True, kw_only=True):
     """Contents of `pointers/<model>.shadow.json`: which package is asked silently, for what share of the requests."""
 
     model: str
     sha256: Sha256
-    share: Annotated[FiniteFloat, Field(gt=0, le=1)]
+    share: Annotated[float, Meta(gt=0, le=1)]
 
 
-class NumberDifferences(_Record):
+class NumberDifferences(Record, frozen=True, kw_only=True):
     """How a regression's candidate differs: its prediction minus the champion's, in the target's unit.
 
     Attributes:
@@ -37,14 +32,14 @@ class NumberDifferences(_Record):
             champion states none.
     """
 
-    mean: FiniteFloat
-    mean_absolute: FiniteFloat
-    root_mean_square: FiniteFloat
-    largest: FiniteFloat
+    mean: float
+    mean_absolute: float
+    root_mean_square: float
+    largest: float
     outside: Share | None = None
 
 
-class ClassDifferences(_Record):
+class ClassDifferences(Record, frozen=True, kw_only=True):
     """How a classification's candidate differs.
 
     Attributes:
@@ -54,11 +49,11 @@ class ClassDifferences(_Record):
     """
 
     disagreeing: Share
-    mean_absolute: FiniteFloat
-    largest: FiniteFloat
+    mean_absolute: float
+    largest: float
 
 
-class ShadowEvidence(_Record):
+class ShadowEvidence(Record, frozen=True, kw_only=True):
     """What has been counted of one candidate beside one champion, since the server started, by all of its workers.
 
     Attributes:
@@ -72,14 +67,14 @@ class ShadowEvidence(_Record):
 
     champion: Sha256
     candidate: Sha256
-    rows: NonNegativeInt
-    dropped: NonNegativeInt
-    failed: NonNegativeInt
+    rows: Count
+    dropped: Count
+    failed: Count
     numbers: NumberDifferences | None = None
     classes: ClassDifferences | None = None
 
 
-class ShadowStatus(_Record):
+class ShadowStatus(Record, frozen=True, kw_only=True):
     """What a server says of a model's shadow.
 
     Attributes:

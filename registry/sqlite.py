@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from registry.errors import Conflict, LedgerError, Unreachable
 from registry.ledger import Entry, Outcome, Promotion, check_next
+from registry.record import InvalidRecord
 
 SCHEMA_VERSION = 1
 SCHEMA = (
@@ -52,7 +51,7 @@ class SqliteLedger:
         """Append a promotion; see the port's contract."""
         with self._transaction() as connection:
             check_next(promotion, self._read(connection, promotion.model))
-            self._insert(connection, "promotions", promotion.model, promotion.number, promotion.model_dump_json())
+            self._insert(connection, "promotions", promotion.model, promotion.number, promotion.to_json().decode())
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; see the port's contract."""
@@ -62,7 +61,7 @@ class SqliteLedger:
                 raise LedgerError(f"promotion {number} of {model} does not exist")
             if entry.outcome:
                 raise Conflict(f"promotion {number} of {model} is {entry.state} already")
-            self._insert(connection, "outcomes", model, number, outcome.model_dump_json())
+            self._insert(connection, "outcomes", model, number, outcome.to_json().decode())
 
     def _exists(self) -> bool:
         try:
@@ -75,12 +74,12 @@ class SqliteLedger:
         try:
             return [
                 Entry(
-                    promotion=Promotion.model_validate_json(promotion),
-                    outcome=Outcome.model_validate_json(outcome) if outcome is not None else None,
+                    promotion=Promotion.parse(promotion),
+                    outcome=Outcome.parse(outcome) if outcome is not None else None,
                 )
                 for promotion, outcome in rows
             ]
-        except ValidationError as error:
+        except InvalidRecord as error:
             raise LedgerError(f"{self.path}: a record cannot be read: {error}", hint="restore the file") from error
 
     def _insert(self, connection: sqlite3.Connection, table: str, model: str, number: int, document: str) -> None:

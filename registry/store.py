@@ -13,25 +13,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
-
 from registry.errors import PackageError, StoreError
 from registry.files import publish_folder, sync, write_atomic, writing
 from registry.history import History
 from registry.package import ModelPackage, load_package
-from registry.package.manifest import Sha256
+from registry.record import InvalidRecord, Positive, Record, Sha256
 from registry.shadow import Shadow
 
-M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R", bound=Record)
 
 
-class Pointer(BaseModel):
+class Pointer(Record, frozen=True, kw_only=True):
     """Which promotion of a model a server must follow."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     model: str
-    number: PositiveInt
+    number: Positive
     sha256: Sha256
 
 
@@ -90,7 +86,7 @@ class ModelStore:
         Raises:
             StoreError: when the volume is full or read-only.
         """
-        write_atomic(self.pointer_path(pointer.model), pointer.model_dump_json().encode())
+        write_atomic(self.pointer_path(pointer.model), pointer.to_json())
 
     def unpoint(self, model: str) -> None:
         """Remove the pointer: nothing is in production (the first promotion of all was reverted).
@@ -118,7 +114,7 @@ class ModelStore:
         Raises:
             StoreError: when the volume is full or read-only.
         """
-        write_atomic(self.shadow_path(shadow.model), shadow.model_dump_json().encode())
+        write_atomic(self.shadow_path(shadow.model), shadow.to_json())
 
     def clear_shadow(self, model: str) -> None:
         """Let no candidate answer silently any more.
@@ -146,7 +142,7 @@ class ModelStore:
         Raises:
             StoreError: when the volume is full or read-only.
         """
-        write_atomic(self.history_path(history.model), history.model_dump_json(indent=1).encode())
+        write_atomic(self.history_path(history.model), history.to_json(indent=1))
 
     def prune_trials(self, keep: Iterable[str]) -> list[str]:
         """Delete the packages of all trials but these; return the names of the deleted ones.
@@ -161,12 +157,12 @@ class ModelStore:
         return sorted(path.name for path in gone if not path.exists())
 
 
-def _record(kind: type[M], path: Path, hint: str) -> M | None:
+def _record(kind: type[R], path: Path, hint: str) -> R | None:
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.parse(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except (OSError, InvalidRecord) as error:
         raise StoreError(f"{path}: not a readable {kind.__name__.lower()}", hint=hint) from error
 
 

@@ -65,7 +65,7 @@ def _rows(command: Any) -> Iterator[str]:  # noqa: ANN401
 def _gate() -> str:
     from promote.policy import GatePolicy  # noqa: PLC0415
 
-    rows = "\n".join(f"| `gate.{name}` | `{field.default}` |" for name, field in GatePolicy.model_fields.items())
+    rows = "\n".join(f"| `gate.{name}` | `{value}` |" for name, value in GatePolicy().to_dict().items())
     return f"What each means is in `promote/policy.py`.\n\n| setting | default |\n|---|---|\n{rows}\n"
 
 

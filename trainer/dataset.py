@@ -143,7 +143,7 @@ def _describe(name: str, kind: str, values: NDArray[Any]) -> Column:
         raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")
     typical = max(sorted(set(present)), key=present.count)
     categories = tuple(sorted(set(present))) if kind == "categorical" else ()
-    return Column.model_validate(
+    return Column.checked(
         {
             "name": name,
             "kind": kind,

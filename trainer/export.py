@@ -57,7 +57,7 @@ def _xgboost(estimator: Any, n_features: int) -> tuple[FlatForest, Output]:  # n
     if link == "logistic":
         base = np.log(base / (1 - base))
     bases = np.broadcast_to(base, (n_outputs,)).tolist()
-    return _join(trees, n_features), Output.model_validate({"combine": "sum", "base": bases, "link": link})
+    return _join(trees, n_features), Output.checked({"combine": "sum", "base": bases, "link": link})
 
 
 def _xgboost_tree(tree: dict[str, Any], column: int, n_outputs: int) -> "_Nodes":

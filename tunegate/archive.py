@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
-
 from registry import Entry
+from registry.record import Record
 from tunegate.errors import UsageError
 
 INDEX = "bundle.json"
@@ -16,29 +15,25 @@ LARGEST = 1 << 30  # bytes of one file in a bundle
 MAKE = "make one with `tunegate export`"
 
 
-class Index(BaseModel):
+class Index(Record, frozen=True, kw_only=True):
     """The bundle's own description."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["tunegate-bundle/1"] = "tunegate-bundle/1"
     model: str
     entries: tuple[Entry, ...]
 
-    @model_validator(mode="after")
-    def _whole(self) -> "Index":
+    def __post_init__(self) -> None:
         """Refuse what a ledger would refuse half way through, or take for another model's."""
         if [entry.promotion.number for entry in self.entries] != list(range(1, len(self.entries) + 1)):
             raise ValueError("its ledger has gaps")
         if any(entry.promotion.model != self.model or entry.outcome is None for entry in self.entries):
             raise ValueError("its ledger has entries of another model, or in flight")
-        return self
 
 
 def read_index(archive: zipfile.ZipFile) -> Index:
     """Return the archive's index; raises UsageError where there is no valid one."""
     with sound():
-        return Index.model_validate_json(read(archive, INDEX))
+        return Index.parse(read(archive, INDEX))
 
 
 def read(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -43,7 +43,7 @@ def export_bundle(workspace: Workspace) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         index = Index(model=workspace.model, entries=tuple(history))
-        archive.writestr(INDEX, index.model_dump_json(indent=1))
+        archive.writestr(INDEX, index.to_json(indent=1))
         for sha256 in _kept(history):
             package = workspace.store.open(sha256)
             for name in package.files:
@@ -100,7 +100,7 @@ def _keep_evidence(workspace: Workspace, archive: zipfile.ZipFile) -> None:
     """Keep verdict and run, where the bundle has them; read first, so that what makes no sense changes nothing."""
     names = archive.namelist()
     with sound():
-        verdict = Verdict.model_validate_json(read(archive, VERDICT)) if VERDICT in names else None
+        verdict = Verdict.parse(read(archive, VERDICT)) if VERDICT in names else None
         whole = all(inside in names for inside in RUN.values())
         documents = {file: read(archive, inside) for file, inside in RUN.items()} if whole else {}
         name = str(json.loads(documents[STATUS])["metadata"]["name"]) if whole else ""

@@ -151,4 +151,4 @@ def approve(workspace: Workspace, *, url: str = "") -> Decision:
     candidate = workspace.trial_package(held.candidate.trial)
     if isinstance(candidate, ModelPackage) and candidate.digest != held.candidate.sha256:
         raise PromoteError("the candidate's package is not the one that was judged", hint="run `tunegate gate` again")
-    return decide(workspace, candidate, held.policy.model_copy(update={"approval": "auto"}), url=url)
+    return decide(workspace, candidate, held.policy.replace(approval="auto"), url=url)

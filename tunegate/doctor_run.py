@@ -43,7 +43,7 @@ def explain_newest(settings: Settings, experiment: str, file: Path | None, shipp
 
 def _command(settings: Settings, file: Path | None) -> str:
     words = ["tunegate", "tune", *([str(file)] if file else [])]
-    if settings.state != Settings.model_fields["state"].default:
+    if settings.state != Settings().state:
         words += ["--state", str(settings.state)]
     return shlex.join(words)
 

@@ -42,7 +42,7 @@ def evaluation(dataset: Dataset, *, cpus: int = 0, on_fold: Callable[[], None] =
 
 
 def _with_defaults(manifest: Manifest) -> Manifest:
-    return manifest.model_copy(update={"parameters": {}})
+    return manifest.replace(parameters={})
 
 
 class _Recipes:

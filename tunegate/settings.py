@@ -2,35 +2,21 @@
 
 import getpass
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+import msgspec
+from msgspec import Meta
 
 from promote.policy import GatePolicy
+from registry.record import Count, Positive, Record, placed
 from tunegate.duration import duration
 from tunegate.errors import UsageError
+from tunegate.sources import environment, merged, toml
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-def _named(owner: str) -> str:
-    if owner.endswith(":"):
-        raise ValueError("it names nobody; with one owner for all, each would take over what another is at")
-    return owner
-
-
-def _reachable(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        found = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        found = False
-    if url and not found:
-        raise ValueError("write it as http://HOST:PORT")
-    return url
+Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
 def _actor() -> str:
@@ -40,7 +26,7 @@ def _actor() -> str:
         return str(os.getuid())
 
 
-class Serving(BaseModel):
+class Serving(Record, frozen=True, kw_only=True):
     """How to serve.
 
     Attributes:
@@ -55,20 +41,18 @@ class Serving(BaseModel):
         body_seconds: for a request's body to arrive.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     also: tuple[str, ...] = ()
-    workers: Annotated[int, Field(ge=1, le=256)] = 1
-    drain: Annotated[float, Field(ge=0)] = 0.0
-    grpc_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    drain: Annotated[float, Meta(ge=0)] = 0.0
+    grpc_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     access_log: bool = True
-    max_body: Annotated[int, Field(ge=1)] = 16 << 20
-    max_rows: Annotated[int, Field(ge=1)] = 100_000
-    max_requests: Annotated[int, Field(ge=1)] = 512
-    body_seconds: Annotated[float, Field(gt=0)] = 30.0
+    max_body: Positive = 16 << 20
+    max_rows: Positive = 100_000
+    max_requests: Positive = 512
+    body_seconds: Annotated[float, Meta(gt=0)] = 30.0
 
 
-class Settings(BaseSettings):
+class Settings(Record, frozen=True, kw_only=True):
     """All settings.
 
     Attributes:
@@ -101,13 +85,6 @@ class Settings(BaseSettings):
         serving: see `Serving`.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="TUNEGATE_",
-        env_nested_delimiter="__",
-        toml_file="tunegate.toml",
-        extra="forbid",
-    )
-
     data: str = "boston"
     include: tuple[str, ...] = ()
     state: Path = Path(".tunegate")
@@ -123,31 +100,25 @@ class Settings(BaseSettings):
     details: Path | None = None
     host: str = "127.0.0.1"
     port: Port = 8000
-    url: Annotated[str, AfterValidator(_reachable)] = ""
+    url: str = ""
     api_key: Path | None = None
-    actor: str = Field(default_factory=_actor, validation_alias=AliasChoices("actor", "TUNEGATE_ACTOR"))
-    owner: Annotated[str, AfterValidator(_named)] = ""
-    mounts: dict[str, Path] = {}
-    images: dict[str, str] = {}
-    cpus: Annotated[int, Field(ge=0)] = 0
-    time: Annotated[float | None, BeforeValidator(duration)] = None
+    actor: str = msgspec.field(default_factory=_actor)
+    owner: str = ""
+    mounts: dict[str, Path] = msgspec.field(default_factory=dict)
+    images: dict[str, str] = msgspec.field(default_factory=dict)
+    cpus: Count = 0
+    time: float | None = None
     warm_start: bool = False
-    keep_runs: Annotated[int, Field(ge=1)] = 10
+    keep_runs: Positive = 10
     gate: GatePolicy = GatePolicy()
     serving: Serving = Serving()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources; a dotenv file is not read."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+    def __post_init__(self) -> None:
+        """Refuse what would do harm later."""
+        if self.owner.endswith(":"):
+            raise ValueError("owner: it names nobody; with one owner for all, each would take over what another is at")
+        if self.url and not _reachable(self.url):
+            raise ValueError(f"url: write it as http://HOST:PORT (got {self.url!r})")
 
     @property
     def store_path(self) -> Path:
@@ -202,12 +173,44 @@ def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - whatever flags th
         UsageError: naming the setting and where it can be set.
     """
     given = {name: value for name, value in flags.items() if value is not None and value != ()}
+    found: Mapping[str, Any] = {}
     try:
-        return Settings(**given)
-    except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+        found = merged(toml(), environment(Settings.__struct_fields__, ("gate", "serving")), given)
+        if "time" in found:
+            found = {**found, "time": _seconds(found["time"])}
+        return msgspec.convert(found, Settings, strict=False, dec_hook=_path)
+    except ValueError as error:
         raise UsageError(
-            f"settings: {'; '.join(lines)}", hint="a flag, an environment variable TUNEGATE_..., or tunegate.toml"
+            f"settings: {_told(error, found)}",
+            hint="a flag, an environment variable TUNEGATE_..., or tunegate.toml",
         ) from error
-    except ValueError as error:  # broken TOML, or JSON in an environment variable
-        raise UsageError(f"settings: {error}", hint="look at tunegate.toml and at TUNEGATE_... variables") from error
+
+
+def _seconds(text: object) -> float | None:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ValueError(f"time: {error}") from error
+
+
+def _path(_: type, text: object) -> Path:
+    if isinstance(text, str | Path):
+        return Path(text)
+    raise ValueError("Expected a path")
+
+
+def _reachable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _told(error: Exception, found: Mapping[str, Any]) -> str:
+    """Say the setting's name before what is wrong with it, and what it was set to after it."""
+    place, what = placed(error)
+    value: Any = found
+    for name in place.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return f"{place}: {what} (got {value!r})" if place else what

@@ -94,7 +94,7 @@ class Workspace:
         """
         path = self.settings.state / "verdicts" / "latest.json"
         try:
-            return Verdict.model_validate_json(path.read_bytes())
+            return Verdict.parse(path.read_bytes())
         except FileNotFoundError as error:
             raise UsageError(f"no verdict below {path.parent}", hint="run `tunegate gate` first") from error
 
@@ -109,7 +109,7 @@ class Workspace:
         self._write(rollback_details(before=before, after=after, store_uri=self.settings.uri, now=now))
 
     def _write(self, details: DeployDetails) -> None:
-        write_atomic(self.settings.details_path, details.model_dump_json(indent=1).encode() + b"\n")
+        write_atomic(self.settings.details_path, details.to_json(indent=1) + b"\n")
 
     def _experiment_names(self) -> list[str]:
         return sorted(p.name for p in self.experiments.iterdir()) if self.experiments.is_dir() else []

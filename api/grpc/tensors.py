@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from api.body import UNFIT
 from api.grpc.messages import MESSAGES, PACKAGE, make
 from api.inference import Asked, Wanted
 from api.problems import UNPROCESSABLE, Problem
-from api.schema import UNFIT
 from api.tensors import NUMBERS, Tensor, count, fault, known
 from api.v2.binary import pack, texts, unpack
 

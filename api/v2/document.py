@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+from api.body import MAX_ERRORS, UNFIT, load
 from api.inference import Asked, Wanted
 from api.problems import BAD_REQUEST, UNPROCESSABLE, Problem
-from api.schema import MAX_ERRORS, UNFIT, load
 from api.tensors import Tensor
 from api.v2.binary import pack, split, unpack
 from api.v2.quick import ALL_BINARY, BINARY, SIZE, Document, Later, check_alone, flag, quick, size

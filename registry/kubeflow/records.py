@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import mr_openapi as mr
-from pydantic import ValidationError
 
 from registry.errors import LedgerError
 from registry.ledger import Entry, Outcome, Promotion
+from registry.record import InvalidRecord
 
 ATTEMPTS = 9
 NAME = re.compile(r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?")  # one spelling each
@@ -34,14 +34,14 @@ class Record:
     def opening(cls, promotion: Promotion, version: str) -> "Record":
         """Return the record of a promotion that begins."""
         shown = {name: getattr(promotion, name) for name in ("sha256", "kind", "trial", "actor")}
-        properties = {DOCUMENT: promotion.model_dump_json(), **shown}
+        properties = {DOCUMENT: promotion.to_json().decode(), **shown}
         return cls(f"promotion-{promotion.number:04d}", version, mr.ExecutionState.NEW, properties)
 
     @classmethod
     def closing(cls, number: int, outcome: Outcome, version: str) -> "Record":
         """Return the record of how a promotion ended."""
         state = mr.ExecutionState.COMPLETE if outcome.result == "live" else mr.ExecutionState.FAILED
-        properties = {DOCUMENT: outcome.model_dump_json(), "result": outcome.result}
+        properties = {DOCUMENT: outcome.to_json().decode(), "result": outcome.result}
         return cls(f"promotion-{number:04d}{OUTCOME}", version, state, properties)
 
     def names(self) -> Iterator[str]:
@@ -70,21 +70,21 @@ def entries(records: Records) -> list[Entry]:
     numbers = sorted(number for number, kind in records if not kind)
     try:
         return [_entry(records, number) for number in numbers]
-    except ValidationError as error:
+    except InvalidRecord as error:
         raise LedgerError(
             f"a record of the registry cannot be read: {error}", hint="was it written by hand?"
         ) from error
 
 
 def _entry(records: Records, number: int) -> Entry:
-    promotion = Promotion.model_validate_json(_document(records[number, ""]))
+    promotion = Promotion.parse(_document(records[number, ""]))
     if promotion.number != number:
         raise LedgerError(
             f"the registry's record of promotion {number} is about number {promotion.number}",
             hint="was it written by hand?",
         )
     closed = records.get((number, OUTCOME))
-    return Entry(promotion=promotion, outcome=Outcome.model_validate_json(_document(closed)) if closed else None)
+    return Entry(promotion=promotion, outcome=Outcome.parse(_document(closed)) if closed else None)
 
 
 def _document(item: mr.ServeModel) -> str:

@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from registry.record import Record
 
 Kind = Literal["numeric", "boolean", "categorical"]
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-class Column(BaseModel):
+class Column(Record, frozen=True, kw_only=True):
     """One input column as seen in the training part.
 
     Attributes:
@@ -29,15 +30,13 @@ class Column(BaseModel):
         typical: the median or the most frequent value, for examples and forms.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
     kind: Kind
     categories: tuple[str, ...] = ()
-    minimum: FiniteFloat | None = None
-    maximum: FiniteFloat | None = None
+    minimum: float | None = None
+    maximum: float | None = None
     nullable: bool = False
-    typical: bool | FiniteFloat | str | None = None
+    typical: bool | float | str | None = None
 
     @property
     def width(self) -> int:

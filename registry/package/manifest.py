@@ -1,39 +1,35 @@
 """The manifest: everything about a model that is not its arrays, validated before anything else is read."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from msgspec import Meta
 
 from registry.package.columns import Column
 from registry.package.losses import METRICS
+from registry.record import END, Positive, Record, Sha256, Share
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RESERVED = frozenset({"model_version", "probabilities", "interval"})  # an answer's other fields
-Scalar = bool | int | FiniteFloat | str | None
+Scalar = bool | int | float | str | None
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Output(_Record):
+class Output(Record, frozen=True, kw_only=True):
     """How the sums of leaves become a prediction: `link(base + (mean | sum) of the trees)`."""
 
     combine: Literal["mean", "sum"] = "mean"
-    base: tuple[FiniteFloat, ...] = ()
+    base: tuple[float, ...] = ()
     link: Literal["identity", "logistic", "softmax"] = "identity"
 
 
-class CrossValidation(_Record):
+class CrossValidation(Record, frozen=True, kw_only=True):
     """What the trial reported: the metric's mean over `folds` and each fold's own score."""
 
     metric: str
-    score: FiniteFloat
-    folds: tuple[FiniteFloat, ...]
+    score: float
+    folds: tuple[float, ...]
     seed: int
 
 
-class Interval(_Record):
+class Interval(Record, frozen=True, kw_only=True):
     """A prediction interval: from `half_width` (in the target's unit) below the prediction to as much above it.
 
     `half_width` is the ceil((n + 1) coverage)-th smallest of the n absolute out-of-fold residuals: the jackknife with
@@ -46,12 +42,12 @@ class Interval(_Record):
     """
 
     method: Literal["cv_residuals"] = "cv_residuals"
-    coverage: Annotated[FiniteFloat, Field(gt=0, lt=1)]
-    half_width: Annotated[FiniteFloat, Field(ge=0)]
-    measured: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    coverage: Annotated[float, Meta(gt=0, lt=1)]
+    half_width: Annotated[float, Meta(ge=0)]
+    measured: Share
 
 
-class Provenance(_Record):
+class Provenance(Record, frozen=True, kw_only=True):
     """Where the model came from; empty when the trainer was run by hand."""
 
     experiment: str = ""
@@ -59,24 +55,24 @@ class Provenance(_Record):
     git_commit: str = ""
 
 
-class Manifest(_Record):
+class Manifest(Record, frozen=True, kw_only=True):
     """Contents of `manifest.json`. It holds no time: the same inputs give the same bytes."""
 
     format: Literal[1] = 1
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62})$")]
+    name: Annotated[str, Meta(pattern=rf"^[a-z0-9]([a-z0-9_-]{{0,62}}){END}")]
     task: Literal["regression", "classification"]
     target: str
     prediction: str
     classes: tuple[bool | int | str, ...] = ()
-    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    columns: Annotated[tuple[Column, ...], Meta(min_length=1)]
     ignored: tuple[str, ...] = ()
     metric: str
     algorithm: Literal["random_forest", "xgboost"]
     parameters: dict[str, Scalar]
     seed: int
     output: Output = Output()
-    target_range: tuple[FiniteFloat, FiniteFloat]
-    training_rows: Annotated[int, Field(gt=0)]
+    target_range: tuple[float, float]
+    training_rows: Positive
     fingerprint: Sha256
     holdout: Sha256
     cross_validation: CrossValidation
@@ -85,8 +81,8 @@ class Manifest(_Record):
     provenance: Provenance = Provenance()
     files: dict[str, Sha256]
 
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
         if self.metric not in METRICS[self.task]:
             raise ValueError(f"metric {self.metric} does not fit a {self.task}")
         if (self.task == "classification") != bool(self.classes):
@@ -98,7 +94,6 @@ class Manifest(_Record):
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("two columns share a name")
-        return self
 
     @property
     def n_outputs(self) -> int:

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from registry.errors import PackageError
 from registry.files import publish_folder
@@ -25,6 +24,7 @@ from registry.package.columns import encode
 from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
 from registry.package.model_file import RETRAIN, checked_residuals, pack, training_rows, unpack
+from registry.record import InvalidRecord, Record
 
 MODEL, MANIFEST, GOLDEN, CARD = FILES = "model.npz", "manifest.json", "golden.json", "card.md"
 (ONNX,) = OPTIONAL_FILES = ("model.onnx",)
@@ -32,16 +32,14 @@ GOLDEN_TOLERANCE = (
     1e-9  # relative; forests come out equal to the bit, a link function may differ between maths libraries
 )
 FLOAT64_MAX = float(np.finfo(np.float64).max)
-M = TypeVar("M", bound=BaseModel)
+R = TypeVar("R", bound=Record)
 
 
-class Golden(BaseModel):
+class Golden(Record, frozen=True, kw_only=True):
     """A few input rows and the predictions that belong to them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: tuple[dict[str, bool | FiniteFloat | str | None], ...]
-    predictions: tuple[tuple[FiniteFloat, ...], ...]
+    rows: tuple[dict[str, bool | float | str | None], ...]
+    predictions: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +133,8 @@ def write_package(target: Path, draft: Draft) -> str:
     if draft.onnx is not None:
         files[ONNX] = draft.onnx
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    manifest = Manifest.model_validate({**draft.manifest, "files": digests})
-    files[MANIFEST] = manifest.model_dump_json(indent=1).encode()
+    manifest = Manifest.checked({**draft.manifest, "files": digests})
+    files[MANIFEST] = manifest.to_json(indent=1)
 
     def fill(folder: Path) -> None:
         for name, content in files.items():
@@ -206,7 +204,7 @@ def _check_outputs(package: ModelPackage) -> None:
 
 
 def _golden(draft: Draft) -> bytes:
-    manifest = Manifest.model_validate({**draft.manifest, "files": {}})
+    manifest = Manifest.checked({**draft.manifest, "files": {}})
     table = {column.name: [row[column.name] for row in draft.golden_rows] for column in manifest.columns}
     predictions = finish(draft.forest, manifest.output, encode(manifest.columns, table))
     content = {"rows": [dict(row) for row in draft.golden_rows], "predictions": predictions.tolist()}
@@ -233,10 +231,8 @@ def _verified(path: Path, manifest: Manifest) -> bytes:
     return content
 
 
-def _parse(kind: type[M], text: bytes, path: Path) -> M:
+def _parse(kind: type[R], text: bytes, path: Path) -> R:
     try:
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise PackageError(f"{path}: {where or 'document'}: {first['msg']}", hint=RETRAIN) from error
+        return kind.parse(text)
+    except InvalidRecord as error:
+        raise PackageError(f"{path}: {error}", hint=RETRAIN) from error

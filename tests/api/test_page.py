@@ -100,7 +100,7 @@ def test_only_the_pages_own_files_are_sent(client: httpx.Client, path: str) -> N
 
 
 def test_the_card_tells_what_the_package_says(client: httpx.Client, homes: ModelPackage) -> None:
-    found, manifest = card(client), json.loads(homes.manifest.model_dump_json())
+    found, manifest = card(client), json.loads(homes.manifest.to_json())
     assert (found["model_version"], found["promotion"], found["size"]) == (homes.digest, 1, homes.size)
     shared = found.keys() & manifest.keys()
     assert {"columns", "parameters", "seed", "fingerprint", "versions", "provenance", "cross_validation"} <= shared
@@ -113,7 +113,7 @@ def test_the_card_tells_what_the_model_said_of_rows_it_never_saw(
     store: ModelStore, homes: ModelPackage, tmp_path: Path
 ) -> None:
     interval = {"coverage": 0.9, "half_width": 2.5, "measured": 0.88}
-    fields = {**homes.manifest.model_dump(), "interval": interval}
+    fields = {**homes.manifest.to_dict(), "interval": interval}
     residuals = np.array([[1.0, 2.5], [3.0, 2.0]])
     write_package(tmp_path / "told", Draft(fields, homes.forest, homes.rows, homes.golden.rows, "a card", residuals))
     with serving(store, load_package(tmp_path / "told")) as client:

@@ -56,7 +56,7 @@ def store(tmp_path: Path) -> ModelStore:
 
 def rewritten(package: ModelPackage, folder: Path, *, residuals: Any = None, **manifest: Any) -> ModelPackage:  # noqa: ANN401
     """Write a copy with other residuals and manifest fields."""
-    fields = {**package.manifest.model_dump(), **manifest}
+    fields = {**package.manifest.to_dict(), **manifest}
     card = f"# card\n{HOSTILE}"
     write_package(folder, Draft(fields, package.forest, package.rows, package.golden.rows, card, residuals))
     return load_package(folder)
@@ -251,8 +251,8 @@ def test_scores_say_where_they_are_from(visit: Visit, tmp_path: Path, homes: Mod
         expect(page.locator("#verdict")).to_contain_text(f"mse {score} in the search.")
         told = Plant(tmp_path, model="homes").store.history("homes")
         assert told
-        other = told.entries[0].model_copy(update={"score": 1.25})
-        plant.store.write_history(told.model_copy(update={"entries": (other,)}))
+        other = told.entries[0].replace(score=1.25)
+        plant.store.write_history(told.replace(entries=(other,)))
         visit.open(client)
         expect(page.locator("#verdict")).to_contain_text("mse 1.25 in the gate, on fresh folds.")
 
@@ -442,7 +442,7 @@ def test_a_phone_needs_no_scrolling_sideways(
 @pytest.fixture(scope="module")
 def hostile(homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
     """Names and categories that would be markup, or very long, if they were not text."""
-    forest, manifest = homes.forest, homes.manifest.model_dump()
+    forest, manifest = homes.forest, homes.manifest.to_dict()
     size, age, region, garden = manifest["columns"]
     size["name"], garden["name"] = HOSTILE, "a_very_long_name_without_any_place_to_break_" * 3
     categories = sorted([HOSTILE, "'; alert(1) //", "x" * 90])

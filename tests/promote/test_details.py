@@ -39,7 +39,7 @@ def decide(plant: Plant, package: ModelPackage | None, verdict: Verdict) -> dict
         plant.promoter().promote(package, verdict)
     after = champion(plant.ledger.history(plant.model))
     details = deploy_details(verdict, before=before, after=after, store_uri="pvc://models", now=NOW)
-    document: dict[str, Any] = json.loads(details.model_dump_json())
+    document: dict[str, Any] = json.loads(details.to_json())
     validate(document)
     return document
 
@@ -58,7 +58,7 @@ def in_production(homes: Bench, plant: Plant) -> Plant:
 def test_the_committed_file_is_valid_and_says_that_nothing_was_promoted() -> None:
     document = json.loads((ROOT / "deploy_details.json").read_text())
     validate(document)
-    assert DeployDetails.model_validate(document).prod_model is None
+    assert DeployDetails.checked(document).prod_model is None
 
 
 def test_a_first_promotion_has_no_old_model(homes: Bench, plant: Plant) -> None:

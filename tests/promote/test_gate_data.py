@@ -180,7 +180,7 @@ def test_a_champion_that_needs_a_column_that_is_gone_is_not_comparable(tmp_path:
 
 
 def test_a_candidate_that_cannot_read_the_data_is_refused(homes: Bench, tmp_path: Path) -> None:
-    columns = [column.model_dump() for column in homes.good.manifest.columns]
+    columns = [column.to_dict() for column in homes.good.manifest.columns]
     columns[0]["name"] = "surface"
     golden = [{"surface": row["size"], **row} for row in homes.good.golden.rows]
     forged = variant(homes.good, tmp_path / "forged", golden=golden, columns=columns)

@@ -69,7 +69,7 @@ def test_the_gates_folds_are_not_those_of_the_search(homes: Bench) -> None:
 
 def test_a_verdict_survives_its_json(homes: Bench) -> None:
     verdict = homes.judge(homes.good, homes.poor)
-    assert Verdict.model_validate_json(verdict.canonical()) == verdict
+    assert Verdict.parse(verdict.canonical()) == verdict
 
 
 def test_a_loaded_package_is_judged_like_the_one_it_was_loaded_from(homes: Bench) -> None:

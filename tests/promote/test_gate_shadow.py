@@ -24,8 +24,8 @@ def test_a_verdict_without_a_shadow_says_nothing_of_shadows(homes: Bench) -> Non
     """Verdicts and their digests, which ledgers hold, are what they were before there were shadows."""
     verdict = judged(homes, None)
     assert b"shadow" not in verdict.canonical()
-    assert "shadow" not in verdict.model_dump(mode="json")
-    assert Verdict.model_validate_json(verdict.canonical()).digest() == verdict.digest()
+    assert "shadow" not in verdict.to_dict()
+    assert Verdict.parse(verdict.canonical()).digest() == verdict.digest()
 
 
 def test_evidence_is_kept_and_decides_nothing(homes: Bench) -> None:
@@ -33,9 +33,9 @@ def test_evidence_is_kept_and_decides_nothing(homes: Bench) -> None:
     verdict, without = judged(homes, shadow), judged(homes, None)
     assert verdict.shadow == shadow
     assert verdict.verdict == "promote"
-    assert verdict.model_copy(update={"shadow": None}) == without
+    assert verdict.replace(shadow=None) == without
     assert verdict.digest() != without.digest()
-    assert Verdict.model_validate_json(verdict.canonical()) == verdict
+    assert Verdict.parse(verdict.canonical()) == verdict
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_policy_may_ask_for_rows_without_a_failure(
     verdict = judged(homes, shadow, shadow_rows=500)
     assert verdict.verdict == decision
     assert failed(verdict) == (set() if decision == "promote" else {"shadow"})
-    assert Verdict.model_validate_json(verdict.canonical()).policy.shadow_rows == 500
+    assert Verdict.parse(verdict.canonical()).policy.shadow_rows == 500
 
 
 def test_a_first_model_has_nobody_to_stand_beside(homes: Bench) -> None:

@@ -159,7 +159,7 @@ def test_a_promotion_that_was_taken_over_and_undone_does_not_come_alive(plant: P
     plant.promoter().promote(a, passed(a, None))
 
     def slow(package: ModelPackage) -> Any:  # noqa: ANN401
-        plant.store.point(plant.store.pointer("toy").model_copy(update={"number": 1, "sha256": a.digest}))
+        plant.store.point(plant.store.pointer("toy").replace(number=1, sha256=a.digest))
         plant.promoter().repair("toy", force=True)  # finds the pointer elsewhere, and undoes it
         return plant.smoke(package)
 
@@ -187,9 +187,7 @@ def test_a_promotion_that_was_taken_over_and_finished_is_live(plant: Plant, toys
 def test_two_repairs_at_once_close_a_promotion_once(plant: Plant, toys: list[ModelPackage]) -> None:
     a, b, _ = toys
     plant.promoter().promote(a, passed(a, None))
-    plant.ledger.create(
-        plant.ledger.history("toy")[0].promotion.model_copy(update={"number": 2, "previous": 1, "sha256": b.digest})
-    )
+    plant.ledger.create(plant.ledger.history("toy")[0].promotion.replace(number=2, previous=1, sha256=b.digest))
 
     def slow(name: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
         if name == "close":

@@ -104,9 +104,7 @@ def test_a_read_only_volume_leaves_what_crashed_in_flight_until_it_can_be_undone
     plant = plant_on(tmp_path / "volume", tmp_path)
     plant.promoter().promote(a, passed(a, None))
     plant.store.add(b)
-    plant.ledger.create(
-        plant.ledger.history("toy")[0].promotion.model_copy(update={"number": 2, "previous": 1, "sha256": b.digest})
-    )
+    plant.ledger.create(plant.ledger.history("toy")[0].promotion.replace(number=2, previous=1, sha256=b.digest))
     with frozen(tmp_path / "volume"):
         with pytest.raises(StoreError):
             plant.promoter().repair("toy", force=True)

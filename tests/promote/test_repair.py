@@ -30,7 +30,7 @@ def in_flight_by(plant: Plant, toys: list[ModelPackage], holder: str) -> None:
     first = plant.ledger.history("toy")[0].promotion
     changes = {"number": 2, "previous": 1, "sha256": toys[1].digest, "owner": holder, "created_at": plant.clock.now}
     plant.store.add(toys[1])
-    plant.ledger.create(first.model_copy(update=changes))
+    plant.ledger.create(first.replace(**changes))
     plant.store.point(Pointer(model="toy", number=2, sha256=toys[1].digest))
 
 

@@ -5,11 +5,13 @@ from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.packages import manifest
 
+from api.body import load
 from api.encoding import Cells, Encoder, Rows
 from api.fast import Reader
 from api.problems import Problem
-from api.schema import RowSchema, load
+from api.schema import RowSchema
 from registry.package import Column, Manifest, encode
 from registry.package.columns import FLOAT32_MAX
 
@@ -21,9 +23,7 @@ COLUMNS = (
     Column(name="e", kind="categorical", categories=("x", "y"), nullable=True),
     Column(name="f", kind="boolean", nullable=True),
 )
-SCHEMA = RowSchema(
-    Manifest.model_construct(columns=COLUMNS, ignored=("more",), classes=(), prediction="p", target="t")  # no package
-)
+SCHEMA = RowSchema(Manifest.checked({**manifest(columns=COLUMNS, ignored=("more",)), "files": {}}))
 ENCODER = Encoder(COLUMNS)
 READER = Reader(ENCODER)
 

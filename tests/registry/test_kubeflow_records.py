@@ -77,7 +77,7 @@ def test_a_name_has_a_few_others_in_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [None, "", "{}", "null", "{", promotion(2).model_dump_json(), outcome().model_dump_json()]
+    "document", [None, "", "{}", "null", "{", promotion(2).to_json().decode(), outcome().to_json().decode()]
 )
 def test_a_record_under_a_name_of_ours_that_cannot_be_read_is_an_error(document: str | None) -> None:
     item = serve("promotion-0001", **({"document": document} if document is not None else {}))

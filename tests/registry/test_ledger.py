@@ -3,11 +3,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from support.ledgers import NOON, outcome, promotion
 
 from registry import Entry, Outcome, Promotion, champion, in_flight
 from registry.ledger import next_number
+from registry.record import InvalidRecord
 
 
 def history(*results: str) -> Sequence[Entry]:
@@ -63,11 +63,11 @@ def test_a_lease_is_over_once_its_seconds_have_passed(seconds: float, expired: b
 
 @pytest.mark.parametrize("record", [promotion(reasons=("better", "größer"), score=0.1, previous=None), outcome()])
 def test_a_record_round_trips_through_json(record: Promotion | Outcome) -> None:
-    assert type(record).model_validate_json(record.model_dump_json()) == record
+    assert type(record).parse(record.to_json()) == record
 
 
 def test_a_record_cannot_be_changed() -> None:
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(AttributeError, match="immutable"):
         promotion().number = 2
 
 
@@ -88,11 +88,11 @@ def test_a_record_cannot_be_changed() -> None:
     ids=str,
 )
 def test_a_promotion_of_another_form_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidRecord):
         promotion(**changes)
 
 
 @pytest.mark.parametrize("changes", [{"result": "kept"}, {"closed_at": datetime(2024, 5, 1)}, {"number": 1}], ids=str)  # noqa: DTZ001 - likewise
 def test_an_outcome_of_another_form_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidRecord):
         outcome(**changes)

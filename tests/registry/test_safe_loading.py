@@ -109,7 +109,7 @@ def test_a_document_of_another_form_is_refused(folder: Path, name: str, text: by
 
 def test_a_refused_manifest_names_the_field(folder: Path) -> None:
     edit_manifest(folder, training_rows=0)
-    refused(folder, "manifest.json: training_rows: Input should be greater than 0")
+    refused(folder, "manifest.json: training_rows: Expected `int` >= 1")
 
 
 def test_a_forest_that_reads_more_features_than_the_manifest_has_is_refused(folder: Path) -> None:

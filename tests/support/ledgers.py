@@ -10,8 +10,8 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 def promotion(number: int = 1, **changes: Any) -> Promotion:  # noqa: ANN401 - a promotion's fields
     fields = {"model": "houses", "number": number, "sha256": f"{number:064x}", "created_at": NOON}
-    return Promotion.model_validate({**fields, **changes})
+    return Promotion.checked({**fields, **changes})
 
 
 def outcome(result: str = "live", **changes: Any) -> Outcome:  # noqa: ANN401 - an outcome's fields
-    return Outcome.model_validate({"result": result, "closed_at": NOON, **changes})
+    return Outcome.checked({"result": result, "closed_at": NOON, **changes})

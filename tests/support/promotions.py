@@ -43,7 +43,7 @@ def passed(package: ModelPackage, over: ModelPackage | None, **changes: Any) -> 
         "champion": side(over) if over else None,
         "fingerprint": package.manifest.fingerprint,
     }
-    return Verdict.model_validate({**fields, **changes})
+    return Verdict.checked({**fields, **changes})
 
 
 @dataclass

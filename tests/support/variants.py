@@ -62,7 +62,7 @@ def variant(
     **manifest: Any,  # noqa: ANN401 - fields of several types
 ) -> ModelPackage:
     """Write a copy with another forest, other training or golden rows, or other manifest fields; it verifies."""
-    fields = {**package.manifest.model_dump(), **manifest}
+    fields = {**package.manifest.to_dict(), **manifest}
     chosen = package.rows if rows is None else rows
     golden_rows, pairs = golden or package.golden.rows, package.residuals
     if fields["task"] != package.manifest.task:  # they say nothing about another task
@@ -73,7 +73,7 @@ def variant(
 
 def with_onnx(package: ModelPackage, folder: Path, content: bytes) -> ModelPackage:
     """Write a copy that has a file for other servers; nothing of ours reads what it holds."""
-    fields, golden = package.manifest.model_dump(), package.golden.rows
+    fields, golden = package.manifest.to_dict(), package.golden.rows
     write_package(folder, Draft(fields, package.forest, package.rows, golden, "a card", onnx=content))
     return load_package(folder)
 

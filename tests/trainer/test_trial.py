@@ -148,7 +148,7 @@ def test_the_names_that_katib_and_the_workflow_give_land_in_the_provenance(
     monkeypatch.setenv("GITHUB_SHA", "abc123")
     trial(tmp_path / "package", boston)
     provenance = load_package(tmp_path / "package").manifest.provenance
-    assert provenance.model_dump() == {
+    assert provenance.to_dict() == {
         "experiment": "boston-forest",
         "trial": "boston-forest-x7k2",
         "git_commit": "abc123",
@@ -159,7 +159,7 @@ def test_a_trial_by_hand_has_no_provenance(tmp_path: Path, boston: Dataset, monk
     for name in ("KATIB_TRIAL_NAME", "GIT_COMMIT", "GITHUB_SHA"):
         monkeypatch.delenv(name, raising=False)
     trial(tmp_path / "package", boston)
-    assert set(load_package(tmp_path / "package").manifest.provenance.model_dump().values()) == {""}
+    assert set(load_package(tmp_path / "package").manifest.provenance.to_dict().values()) == {""}
 
 
 def test_golden_rows_are_raw_spread_over_the_target_and_one_has_a_gap(tmp_path: Path, houses: Dataset) -> None:

@@ -104,7 +104,7 @@ def test_somebody_elses_promotion_in_flight_is_left_alone(
     content: bytes, toys: list[ModelPackage], there: Plant, tmp_path: Path
 ) -> None:
     here = Plant(tmp_path / "here")
-    here.ledger.create(there.ledger.history("toy")[0].promotion.model_copy(update={"sha256": toys[2].digest}))
+    here.ledger.create(there.ledger.history("toy")[0].promotion.replace(sha256=toys[2].digest))
     with pytest.raises(Conflict, match="history of its own"):
         import_bundle(workspace(here.root), content)
     assert here.states() == ["in flight"]
@@ -317,7 +317,7 @@ def test_a_run_cannot_name_a_folder_outside(content: bytes, tmp_path: Path) -> N
 
 def test_a_promotion_in_flight_is_not_exported(there: Plant, toys: list[ModelPackage]) -> None:
     newest = there.ledger.history("toy")[-1].promotion
-    there.ledger.create(newest.model_copy(update={"number": 4, "sha256": toys[2].digest}))
+    there.ledger.create(newest.replace(number=4, sha256=toys[2].digest))
     with pytest.raises(PromoteError, match="in flight"):
         export_bundle(workspace(there.root))
 

@@ -27,7 +27,7 @@ def test_what_is_settled_before_a_decision_is_said(tmp_path: Path, capsys: pytes
     plant, toy = Plant(tmp_path), tiny(tmp_path / "toy")
     plant.promoter(smoke=None).promote(toy, passed(toy, None))
     first = plant.ledger.history("toy")[0].promotion
-    plant.ledger.create(first.model_copy(update={"number": 2, "previous": 1, "owner": "job:7"}))
+    plant.ledger.create(first.replace(number=2, previous=1, owner="job:7"))
     decision = decide(workspace(tmp_path, model="toy", owner="job:7"), PackageError("damaged"), GatePolicy())
     assert decision.verdict.verdict == "refuse"
     assert "promotion 2 of toy was left in flight: now reverted" in capsys.readouterr().err
@@ -46,7 +46,7 @@ def test_a_rollback_says_what_it_has_replaced_though_that_was_in_flight(tmp_path
     plant.store.add(second)
     entry = plant.ledger.history("toy")[0].promotion
     changes = {"number": 2, "previous": 1, "sha256": second.digest, "created_at": datetime(2020, 1, 1, tzinfo=UTC)}
-    plant.ledger.create(entry.model_copy(update=changes))
+    plant.ledger.create(entry.replace(**changes))
     plant.store.point(Pointer(model="toy", number=2, sha256=second.digest))
     places = [f"--state={tmp_path}", f"--store={tmp_path / 'store'}", f"--ledger={tmp_path / 'ledger.db'}"]
     done = tunegate("rollback", "--model=toy", "--to=1", *places)

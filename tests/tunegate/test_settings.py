@@ -45,3 +45,70 @@ def test_a_key_is_read_without_the_line_break_of_its_file(tmp_path: Path) -> Non
     file = tmp_path / "key"
     file.write_text("secret\n")
     assert load_settings(api_key=file).key == "secret"
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each name for itself, within the gate's and the server's too."""
+    (empty / "tunegate.toml").write_text('model = "file"\nport = 1\n[serving]\nworkers = 2\ndrain = 3\nmax_rows = 4\n')
+    monkeypatch.setenv("TUNEGATE_PORT", "5")
+    monkeypatch.setenv("TUNEGATE_SERVING__DRAIN", "6")
+    monkeypatch.setenv("TUNEGATE_SERVING__MAX_ROWS", "7")
+    read = load_settings(serving={"max_rows": 8})
+    assert (read.model, read.port) == ("file", 5)
+    assert (read.serving.workers, read.serving.drain, read.serving.max_rows) == (2, 6.0, 8)
+
+
+@pytest.mark.usefixtures("empty")
+def test_the_environment_takes_every_kind_of_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "STATE": "here/state",
+        "INCLUDE": '["B", "C"]',
+        "MOUNTS": '{"data": "/mnt/x"}',
+        "GATE": '{"mode": "strict-lower", "seed": 3}',
+        "GATE__SEED": "4",
+        "GATE__ALLOW_NEW_DATA": "true",
+        "GATE__CEILING": "12.5",
+        "HOST": "[::1]",
+        "TIME": "1h30m",
+        "UNHEARD_OF": "is somebody else's",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"TUNEGATE_{name}", value)
+    read = load_settings()
+    assert (read.state, read.include, read.mounts) == (Path("here/state"), ("B", "C"), {"data": Path("/mnt/x")})
+    gate = read.gate
+    assert (gate.mode, gate.seed, gate.allow_new_data, gate.ceiling) == ("strict-lower", 4, True, 12.5)
+    assert (read.host, read.time) == ("[::1]", 5400.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("PORT", "70000", "port: .*65535.*got '70000'"),
+        ("CPUS", "two", "cpus: "),
+        ("GATE__MODE", "loose", "gate.mode: .*'loose'"),
+        ("GATE__NOTHING", "1", "gate: .*nothing"),
+        ("MOUNTS", '{"a":', "mounts: "),
+        ("SERVING__WORKERS", "0", "serving.workers: "),
+    ],
+)
+def test_a_wrong_value_is_named(
+    name: str, value: str, message: str, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"TUNEGATE_{name}", value)
+    with pytest.raises(UsageError, match=message) as refused:
+        load_settings()
+    assert "tunegate.toml" in refused.value.hint
+
+
+@pytest.mark.parametrize("content", [b"port = ", b"prot = 1\n", b"\xff", b"[gate]\nmodus = 1\n"])
+def test_a_wrong_file_is_refused(content: bytes, empty: Path) -> None:
+    (empty / "tunegate.toml").write_bytes(content)
+    with pytest.raises(UsageError, match=r"tunegate\.toml|prot|modus"):
+        load_settings()

@@ -56,7 +56,7 @@ def gate(
     verdict = judge(workspace, candidate, settings.gate, url=settings.url)
     show_verdict(verdict)
     if json:
-        emit(verdict.model_dump(mode="json"))
+        emit(verdict.to_dict())
     return VERDICT_CODES[verdict.verdict]
 
 
@@ -114,7 +114,7 @@ def promote(
         verdict = decide(workspace, candidate, policy, url=workspace.settings.url).verdict
     show_verdict(verdict)
     if json:
-        emit(verdict.model_dump(mode="json"))
+        emit(verdict.to_dict())
     return VERDICT_CODES[verdict.verdict] if code else ExitCode.DONE
 
 
@@ -148,7 +148,7 @@ def approve(
     decision = approve_held(workspace, url=workspace.settings.url)
     show_verdict(decision.verdict)
     if json:
-        emit(decision.verdict.model_dump(mode="json"))
+        emit(decision.verdict.to_dict())
     return VERDICT_CODES[decision.verdict.verdict]
 
 
@@ -174,7 +174,7 @@ def rollback(
         target = promoter.rollback_target(workspace.model, to=to)
         say(f"would return to promotion {target.promotion.number}, package {target.promotion.sha256[:12]}")
         if json:
-            emit(target.model_dump(mode="json"))
+            emit(target.to_dict())
         return ExitCode.DONE
     for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
         say(sentence)
@@ -183,7 +183,7 @@ def rollback(
     workspace.save_rollback(before, entry)
     say(f"promotion {entry.promotion.number} is {entry.state}: back to package {entry.promotion.sha256[:12]}")
     if json:
-        emit(entry.model_dump(mode="json"))
+        emit(entry.to_dict())
     return ExitCode.DONE
 
 
@@ -204,7 +204,7 @@ def history(
     workspace = options.workspace(data=data, model=model, state=state, ledger=ledger)
     entries = workspace.ledger.history(workspace.model)
     if json:
-        emit([entry.model_dump(mode="json") for entry in entries])
+        emit([entry.to_dict() for entry in entries])
         return ExitCode.DONE
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("no", "when", "state", "package", "by", "why"):

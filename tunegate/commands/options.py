@@ -85,9 +85,7 @@ def settings(**flags: Any) -> Settings:  # noqa: ANN401
         if flags.get(name):
             flags[name] = dict(_pair(text, name) for text in flags[name])
     nested = {part: _given(flags, names) for part, names in NESTED.items()}
-    read = load_settings(**flags)
-    changed = {part: {**getattr(read, part).model_dump(), **given} for part, given in nested.items() if given}
-    return load_settings(**flags, **changed) if changed else read
+    return load_settings(**flags, **{part: given for part, given in nested.items() if given})
 
 
 def _given(flags: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

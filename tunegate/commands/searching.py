@@ -68,7 +68,7 @@ def run(
     )  # fmt: skip
     decision = run_all(workspace, read_experiment(experiment or shipped()), Options(resume=resume, serve=serve))
     if json:
-        emit(decision.verdict.model_dump(mode="json"))
+        emit(decision.verdict.to_dict())
     return VERDICT_CODES[decision.verdict.verdict]
 
 

@@ -173,5 +173,5 @@ def smoke(
     for check in report.checks:
         say(f"{'ok' if check.passed else 'FAILED'}  {check.name}: {check.detail}")
     if json:
-        emit(report.model_dump(mode="json"))
+        emit(report.to_dict())
     return ExitCode.DONE if report.passed else ExitCode.SMOKE_FAILED

@@ -66,11 +66,11 @@ def shadow(
     elif candidate:
         started = _start(workspace, candidate, SHARE if share is None else share)
         if json:
-            emit(started.model_dump(mode="json"))
+            emit(started.to_dict())
     else:
         status = _status(workspace)
         if json:
-            emit(status.model_dump(mode="json"))
+            emit(status.to_dict())
     return ExitCode.DONE
 
 

@@ -1,0 +1,77 @@
+"""The base of whatever is kept as JSON: strict when it is read, complete when it is written, unchangeable between.
+
+On msgspec: a server reads such records, and pydantic would be a seventh of its memory and a quarter of its start.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+import msgspec
+from msgspec import Meta
+
+# The end of a text, in Python as in JSON Schema: alone, `$` is to Python also the place before a last line break.
+END = r"$(?!\n)"
+Sha256 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{64}}{END}")]
+Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)  # how msgspec ends an error
+Aware = Annotated[datetime, Meta(tz=True)]
+
+
+class InvalidRecord(ValueError):
+    """What was read is no such record; the text begins with the field."""
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fields of stated types and no others, all numbers finite. The constructor alone trusts its caller."""
+
+    @classmethod
+    def parse(cls, text: bytes | str) -> Self:
+        """Read JSON.
+
+        Raises:
+            InvalidRecord: when it is no JSON, a field is missing, unknown or of another type, or a value is refused.
+        """
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (ValueError, RecursionError) as error:
+            raise InvalidRecord(": ".join(filter(None, placed(error)))) from error
+
+    @classmethod
+    def checked(cls, fields: Mapping[str, Any]) -> Self:
+        """Make one of fields whose types nobody has checked; raises as `parse` does."""
+        try:
+            found = msgspec.convert(fields, cls)
+        except (ValueError, RecursionError) as error:
+            raise InvalidRecord(": ".join(filter(None, placed(error)))) from error
+        found.to_json()
+        return found
+
+    def to_json(self, *, indent: int = 0) -> bytes:
+        """Return JSON; the same record gives the same bytes.
+
+        Raises:
+            InvalidRecord: when it would be read as another one, as where a number is not finite.
+        """
+        text = msgspec.json.encode(self.to_dict())
+        if self.parse(text) != self:
+            raise InvalidRecord(f"{type(self).__name__} holds what JSON cannot: {text[:200]!r}")
+        return msgspec.json.format(text, indent=indent) if indent else text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them, but for tuples."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
+
+    def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' types
+        """Return one with other values in some fields."""
+        return msgspec.structs.replace(self, **changes)
+
+
+def placed(error: Exception) -> tuple[str, str]:
+    """Return the field that an error of msgspec is about, "" where it is about none, and what is wrong."""
+    found = PLACE.fullmatch(str(error))
+    return (found[2], found[1]) if found else ("", str(error))
