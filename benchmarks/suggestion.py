@@ -18,10 +18,10 @@ import grpc
 import numpy as np
 
 from katib import Experiment, read_experiment
-from katib.suggestion.messages import PACKAGE, SUGGESTION, make
+from katib.suggestion.messages import KATIB, PACKAGE, make
 from katib.suggestion.reading import DISTRIBUTIONS, KINDS, SUCCEEDED
 
-M = make(PACKAGE, SUGGESTION)
+M = make(PACKAGE, KATIB)
 MARKS = (10, 50, 100, 200, 500)
 FAR, PARALLEL = 10_000, 500
 RUNNING = 1  # Katib's number of the condition

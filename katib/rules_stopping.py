@@ -32,12 +32,12 @@ def check(document: Document) -> Iterator[Problem]:
 def _algorithm(document: Document) -> Iterator[Problem]:
     at, name = (*PATH, "algorithmName"), document.get(*PATH, "algorithmName")
     if name not in SETTINGS:
-        message = "must be medianstop, which Katib brings, or tunegate, which is run locally"
+        message = "must be medianstop, which Katib brings, or tunegate, which is ours"
         yield from one_of("K150", at, name, SETTINGS, message)
         return
     if name == "tunegate":
         message = "is not what Katib brings: a cluster refuses it where katib-config does not name it"
-        yield Problem("K255", at, message, "use medianstop there")
+        yield Problem("K255", at, message, "register our service there, see docs/suggestion.md, or use medianstop")
     known = SETTINGS[str(name)]
     for path, setting in items(document, *PATH, "algorithmSettings"):
         wanted, value = str(setting.get("name")), str(setting.get("value"))

@@ -12,14 +12,17 @@ all trials had that got so far, the stopped ones too; `margin` says where, 0 at 
 trials that report on the same things in the same order, as folds are. It is never stricter than the best trial's final
 value, so that what is stopped has a worse value than the optimum, and nobody takes it for the optimum. Measured:
 docs/decisions/0015-early-stopping.md.
+
+The local engine and the service for clusters (`katib.earlystopping`) draw the same limit with `rule_after`.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from katib.experiment import Experiment
-from katib.trials import Trial, best
+from katib.trials import Trial
 
 DEFAULTS: Mapping[str, Mapping[str, float]] = {
     "medianstop": {"min_trials_required": 3, "start_step": 4},
@@ -43,33 +46,72 @@ class StopRule:
         return top > self.limit if self.minimize else top < self.limit
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a trial that has succeeded, or was stopped early, has shown.
+
+    Attributes:
+        complete: whether it has succeeded.
+        series: the objective's finite reports in their order.
+        value: the finite objective by which it is compared, or None.
+    """
+
+    complete: bool
+    series: Sequence[float]
+    value: float | None
+
+
 def stop_rule(experiment: Experiment, trials: Iterable[Trial]) -> StopRule:
-    """Make the rule for a trial that is created now."""
+    """Make the rule for a trial that is created now; the others in the order of asking."""
     early = experiment.spec.get("earlyStopping")
     if not early:
         return StopRule(experiment.minimize, 1, None)
-    name = early["algorithmName"]
-    settings = dict(DEFAULTS[name]) | {s["name"]: float(s["value"]) for s in early.get("algorithmSettings", ())}
-    steps, least = int(settings["start_step"]), settings["min_trials_required"]
-    if name == "medianstop":
-        means = [fmean(trial.series[:steps]) for trial in trials if trial.state == "Succeeded" and trial.series]
-        limit = fmean(means) if len(means) >= least else None
-    else:
-        ended = [trial for trial in trials if trial.state in {"Succeeded", "EarlyStopped"}]
-        known = [trial for trial in ended if len(trial.series) >= steps]
-        limit = _near_the_best(experiment, known, steps, settings["margin"]) if len(known) >= least else None
-    return StopRule(experiment.minimize, steps, limit)
+    ended = [
+        Ended(trial.state == "Succeeded", trial.series, trial.value(experiment.metric, experiment.strategy))
+        for trial in trials
+        if trial.state in {"Succeeded", "EarlyStopped"}
+    ]
+    settings = {s["name"]: s["value"] for s in early.get("algorithmSettings", ())}
+    return rule_after(early["algorithmName"], settings, ended, minimize=experiment.minimize)
 
 
-def _near_the_best(experiment: Experiment, known: list[Trial], steps: int, margin: float) -> float | None:
+def rule_after(name: str, given: Mapping[str, str], ended: Sequence[Ended], *, minimize: bool) -> StopRule:
+    """Make the rule after these trials, in the order of asking: of equal ones the first is the best.
+
+    Args:
+        name: of the algorithm, a key of `DEFAULTS`.
+        given: its settings, which lint has passed.
+        ended: trials with reports.
+        minimize: whether less is better.
+    """
+    settings = dict(DEFAULTS[name]) | {setting: float(value) for setting, value in given.items()}
+    steps = int(settings["start_step"])
+    try:
+        if name == "medianstop":
+            limit = _mean_of_means(ended, steps, settings)
+        else:
+            limit = _near_the_best(ended, steps, settings, 1.0 if minimize else -1.0)
+    except OverflowError:  # of losses near the largest number
+        limit = None
+    return StopRule(minimize, steps, limit if limit is not None and math.isfinite(limit) else None)
+
+
+def _mean_of_means(ended: Sequence[Ended], steps: int, settings: Mapping[str, float]) -> float | None:
+    means = [fmean(trial.series[:steps]) for trial in ended if trial.complete and trial.series]
+    return fmean(means) if len(means) >= settings["min_trials_required"] else None
+
+
+def _near_the_best(ended: Sequence[Ended], steps: int, settings: Mapping[str, float], sign: float) -> float | None:
     """Return the limit; maximizing is minimizing with the other sign."""
-    metric, strategy, minimize = experiment.metric, experiment.strategy, experiment.minimize
-    complete = [trial for trial in known if trial.state == "Succeeded"]
-    top = best(complete, metric=metric, strategy=strategy, minimize=minimize)
-    value = top.value(metric, strategy) if top else None
-    if top is None or value is None:
+    known = [trial for trial in ended if len(trial.series) >= steps]
+    complete = [(sign * trial.value, trial) for trial in known if trial.complete and trial.value is not None]
+    if len(known) < settings["min_trials_required"] or not complete:
         return None
-    sign = 1.0 if minimize else -1.0
-    shown = {trial.index: min(sign * report for report in trial.series[:steps]) for trial in known}
-    near = shown[top.index] + margin * max(fmean(shown.values()) - shown[top.index], 0.0)
-    return sign * max(near, sign * value)
+    value, best = min(complete, key=lambda each: each[0])
+    top = _best_report(best, steps, sign)
+    mean = fmean(_best_report(trial, steps, sign) for trial in known)
+    return sign * max(top + settings["margin"] * max(mean - top, 0.0), value)
+
+
+def _best_report(trial: Ended, steps: int, sign: float) -> float:
+    return min(sign * report for report in trial.series[:steps])

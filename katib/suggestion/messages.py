@@ -1,7 +1,7 @@
-"""The messages of Katib's Suggestion service and of gRPC's health check, made at run time.
+"""The messages of Katib's services and of gRPC's health check, made at run time.
 
 What matters on the wire is each field's number and type: they are here, as Katib v0.19 has them
-(pkg/apis/manager/v1beta1/api.proto), as far as this service reads or writes them; what is left out is passed over
+(pkg/apis/manager/v1beta1/api.proto), as far as our services read or write them; what is left out is passed over
 unread. Enumerations are the int32 that they are on the wire. Code that protoc writes would belong to one version of
 protobuf, and the stubs that `kubeflow-katib` ships bring the Kubernetes client and an old protobuf with them.
 """
@@ -17,12 +17,13 @@ Fields = Mapping[str, tuple[int, str]]
 # message -> field -> (number, type); "[x]" is repeated. A name with a dot lies within the message before the dot.
 _NAMED: Fields = {"name": (1, "string"), "value": (2, "string")}
 _ASSIGNMENTS: Fields = {"assignments": (1, "[ParameterAssignment]")}
-SUGGESTION: Mapping[str, Fields] = {
+KATIB: Mapping[str, Fields] = {
     "Experiment": {"name": (1, "string"), "spec": (2, "ExperimentSpec")},
     "ExperimentSpec": {
         "parameter_specs": (1, "ExperimentSpec.ParameterSpecs"),
         "objective": (2, "ObjectiveSpec"),
         "algorithm": (3, "AlgorithmSpec"),
+        "early_stopping": (4, "EarlyStoppingSpec"),
         "parallel_trial_count": (5, "int32"),
         "max_trial_count": (6, "int32"),
     },
@@ -42,6 +43,8 @@ SUGGESTION: Mapping[str, Fields] = {
     "ObjectiveSpec": {"type": (1, "int32"), "objective_metric_name": (3, "string")},
     "AlgorithmSpec": {"algorithm_name": (1, "string"), "algorithm_settings": (2, "[AlgorithmSetting]")},
     "AlgorithmSetting": _NAMED,
+    "EarlyStoppingSpec": {"algorithm_name": (1, "string"), "algorithm_settings": (2, "[EarlyStoppingSetting]")},
+    "EarlyStoppingSetting": _NAMED,
     "Trial": {"name": (1, "string"), "spec": (2, "TrialSpec"), "status": (3, "TrialStatus")},
     "TrialSpec": {"objective": (2, "ObjectiveSpec"), "parameter_assignments": (3, "TrialSpec.ParameterAssignments")},
     "TrialSpec.ParameterAssignments": _ASSIGNMENTS,
@@ -59,6 +62,26 @@ SUGGESTION: Mapping[str, Fields] = {
     "GetSuggestionsReply.ParameterAssignments": {**_ASSIGNMENTS, "trial_name": (2, "string")},
     "ValidateAlgorithmSettingsRequest": {"experiment": (1, "Experiment")},
     "ValidateAlgorithmSettingsReply": {},
+    "GetEarlyStoppingRulesRequest": {
+        "experiment": (1, "Experiment"),
+        "trials": (2, "[Trial]"),
+        "db_manager_address": (3, "string"),
+    },
+    "GetEarlyStoppingRulesReply": {"early_stopping_rules": (1, "[EarlyStoppingRule]")},
+    "EarlyStoppingRule": {
+        "name": (1, "string"),
+        "value": (2, "string"),
+        "comparison": (3, "int32"),
+        "start_step": (4, "int32"),
+    },
+    "ValidateEarlyStoppingSettingsRequest": {"early_stopping": (1, "EarlyStoppingSpec")},
+    "ValidateEarlyStoppingSettingsReply": {},
+    "SetTrialStatusRequest": {"trial_name": (1, "string")},
+    "SetTrialStatusReply": {},
+    "GetObservationLogRequest": {"trial_name": (1, "string"), "metric_name": (2, "string")},
+    "GetObservationLogReply": {"observation_log": (1, "ObservationLog")},
+    "ObservationLog": {"metric_logs": (1, "[MetricLog]")},
+    "MetricLog": {"metric": (2, "Metric")},
 }
 HEALTH: Mapping[str, Fields] = {
     "HealthCheckRequest": {"service": (1, "string")},

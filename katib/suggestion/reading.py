@@ -1,39 +1,37 @@
-"""What a request says: a search, the trials that belong to it in the order of asking, and what is wrong with it.
-
-The search space is checked by lint itself, so that service and lint never disagree.
-"""
+"""What a request says: a search, the trials that belong to it in the order of asking, and what is wrong with it."""
 
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from katib.algorithms import ALGORITHMS, settings_problems
-from katib.document import Document
 from katib.errors import InvalidExperiment
 from katib.experiment import SEED_SETTING
-from katib.lint import errors, lint
-from katib.metrics import number
 from katib.sampler import LARGEST_GRID, Search, Seen
 from katib.space import Parameter
+from katib.suggestion.requests import (
+    EARLY_STOPPED,
+    FAILED,
+    KILLED,
+    METRICS_UNAVAILABLE,
+    OBJECTIVES,
+    SUCCEEDED,
+    in_order,
+    lint_errors,
+    value_of,
+)
 
 Message = Any  # of protobuf, which has no types
-# Numbers of Katib's enumerations: ParameterType, Distribution, ObjectiveType, TrialConditionType.
+# Numbers of Katib's enumerations: ParameterType, Distribution.
 KINDS = {1: "double", 2: "int", 3: "discrete", 4: "categorical"}
 DISTRIBUTIONS = {0: "uniform", 1: "uniform", 2: "logUniform", 3: "normal", 4: "logNormal"}
-OBJECTIVES = {1: "minimize", 2: "maximize"}
-SUCCEEDED, KILLED, FAILED, METRICS_UNAVAILABLE, EARLY_STOPPED = 2, 3, 4, 5, 6
-CHECKED = ("spec.objective", "spec.parameters")
-LAST = 1 << 62
 
 
 def problems(experiment: Message) -> list[str]:
     """Return everything for which this Experiment would be refused, a sentence each."""
-    findings = errors(lint(Document("request", {"kind": "Experiment", "spec": _spec(experiment)})))
-    found = [f for f in findings if f.field.startswith(CHECKED) and not (f.for_local_only or f.for_cluster_only)]
-    texts = [f"{f.field}: {f.message}{f' ({f.fix})' if f.fix else ''}" for f in found]
+    texts = lint_errors(_spec(experiment), within=("spec.objective", "spec.parameters"))
     return [*_algorithm_problems(experiment), *texts] or list(_grid_problems(experiment))
 
 
@@ -53,38 +51,22 @@ def to_search(experiment: Message) -> Search:
 
 
 def to_seen(experiment: Message, trials: Iterable[Message], parameters: Iterable[Parameter]) -> list[Seen]:
-    """Return the Experiment's trials in the order of asking.
-
-    Katib sends them in any order, and those of Experiments of the same name in other namespaces with them; whatever
-    does not fit into this search is left out.
-    """
+    """Return the Experiment's trials in the order of asking; whatever does not fit into this search is left out."""
     space = {p.name: p for p in parameters}
-    ordered = sorted(trials, key=lambda trial: _rank(experiment.name, trial))
-    return [seen for trial in ordered if (seen := _seen(experiment.spec.objective, trial, space))]
+    metric = experiment.spec.objective.objective_metric_name
+    return [seen for trial in in_order(experiment, trials) if (seen := _seen(metric, trial, space))]
 
 
-def _seen(objective: Message, trial: Message, space: Mapping[str, Parameter]) -> Seen | None:
+def _seen(metric: str, trial: Message, space: Mapping[str, Parameter]) -> Seen | None:
     given = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
-    theirs = trial.spec.objective
-    other = theirs.objective_metric_name and (theirs.objective_metric_name, theirs.type) != (
-        objective.objective_metric_name,
-        objective.type,
-    )
-    if other or given.keys() != space.keys() or not all(p.contains(given[name]) for name, p in space.items()):
+    if not all(p.contains(given[name]) for name, p in space.items()):
         return None
     # 0.10 is 0.1: points are compared as text.
     assignments = {n: given[n] if p.choices else p.snap(float(given[n])) for n, p in space.items()}
-    metrics = trial.status.observation.metrics
-    value = next((number(m.value) for m in metrics if m.name == objective.objective_metric_name), None)
+    value = value_of(trial, metric)
     if trial.status.condition in {SUCCEEDED, EARLY_STOPPED}:
         return Seen(assignments, "failed" if value is None else "complete", value)
     return Seen(assignments, "failed" if trial.status.condition in {KILLED, FAILED, METRICS_UNAVAILABLE} else "running")
-
-
-def _rank(experiment: str, trial: Message) -> tuple[int, str, str]:
-    """Say where a trial stands: names that this service gives carry their number; others go by time."""
-    match = re.fullmatch(rf"{re.escape(experiment)}-([0-9]{{1,18}})-[a-z0-9]+", trial.name)
-    return (int(match[1]) if match else LAST, trial.status.start_time, trial.name)
 
 
 def _spec(experiment: Message) -> dict[str, Any]:

@@ -8,32 +8,42 @@ ConfigMap, which no patch of Kubernetes or Kustomize can change in part.
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 KEY = "katib-config.yaml"
+Entry = dict[str, Any]
 
 
-def register(config: str, entries: list[dict[str, Any]], replace: tuple[str, ...] = ()) -> str:
-    """Return the configuration with each entry under its own name, and the first one under the names to replace.
+def register(config: str, entries: Mapping[str, list[Entry]], replace: tuple[str, ...] = ()) -> str:
+    """Return the configuration with each entry under its own name, and the first of its list under names to replace.
 
     Doing it again changes nothing.
+
+    Args:
+        config: Katib's configuration, as YAML.
+        entries: by the list of `runtime` that they are for: `suggestions` and `earlyStoppings`.
+        replace: names of algorithms.
 
     Raises:
         ValueError: when this is no configuration of Katib, or knows no algorithm of a name to replace.
     """
     document = yaml.safe_load(config)
     try:
-        there = {each["algorithmName"]: each for each in document["runtime"]["suggestions"]}
+        runtime = {"earlyStoppings": [], **document["runtime"]}
+        there = {kind: {each["algorithmName"]: each for each in runtime[kind] or ()} for kind in entries}
     except (TypeError, KeyError) as error:
         raise ValueError(f"{KEY} has no runtime.suggestions: is this the ConfigMap katib-config of Katib?") from error
-    if unknown := [name for name in replace if name not in there]:
-        raise ValueError(f"{', '.join(unknown)} is not registered, so there is nothing to replace: {', '.join(there)}")
-    ours = [*entries, *({**entries[0], "algorithmName": name} for name in replace)]
-    there |= {each["algorithmName"]: each for each in ours}
-    document["runtime"]["suggestions"] = list(there.values())
+    known = [name for kind in there.values() for name in kind]
+    if unknown := [name for name in replace if name not in known]:
+        raise ValueError(f"{', '.join(unknown)} is not registered, so there is nothing to replace: {', '.join(known)}")
+    for kind, ours in entries.items():
+        replacing = [{**ours[0], "algorithmName": name} for name in replace if name in there[kind]]
+        there[kind] |= {each["algorithmName"]: each for each in [*ours, *replacing]}
+    document["runtime"] |= {kind: list(each.values()) for kind, each in there.items()}
     text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
     return text
 
@@ -50,11 +60,12 @@ def main() -> int:
     """Read, patch, write; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m katib.suggestion.register", description=__doc__.partition(":")[0])
     parser.add_argument("entries", type=Path, help="manifests/components/suggestion/entries.yaml")
-    parser.add_argument("--replace", action="append", default=[], help="serve this algorithm of Katib's too")
+    parser.add_argument("--replace", action="append", default=[], help="serve this one of Katib's too")
     parser.add_argument("--image", help="another image than the entries name")
     options = parser.parse_args()
     entries = yaml.safe_load(options.entries.read_text(encoding="utf-8"))
-    entries = [entry | ({"image": options.image} if options.image else {}) for entry in entries]
+    image = {"image": options.image} if options.image else {}
+    entries = {kind: [entry | image for entry in ours] for kind, ours in entries.items()}
     try:
         config = json.load(sys.stdin)
         config["data"][KEY] = register(config["data"][KEY], entries, tuple(options.replace))

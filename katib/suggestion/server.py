@@ -1,7 +1,13 @@
-"""The gRPC server: Katib's `Suggestion` service and gRPC's health check, nothing kept between two calls."""
+"""gRPC as Katib's services need it: a process that serves one of them beside the health check, refusals, and calls.
 
+The only module of the room that knows grpcio; `katib.earlystopping` uses it too.
+"""
+
+import argparse
 import logging
-import time
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,98 +15,124 @@ from typing import Any
 
 import grpc
 
-from katib.algorithms import ALGORITHMS, GAUSSIAN
-from katib.errors import InvalidExperiment, SpaceExhausted
-from katib.scales import assumed
-from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, PACKAGE, SUGGESTION, make
-from katib.suggestion.points import suggest
-from katib.suggestion.reading import problems, to_search
+from katib.errors import ClusterUnreachable, Forbidden, InvalidExperiment, KatibError, Missing, Refused, SpaceExhausted
+from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, KATIB, PACKAGE, make
 
-logger = logging.getLogger("tunegate.suggestion")
-M, H = make(PACKAGE, SUGGESTION), make(HEALTH_PACKAGE, HEALTH)
-# Katib's probes name a package that its protocol does not have.
-HEALTHY = ("", "manager.v1beta1.Suggestion", f"{PACKAGE}.Suggestion")
-METHODS = ("GetSuggestions", "ValidateAlgorithmSettings")
+M, H = make(PACKAGE, KATIB), make(HEALTH_PACKAGE, HEALTH)
 SERVING = 1
-LARGEST = 64 << 20  # bytes: some 100,000 trials
+LARGEST = 64 << 20  # bytes of a request: some 100,000 trials
 LONGEST = 2000  # characters of a refusal
 WORKERS = 4
+CODES: Mapping[type[KatibError], Any] = {
+    InvalidExperiment: grpc.StatusCode.INVALID_ARGUMENT,
+    SpaceExhausted: grpc.StatusCode.OUT_OF_RANGE,
+    Missing: grpc.StatusCode.NOT_FOUND,
+    Forbidden: grpc.StatusCode.PERMISSION_DENIED,
+    Refused: grpc.StatusCode.FAILED_PRECONDITION,
+    ClusterUnreachable: grpc.StatusCode.UNAVAILABLE,
+}
 Context = Any
 Message = Any
 Method = Callable[[Message, Context], Message]
 
 
-def start(address: str) -> tuple[Any, int]:
-    """Start to serve; returns the server and its port.
+def options(module: str, description: str, port: int) -> argparse.ArgumentParser:
+    """Return a parser of the options that every service has; `port` is the one at which Katib expects it."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104 - Katib's controller calls
+    parser.add_argument("--port", type=int, default=port, help=f"Katib expects {port}; 0 takes a free one")
+    return parser
+
+
+def run(address: str, name: str, methods: Mapping[str, Method]) -> int:
+    """Serve until SIGTERM, then end the process within a second; returns the exit code when it cannot start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
+    try:
+        server, port = start(address, name, methods)
+    except RuntimeError:
+        sys.stderr.write(f"{address} cannot be listened at: name another with --port\n")
+        return 1
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop(1))
+    logger_of(name).info("listening on port %d", port)
+    server.wait_for_termination()
+    # Whoever still waits has been told; Python would wait for the threads that work for them.
+    os._exit(0)
+
+
+def start(address: str, name: str, methods: Mapping[str, Method]) -> tuple[Any, int]:
+    """Start to serve `api.v1.beta1.<name>`; returns the server and its port.
 
     Raises:
         RuntimeError: when the address is taken.
     """
-    options = [("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)]
-    server = grpc.server(ThreadPoolExecutor(WORKERS), options=options)
-    service = Service()
-    methods = {name: (getattr(service, name), M[f"{name}Request"]) for name in METHODS}
-    health = {"Check": (check, H["HealthCheckRequest"])}
-    served = [_handlers(f"{PACKAGE}.Suggestion", methods), _handlers(f"{HEALTH_PACKAGE}.Health", health)]
+    server = grpc.server(
+        ThreadPoolExecutor(WORKERS), options=[("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)]
+    )
+    requests = {method: (function, M[f"{method}Request"]) for method, function in methods.items()}
+    health = {"Check": (_checker(name), H["HealthCheckRequest"])}
+    served = [_handlers(f"{PACKAGE}.{name}", requests), _handlers(f"{HEALTH_PACKAGE}.Health", health)]
     server.add_generic_rpc_handlers(served)
     port = server.add_insecure_port(address)
     server.start()
     return server, port
 
 
-class Service:
-    """The two methods, under the names of Katib's protocol."""
-
-    def __init__(self) -> None:
-        # One thread: Optuna changes the filters of warnings, which belong to the process, while it asks; and each
-        # thread that asks would keep some memory for itself.
-        self._asking = ThreadPoolExecutor(1)
-
-    def GetSuggestions(self, request: Message, context: Context) -> Message:  # noqa: N802 - the protocol's name
-        """Answer as many points as asked for."""
-        began = time.perf_counter()
-        with refusals(context):
-            points = self._asking.submit(suggest, request).result()
-        took = (time.perf_counter() - began) * 1000
-        name = request.experiment.name
-        logger.info("%s: %d points after %d trials, %.0f ms", name, len(points), len(request.trials), took)
-        reply = M["GetSuggestionsReply"]()
-        for trial, point in points:
-            pairs = [M["ParameterAssignment"](name=name, value=value) for name, value in point.items()]
-            reply.parameter_assignments.add(assignments=pairs, trial_name=trial)
-        return reply
-
-    def ValidateAlgorithmSettings(self, request: Message, context: Context) -> Message:  # noqa: N802 - the protocol names it
-        """Refuse, with all reasons, an Experiment that could not be served."""
-        with refusals(context):
-            if wrong := problems(request.experiment):
-                raise InvalidExperiment("; ".join(wrong))
-            search = to_search(request.experiment)
-            ours = ALGORITHMS[search.algorithm].sampler == GAUSSIAN
-            if names := assumed(search.parameters, search.settings) if ours else []:
-                logger.info("%s: taken to be on a log scale: %s", request.experiment.name, ", ".join(names))
-        return M["ValidateAlgorithmSettingsReply"]()
-
-
-def check(request: Message, context: Context) -> Message:
-    """Answer gRPC's health check."""
-    if request.service not in HEALTHY:
-        _refuse(context, grpc.StatusCode.NOT_FOUND, f"{request.service} is not served here")
-    return H["HealthCheckResponse"](status=SERVING)
+def logger_of(name: str) -> logging.Logger:
+    """Return a service's logger."""
+    return logging.getLogger(f"tunegate.{name.lower()}")
 
 
 @contextmanager
-def refusals(context: Context) -> Iterator[None]:
+def refusals(context: Context, logger: logging.Logger) -> Iterator[None]:
     """Turn errors that say what is wrong into gRPC's codes."""
     try:
         yield
-    except InvalidExperiment as error:
-        _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
-    except SpaceExhausted as error:
-        _refuse(context, grpc.StatusCode.OUT_OF_RANGE, f"{error} ({error.hint})")
+    except KatibError as error:
+        if type(error) not in CODES:
+            raise
+        hint = f" ({error.hint})" if error.hint else ""
+        _refuse(context, CODES[type(error)], f"{error}{hint}", logger)
 
 
-def _refuse(context: Context, code: Any, text: str) -> None:  # noqa: ANN401 - grpc has no types
+@contextmanager
+def calling(address: str, service: str, method: str) -> Iterator[Callable[[Message, float], Message]]:
+    """Yield a function that asks another of Katib's services: (request, seconds that it may take) -> reply.
+
+    Raises:
+        ClusterUnreachable: when it does not answer, or with an error.
+    """
+    # A proxy that the environment names is not for what lies within the cluster.
+    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+        asking = channel.unary_unary(
+            f"/{PACKAGE}.{service}/{method}",
+            request_serializer=_packed,
+            response_deserializer=M[f"{method}Reply"].FromString,
+        )
+
+        def ask(request: Message, seconds: float) -> Message:
+            try:
+                return asking(request, timeout=seconds)
+            except grpc.RpcError as error:
+                text = f"{service} at {address}: {error.code().name}: {error.details()}"
+                raise ClusterUnreachable(text) from error
+
+        yield ask
+
+
+def _checker(name: str) -> Method:
+    # Katib's probes name a package that its protocol does not have.
+    healthy = ("", f"manager.v1beta1.{name}", f"{PACKAGE}.{name}")
+
+    def check(request: Message, context: Context) -> Message:
+        if request.service not in healthy:
+            _refuse(context, grpc.StatusCode.NOT_FOUND, f"{request.service} is not served here", logger_of(name))
+        return H["HealthCheckResponse"](status=SERVING)
+
+    return check
+
+
+def _refuse(context: Context, code: Any, text: str, logger: logging.Logger) -> None:  # noqa: ANN401 - grpc has no types
     # It travels in a header: clients never see an answer whose headers are larger than they take.
     short = text.encode("ascii", "backslashreplace").decode()[:LONGEST]
     logger.warning("refused: %s", short)

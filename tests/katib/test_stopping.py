@@ -115,6 +115,12 @@ def test_our_defaults_and_when_there_is_no_limit_yet() -> None:
         assert stop_rule(ours(), trials(*three, state=state)).limit is None
 
 
+@pytest.mark.parametrize("name", ["medianstop", "tunegate"])
+def test_losses_near_the_largest_number_give_no_limit(name: str) -> None:
+    huge = trials(*[(1.7e308, 1.7e308)] * 3)
+    assert stop_rule(early(name=name), huge).limit is None
+
+
 LOSSES = st.lists(st.floats(0.01, 100), min_size=5, max_size=5)
 
 

@@ -26,6 +26,8 @@ runtime:
     - {<<: *random, algorithmName: tpe}
     - algorithmName: bayesianoptimization
       image: skopt:1
+  earlyStoppings:
+    - {algorithmName: medianstop, image: "theirs:1"}
 """
 
 
@@ -40,18 +42,18 @@ def register(config: object, *options: str) -> "subprocess.CompletedProcess[str]
     return subprocess.run(command, input=text, env=environment(), capture_output=True, text=True, check=False)
 
 
-def registered(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+def registered(done: "subprocess.CompletedProcess[str]", kind: str = "suggestions") -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     document = yaml.safe_load(json.loads(done.stdout)["data"]["katib-config.yaml"])
-    return {each.pop("algorithmName"): each for each in document["runtime"]["suggestions"]}
+    return {each.pop("algorithmName"): each for each in document["runtime"][kind]}
 
 
-def test_our_service_is_added_under_its_own_name_and_nothing_else_changes() -> None:
+def test_our_services_are_added_under_their_own_name_and_nothing_else_changes() -> None:
     done = register(config_map())
     before = yaml.safe_load(CONFIG)
     after = yaml.safe_load(json.loads(done.stdout)["data"]["katib-config.yaml"])
-    (ours,) = yaml.safe_load(ENTRIES.read_text())
-    before["runtime"]["suggestions"].append(ours)
+    for kind, (ours,) in yaml.safe_load(ENTRIES.read_text()).items():
+        before["runtime"][kind].append(ours)
     assert after == before
     assert json.loads(done.stdout) == config_map(json.loads(done.stdout)["data"]["katib-config.yaml"])
 
@@ -63,15 +65,41 @@ def test_it_takes_the_place_of_an_algorithm_where_that_is_wanted() -> None:
     assert found["tpe"]["image"] == "other:1"
 
 
+def test_it_takes_the_place_of_katibs_early_stopping_where_that_is_wanted() -> None:
+    done = register(config_map(), "--replace", "medianstop", "--replace", "tpe", "--image", "registry/ours:2")
+    stopping, suggestions = registered(done, "earlyStoppings"), registered(done)
+    assert stopping.keys() == {"medianstop", "tunegate"}
+    assert stopping["medianstop"] == stopping["tunegate"]
+    assert stopping["tunegate"]["image"] == suggestions["tpe"]["image"] == "registry/ours:2"
+    assert "medianstop" not in suggestions
+
+
+@pytest.mark.parametrize("none", ["", "  earlyStoppings:\n", "  earlyStoppings: []\n"])
+def test_a_configuration_without_early_stopping_gets_it(none: str) -> None:
+    done = register(config_map(CONFIG[: CONFIG.index("  earlyStoppings")] + none))
+    assert registered(done, "earlyStoppings").keys() == {"tunegate"}
+    assert registered(done).keys() == {"random", "tpe", "bayesianoptimization", "tunegate"}
+
+
 def test_doing_it_again_changes_nothing() -> None:
-    once = register(config_map(), "--replace", "tpe")
-    assert register(once.stdout, "--replace", "tpe").stdout == once.stdout
+    names = ("--replace", "tpe", "--replace", "medianstop")
+    once = register(config_map(), *names)
+    assert register(once.stdout, *names).stdout == once.stdout
 
 
 def test_its_memory_is_named_and_no_port_which_katib_sets_itself() -> None:
-    ours = registered(register(config_map()))["tunegate"]
-    assert ours["resources"]["limits"]["memory"] != "100Mi"
-    assert "ports" not in ours
+    done = register(config_map())
+    for ours in (registered(done)["tunegate"], registered(done, "earlyStoppings")["tunegate"]):
+        assert ours["resources"]["limits"]["memory"] != "100Mi"
+        assert "ports" not in ours
+
+
+def test_early_stopping_is_registered_with_what_katib_takes_and_is_what_the_image_runs() -> None:
+    """Katib v0.19 passes over every other field of the entry, `command` among them."""
+    ours = registered(register(config_map()), "earlyStoppings")["tunegate"]
+    assert ours.keys() == {"image", "imagePullPolicy", "resources"}
+    dockerfile = (ENTRIES.parents[3] / "katib" / "suggestion" / "Dockerfile").read_text()
+    assert json.loads(dockerfile.rpartition("CMD ")[2]) == ["python", "-m", "katib.earlystopping"]
 
 
 @pytest.mark.parametrize(

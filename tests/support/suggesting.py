@@ -1,4 +1,4 @@
-"""Katib as its Suggestion service sees it: requests packed by hand, and a controller that keeps the trials."""
+"""Katib as its services see it: requests packed by hand, and a controller that keeps the trials."""
 
 import re
 import subprocess
@@ -149,15 +149,16 @@ class Started:
     client: Client
 
 
-def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "katib.suggestion", "--host", "127.0.0.1", *options]
+def command(*options: str, module: str = "katib.suggestion") -> list[str]:
+    return [sys.executable, "-m", module, "--host", "127.0.0.1", *options]
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[Started]:
-    """Run the service; it listens when this returns, and is killed when the block ends."""
+def serving(port: int = 0, *options: str, module: str = "katib.suggestion") -> Iterator[Started]:
+    """Run a service; it listens when this returns, and is killed when the block ends."""
+    words = command("--port", str(port), *options, module=module)
     with subprocess.Popen(
-        command("--port", str(port)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
     ) as process:
         assert process.stdout
         try:

@@ -1,0 +1,71 @@
+"""The methods of Katib's `EarlyStopping` service; nothing is kept between two calls."""
+
+import time
+from collections.abc import Mapping
+
+from katib.earlystopping.rules import problems, rule_for
+from katib.earlystopping.status import Trials
+from katib.errors import ClusterUnreachable, InvalidExperiment
+from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
+
+NAME = "EarlyStopping"
+LESS, GREATER = 2, 3  # of Katib's ComparisonType
+MOST_STEPS = (1 << 31) - 1  # that the protocol can say
+logger = logger_of(NAME)
+
+
+class EarlyStopping:
+    """The three methods, under the names of Katib's protocol."""
+
+    def __init__(self, trials: Trials) -> None:
+        self._trials = trials
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """The methods by name."""
+        return {
+            "GetEarlyStoppingRules": self.get_early_stopping_rules,
+            "SetTrialStatus": self.set_trial_status,
+            "ValidateEarlyStoppingSettings": self.validate_early_stopping_settings,
+        }
+
+    def get_early_stopping_rules(self, request: Message, context: Context) -> Message:
+        """Answer the rule for trials that are made now, or none.
+
+        None too where Katib's database does not answer: an error would make Katib throw away the points that it has
+        just got, and ask for both again until there is a rule.
+        """
+        began = time.perf_counter()
+        with refusals(context, logger):
+            rules = _rules(request)
+        took, values = (time.perf_counter() - began) * 1000, [rule.value for rule in rules]
+        name, count = request.experiment.name, len(request.trials)
+        logger.info("%s: %s after %d trials, %.0f ms", name, f"limit {values[0]}" if values else "no rule", count, took)
+        return M["GetEarlyStoppingRulesReply"](early_stopping_rules=rules)
+
+    def set_trial_status(self, request: Message, context: Context) -> Message:
+        """Mark a trial that Katib's collector has stopped as EarlyStopped."""
+        with refusals(context, logger):
+            written = self._trials.mark(request.trial_name)
+            logger.info("%s: %s", request.trial_name, "early-stopped" if written else "was early-stopped already")
+        return M["SetTrialStatusReply"]()
+
+    def validate_early_stopping_settings(self, request: Message, context: Context) -> Message:
+        """Refuse, with all reasons, settings with which there would be no rule."""
+        with refusals(context, logger):
+            if wrong := problems(request.early_stopping):
+                raise InvalidExperiment("; ".join(wrong))
+        return M["ValidateEarlyStoppingSettingsReply"]()
+
+
+def _rules(request: Message) -> list[Message]:
+    try:
+        rule = rule_for(request)
+    except ClusterUnreachable as error:
+        logger.warning("%s: the trials' reports cannot be read: %s", request.experiment.name, error)
+        return []
+    if rule.limit is None or rule.start_step > MOST_STEPS:
+        return []
+    metric, comparison = request.experiment.spec.objective.objective_metric_name, GREATER if rule.minimize else LESS
+    values = {"value": repr(rule.limit), "comparison": comparison, "start_step": rule.start_step}
+    return [M["EarlyStoppingRule"](name=metric, **values)]

@@ -1,0 +1,59 @@
+"""What both of Katib's services read in a request: which trials are the Experiment's, their order, and lint's errors.
+
+The document is checked by lint itself, so that service and lint never disagree.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from katib.document import Document
+from katib.lint import errors, lint
+from katib.metrics import number
+
+Message = Any  # of protobuf, which has no types
+# Numbers of Katib's enumerations: ObjectiveType, TrialConditionType.
+OBJECTIVES = {1: "minimize", 2: "maximize"}
+SUCCEEDED, KILLED, FAILED, METRICS_UNAVAILABLE, EARLY_STOPPED = 2, 3, 4, 5, 6
+LAST = 1 << 62
+
+
+def in_order(experiment: Message, trials: Iterable[Message]) -> list[Message]:
+    """Return the Experiment's trials in the order of asking.
+
+    Katib sends them in any order, and those of Experiments of the same name in other namespaces with them: these are
+    left out where objective or the parameters' names differ.
+    """
+    own = [trial for trial in trials if _is_own(experiment.spec, trial.spec)]
+    return sorted(own, key=lambda trial: _rank(experiment.name, trial))
+
+
+def value_of(trial: Message, metric: str) -> float | None:
+    """Return a metric's finite value, which Katib has chosen among the reports by the metric's strategy, or None."""
+    metrics = trial.status.observation.metrics
+    return next((number(m.value) for m in metrics if m.name == metric), None)
+
+
+def lint_errors(spec: dict[str, Any], within: tuple[str, ...]) -> list[str]:
+    """Return lint's errors about these fields of an Experiment's `spec`, a sentence each."""
+    findings = errors(lint(Document("request", {"kind": "Experiment", "spec": spec})))
+    found = [f for f in findings if f.field.startswith(within) and not (f.for_local_only or f.for_cluster_only)]
+    return [f"{f.field}: {f.message}{f' ({f.fix})' if f.fix else ''}" for f in found]
+
+
+def _is_own(ours: Message, theirs: Message) -> bool:
+    objective, other = ours.objective, theirs.objective
+    if other.objective_metric_name and (other.objective_metric_name, other.type) != (
+        objective.objective_metric_name,
+        objective.type,
+    ):
+        return False
+    names = {parameter.name for parameter in ours.parameter_specs.parameters}
+    # A search for a network's architecture declares no parameters.
+    return not names or names == {each.name for each in theirs.parameter_assignments.assignments}
+
+
+def _rank(experiment: str, trial: Message) -> tuple[int, str, str]:
+    """Say where a trial stands: names that our service gives carry their number; others go by time."""
+    match = re.fullmatch(rf"{re.escape(experiment)}-([0-9]{{1,18}})-[a-z0-9]+", trial.name)
+    return (int(match[1]) if match else LAST, trial.status.start_time, trial.name)

@@ -1,0 +1,57 @@
+"""The methods of Katib's `Suggestion` service; nothing is kept between two calls."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from katib.algorithms import ALGORITHMS, GAUSSIAN
+from katib.errors import InvalidExperiment
+from katib.scales import assumed
+from katib.suggestion.points import suggest
+from katib.suggestion.reading import problems, to_search
+from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
+
+NAME = "Suggestion"
+logger = logger_of(NAME)
+
+
+class Suggestion:
+    """The two methods, under the names of Katib's protocol."""
+
+    def __init__(self) -> None:
+        # One thread: Optuna changes the filters of warnings, which belong to the process, while it asks; and each
+        # thread that asks would keep some memory for itself.
+        self._asking = ThreadPoolExecutor(1)
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """The methods by name."""
+        return {
+            "GetSuggestions": self.get_suggestions,
+            "ValidateAlgorithmSettings": self.validate_algorithm_settings,
+        }
+
+    def get_suggestions(self, request: Message, context: Context) -> Message:
+        """Answer as many points as asked for."""
+        began = time.perf_counter()
+        with refusals(context, logger):
+            points = self._asking.submit(suggest, request).result()
+        took = (time.perf_counter() - began) * 1000
+        name = request.experiment.name
+        logger.info("%s: %d points after %d trials, %.0f ms", name, len(points), len(request.trials), took)
+        reply = M["GetSuggestionsReply"]()
+        for trial, point in points:
+            pairs = [M["ParameterAssignment"](name=name, value=value) for name, value in point.items()]
+            reply.parameter_assignments.add(assignments=pairs, trial_name=trial)
+        return reply
+
+    def validate_algorithm_settings(self, request: Message, context: Context) -> Message:
+        """Refuse, with all reasons, an Experiment that could not be served."""
+        with refusals(context, logger):
+            if wrong := problems(request.experiment):
+                raise InvalidExperiment("; ".join(wrong))
+            search = to_search(request.experiment)
+            ours = ALGORITHMS[search.algorithm].sampler == GAUSSIAN
+            if names := assumed(search.parameters, search.settings) if ours else []:
+                logger.info("%s: taken to be on a log scale: %s", request.experiment.name, ", ".join(names))
+        return M["ValidateAlgorithmSettingsReply"]()
