@@ -1,11 +1,10 @@
 """Print docs/cli.md from the command line itself, so that the page cannot fall behind: python scripts/cli_docs.py."""
 
 from collections.abc import Iterator
-from typing import Any
 
-import typer
+import click
 
-from tunegate.cli import application
+from tunegate.cli import root
 from tunegate.errors import ExitCode
 
 HEAD = """# The command line
@@ -30,21 +29,20 @@ MEANINGS = {
 
 def render() -> str:
     """Return the whole page."""
-    group: Any = typer.main.get_command(application())
     codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
-    sections = "\n".join(_section(name, command) for name, command in _commands(group))
+    sections = "\n".join(_section(name, command) for name, command in _commands(root))
     return f"{HEAD}\n## Exit codes\n\n| code | |\n|---|---|\n{codes}\n\n{sections}\n## Gate settings\n\n{_gate()}"
 
 
-def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
-        if hasattr(command, "commands"):
+        if isinstance(command, click.Group):
             yield from _commands(command, f"{before}{name} ")
         else:
             yield before + name, command
 
 
-def _section(name: str, command: Any) -> str:  # noqa: ANN401 - click's type is typer's own copy
+def _section(name: str, command: click.Command) -> str:
     text = "\n".join(line.strip() for line in (command.help or "").strip().splitlines())
     summary, _, example = text.partition("Example: ")
     rows = "\n".join(_rows(command))
@@ -52,12 +50,11 @@ def _section(name: str, command: Any) -> str:  # noqa: ANN401 - click's type is 
     return f"## {name}\n\n{summary.strip()}\n\n```sh\n{example.strip()}\n```\n\n{table}"
 
 
-def _rows(command: Any) -> Iterator[str]:  # noqa: ANN401
+def _rows(command: click.Command) -> Iterator[str]:
     for parameter in command.params:
-        if getattr(parameter, "hidden", False) or parameter.name == "help":
+        if isinstance(parameter, click.Option) and parameter.hidden:
             continue
-        flags = [*parameter.opts, *parameter.secondary_opts] if parameter.opts[0].startswith("-") else [parameter.name]
-        shown = getattr(parameter, "show_default", None)
+        flags, shown = [*parameter.opts, *parameter.secondary_opts], getattr(parameter, "show_default", None)
         default = f" Default: {shown}." if isinstance(shown, str) else ""
         yield f"| {', '.join(f'`{flag}`' for flag in flags)} | {parameter.help}{default} |"
 

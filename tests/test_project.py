@@ -65,7 +65,7 @@ def test_a_rooms_exports_exist_and_are_sorted(room: str) -> None:
     ("code", "absent"),
     [
         ("import tunegate.cli, tunegate.workspace, api.app, api.serve", ("sklearn", "pandas", "scipy", "optuna")),
-        ("import trainer.__main__", ("fastapi", "optuna", "httpx", "typer")),
+        ("import trainer.__main__", ("fastapi", "optuna", "httpx", "click")),
         ("import katib.engine", ("sklearn", "pandas", "fastapi", "kubernetes")),
         (
             "import promote, registry.sqlite, tunegate.workspace",

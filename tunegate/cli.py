@@ -2,12 +2,11 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from typer.exceptions import TyperException
+import click
 
 from tunegate.errors import ExitCode
 from tunegate.output import say
@@ -17,34 +16,53 @@ HELP = """From some hyperparameters to a better model in production, and we can 
 Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster unreachable,
 21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
 COMMANDS = {  # of each module in `tunegate.commands`, in the order in which help shows them
-    "searching": ("run", "tune", "lint"),
+    "searching": ("run", "tune"),
+    "linting": ("lint",),
     "deciding": ("gate", "promote", "approve", "rollback", "history", "repair"),
     "serving": ("serve", "smoke"),
     "shadow": ("shadow",),
-    "inspecting": ("watch", "report", "export-study", "doctor"),
+    "watching": ("watch",),
+    "inspecting": ("report", "export-study", "doctor"),
     "moving": ("export", "import"),
     "cluster": ("cluster",),
 }
+MODULES = {name: module for module, names in COMMANDS.items() for name in names}
+FUNCTIONS = {"export-study": "export_study", "import": "import_"}  # where they are not called as the command is
 
 
-def application(arguments: Sequence[str] = ()) -> typer.Typer:
-    """Return the command line with the commands of the module whose command `arguments` name; else with all of them.
+class Commands(Mapping[str, click.Command]):
+    """The commands by name; a module is imported when a command of its own is asked for."""
 
-    All are for help, completion and suggestions; a server, or a trial's gate, starts without the others.
-    """
-    app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True)
-    app.callback()(_root)
-    command = next((word for word in arguments if not word.startswith("-")), "")
-    for module in [name for name, names in COMMANDS.items() if command in names] or COMMANDS:
-        import_module(f"tunegate.commands.{module}").register(app)
-    return app
+    def __getitem__(self, name: str) -> click.Command:
+        """Import a command."""
+        command: click.Command = getattr(import_module(f"tunegate.commands.{MODULES[name]}"), FUNCTIONS.get(name, name))
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(MODULES)
 
 
-def _root(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,  # noqa: FBT002 - a flag
-) -> None:
-    context.obj = {"debug": debug}
+class Root(click.Group):
+    """The group of all commands, in the order of `COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Return the names."""
+        return list(MODULES)
+
+
+root = Root(
+    "tunegate",
+    commands=Commands(),  # type: ignore[arg-type] # it is only read
+    params=[click.Option(["--debug"], is_flag=True, expose_value=False, help="Show tracebacks.")],
+    help=HELP,
+    no_args_is_help=True,
+    context_settings={"max_content_width": 120},
+)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -55,11 +73,14 @@ def main(argv: list[str] | None = None) -> None:
 
 def _guarded(arguments: list[str]) -> int:
     debug = "--debug" in arguments
-    command: Any = typer.main.get_command(application(arguments))
     try:
-        code = int(command.main(arguments, prog_name="tunegate", standalone_mode=False) or 0)
-    except TyperException as error:
-        return _misused(error)
+        result: Any = root.main(arguments, prog_name="tunegate", standalone_mode=False)
+        code = int(result or 0)
+    except click.Abort:  # what click makes of KeyboardInterrupt
+        code = ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
     except BrokenPipeError:
         sys.stdout = None  # nobody reads any more; flushing it again would fail
         return 128 + signal.SIGPIPE
@@ -72,8 +93,3 @@ def _guarded(arguments: list[str]) -> int:
     if code == ExitCode.INTERRUPTED:
         say("interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search")
     return code
-
-
-def _misused(error: Any) -> int:  # noqa: ANN401 - typer keeps the type with `show` to itself
-    error.show()
-    return ExitCode.USAGE

@@ -33,14 +33,14 @@ def test_both_are_there_until_the_server_ends(store: ModelStore, toys: list[Mode
 
 
 def test_a_taken_port_is_said_before_anything_is_loaded(store: ModelStore) -> None:
-    from typer.testing import CliRunner
+    from click.testing import CliRunner
 
-    from tunegate.cli import application
+    from tunegate.cli import root
 
     with bind("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         words = ["serve", "--store", str(store.root), "--port", str(free_port()), "--grpc-port", port]
-        result = CliRunner().invoke(application(words), words)
+        result = CliRunner().invoke(root, words)
     assert "cannot listen on" in str(result.exception)
     assert "--grpc-port" in result.exception.hint  # type: ignore[union-attr]
 

@@ -1,30 +1,24 @@
 """`cluster install`."""
 
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from tunegate.commands import options
 from tunegate.errors import ExitCode
 
-group = typer.Typer(help="Prepare a Kubernetes cluster.", no_args_is_help=True)
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(group, name="cluster")
-
-
-@group.callback()
-def _group() -> None:
+@click.group()
+def cluster() -> None:
     """Prepare a Kubernetes cluster."""
 
 
-@group.command()
-def install(
-    context: options.Context = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for all of it.", min=1)] = 900.0,
-) -> int:
+@cluster.command()
+@options.context
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), default=900.0, show_default=True, help="Seconds for all of it."
+)
+def install(timeout: float, **flags: Any) -> int:  # noqa: ANN401 - settings by name
     """Install Katib and the Model Registry where they are missing, and wait until Katib takes Experiments.
 
     Example: tunegate cluster install
@@ -32,5 +26,5 @@ def install(
     from tunegate.commands.searching import shipped
     from tunegate.installing import install as run
 
-    run(shipped(), context=options.settings(context=context).context, timeout=timeout)
+    run(shipped(), context=options.settings(**flags).context, timeout=timeout)
     return ExitCode.DONE

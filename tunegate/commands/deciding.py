@@ -1,45 +1,30 @@
 """`gate`, `promote`, `approve`, `rollback`, `history` and `repair`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from tunegate.commands import options
 from tunegate.console import console, emit, say, show_verdict
 from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
 
-Trial = Annotated[str | None, typer.Option(help="A trial's name.", show_default="the newest run's best")]
-Experiment = Annotated[str | None, typer.Option(help="Whose best trial.", show_default="the newest run's")]
-Wait = Annotated[float, typer.Option(help="Seconds to wait for the Experiment to appear and end, on Katib.", min=0)]
-Code = Annotated[
-    bool, typer.Option("--exit-code/--no-exit-code", help="Let 10, 11 and 12 tell the verdict; 0 for each otherwise.")
-]
-Package = Annotated[Path | None, typer.Option(help="A model package's folder, instead of a trial's.")]
+candidate_ = options.together(
+    click.option("--trial", help="A trial's name.", show_default="the newest run's best"),
+    click.option("--package", type=options.PATH, help="A model package's folder, instead of a trial's."),
+)
+Flags = Any  # settings by name
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (gate, promote, approve, rollback, history, repair):
-        app.command()(command)
-
-
-def gate(
-    trial: Trial = None,
-    package: Package = None,
-    data: options.Data = None,
-    model: options.Model = None,
-    include: options.Include = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    url: Annotated[str | None, typer.Option(help="A running service, to ask about the candidate's shadow.")] = None,
-    cpus: options.Cpus = None,
-    mode: options.Mode = None,
-    allow_new_data: options.NewData = False,
-    allow_schema_change: options.NewSchema = False,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@candidate_
+@options.places
+@options.include
+@click.option("--url", help="A running service, to ask about the candidate's shadow.")
+@options.cpus
+@options.judging
+@options.json
+def gate(trial: str | None, package: Path | None, *, json: bool, **flags: Flags) -> int:
     """Judge a candidate against the champion; changes nothing in production.
 
     Example: tunegate gate --trial boston-forest-qd2sfcz2
@@ -47,10 +32,7 @@ def gate(
     from tunegate.deciding import find_candidate
     from tunegate.deciding import gate as judge
 
-    workspace = options.workspace(
-        data=data, model=model, include=include, state=state, store=store, ledger=ledger, url=url, cpus=cpus,
-        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
-    )  # fmt: skip
+    workspace = options.workspace(**flags)
     settings = workspace.settings
     candidate = find_candidate(workspace, trial=trial, package=package)
     verdict = judge(workspace, candidate, settings.gate, url=settings.url)
@@ -60,28 +42,44 @@ def gate(
     return VERDICT_CODES[verdict.verdict]
 
 
+@click.command()
+@candidate_
+@click.option("--experiment", help="Whose best trial.", show_default="the newest run's")
+@options.on
+@click.option(
+    "--wait",
+    type=options.SECONDS,
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait for the Experiment to appear and end, on Katib.",
+)
+@options.places
+@options.include
+@options.namespace
+@options.context
+@options.url
+@options.cpus
+@options.judging
+@options.dry_run
+@click.option(
+    "--exit-code/--no-exit-code",
+    "code",
+    default=True,
+    show_default=True,
+    help="Let 10, 11 and 12 tell the verdict; 0 for each otherwise.",
+)
+@options.json
 def promote(
-    trial: Trial = None,
-    package: Package = None,
-    experiment: Experiment = None,
-    on: options.On = options.Back.LOCAL,
-    wait: Wait = 0.0,
-    data: options.Data = None,
-    model: options.Model = None,
-    include: options.Include = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    namespace: options.Namespace = None,
-    context: options.Context = None,
-    url: options.Url = None,
-    cpus: options.Cpus = None,
-    mode: options.Mode = None,
-    allow_new_data: options.NewData = False,
-    allow_schema_change: options.NewSchema = False,
-    dry_run: options.DryRun = False,
-    code: Code = True,
-    json: options.Json = False,
+    trial: str | None,
+    package: Path | None,
+    experiment: str | None,
+    *,
+    on: str,
+    wait: float,
+    dry_run: bool,
+    code: bool,
+    json: bool,
+    **flags: Flags,
 ) -> int:
     """Judge a candidate and, where the gate says so, bring it into production.
 
@@ -92,13 +90,9 @@ def promote(
     from tunegate.deciding import decide, find_candidate
     from tunegate.deciding import gate as judge
 
-    workspace = options.workspace(
-        data=data, model=model, include=include, state=state, store=store, ledger=ledger, namespace=namespace,
-        context=context, url=url, cpus=cpus,
-        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change,
-    )  # fmt: skip
+    workspace = options.workspace(**flags)
     run = None
-    if on is options.Back.KATIB:
+    if on == options.Back.KATIB:
         from tunegate.awaiting import await_experiment
 
         run = await_experiment(workspace, _named(experiment, package), wait=wait)
@@ -126,25 +120,19 @@ def _named(experiment: str | None, package: Path | None) -> str:
     return experiment
 
 
-def approve(
-    data: options.Data = None,
-    model: options.Model = None,
-    include: options.Include = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    url: options.Url = None,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@options.places
+@options.include
+@options.url
+@options.json
+def approve(*, json: bool, **flags: Flags) -> int:
     """Promote what the latest verdict holds for approval (`gate.approval = "manual"`).
 
     Example: tunegate approve --url http://127.0.0.1:8000
     """
     from tunegate.deciding import approve as approve_held
 
-    workspace = options.workspace(
-        data=data, model=model, include=include, state=state, store=store, ledger=ledger, url=url
-    )
+    workspace = options.workspace(**flags)
     decision = approve_held(workspace, url=workspace.settings.url)
     show_verdict(decision.verdict)
     if json:
@@ -152,23 +140,19 @@ def approve(
     return VERDICT_CODES[decision.verdict.verdict]
 
 
-def rollback(
-    to: Annotated[int | None, typer.Option(help="Number of the promotion.", show_default="the one before")] = None,
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
-    data: options.Data = None,
-    model: options.Model = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    url: options.Url = None,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@click.option("--to", type=int, help="Number of the promotion.", show_default="the one before")
+@click.option("--reason", default="", help="Why, for the ledger.")
+@options.places
+@options.url
+@options.dry_run
+@options.json
+def rollback(to: int | None, reason: str, *, dry_run: bool, json: bool, **flags: Flags) -> int:
     """Return to an earlier promotion; this is one more promotion in the ledger.
 
     Example: tunegate rollback --reason "customers complain"
     """
-    workspace = options.workspace(data=data, model=model, state=state, store=store, ledger=ledger, url=url)
+    workspace = options.workspace(**flags)
     promoter = workspace.promoter(url=workspace.settings.url, notify=say)
     if dry_run:
         target = promoter.rollback_target(workspace.model, to=to)
@@ -187,13 +171,13 @@ def rollback(
     return ExitCode.DONE
 
 
-def history(
-    data: options.Data = None,
-    model: options.Model = None,
-    state: options.State = None,
-    ledger: options.Ledger = None,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@options.data
+@options.model
+@options.state
+@options.ledger
+@options.json
+def history(*, json: bool, **flags: Flags) -> int:
     """Show what was in production when, and why.
 
     Example: tunegate history
@@ -201,7 +185,7 @@ def history(
     from rich.markup import escape
     from rich.table import Table
 
-    workspace = options.workspace(data=data, model=model, state=state, ledger=ledger)
+    workspace = options.workspace(**flags)
     entries = workspace.ledger.history(workspace.model)
     if json:
         emit([entry.to_dict() for entry in entries])
@@ -219,21 +203,17 @@ def history(
     return ExitCode.DONE
 
 
-def repair(
-    force: Annotated[bool, typer.Option("--force", help="Take over a promotion whose lease still runs.")] = False,
-    data: options.Data = None,
-    model: options.Model = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    url: options.Url = None,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@click.option("--force", is_flag=True, help="Take over a promotion whose lease still runs.")
+@options.places
+@options.url
+@options.json
+def repair(*, force: bool, json: bool, **flags: Flags) -> int:
     """Finish or undo what a crashed run left; let the pointer follow the ledger.
 
     Example: tunegate repair
     """
-    workspace = options.workspace(data=data, model=model, state=state, store=store, ledger=ledger, url=url)
+    workspace = options.workspace(**flags)
     done = workspace.promoter(url=workspace.settings.url, notify=say).repair(workspace.model, force=force)
     for sentence in done or ["nothing to repair"]:
         say(sentence)

@@ -1,68 +1,58 @@
-"""`report`, `export-study` and `doctor`; `watch` stands beside them."""
+"""`report`, `export-study` and `doctor`."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from tunegate.commands import options
 from tunegate.commands.searching import shipped
-from tunegate.commands.watching import default_namespace, named, watch
+from tunegate.commands.watching import default_namespace, named
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
 from tunegate.settings import Settings
 
-Subject = Annotated[
-    str | None, typer.Option(help="Explain this Experiment, on the cluster unless --on local: its name or its file.")
-]
-Where = Annotated[
-    options.Back | None, typer.Option(help="Explain only what became of an Experiment: in a run here, or on a cluster.")
-]
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(watch)
-    app.command()(report)
-    app.command()(export_study)
-    app.command()(doctor)
-
-
-def report(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path("report.html"),
-    data: options.Data = None,
-    include: options.Include = None,
-    state: options.State = None,
-    store: options.Store = None,
-) -> int:
+@click.command()
+@click.option(
+    "--output", "-o", type=options.PATH, default="report.html", show_default=True, help="The HTML file to write."
+)
+@options.data
+@options.include
+@options.state
+@options.store
+def report(output: Path, **flags: Any) -> int:  # noqa: ANN401 - settings by name
     """Write the newest run, and the latest verdict where there is one, into one HTML file.
 
     Example: tunegate report --output report.html
     """
     from tunegate.report import write_report
 
-    say(f"written: {write_report(options.workspace(data=data, include=include, state=state, store=store), output)}")
+    say(f"written: {write_report(options.workspace(**flags), output)}")
     return ExitCode.DONE
 
 
-def export_study(
-    experiment: Annotated[
-        str | None, typer.Argument(help="An Experiment's name, or its file.", show_default="that of the newest run")
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file: SQLite, or Optuna's journal where it ends in .log.")
-    ] = Path("study.db"),
-    state: options.State = None,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@click.argument("experiment", required=False, help="Its name, or its file; without it that of the newest run.")
+@click.option(
+    "--output",
+    "-o",
+    type=options.PATH,
+    default="study.db",
+    show_default=True,
+    help="The file: SQLite, or Optuna's journal where it ends in .log.",
+)
+@options.state
+@options.json
+def export_study(experiment: str | None, output: Path, *, json: bool, **flags: Any) -> int:  # noqa: ANN401
     """Write the newest run as an Optuna study, for optuna-dashboard and Optuna's own plots.
 
     Again, it replaces the file; one that holds anything else is left alone.
 
     Example: tunegate export-study --output study.db && optuna-dashboard sqlite:///study.db
     """
-    workspace = options.workspace(state=state)
+    workspace = options.workspace(**flags)
     name, _ = named(experiment)
     try:
         from katib.study import address
@@ -76,33 +66,36 @@ def export_study(
     return ExitCode.DONE
 
 
-def doctor(
-    data: options.Data = None,
-    state: options.State = None,
-    store: options.Store = None,
-    url: options.Url = None,
-    port: options.Port = None,
-    experiment: Subject = None,
-    on: Where = None,
-    namespace: options.Namespace = None,
-    context: options.Context = None,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@options.data
+@options.state
+@options.store
+@options.url
+@options.port
+@click.option("--experiment", help="Explain this Experiment, on the cluster unless --on local: its name or its file.")
+@click.option(
+    "--on",
+    type=options.BACKS,
+    help="Explain only what became of an Experiment: in a run here, or on a cluster.",
+)
+@options.namespace
+@options.context
+@options.json
+def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: Any) -> int:  # noqa: ANN401
     """Say why the newest run has no result, or what is missing or odd here, and the command that mends it.
 
     With --experiment, why one on a cluster does not go on; with --on local, only what became of a run on this machine.
 
     Example: tunegate doctor --experiment boston-forest
     """
-    if on is options.Back.KATIB or (experiment is not None and on is None):
-        settings = options.settings(namespace=namespace, context=context)
-        return _explain(experiment or str(shipped()), settings, as_json=json)
+    if on == options.Back.KATIB or (experiment is not None and on is None):
+        return _explain(experiment or str(shipped()), options.settings(**flags), as_json=json)
     from tunegate.doctor import Symptom, examine
     from tunegate.doctor_run import explain_newest
 
     name, _ = named(experiment)
     file = Path(experiment) if experiment and experiment != name else None
-    workspace = options.workspace(data=data, state=state, store=store, url=url, port=port)
+    workspace = options.workspace(**flags)
     causes = explain_newest(workspace.settings, name, file, shipped())
     symptoms = [Symptom(f"run: {cause.name}", cause.well, cause.seen, cause.mend) for cause in causes]
     if on is None:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from katib.catalogue import rules
 from katib.finding import Finding
@@ -27,27 +27,41 @@ class Format(StrEnum):
     SARIF = "sarif"
 
 
-Files = Annotated[list[str], typer.Argument(help="Files, folders, or - for stdin; several documents a file are fine.")]
-Where = Annotated[
-    options.Back | None,
-    typer.Option(help="Where it is to run: katib leaves this machine's limits out, local makes them count."),
-]
-Shape = Annotated[Format, typer.Option("--format", help="text on stderr; json or sarif (2.1.0) on stdout.")]
-Fix = Annotated[bool, typer.Option("--fix", help="Mend what is safe to mend in the files; of stdin, on stdout.")]
-Diff = Annotated[bool, typer.Option("--diff", help="Show what --fix would change on stdout, and change nothing.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Let warnings fail, too.")]
-Ignore = Annotated[list[str] | None, typer.Option(help="A code to pass over; may be repeated.")]
-
-
+@click.command()
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    help="Files, folders, or - for stdin; several documents a file are fine.",
+)
+@click.option(
+    "--on",
+    type=options.BACKS,
+    help="Where it is to run: katib leaves this machine's limits out, local makes them count.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([str(form) for form in Format]),
+    default=Format.TEXT.value,
+    show_default=True,
+    help="text on stderr; json or sarif (2.1.0) on stdout.",
+)
+@options.json
+@click.option("--fix", is_flag=True, help="Mend what is safe to mend in the files; of stdin, on stdout.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change on stdout, and change nothing.")
+@click.option("--strict", is_flag=True, help="Let warnings fail, too.")
+@click.option("--ignore", multiple=True, help="A code to pass over; may be repeated.")
 def lint(
-    files: Files,
-    on: Where = None,
-    form: Shape = Format.TEXT,
-    json: options.Json = False,
-    fix: Fix = False,
-    diff: Diff = False,
-    strict: Strict = False,
-    ignore: Ignore = None,
+    files: Sequence[str],
+    *,
+    on: str | None,
+    form: str,
+    json: bool,
+    fix: bool,
+    diff: bool,
+    strict: bool,
+    ignore: Sequence[str],
 ) -> int:
     """Check Experiments offline: what Katib refuses, what it hangs on, what this machine cannot run.
 
@@ -56,7 +70,7 @@ def lint(
     Example: tunegate lint manifests/experiment.yaml
     """
     form = Format.JSON if json else form
-    scope = Scope(on or "", _known(ignore or []))
+    scope = Scope(on or "", _known(ignore))
     _agree(files, form, fix=fix, diff=diff)
     found = list(read(files, scope))
     if fix or diff:
@@ -76,7 +90,7 @@ def _known(ignored: Sequence[str]) -> frozenset[str]:
     return frozenset(ignored)
 
 
-def _agree(files: Sequence[str], form: Format, *, fix: bool, diff: bool) -> None:
+def _agree(files: Sequence[str], form: str, *, fix: bool, diff: bool) -> None:
     if form != Format.TEXT and (diff or (fix and "-" in files)):
         raise UsageError("the mended text and the findings would both go to stdout", hint="leave --format out")
 
@@ -97,7 +111,7 @@ def _mend(before: Linted, scope: Scope, *, diff: bool) -> Linted:
     return after
 
 
-def _show(found: Sequence[Linted], form: Format) -> None:
+def _show(found: Sequence[Linted], form: str) -> None:
     findings = [finding for linted in found for finding in linted.findings]
     if form == Format.SARIF:
         emit(sarif(findings, {linted.name: linted.text for linted in found}, version("tunegate")))

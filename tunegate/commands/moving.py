@@ -2,9 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from registry.files import write_atomic
 from tunegate.commands import options
@@ -12,27 +12,17 @@ from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("export")(export)
-    app.command("import")(import_)
-
-
-def export(
-    file: Annotated[Path, typer.Argument(help="The bundle to write; - for stdout.")],
-    data: options.Data = None,
-    model: options.Model = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-) -> int:
+@click.command()
+@click.argument("file", type=options.PATH, help="The bundle to write; - for stdout.")
+@options.places
+def export(file: Path, **flags: Any) -> int:  # noqa: ANN401 - settings by name
     """Write what is in production, with its ledger and evidence, into one file.
 
     Example: tunegate export boston.zip
     """
     from tunegate.bundle import export_bundle
 
-    workspace = options.workspace(data=data, model=model, state=state, store=store, ledger=ledger)
+    workspace = options.workspace(**flags)
     content = export_bundle(workspace)
     if str(file) == "-":
         sys.stdout.buffer.write(content)
@@ -43,22 +33,18 @@ def export(
     return ExitCode.DONE
 
 
-def import_(
-    file: Annotated[Path, typer.Argument(help="The bundle to read; - for stdin.")],
-    data: options.Data = None,
-    model: options.Model = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    json: options.Json = False,
-) -> int:
+@click.command("import")
+@click.argument("file", type=options.PATH, help="The bundle to read; - for stdin.")
+@options.places
+@options.json
+def import_(file: Path, *, json: bool, **flags: Any) -> int:  # noqa: ANN401 - settings by name
     """Bring store, ledger and pointer to where a bundle's were; a second time changes nothing.
 
     Example: tunegate import boston.zip
     """
     from tunegate.bundle import import_bundle
 
-    workspace = options.workspace(data=data, model=model, state=state, store=store, ledger=ledger)
+    workspace = options.workspace(**flags)
     try:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:

@@ -1,15 +1,20 @@
 """Options that several commands share, and how they become settings."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
+import click
 
 from tunegate.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # knows all rooms
     from tunegate.workspace import Workspace
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+SECONDS = click.FloatRange(min=0)
 
 
 class Back(StrEnum):
@@ -19,36 +24,60 @@ class Back(StrEnum):
     KATIB = "katib"
 
 
-Data = Annotated[
-    str | None, typer.Option(help="A built-in data set, or the path of a spec (.toml).", show_default="boston")
-]
-Include = Annotated[list[str] | None, typer.Option(help="A dropped column to learn from after all; may be repeated.")]
-State = Annotated[Path | None, typer.Option(help="Folder of runs and verdicts.", show_default=".tunegate")]
-Store = Annotated[Path | None, typer.Option(help="The model store.", show_default="<state>/store")]
-Ledger = Annotated[
-    str | None,
-    typer.Option(
-        help="The ledger's file, or the address of a Kubeflow Model Registry.", show_default="<state>/ledger.db"
-    ),
-]
-Model = Annotated[str | None, typer.Option(help="The model's name.", show_default="the data set's")]
-On = Annotated[Back, typer.Option(help="Where the trials run: on this machine, or on a cluster that has Katib.")]
-Namespace = Annotated[str | None, typer.Option(help="Namespace of the Experiment.", show_default="the document's")]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.", show_default="the current one")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Url = Annotated[str | None, typer.Option(help="A running service, to smoke-test.")]
-ApiKey = Annotated[Path | None, typer.Option(help="File with the key that requests for predictions must carry.")]
-Host = Annotated[str | None, typer.Option(help="Address to serve on.", show_default="127.0.0.1")]
-Port = Annotated[int | None, typer.Option(help="Port to serve on.", show_default="8000", min=1, max=65535)]
-Cpus = Annotated[int | None, typer.Option(help="CPUs to use.", show_default="all", min=1)]
-Mount = Annotated[
-    list[str] | None, typer.Option(help="CLAIM=FOLDER or /MOUNT/PATH=FOLDER, where a trial's volume lies here.")
-]
-Image = Annotated[list[str] | None, typer.Option(help="IMAGE=PYTHON, the interpreter that stands for an image.")]
-NewData = Annotated[bool, typer.Option("--allow-new-data", help="The champion was trained on other data: compare now.")]
-NewSchema = Annotated[bool, typer.Option("--allow-schema-change", help="The columns differ from the champion's.")]
-Mode = Annotated[str | None, typer.Option(help="two-key, or strict-lower (the lower holdout loss wins).")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide, but change nothing in production.")]
+BACKS = click.Choice([str(back) for back in Back])
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator for several, in the order in which help shows them."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+data = click.option("--data", help="A built-in data set, or the path of a spec (.toml).", show_default="boston")
+include = click.option("--include", multiple=True, help="A dropped column to learn from after all; may be repeated.")
+state = click.option("--state", type=PATH, help="Folder of runs and verdicts.", show_default=".tunegate")
+store = click.option("--store", type=PATH, help="The model store.", show_default="<state>/store")
+ledger = click.option(
+    "--ledger",
+    help="The ledger's file, or the address of a Kubeflow Model Registry.",
+    show_default="<state>/ledger.db",
+)
+model = click.option("--model", help="The model's name.", show_default="the data set's")
+on = click.option(
+    "--on",
+    type=BACKS,
+    default=Back.LOCAL.value,
+    show_default=True,
+    help="Where the trials run: on this machine, or on a cluster that has Katib.",
+)
+namespace = click.option("--namespace", help="Namespace of the Experiment.", show_default="the document's")
+context = click.option("--context", help="Context of the kubeconfig.", show_default="the current one")
+json = click.option("--json", is_flag=True, help="Print the result as JSON on stdout.")
+url = click.option("--url", help="A running service, to smoke-test.")
+api_key = click.option("--api-key", type=PATH, help="File with the key that requests for predictions must carry.")
+host = click.option("--host", help="Address to serve on.", show_default="127.0.0.1")
+port = click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on.", show_default="8000")
+cpus = click.option("--cpus", type=click.IntRange(1), help="CPUs to use.", show_default="all")
+mount = click.option(
+    "--mount", "mounts", multiple=True, help="CLAIM=FOLDER or /MOUNT/PATH=FOLDER, where a trial's volume lies here."
+)
+image = click.option("--image", "images", multiple=True, help="IMAGE=PYTHON, the interpreter that stands for an image.")
+mode = click.option("--mode", help="two-key, or strict-lower (the lower holdout loss wins).")
+# Without a default: what is not given must not outweigh the environment.
+new_data = click.option(
+    "--allow-new-data", is_flag=True, default=None, help="The champion was trained on other data: compare now."
+)
+new_schema = click.option(
+    "--allow-schema-change", is_flag=True, default=None, help="The columns differ from the champion's."
+)
+dry_run = click.option("--dry-run", is_flag=True, help="Decide, but change nothing in production.")
+places = together(data, model, state, store, ledger)
+judging = together(mode, new_data, new_schema)
 
 
 NESTED = {
@@ -79,8 +108,6 @@ def workspace(**flags: Any) -> "Workspace":  # noqa: ANN401 - settings by name
 
 def settings(**flags: Any) -> Settings:  # noqa: ANN401
     """Read the settings; the flags of `NESTED` belong to the gate and to the server."""
-    if flags.get("include") is not None:
-        flags["include"] = tuple(flags["include"])
     for name in ("mounts", "images"):
         if flags.get(name):
             flags[name] = dict(_pair(text, name) for text in flags[name])
@@ -90,11 +117,11 @@ def settings(**flags: Any) -> Settings:  # noqa: ANN401
 
 def _given(flags: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     taken = {name: flags.pop(name, None) for name in names}
-    return {name: value for name, value in taken.items() if value is not None}
+    return {name: value for name, value in taken.items() if value not in {None, ()}}
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.rpartition("=") if option == "images" else text.partition("=")
     if not (name and equals and value):
-        raise typer.BadParameter(f"{text!r}: write NAME=VALUE", param_hint=f"--{option.rstrip('s')}")
+        raise click.BadParameter(f"{text!r}: write NAME=VALUE", param_hint=f"--{option.rstrip('s')}")
     return name, value

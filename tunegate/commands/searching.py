@@ -1,58 +1,53 @@
-"""`run` and `tune`; `lint` stands beside them."""
+"""`run` and `tune`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from tunegate.commands import options
-from tunegate.commands.linting import lint
 from tunegate.console import emit, say
 from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
 
 EXPERIMENT = Path("manifests/experiment.yaml")
-File = Annotated[Path | None, typer.Argument(help="The Experiment.", show_default=f"{EXPERIMENT}, or the one shipped")]
-Timeout = Annotated[
-    float | None, typer.Option(help="Seconds to follow an Experiment on a cluster.", show_default="no limit", min=1)
-]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the newest run, which was interrupted or ended by --time.")
-]
-Time = Annotated[
-    str | None,
-    typer.Option(help="No local trial starts after this time: 90s, 5m, 1h30m, or seconds.", show_default="no limit"),
-]
-Warm = Annotated[
-    bool, typer.Option("--warm-start", help="Let a local search learn from earlier runs on the same data.")
-]
+file = click.argument(
+    "experiment",
+    type=options.PATH,
+    required=False,
+    help=f"The Experiment; without it {EXPERIMENT}, or the one shipped.",
+)
+resume_ = click.option(
+    "--resume", is_flag=True, help="Go on with the newest run, which was interrupted or ended by --time."
+)
+searching = options.together(
+    options.cpus,
+    options.mount,
+    options.image,
+    resume_,
+    click.option(
+        "--time", help="No local trial starts after this time: 90s, 5m, 1h30m, or seconds.", show_default="no limit"
+    ),
+    click.option(
+        "--warm-start",
+        is_flag=True,
+        default=None,
+        help="Let a local search learn from earlier runs on the same data.",
+    ),
+)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(run)
-    app.command()(tune)
-    app.command()(lint)
-
-
-def run(
-    experiment: File = None,
-    data: options.Data = None,
-    include: options.Include = None,
-    state: options.State = None,
-    host: options.Host = None,
-    port: options.Port = None,
-    cpus: options.Cpus = None,
-    mount: options.Mount = None,
-    image: options.Image = None,
-    mode: options.Mode = None,
-    allow_new_data: options.NewData = False,
-    allow_schema_change: options.NewSchema = False,
-    resume: Resume = False,
-    time: Time = None,
-    warm_start: Warm = False,
-    serve: Annotated[bool, typer.Option(help="Go on serving after the end.")] = True,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@file
+@options.data
+@options.include
+@options.state
+@options.host
+@options.port
+@searching
+@options.judging
+@click.option("--serve/--no-serve", default=True, help="Go on serving after the end.", show_default=True)
+@options.json
+def run(experiment: Path | None, *, resume: bool, serve: bool, json: bool, **flags: Any) -> int:  # noqa: ANN401
     """Tune, gate, promote, serve and smoke-test, all of it.
 
     Example: tunegate run manifests/experiment.yaml --port 8080
@@ -61,33 +56,37 @@ def run(
     from tunegate.pipeline import Options
     from tunegate.pipeline import run as run_all
 
-    workspace = options.workspace(
-        data=data, include=include, state=state, host=host, port=port, cpus=cpus, mounts=mount, images=image,
-        mode=mode, allow_new_data=allow_new_data, allow_schema_change=allow_schema_change, time=time,
-        warm_start=warm_start or None,
-    )  # fmt: skip
+    workspace = options.workspace(**flags)
     decision = run_all(workspace, read_experiment(experiment or shipped()), Options(resume=resume, serve=serve))
     if json:
         emit(decision.verdict.to_dict())
     return VERDICT_CODES[decision.verdict.verdict]
 
 
+@click.command()
+@file
+@options.data
+@options.state
+@options.store
+@searching
+@options.on
+@options.namespace
+@options.context
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    help="Seconds to follow an Experiment on a cluster.",
+    show_default="no limit",
+)
+@options.json
 def tune(
-    experiment: File = None,
-    data: options.Data = None,
-    state: options.State = None,
-    store: options.Store = None,
-    cpus: options.Cpus = None,
-    mount: options.Mount = None,
-    image: options.Image = None,
-    resume: Resume = False,
-    time: Time = None,
-    warm_start: Warm = False,
-    on: options.On = options.Back.LOCAL,
-    namespace: options.Namespace = None,
-    context: options.Context = None,
-    timeout: Timeout = None,
-    json: options.Json = False,
+    experiment: Path | None,
+    *,
+    on: str,
+    resume: bool,
+    timeout: float | None,
+    json: bool,
+    **flags: Any,  # noqa: ANN401 - settings by name
 ) -> int:
     """Run an Experiment's trials: on this machine, as Katib would run them as Jobs, or with Katib on a cluster.
 
@@ -97,19 +96,16 @@ def tune(
     """
     from katib.experiment import read_experiment
 
-    workspace = options.workspace(
-        data=data, state=state, store=store, cpus=cpus, mounts=mount, images=image, time=time,
-        warm_start=warm_start or None, namespace=namespace, context=context,
-    )  # fmt: skip
-    if on is options.Back.KATIB:
+    workspace = options.workspace(**flags)
+    if on == options.Back.KATIB:
         from tunegate.following import tune_on_katib
 
         if resume:
             raise UsageError("--resume is for local runs", hint="on a cluster the same command goes on by itself")
-        if time is not None:
+        if flags["time"] is not None:
             message = "--time is for local runs: Katib ends an Experiment by its trials or its goal alone (katib#1151)"
             raise UsageError(message, hint="set maxTrialCount; --timeout ends the following, not the Experiment")
-        if warm_start:
+        if flags["warm_start"]:
             hint = "give the best known point as the setting `first` of the algorithm `tunegate`"
             raise UsageError("--warm-start is for local runs", hint=hint)
         document = read_experiment(experiment or shipped(), local=False)

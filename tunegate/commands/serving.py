@@ -2,9 +2,9 @@
 
 from importlib.util import find_spec
 from socket import socket
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from tunegate.commands import options
 from tunegate.errors import ExitCode, UsageError
@@ -14,75 +14,42 @@ from tunegate.settings import Settings
 if TYPE_CHECKING:  # brings FastAPI
     from api.serve import Options as ServerOptions
 
-
-Also = Annotated[list[str] | None, typer.Option(help="Another model of the store; may be repeated.")]
-Workers = Annotated[int | None, typer.Option(help="Processes on the same port.", show_default="1")]
-Drain = Annotated[
-    float | None, typer.Option(help="Seconds to go on after SIGTERM while clients move elsewhere.", show_default="0")
-]
-GrpcPort = Annotated[
-    int | None, typer.Option(help="Port for Open Inference over gRPC; needs the extra `grpc`.", show_default="none")
-]
-AccessLog = Annotated[
-    bool | None, typer.Option("--access-log/--no-access-log", help="A line of JSON a request on stdout.")
-]
-MaxBody = Annotated[int | None, typer.Option(help="Bytes of a request's body.", show_default="16 MiB")]
-MaxRows = Annotated[int | None, typer.Option(help="Rows of a request.", show_default="100000")]
-MaxRequests = Annotated[
-    int | None, typer.Option(help="Requests in flight at once, in each worker.", show_default="512")
-]
-BodySeconds = Annotated[float | None, typer.Option(help="Seconds for a request's body to arrive.", show_default="30")]
+COUNT = click.IntRange(min=1)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(serve)
-    app.command()(smoke)
-
-
-def serve(
-    data: options.Data = None,
-    state: options.State = None,
-    store: options.Store = None,
-    host: options.Host = None,
-    port: options.Port = None,
-    model: options.Model = None,
-    also: Also = None,
-    api_key: options.ApiKey = None,
-    workers: Workers = None,
-    drain: Drain = None,
-    grpc_port: GrpcPort = None,
-    access_log: AccessLog = None,
-    max_body: MaxBody = None,
-    max_rows: MaxRows = None,
-    max_requests: MaxRequests = None,
-    body_seconds: BodySeconds = None,
-    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
-) -> int:
+@click.command()
+@options.data
+@options.state
+@options.store
+@options.host
+@options.port
+@options.model
+@click.option("--also", multiple=True, help="Another model of the store; may be repeated.")
+@options.api_key
+@click.option("--workers", type=COUNT, help="Processes on the same port.", show_default="1")
+@click.option(
+    "--drain",
+    type=options.SECONDS,
+    help="Seconds to go on after SIGTERM while clients move elsewhere.",
+    show_default="0",
+)
+@click.option(
+    "--grpc-port", type=int, help="Port for Open Inference over gRPC; needs the extra `grpc`.", show_default="none"
+)
+@click.option("--access-log/--no-access-log", default=None, help="A line of JSON a request on stdout.")
+@click.option("--max-body", type=COUNT, help="Bytes of a request's body.", show_default="16 MiB")
+@click.option("--max-rows", type=COUNT, help="Rows of a request.", show_default="100000")
+@click.option("--max-requests", type=COUNT, help="Requests in flight at once, in each worker.", show_default="512")
+@click.option("--body-seconds", type=options.SECONDS, help="Seconds for a request's body to arrive.", show_default="30")
+@click.option("--until-eof", is_flag=True, hidden=True)
+def serve(data: str | None, *, until_eof: bool, **flags: Any) -> int:  # noqa: ANN401 - settings by name
     """Serve the model in production, and follow every promotion.
 
     Example: tunegate serve --port 8080 --workers 2
     """
     from api.serve import serve as run_server
 
-    settings = options.settings(
-        data=data,
-        state=state,
-        store=store,
-        host=host,
-        port=port,
-        model=model,
-        also=also,
-        api_key=api_key,
-        workers=workers,
-        drain=drain,
-        grpc_port=grpc_port,
-        access_log=access_log,
-        max_body=max_body,
-        max_rows=max_rows,
-        max_requests=max_requests,
-        body_seconds=body_seconds,
-    )
+    settings = options.settings(data=data, **flags)
     served = _model(settings, data)
     listener = _bound(settings)
     say(f"serving {', '.join(dict.fromkeys([served, *settings.serving.also]))} at {settings.address}")
@@ -139,18 +106,22 @@ def _server_options(settings: Settings, model: str) -> "ServerOptions":
     )
 
 
-def smoke(
-    url: options.Url = None,
-    data: options.Data = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    model: options.Model = None,
-    api_key: options.ApiKey = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the right version.", min=0)] = 30.0,
-    max_latency: Annotated[float, typer.Option(help="Seconds that the median answer may take.", min=0)] = 0.25,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@options.url
+@options.places
+@options.api_key
+@click.option(
+    "--timeout", type=options.SECONDS, default=30.0, show_default=True, help="Seconds to wait for the right version."
+)
+@click.option(
+    "--max-latency",
+    type=options.SECONDS,
+    default=0.25,
+    show_default=True,
+    help="Seconds that the median answer may take.",
+)
+@options.json
+def smoke(timeout: float, max_latency: float, *, json: bool, **flags: Any) -> int:  # noqa: ANN401 - settings by name
     """Test that a running service answers as the package in production does.
 
     Example: tunegate smoke --url http://127.0.0.1:8000
@@ -159,9 +130,7 @@ def smoke(
     from registry.errors import RegistryError
     from registry.package import ModelPackage
 
-    workspace = options.workspace(
-        data=data, state=state, store=store, url=url, ledger=ledger, model=model, api_key=api_key
-    )
+    workspace = options.workspace(**flags)
     package = workspace.champion_package()
     if isinstance(package, RegistryError):
         raise package

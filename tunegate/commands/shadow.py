@@ -1,9 +1,9 @@
 """`shadow`: let a candidate answer real requests silently, and look at how it differs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from registry.errors import PackageError
 from registry.package import ModelPackage
@@ -16,38 +16,20 @@ from tunegate.workspace import Workspace
 LATEST = "latest"
 SHARE = 0.1
 
-Candidate = Annotated[
-    str | None,
-    typer.Argument(
-        help=f"A trial's name, a model package's folder, or `{LATEST}`: the newest run's best.",
-        show_default="none: show what runs",
-    ),
-]
-Share = Annotated[
-    float | None, typer.Option(help="Share of the requests, above 0, at most 1.", show_default=str(SHARE))
-]
-Stop = Annotated[bool, typer.Option("--stop", help="Let no candidate answer any more.")]
-Url = Annotated[str | None, typer.Option(help="The running service to ask.", show_default="http://HOST:PORT")]
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(shadow)
-
-
-def shadow(
-    candidate: Candidate = None,
-    share: Share = None,
-    stop: Stop = False,
-    data: options.Data = None,
-    model: options.Model = None,
-    state: options.State = None,
-    store: options.Store = None,
-    ledger: options.Ledger = None,
-    url: Url = None,
-    api_key: options.ApiKey = None,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@click.argument(
+    "candidate",
+    required=False,
+    help=f"A trial's name, a model package's folder, or `{LATEST}`: the newest run's best. Without it: show what runs.",
+)
+@click.option("--share", type=float, help="Share of the requests, above 0, at most 1.", show_default=str(SHARE))
+@click.option("--stop", is_flag=True, help="Let no candidate answer any more.")
+@options.places
+@click.option("--url", help="The running service to ask.", show_default="http://HOST:PORT")
+@options.api_key
+@options.json
+def shadow(candidate: str | None, share: float | None, *, stop: bool, json: bool, **flags: Any) -> int:  # noqa: ANN401
     """Let a candidate answer a share of real requests silently; without one, show what runs and what it has shown.
 
     Nobody is given its answers. How they differ is in the server's metrics, and in the gate's evidence.
@@ -57,9 +39,7 @@ def shadow(
     if (stop and candidate) or (share is not None and not candidate):
         alone = "--stop takes no candidate" if candidate else "--share is for a candidate"
         raise UsageError(alone, hint="tunegate shadow [CANDIDATE [--share SHARE] | --stop]")
-    workspace = options.workspace(
-        data=data, model=model, state=state, store=store, ledger=ledger, url=url, api_key=api_key
-    )
+    workspace = options.workspace(**flags)
     if stop:
         workspace.store.clear_shadow(workspace.model)
         say(f"no candidate of {workspace.model} answers silently any more")

@@ -1,9 +1,9 @@
 """`watch`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from tunegate.commands import options
 from tunegate.commands.searching import shipped
@@ -11,22 +11,21 @@ from tunegate.errors import UsageError
 from tunegate.settings import Settings
 
 DOCUMENTS = frozenset({".yaml", ".yml", ".json"})
-Name = Annotated[
-    str | None,
-    typer.Argument(help="An Experiment's name, or its file.", show_default="the newest run; on a cluster the shipped"),
-]
-Timeout = Annotated[float | None, typer.Option(help="Seconds to watch.", show_default="no limit", min=1)]
 
 
-def watch(
-    experiment: Name = None,
-    state: options.State = None,
-    on: options.On = options.Back.LOCAL,
-    namespace: options.Namespace = None,
-    context: options.Context = None,
-    timeout: Timeout = None,
-    json: options.Json = False,
-) -> int:
+@click.command()
+@click.argument(
+    "experiment",
+    required=False,
+    help="Its name, or its file; without it the newest run, on a cluster the Experiment that is shipped.",
+)
+@options.state
+@options.on
+@options.namespace
+@options.context
+@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds to watch.", show_default="no limit")
+@options.json
+def watch(experiment: str | None, *, on: str, timeout: float | None, json: bool, **flags: Any) -> int:  # noqa: ANN401
     """Show an Experiment's trials as they come, until it ends; before it starts, wait for it.
 
     A live table on a terminal, else a line a change, both on stderr; --json prints a JSON object a change on stdout.
@@ -37,8 +36,8 @@ def watch(
     """
     from tunegate.watch import watch as follow
 
-    settings = options.settings(state=state, namespace=namespace, context=context)
-    if on is options.Back.KATIB:
+    settings = options.settings(**flags)
+    if on == options.Back.KATIB:
         return _cluster(experiment or str(shipped()), settings, timeout, as_json=json)
     import time
 
