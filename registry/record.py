@@ -56,7 +56,10 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             InvalidRecord: when it would be read as another one, as where a number is not finite.
         """
-        text = msgspec.json.encode(self.to_dict())
+        try:
+            text = msgspec.json.encode(self.to_dict())
+        except TypeError as error:  # numpy's numbers, most likely
+            raise InvalidRecord(f"{type(self).__name__}: {error}") from error
         if self.parse(text) != self:
             raise InvalidRecord(f"{type(self).__name__} holds what JSON cannot: {text[:200]!r}")
         return msgspec.json.format(text, indent=indent) if indent else text

@@ -64,7 +64,7 @@ def _publish(folder: Path, forest: Any, x: NDArray[np.float64], y: NDArray[np.fl
     flat, output = flatten(forest, n_features=FEATURES)
     names = [f"x{i}" for i in range(FEATURES)]
     columns = tuple(
-        Column(name=name, kind="numeric", minimum=low, maximum=high, typical=middle)
+        Column(name=name, kind="numeric", minimum=float(low), maximum=float(high), typical=float(middle))
         for name, low, high, middle in zip(names, x.min(0), x.max(0), np.median(x, axis=0), strict=True)
     )
     golden = [dict(zip(names, map(float, row), strict=True)) for row in x[:8]]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +82,12 @@ def test_a_number_that_is_not_finite_is_neither_taken_nor_written(make: Any, num
 def test_what_is_no_record_is_refused_with_the_field(text: str | bytes, message: str) -> None:
     with pytest.raises(InvalidRecord, match=message):
         Outer.parse(text)
+
+
+def test_what_json_has_no_word_for_is_refused() -> None:
+    """Such as numpy's numbers, which are floats to everybody else."""
+    with pytest.raises(InvalidRecord, match="float64"):
+        Outer(text="", known=np.float64(1.5)).to_json()
 
 
 def test_other_values_can_be_put_into_a_copy() -> None:
