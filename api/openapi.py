@@ -10,7 +10,7 @@ from msgspec.json import schema_components
 from api.answers import Slots
 from api.card import Card
 from api.problems import MEDIA_TYPE
-from api.schema import answer_model, example
+from api.schema import answer_model, example, schema_of
 from api.slot import Served
 from api.state import State
 from api.tensors import SHOWN
@@ -132,7 +132,7 @@ def _fill(operation: Document, path: str, method: str, serving: Mapping[str, Ser
 
 
 def _row(served: Served) -> Document:
-    found: Document = served.schema.model.model_json_schema(by_alias=True)
+    found: Document = schema_of(served).model.model_json_schema(by_alias=True)
     return found | {"examples": [example(served.package.manifest)]}  # pydantic would sort the fields
 
 

@@ -56,9 +56,11 @@ def answer(served: Served, text: bytes, allowed: Limits, *, interval: bool) -> R
     Raises:
         Problem: 413 or 422.
     """
+    from api.schema import schema_of  # noqa: PLC0415 - brings pydantic, which most servers need for nothing
+
     allowed.check_text(text)
-    document = load(text)
+    document, schema = load(text), schema_of(served)
     if not isinstance(document, list):
-        return one(served, served.schema.row(document), interval=interval)
+        return one(served, schema.row(document), interval=interval)
     allowed.check_rows(len(document), served.package.manifest.n_outputs)
-    return many(served, served.encoder.rows(served.schema.rows(document, "")), interval=interval)
+    return many(served, served.encoder.rows(schema.rows(document, "")), interval=interval)

@@ -61,7 +61,7 @@ class RowSchema:
         return {column.name: value for column, value in zip(self.columns, values, strict=True)}
 
 
-schema_of = once_a_model(RowSchema)
+schema_of = once_a_model(RowSchema)  # made when the first row has to be looked at by it
 
 
 def example(manifest: Manifest) -> dict[str, Any]:

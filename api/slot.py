@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -15,9 +15,6 @@ from api.fast import Reader
 from registry.package import Manifest, ModelPackage
 from registry.package.package import finish
 from registry.store import Pointer
-
-if TYPE_CHECKING:
-    from api.schema import RowSchema
 
 T = TypeVar("T")
 encode = msgspec.json.Encoder().encode
@@ -71,13 +68,6 @@ class Served:
         row = package.golden.rows[0]
         shares(encoder.pack(tuple(row[column.name] for column in columns)))
         return cls(package, pointer, reader, encoder, now, listeners, shares, headers, before, after)
-
-    @property
-    def schema(self) -> "RowSchema":
-        """What says which field of a row is wrong, and why; made when the first row has to be looked at by it."""
-        from api.schema import schema_of  # noqa: PLC0415 - brings pydantic, which most servers need for nothing
-
-        return schema_of(self)
 
     def predict_row(self, cells: Cells) -> Sequence[float]:
         """Predict one row: a number, or the classes' shares."""

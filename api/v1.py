@@ -56,6 +56,8 @@ def answer(served: Served, text: bytes, allowed: Limits) -> Reply:
     Raises:
         Problem: 413 or 422.
     """
+    from api.schema import schema_of  # noqa: PLC0415 - brings pydantic, which most servers need for nothing
+
     allowed.check_text(text)
     document = load(text)
     if not isinstance(document, dict) or document.keys() != {"instances"}:
@@ -63,4 +65,4 @@ def answer(served: Served, text: bytes, allowed: Limits) -> Reply:
     rows = document["instances"]
     if isinstance(rows, list):
         allowed.check_rows(len(rows), served.package.manifest.n_outputs)
-    return instances(served, served.encoder.rows(served.schema.rows(rows, "instances")))
+    return instances(served, served.encoder.rows(schema_of(served).rows(rows, "instances")))
