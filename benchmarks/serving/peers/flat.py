@@ -1,4 +1,4 @@
-"""Our package behind scikit-learn's interface, for other people's servers; needs numpy and pydantic."""
+"""Our package behind scikit-learn's interface, for other people's servers; needs numpy and msgspec."""
 
 from pathlib import Path
 from typing import Any
