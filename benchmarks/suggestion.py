@@ -30,18 +30,18 @@ SHIPPED = Path(__file__).parents[1] / "manifests" / "experiment.yaml"
 
 
 @contextmanager
-def service() -> Iterator[tuple[int, Any]]:
-    """Yield the service's process id and a function that asks it."""
-    command = [sys.executable, "-m", "katib.suggestion", "--host", "127.0.0.1", "--port", "0"]
+def service(module: str, name: str, method: str) -> Iterator[tuple[int, Any]]:
+    """Yield a service's process id and a function that asks it."""
+    command = [sys.executable, "-m", module, "--host", "127.0.0.1", "--port", "0"]
     coding = {
-        "request_serializer": M["GetSuggestionsRequest"].SerializeToString,
-        "response_deserializer": M["GetSuggestionsReply"].FromString,
+        "request_serializer": M[f"{method}Request"].SerializeToString,
+        "response_deserializer": M[f"{method}Reply"].FromString,
     }
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         line = process.stdout.readline()
         with grpc.insecure_channel(f"127.0.0.1:{line.split()[-1]}") as channel:
-            yield process.pid, channel.unary_unary(f"/{PACKAGE}.Suggestion/GetSuggestions", **coding)
+            yield process.pid, channel.unary_unary(f"/{PACKAGE}.{name}/{method}", **coding)
         process.terminate()
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("algorithms", nargs="*", default=["tunegate", "cmaes"])
     experiment, rng = read_experiment(SHIPPED), np.random.default_rng(1)
     for algorithm in parser.parse_args().algorithms:
-        with service() as (pid, ask):
+        with service("katib.suggestion", "Suggestion", "GetSuggestions") as (pid, ask):
             print(f"{algorithm}: start {cpu(pid) * 1000:.0f} ms CPU, {resident(pid)} MiB")
             request = M["GetSuggestionsRequest"](experiment=message(experiment, algorithm), current_request_number=1)
             before, since = cpu(pid), 0
