@@ -14,6 +14,7 @@ from registry import Entry, Ledger, ModelStore, champion
 from registry.errors import PackageError
 from registry.files import write_atomic
 from registry.package import ModelPackage, load_package
+from registry.record import InvalidRecord
 from registry.sqlite import SqliteLedger
 from trainer.spec import DataSetSpec, load_spec
 from tunegate.errors import UsageError
@@ -90,13 +91,15 @@ class Workspace:
         """Return the newest verdict.
 
         Raises:
-            UsageError: when there is none.
+            UsageError: when there is none, or it cannot be read.
         """
         path = self.settings.state / "verdicts" / "latest.json"
         try:
             return Verdict.parse(path.read_bytes())
         except FileNotFoundError as error:
             raise UsageError(f"no verdict below {path.parent}", hint="run `tunegate gate` first") from error
+        except (OSError, InvalidRecord) as error:
+            raise UsageError(f"{path}: not a readable verdict: {error}", hint="run `tunegate gate` again") from error
 
     def save_details(self, verdict: Verdict, before: Entry | None, after: Entry | None) -> None:
         """Write deploy_details.json after a decision."""

@@ -64,3 +64,13 @@ def test_a_rollback_that_is_only_tried_names_its_target_as_json(tmp_path: Path) 
     done = tunegate("rollback", "--model=toy", "--dry-run", "--json", *places)
     assert json.loads(done.stdout)["promotion"]["sha256"] == first.digest
     plant.assert_settled(second)
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"verdict": "promote"}', b"\xff"])
+def test_a_damaged_verdict_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "verdicts").mkdir()
+    (tmp_path / "verdicts" / "latest.json").write_bytes(content)
+    done = tunegate("approve", "--state", tmp_path)
+    assert done.returncode == 2
+    assert "latest.json: not a readable verdict" in done.stderr
+    assert "tunegate gate" in done.stderr
