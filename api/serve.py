@@ -31,6 +31,7 @@ from api.tracing import traced
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
+SWITCH = 0.0005  # seconds that a thread which loads a model may keep Python's lock from requests; 5 ms by default
 GRACE = 10  # seconds for requests in flight after SIGTERM
 KEEP_ALIVE = 75  # seconds that an idle connection stays: more than a proxy (60 s), which might use it as we close it
 
@@ -104,6 +105,7 @@ def serve(options: Options, listener: socket.socket, *, until_eof: bool = False)
 def work(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
     """Serve in this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    sys.setswitchinterval(SWITCH)
     log = AccessLog() if options.access_log else None
     app = assemble(options, log, host=listener.getsockname()[0])
     with traced(app) as outermost:
