@@ -19,7 +19,7 @@ from api.page import add_page
 from api.predict import add_predict
 from api.probes import Probe
 from api.problems import Problem, internal, refusal
-from api.shadow import add_shadow
+from api.shadow_route import add_shadow
 from api.state import State
 from api.v1 import add_v1
 from api.v2.routes import add_v2

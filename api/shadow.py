@@ -11,23 +11,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.responses import Response
 
-from api.answers import Slots, named, version_headers
+from api.answers import Slots
 from api.metrics import Metrics
 from api.shadow_counts import Counts, evidence
 from api.slot import Served
 from registry.package import ModelPackage, finish
 from registry.shadow import ShadowStatus, obstacle
-
-if TYPE_CHECKING:  # brings the framework
-    from fastapi import FastAPI
 
 logger = logging.getLogger("tunegate.api")
 EVERY = 0.05  # seconds between two comparisons
@@ -160,19 +156,6 @@ def shadowings(slots: Slots, metrics: Metrics) -> Mapping[str, Shadowing]:
         slot.listeners.append(found[name])
     metrics.state.register(_States(found))
     return found
-
-
-def add_shadow(app: "FastAPI", slots: Slots, shadows: Mapping[str, Shadowing], metrics: Metrics) -> None:
-    """Add the route that tells how a model's candidate differs."""
-    from api.openapi import documented  # noqa: PLC0415 - belongs to the framework
-
-    path, summary = "/v1/models/{name}/shadow", "How a candidate in shadow mode differs from the model that serves"
-
-    @app.get(path, summary=summary, tags=["Shadow"], responses=documented(ShadowStatus))
-    def shadow(name: str) -> Response:
-        served = named(slots, name)
-        content = shadows[name].status(served, metrics.families()).to_json()
-        return Response(content, media_type="application/json", headers=version_headers(served))
 
 
 class _States(Collector):
