@@ -1,10 +1,14 @@
 """What the gate asks for; the defaults are measured ones (docs/decisions/0006-gate.md)."""
 
+import sys
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from registry.record import Count, Positive, Record, Share
+
+LARGEST = sys.float_info.max  # a verdict, which holds the policy, cannot be written with a number that is not finite
+Ratio = Annotated[float, Meta(ge=1, le=LARGEST)]
 
 
 class GatePolicy(Record, frozen=True, kw_only=True):
@@ -41,9 +45,9 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     folds: Annotated[int, Meta(ge=2, le=20)] = 5
     resamples: Annotated[int, Meta(ge=100, le=100_000)] = 2000
     seed: Count = 0
-    ceiling: float | None = None
-    max_slice_ratio: Annotated[float, Meta(ge=1)] = 2.0
-    max_error_ratio: Annotated[float, Meta(ge=1)] = 2.0
+    ceiling: Annotated[float, Meta(ge=-LARGEST, le=LARGEST)] | None = None
+    max_slice_ratio: Ratio = 2.0
+    max_error_ratio: Ratio = 2.0
     max_work: Positive = 1_000_000
     max_bytes: Positive = 256 << 20
     min_holdout: Annotated[int, Meta(ge=2)] = 10
