@@ -62,10 +62,8 @@ class Card(Record, frozen=True, kw_only=True):
 def card_of(served: Served) -> Card:
     """Put it together; the history is read from the store."""
     package, pointer = served.package, served.pointer
-    manifest = package.manifest
-    known = {name: getattr(manifest, name) for name in Card.__struct_fields__ if hasattr(manifest, name)}
     return Card(
-        **known,
+        **Card.shared_with(package.manifest),
         model_version=package.digest,
         promotion=pointer.number,
         loaded_at=served.loaded_at,

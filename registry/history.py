@@ -59,9 +59,8 @@ class History(Record, frozen=True, kw_only=True):
 
 def _past(entry: Entry, scores: dict[int, float | None]) -> Past:
     promotion, outcome = entry.promotion, entry.outcome
-    known = {name: getattr(promotion, name) for name in Past.__struct_fields__ if hasattr(promotion, name)}
     return Past(
-        **known,
+        **Past.shared_with(promotion),
         state=outcome.result if outcome else "in flight",
         champion_score=scores.get(promotion.previous) if promotion.previous else None,
         note=outcome.note if outcome else "",

@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return msgspec.json.decode(text, type=cls)
         except (ValueError, RecursionError) as error:
-            raise InvalidRecord(": ".join(filter(None, placed(error)))) from error
+            raise _invalid(error) from error
 
     @classmethod
     def checked(cls, fields: Mapping[str, Any]) -> Self:
@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             found = msgspec.convert(fields, cls)
         except (ValueError, RecursionError) as error:
-            raise InvalidRecord(": ".join(filter(None, placed(error)))) from error
+            raise _invalid(error) from error
         found.to_json()
         return found
 
@@ -69,6 +69,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return fields
 
+    @classmethod
+    def shared_with(cls, other: object) -> dict[str, Any]:
+        """Return the values of the fields that another object has under the same names."""
+        return {name: getattr(other, name) for name in cls.__struct_fields__ if hasattr(other, name)}
+
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' types
         """Return one with other values in some fields."""
         return msgspec.structs.replace(self, **changes)
@@ -78,3 +83,7 @@ def placed(error: Exception) -> tuple[str, str]:
     """Return the field that an error of msgspec is about, "" where it is about none, and what is wrong."""
     found = PLACE.fullmatch(str(error))
     return (found[2], found[1]) if found else ("", str(error))
+
+
+def _invalid(error: Exception) -> InvalidRecord:
+    return InvalidRecord(": ".join(filter(None, placed(error))))

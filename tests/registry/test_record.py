@@ -1,5 +1,6 @@
 """Records: what is written can be read, and is the same; what is not one is refused with its field's name."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -52,7 +53,9 @@ def test_what_is_written_is_read_as_it_was(record: Outer) -> None:
 @pytest.mark.parametrize(
     "make", [lambda n: {"known": n}, lambda n: {"anything": {"a": n}}, lambda n: {"inside": [{"number": n}]}]
 )
-def test_a_number_that_is_not_finite_is_neither_taken_nor_written(make: Any, number: float) -> None:  # noqa: ANN401
+def test_a_number_that_is_not_finite_is_neither_taken_nor_written(
+    make: Callable[[float], dict[str, Any]], number: float
+) -> None:
     with pytest.raises(InvalidRecord):
         Outer.checked({"text": "", **make(number)})
     with pytest.raises(InvalidRecord):
