@@ -5,8 +5,6 @@ elsewhere, no script stands in the document, and what a model's owner or a reque
 nodes.
 """
 
-import logging
-
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +15,6 @@ from api.files import tag, unchanged_or
 from api.openapi import documented
 from api.predict import reply_to
 
-logger = logging.getLogger("tunegate.api")
 ROW = {"type": "object"}  # of the model's own columns; `/predict` documents those of the first model
 ROWS = {
     "required": True,
