@@ -57,7 +57,7 @@ class Trials:
             try:
                 return self._mark(name)
             except ClusterUnreachable:
-                time.sleep(pause)
+                time.sleep(pause)  # nothing tells when the API server can write again; it is asked by a try
         return self._mark(name)
 
     def _mark(self, name: str) -> bool:
