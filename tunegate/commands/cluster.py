@@ -1,7 +1,5 @@
 """`cluster install`."""
 
-from typing import Any
-
 import click
 
 from tunegate.commands import options
@@ -18,7 +16,7 @@ def cluster() -> None:
 @click.option(
     "--timeout", type=click.FloatRange(min=1), default=900.0, show_default=True, help="Seconds for all of it."
 )
-def install(timeout: float, **flags: Any) -> int:  # noqa: ANN401 - settings by name
+def install(timeout: float, **flags: options.Flags) -> int:
     """Install Katib and the Model Registry where they are missing, and wait until Katib takes Experiments.
 
     Example: tunegate cluster install

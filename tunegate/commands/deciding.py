@@ -1,7 +1,6 @@
 """`gate`, `promote`, `approve`, `rollback`, `history` and `repair`."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,7 +12,6 @@ candidate_ = options.together(
     click.option("--trial", help="A trial's name.", show_default="the newest run's best"),
     click.option("--package", type=options.PATH, help="A model package's folder, instead of a trial's."),
 )
-Flags = Any  # settings by name
 
 
 @click.command()
@@ -24,7 +22,7 @@ Flags = Any  # settings by name
 @options.cpus
 @options.judging
 @options.json
-def gate(trial: str | None, package: Path | None, *, json: bool, **flags: Flags) -> int:
+def gate(trial: str | None, package: Path | None, *, json: bool, **flags: options.Flags) -> int:
     """Judge a candidate against the champion; changes nothing in production.
 
     Example: tunegate gate --trial boston-forest-qd2sfcz2
@@ -79,7 +77,7 @@ def promote(
     dry_run: bool,
     code: bool,
     json: bool,
-    **flags: Flags,
+    **flags: options.Flags,
 ) -> int:
     """Judge a candidate and, where the gate says so, bring it into production.
 
@@ -125,7 +123,7 @@ def _named(experiment: str | None, package: Path | None) -> str:
 @options.include
 @options.url
 @options.json
-def approve(*, json: bool, **flags: Flags) -> int:
+def approve(*, json: bool, **flags: options.Flags) -> int:
     """Promote what the latest verdict holds for approval (`gate.approval = "manual"`).
 
     Example: tunegate approve --url http://127.0.0.1:8000
@@ -147,7 +145,7 @@ def approve(*, json: bool, **flags: Flags) -> int:
 @options.url
 @options.dry_run
 @options.json
-def rollback(to: int | None, reason: str, *, dry_run: bool, json: bool, **flags: Flags) -> int:
+def rollback(to: int | None, reason: str, *, dry_run: bool, json: bool, **flags: options.Flags) -> int:
     """Return to an earlier promotion; this is one more promotion in the ledger.
 
     Example: tunegate rollback --reason "customers complain"
@@ -177,7 +175,7 @@ def rollback(to: int | None, reason: str, *, dry_run: bool, json: bool, **flags:
 @options.state
 @options.ledger
 @options.json
-def history(*, json: bool, **flags: Flags) -> int:
+def history(*, json: bool, **flags: options.Flags) -> int:
     """Show what was in production when, and why.
 
     Example: tunegate history
@@ -208,7 +206,7 @@ def history(*, json: bool, **flags: Flags) -> int:
 @options.places
 @options.url
 @options.json
-def repair(*, force: bool, json: bool, **flags: Flags) -> int:
+def repair(*, force: bool, json: bool, **flags: options.Flags) -> int:
     """Finish or undo what a crashed run left; let the pointer follow the ledger.
 
     Example: tunegate repair

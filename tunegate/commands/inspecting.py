@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -22,7 +21,7 @@ from tunegate.settings import Settings
 @options.include
 @options.state
 @options.store
-def report(output: Path, **flags: Any) -> int:  # noqa: ANN401 - settings by name
+def report(output: Path, **flags: options.Flags) -> int:
     """Write the newest run, and the latest verdict where there is one, into one HTML file.
 
     Example: tunegate report --output report.html
@@ -45,7 +44,7 @@ def report(output: Path, **flags: Any) -> int:  # noqa: ANN401 - settings by nam
 )
 @options.state
 @options.json
-def export_study(experiment: str | None, output: Path, *, json: bool, **flags: Any) -> int:  # noqa: ANN401
+def export_study(experiment: str | None, output: Path, *, json: bool, **flags: options.Flags) -> int:
     """Write the newest run as an Optuna study, for optuna-dashboard and Optuna's own plots.
 
     Again, it replaces the file; one that holds anything else is left alone.
@@ -81,7 +80,7 @@ def export_study(experiment: str | None, output: Path, *, json: bool, **flags: A
 @options.namespace
 @options.context
 @options.json
-def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: Any) -> int:  # noqa: ANN401
+def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: options.Flags) -> int:
     """Say why the newest run has no result, or what is missing or odd here, and the command that mends it.
 
     With --experiment, why one on a cluster does not go on; with --on local, only what became of a run on this machine.

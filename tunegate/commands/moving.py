@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +14,7 @@ from tunegate.errors import ExitCode, UsageError
 @click.command()
 @click.argument("file", type=options.PATH, help="The bundle to write; - for stdout.")
 @options.places
-def export(file: Path, **flags: Any) -> int:  # noqa: ANN401 - settings by name
+def export(file: Path, **flags: options.Flags) -> int:
     """Write what is in production, with its ledger and evidence, into one file.
 
     Example: tunegate export boston.zip
@@ -37,7 +36,7 @@ def export(file: Path, **flags: Any) -> int:  # noqa: ANN401 - settings by name
 @click.argument("file", type=options.PATH, help="The bundle to read; - for stdin.")
 @options.places
 @options.json
-def import_(file: Path, *, json: bool, **flags: Any) -> int:  # noqa: ANN401 - settings by name
+def import_(file: Path, *, json: bool, **flags: options.Flags) -> int:
     """Bring store, ledger and pointer to where a bundle's were; a second time changes nothing.
 
     Example: tunegate import boston.zip

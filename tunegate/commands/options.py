@@ -12,6 +12,7 @@ from tunegate.settings import Settings, load_settings
 if TYPE_CHECKING:  # knows all rooms
     from tunegate.workspace import Workspace
 
+Flags = Any  # of settings by name; `load_settings` checks them
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 SECONDS = click.FloatRange(min=0)
@@ -96,7 +97,7 @@ NESTED = {
 }
 
 
-def workspace(**flags: Any) -> "Workspace":  # noqa: ANN401 - settings by name
+def workspace(**flags: Flags) -> "Workspace":
     """Put settings and workspace together from a command's flags."""
     from tunegate.workspace import Workspace
 
@@ -106,7 +107,7 @@ def workspace(**flags: Any) -> "Workspace":  # noqa: ANN401 - settings by name
     return found
 
 
-def settings(**flags: Any) -> Settings:  # noqa: ANN401
+def settings(**flags: Flags) -> Settings:
     """Read the settings; the flags of `NESTED` belong to the gate and to the server."""
     for name in ("mounts", "images"):
         if flags.get(name):

@@ -1,7 +1,6 @@
 """`run` and `tune`."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -47,7 +46,7 @@ searching = options.together(
 @options.judging
 @click.option("--serve/--no-serve", default=True, help="Go on serving after the end.", show_default=True)
 @options.json
-def run(experiment: Path | None, *, resume: bool, serve: bool, json: bool, **flags: Any) -> int:  # noqa: ANN401
+def run(experiment: Path | None, *, resume: bool, serve: bool, json: bool, **flags: options.Flags) -> int:
     """Tune, gate, promote, serve and smoke-test, all of it.
 
     Example: tunegate run manifests/experiment.yaml --port 8080
@@ -86,7 +85,7 @@ def tune(
     resume: bool,
     timeout: float | None,
     json: bool,
-    **flags: Any,  # noqa: ANN401 - settings by name
+    **flags: options.Flags,
 ) -> int:
     """Run an Experiment's trials: on this machine, as Katib would run them as Jobs, or with Katib on a cluster.
 

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 from socket import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -42,7 +42,7 @@ COUNT = click.IntRange(min=1)
 @click.option("--max-requests", type=COUNT, help="Requests in flight at once, in each worker.", show_default="512")
 @click.option("--body-seconds", type=options.SECONDS, help="Seconds for a request's body to arrive.", show_default="30")
 @click.option("--until-eof", is_flag=True, hidden=True)
-def serve(data: str | None, *, until_eof: bool, **flags: Any) -> int:  # noqa: ANN401 - settings by name
+def serve(data: str | None, *, until_eof: bool, **flags: options.Flags) -> int:
     """Serve the model in production, and follow every promotion.
 
     Example: tunegate serve --port 8080 --workers 2
@@ -121,7 +121,7 @@ def _server_options(settings: Settings, model: str) -> "ServerOptions":
     help="Seconds that the median answer may take.",
 )
 @options.json
-def smoke(timeout: float, max_latency: float, *, json: bool, **flags: Any) -> int:  # noqa: ANN401 - settings by name
+def smoke(timeout: float, max_latency: float, *, json: bool, **flags: options.Flags) -> int:
     """Test that a running service answers as the package in production does.
 
     Example: tunegate smoke --url http://127.0.0.1:8000

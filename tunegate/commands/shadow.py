@@ -1,7 +1,6 @@
 """`shadow`: let a candidate answer real requests silently, and look at how it differs."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -29,7 +28,7 @@ SHARE = 0.1
 @click.option("--url", help="The running service to ask.", show_default="http://HOST:PORT")
 @options.api_key
 @options.json
-def shadow(candidate: str | None, share: float | None, *, stop: bool, json: bool, **flags: Any) -> int:  # noqa: ANN401
+def shadow(candidate: str | None, share: float | None, *, stop: bool, json: bool, **flags: options.Flags) -> int:
     """Let a candidate answer a share of real requests silently; without one, show what runs and what it has shown.
 
     Nobody is given its answers. How they differ is in the server's metrics, and in the gate's evidence.

@@ -1,7 +1,6 @@
 """`watch`."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,7 +24,7 @@ DOCUMENTS = frozenset({".yaml", ".yml", ".json"})
 @options.context
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds to watch.", show_default="no limit")
 @options.json
-def watch(experiment: str | None, *, on: str, timeout: float | None, json: bool, **flags: Any) -> int:  # noqa: ANN401
+def watch(experiment: str | None, *, on: str, timeout: float | None, json: bool, **flags: options.Flags) -> int:
     """Show an Experiment's trials as they come, until it ends; before it starts, wait for it.
 
     A live table on a terminal, else a line a change, both on stderr; --json prints a JSON object a change on stdout.
