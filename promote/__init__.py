@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promote.gate import judge
     from promote.policy import GatePolicy
     from promote.promotion import Promoter
-    from promote.smoke import SmokeReport
+    from promote.smoke_report import SmokeReport
     from promote.verdict import Check, Verdict
 
 __all__ = [
@@ -44,7 +44,7 @@ HOMES = {
     "gate": ("judge",),
     "policy": ("GatePolicy",),
     "promotion": ("Promoter",),
-    "smoke": ("SmokeReport",),
+    "smoke_report": ("SmokeReport",),
     "verdict": ("Check", "Verdict"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from promote.smoke import SmokeCheck
+from promote.smoke_report import SmokeCheck
 from registry.package import ModelPackage
 
 VERSION_HEADER = "X-Model-Version"

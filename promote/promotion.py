@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from promote.errors import PromoteError, SmokeFailed
-from promote.smoke import SmokeReport
+from promote.smoke_report import SmokeReport
 from promote.telling import tell
 from promote.verdict import Verdict
 from registry import Conflict, Entry, InFlight, Ledger, ModelStore, Outcome, Pointer, Promotion, champion, in_flight

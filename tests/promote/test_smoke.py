@@ -13,7 +13,8 @@ from support.cli import free_port
 from support.gates import Bench
 from support.servers import Answer, fake, honest, listening, serving
 
-from promote.smoke import SmokeReport, smoke
+from promote.smoke import smoke
+from promote.smoke_report import SmokeReport
 from registry import ModelStore
 from registry.package import ModelPackage
 

@@ -11,7 +11,8 @@ import pytest
 from support.servers import serving
 from support.variants import tiny
 
-from promote.smoke import SmokeReport, smoke
+from promote.smoke import smoke
+from promote.smoke_report import SmokeReport
 from registry import ModelStore
 from registry.package import ModelPackage
 

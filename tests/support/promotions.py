@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from promote import Promoter, SmokeReport, Verdict
-from promote.smoke import SmokeCheck
+from promote.smoke_report import SmokeCheck
 from promote.verdict import Side
 from registry import ModelStore, champion
 from registry.package import ModelPackage
