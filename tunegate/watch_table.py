@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -116,19 +117,18 @@ def clock(seconds: float | None) -> str:
 
 def _column(heading: str, board: Board, text: Callable[[Row], str], *, right: bool = True) -> Column:
     lines = _folded(heading).split("\n")
-    widths = [len(text(row)) for row in board.rows]
-    return Column("\n".join(lines), text, max(*(len(line) for line in lines), *widths, 1), right)
+    widths = [cell_len(text(row)) for row in board.rows]
+    return Column("\n".join(lines), text, max(*map(cell_len, lines), *widths, 1), right)
 
 
 def _folded(heading: str) -> str:
     """Break a name after its underscores and hyphens, so that a narrow column holds it."""
     lines = [""]
     for piece in heading.replace("_", "_\0").replace("-", "-\0").split("\0"):
-        if lines[-1] and len(lines[-1]) + len(piece) > HEADING:
+        if lines[-1] and cell_len(lines[-1] + piece) > HEADING:
             lines.append("")
         lines[-1] += piece
-    cut = [line if len(line) <= HEADING + 1 else line[:HEADING] + "…" for line in lines]
-    return "\n".join(cut)
+    return "\n".join(_cut(line, HEADING + 1) for line in lines)
 
 
 def _short(value: str) -> str:
@@ -136,8 +136,15 @@ def _short(value: str) -> str:
     try:
         number = float(value)
     except ValueError:
-        return value if len(value) <= CELL else value[: CELL - 1] + "…"
+        return _cut(value, CELL)
     return f"{number:.4g}" if math.isfinite(number) and len(value) > len(f"{number:.4g}") else value
+
+
+def _cut(text: str, width: int) -> str:
+    """Cut a text to the width that it takes on a screen, where some characters are two wide."""
+    cut = Text(text)
+    cut.truncate(width, overflow="ellipsis")
+    return cut.plain
 
 
 def _table(columns: list[Column], rows: tuple[Row, ...], best: str) -> Table:

@@ -5,8 +5,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from support.cli import running, tunegate
-from support.experiments import eventually, shell
+from support.experiments import algorithm, eventually, shell
 from support.replays import katib, replay
 from support.runs import change, going, made, written
 from support.runs import document as tiny
@@ -19,6 +20,7 @@ from tunegate.cli import main
 from tunegate.watch import cluster_boards, watch
 
 NUMBERS = shell("echo mse=${trialParameters.x}")
+FIVE = {"algorithm": algorithm("grid"), "maxTrialCount": 5}
 
 
 def gated(path: Path) -> tuple[str, ...]:
@@ -74,6 +76,17 @@ def test_each_frame_fits_its_terminal_with_the_best_and_the_running_ones(
         assert max(map(len, frame)) <= columns
     if columns >= 60:
         assert any("running" in line for line in live[0][3:])
+
+
+def test_wide_characters_get_the_room_that_they_take(tmp_path: Path) -> None:
+    values = ["木", "決定木の葉", "🌲🌳🌴", "とても長い名前の値", "plain and very long"]
+    made(tmp_path, *shell("echo mse=1"), parameters={"葉の大きさの値": ("categorical", {"list": values})}, **FIVE)
+    with terminal("watch", "tiny", "--state", tmp_path, columns=60) as screen:
+        assert screen.wait() == 0
+    table = screen.frames[-1][2:8]
+    assert len(set(map(cell_len, table))) == 1
+    for shown in ["葉の大き …", "木", "決定木の葉", "🌲🌳🌴", "とても長い …", "plain and v…"]:
+        assert any(f" {shown} " in line for line in table), shown
 
 
 def test_ctrl_c_ends_the_watching_quietly_and_not_the_run(tmp_path: Path) -> None:
