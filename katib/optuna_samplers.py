@@ -14,6 +14,7 @@ from katib.space import Parameter
 
 STARTUP_TRIALS, CANDIDATES = 10, 24
 MANY = 1_000_000  # steps
+LARGEST_INT = 2**53  # Optuna keeps integers as floats
 STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "running": TrialState.RUNNING}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -84,7 +85,8 @@ class _Axis:
     def unit(self) -> bool:
         """Whether Optuna has no distribution for it, so that it searches [0, 1] and `Parameter` maps."""
         stepped_log = self.p.distribution == "logUniform" and self.p.step not in {None, 1.0}
-        return self.p.distribution in {"normal", "logNormal"} or stepped_log
+        large = self.p.kind == "int" and max(-self.p.low, self.p.high) > LARGEST_INT
+        return self.p.distribution in {"normal", "logNormal"} or stepped_log or large
 
     def _choose(self) -> BaseDistribution:
         p = self.p

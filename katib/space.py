@@ -3,9 +3,12 @@
 Katib's services disagree about `step` (skopt ignores it, hyperopt rounds to multiples of it, Optuna counts from min).
 Here a value is always `min + k * step`, never above max. `normal` is cut off at min and max, with the mean in the
 middle and six standard deviations between the ends; `logNormal` is the same on a log scale.
+
+Integers stay integers: beyond 2^53 a float has not all of them.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -39,8 +42,9 @@ class Parameter:
             choices = tuple(map(str, feasible["list"]))
             ordered = tuple(sorted(choices, key=float)) if kind == "discrete" else choices
             return cls(spec["name"], kind, choices=ordered, distribution=distribution)
-        step = float(feasible["step"]) if feasible.get("step") else (1.0 if kind == "int" else None)
-        return cls(spec["name"], kind, float(feasible["min"]), float(feasible["max"]), step, distribution=distribution)
+        read: Callable[[str], float] = int if kind == "int" else float
+        step = read(feasible["step"]) if feasible.get("step") else (1 if kind == "int" else None)
+        return cls(spec["name"], kind, read(feasible["min"]), read(feasible["max"]), step, distribution=distribution)
 
     @property
     def size(self) -> float:
@@ -66,9 +70,10 @@ class Parameter:
             return self.snap(self.high if u else self.low)
         if self.distribution in {"logUniform", "logNormal"}:
             return self.snap(math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low))))
+        if self.step is None:
+            return self.snap(self.low + u * (self.last - self.low))
         # Every step gets an equal share, the ends included.
-        share = self.low + u * (self.last - self.low + (self.step or 0.0)) - (self.step or 0.0) / 2
-        return self.snap(share)
+        return self._stepped((u * (self.last - self.low + self.step) - self.step / 2) / self.step)
 
     def to_unit(self, value: str) -> float:
         """Return a number that `from_unit` maps back to the value."""
@@ -79,15 +84,20 @@ class Parameter:
             u = (math.log(float(value)) - bottom) / (math.log(self.high) - bottom)
         else:
             half = (self.step or 0.0) / 2
-            u = (float(value) - self.low + half) / (self.last - self.low + 2 * half)
+            u = (self._number(value) - self.low + half) / (self.last - self.low + 2 * half)
         return _stretch(SIGMAS.cdf(u)) if self.distribution in {"normal", "logNormal"} else u
 
     def snap(self, number: float) -> str:
         """Return the feasible value nearest to a number, as Katib's string."""
         number = min(max(number, self.low), self.high)
-        if self.step is not None:
-            number = self._at(min(round((number - self.low) / self.step), int(self.size) - 1))
-        return str(round(number)) if self.kind == "int" else repr(number)
+        if self.step is None:
+            return repr(number)
+        above = number - self.low
+        return self._stepped(Fraction(above) / Fraction(self.step) if isinstance(above, int) else above / self.step)
+
+    def rewritten(self, value: str) -> str:
+        """Return a value in this parameter's own writing: 0.10 is 0.1."""
+        return value if self.choices else self.snap(self._number(value))
 
     def nearest(self, value: object) -> str | None:
         """Return the feasible value nearest to a hyperparameter of another source; None when there is no such thing.
@@ -99,7 +109,7 @@ class Parameter:
             return next((choice for choice in self.choices if choice in texts), None)
         if isinstance(value, str) or value is True or value is False:
             return None
-        number = math.inf if value is None else float(value)  # type: ignore[arg-type] # a number by now
+        number: float = math.inf if value is None else value  # type: ignore[assignment] # a number by now
         if math.isnan(number):
             return None
         if self.choices:
@@ -111,8 +121,10 @@ class Parameter:
         """Whether a string is one of this parameter's values."""
         if self.choices:
             return value in self.choices
-        number = finite(value)
-        return number is not None and self.low <= number <= self.high and float(self.snap(number)) == number
+        if finite(value) is None:
+            return False
+        number = self._number(value)
+        return self.low <= number <= self.high and self._number(self.snap(number)) == number
 
     def values(self) -> list[str]:
         """All values of a finite parameter, ascending or in the order of the list."""
@@ -122,8 +134,20 @@ class Parameter:
         """Return a finite parameter's value number `k`, from 0."""
         return self.choices[k] if self.choices else self.snap(self._at(k))
 
+    def _number(self, value: str) -> float:
+        try:
+            return int(value) if self.kind == "int" else float(value)
+        except ValueError:  # 5.0, as some of Katib's services write 5
+            return float(value)
+
+    def _stepped(self, steps: float | Fraction) -> str:
+        """Return the value that is so many steps above the lowest, or the nearest."""
+        number = self._at(min(max(round(steps), 0), int(self.size) - 1))
+        return str(number) if self.kind == "int" else repr(number)
+
     def _at(self, k: int) -> float:
-        return float(_exact(self.low) + k * _exact(self.step or 1.0))
+        exact = _exact(self.low) + k * _exact(self.step or 1)
+        return int(exact) if self.kind == "int" else float(exact)
 
 
 def _squeeze(u: float) -> float:

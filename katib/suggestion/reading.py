@@ -61,8 +61,7 @@ def _seen(metric: str, trial: Message, space: Mapping[str, Parameter]) -> Seen |
     given = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
     if not all(p.contains(given[name]) for name, p in space.items()):
         return None
-    # 0.10 is 0.1: points are compared as text.
-    assignments = {n: given[n] if p.choices else p.snap(float(given[n])) for n, p in space.items()}
+    assignments = {n: p.rewritten(given[n]) for n, p in space.items()}  # points are compared as text
     value = value_of(trial, metric)
     if trial.status.condition in {SUCCEEDED, EARLY_STOPPED}:
         return Seen(assignments, "failed" if value is None else "complete", value)

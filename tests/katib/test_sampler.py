@@ -200,3 +200,21 @@ def test_cmaes_searches_at_random_where_no_number_has_two_values() -> None:
     fixed = (*space, parameter("double", "x", min="0", max="1"))
     for parameters in (fixed, (*space, parameter("categorical", "c", list=list("efghijkl")))):
         assert len(asked(search("cmaes", parameters), batches=5, size=4)) == 20
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "grid"])
+@pytest.mark.parametrize(
+    ("low", "high", "step", "distribution"),
+    [
+        (2**53 + 1, 2**53 + 61, 2, "uniform"),
+        (-(2**59) - 61, -(2**59) - 1, 3, "uniform"),
+        (1, 10**18 - 1, 7, "logUniform"),
+    ],
+)
+def test_integers_that_no_float_can_hold_are_searched_exactly(
+    algorithm: str, low: int, high: int, step: int, distribution: str
+) -> None:
+    large = parameter("int", min=str(low), max=str(high), step=str(step), distribution=distribution)
+    points = asked(search(algorithm, [large]), batches=5, size=4)
+    assert distinct(points) == 20
+    assert all(int(point["x"]) in range(low, high + 1, step) for point in points)
+
+

@@ -3,9 +3,9 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.spaces import PARAMETERS, numbers, parameter
+from support.spaces import DISTRIBUTIONS, PARAMETERS, numbers, parameter
 
 from katib.space import Parameter
 
@@ -89,6 +89,32 @@ def test_an_int_steps_by_one_unless_told_otherwise() -> None:
 def test_a_million_steps_reach_the_upper_bound() -> None:
     p = parameter("double", min="0.1", max="0.7", step="0.000001")
     assert (p.size, p.from_unit(1)) == (600_001, "0.7")
+
+
+@settings(deadline=None)
+@given(st.integers(-(10**18) + 1, 10**18 - 1), st.integers(1, 10**17), st.integers(1, 300), st.data())
+def test_integers_have_all_their_digits(low: int, step: int, steps: int, data: st.DataObject) -> None:
+    high = min(low + step * steps, 10**18 - 1)
+    assume(high > low)
+    p = parameter("int", min=str(low), max=str(high), step=str(step))
+    values = [str(value) for value in range(low, high + 1, step)]
+    assert p.values() == values
+    assert [p.from_unit((k + 0.5) / len(values)) for k in range(len(values))] == values
+    assert [p.from_unit(p.to_unit(value)) for value in values] == values
+    assert p.from_unit(data.draw(UNIT)) in values
+    some = data.draw(st.integers(low, high))
+    assert p.contains(str(some)) == (str(some) in values)
+    assert p.nearest(some) in values
+    assert abs(int(str(p.nearest(some))) - some) * 2 <= step or some > int(values[-1])
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10**17), st.integers(1, 10**17), UNIT, st.sampled_from(DISTRIBUTIONS))
+def test_large_integers_stay_within_their_bounds_on_any_scale(low: int, more: int, u: float, distribution: str) -> None:
+    p = parameter("int", min=str(low), max=str(low + more), distribution=distribution)
+    assert "ormal" in distribution or (p.from_unit(0.0), p.from_unit(1.0)) == (str(low), str(low + more))
+    assert low <= int(p.from_unit(u)) <= low + more
+    assert p.contains(p.from_unit(u))
 
 
 def spread(p: Parameter, count: int = 9000) -> Counter[str]:
