@@ -10,8 +10,8 @@ Measured background for the choices here (batches, reseeding, the first point): 
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Search:
         seed: decides about everything that is random.
         first: the parameters to try first, by hyperparameter name.
         earlier: complete trials of earlier searches with the same objective on the same data: learnt from, not tried
-            again.
+            again, be it as the first point; those outside the space are passed over.
     """
 
     parameters: tuple[Parameter, ...]
@@ -51,7 +51,7 @@ class Search:
     earlier: tuple[Seen, ...] = ()
 
     def ask(self, seen: Sequence[Seen], count: int, asked: int | None = None) -> list[Assignments]:
-        """Return up to `count` new points, none of them asked for before, fewer when the space ends.
+        """Return up to `count` new points, none of them asked for before or tried earlier, fewer when the space ends.
 
         Args:
             seen: all trials so far, in the order in which they were asked for.
@@ -64,7 +64,7 @@ class Search:
         seen, asked = list(seen), len(seen) if asked is None else asked
         space = {p.name: p for p in self.parameters}
         conditions = conditions_of(self.settings, self.parameters)
-        taken = {_key(settled(trial.assignments, conditions, space)) for trial in seen}
+        taken = {_key(settled(trial.assignments, conditions, space)) for trial in (*self._fitting(self.earlier), *seen)}
         points: list[Assignments] = []
         for candidate in self._candidates(seen, asked, count + RETRIES):
             point = settled(candidate, conditions, space)
@@ -95,7 +95,8 @@ class Search:
 
     def _points(self, kind: str, seen: Sequence[Seen], asked: int, rng: np.random.Generator) -> Iterator[Assignments]:
         """Yield what the sampler would try, without end; each is imported where it is needed: that takes a while."""
-        fits = [trial for trial in (*self.earlier, *seen) if self._holds(trial.assignments)]
+        earlier = self._fitting(self.earlier)
+        fits = [*earlier, *(trial for trial in seen if self._holds(trial.assignments))]
         if kind == GAUSSIAN:
             from katib.gaussian_sampler import gaussian_points  # noqa: PLC0415 - SciPy's optimiser
 
@@ -108,9 +109,17 @@ class Search:
             sampler = make_sampler(kind, self.parameters, fits, self.settings, int(rng.integers(2**31)))
             yield from optuna_points(self.parameters, fits, sampler, minimize=self.minimize)
         elif kind == "sobol":
-            yield from self._sobol(asked)
+            yield from self._sobol(len(earlier) + asked)
         while True:
             yield self._anywhere(rng)
+
+    def _fitting(self, trials: Iterable[Seen]) -> list[Seen]:
+        """Return those that lie in the space, with its own writing of their values: points are compared as text."""
+        return [
+            replace(trial, assignments={p.name: p.rewritten(trial.assignments[p.name]) for p in self.parameters})
+            for trial in trials
+            if self._holds(trial.assignments)
+        ]
 
     def _holds(self, assignments: Mapping[str, str]) -> bool:
         named = assignments.keys() == {p.name for p in self.parameters}

@@ -22,6 +22,7 @@ from support.experiments import (
 )
 
 from katib.errors import EngineError
+from katib.sampler import Search, Seen
 from katib.template import Places
 from katib.trials import Trial
 
@@ -83,6 +84,14 @@ def test_an_exhausted_space_ends_the_experiment_and_says_so(tmp_path: Path) -> N
     assert assignments(result) == [{"x": "1"}, {"x": "2"}, {"x": "3"}]
     assert (result.end, result.succeeded) == ("space", True)
     assert result.experiment["status"]["conditions"][-1]["reason"] == "ExperimentSuggestionEndReached"
+
+
+def test_a_space_that_earlier_runs_have_tried_whole_ends_it_at_once(tmp_path: Path) -> None:
+    what = experiment(*ECHO, parameters=SMALL, algorithm=algorithm("grid"))
+    points = Search(what.parameters, "grid", {}, minimize=True, seed=1, first={}).ask([], 9)
+    result = run(what, tmp_path, earlier=[Seen(point, "complete", 1.0) for point in points])
+    assert (result.end, result.trials, result.succeeded) == ("space", [], True)
+    assert "completionTime" in result.experiment["status"]
 
 
 @pytest.mark.parametrize("annotations", [None, BATCH], ids=["as Katib", "batch"])

@@ -115,6 +115,36 @@ def test_no_point_is_asked_for_again_whatever_became_of_it(algorithm: str, state
     assert last not in points
 
 
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "tunegate", "grid"])
+def test_what_an_earlier_search_has_tried_is_not_tried_again(algorithm: str) -> None:
+    space = (parameter("int", "a", min="1", max="6"), parameter("double", "b", min="0", max="1", step="0.25"))
+    old = search(algorithm, space).ask([], 12)
+    first = {name: float(value) for name, value in old[0].items()}  # as defaults are, in every run
+    elsewhere = [{"a": "99", "b": "0.5"}, {"a": "1"}, {"a": "1", "c": "x"}]
+    earlier = tuple(Seen(point, "complete", float(i)) for i, point in enumerate([*old, *elsewhere]))
+    what = search(algorithm, space, first=first, earlier=earlier)
+    new = list[Assignments]()
+    while len(new) < 18:
+        new += what.ask(told(new), 4)
+    assert distinct([*old, *new]) == 30
+    with pytest.raises(SpaceExhausted):
+        what.ask(told(new), 1)
+
+
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "grid"])
+def test_an_earlier_point_in_another_writing_is_the_same_point(algorithm: str) -> None:
+    space = (parameter("double", "x", min="0", max="1", step="0.5"), parameter("int", "n", min="1", max="29"))
+    earlier = tuple(Seen({"x": x, "n": f"{n}"}, "complete", 1.0) for x in ("0", "0.50") for n in range(1, 30))
+    points = search(algorithm, space, earlier=earlier).ask([], 60)
+    assert sorted(point["n"] for point in points) == sorted(f"{n}" for n in range(1, 30))
+    assert {point["x"] for point in points} == {"1.0"}
+
+
+def test_a_sobol_sequence_goes_on_where_the_earlier_search_has_left_it() -> None:
+    whole = search("sobol").ask([], 64)
+    assert search("sobol", earlier=tuple(told(whole[:48]))).ask([], 16) == whole[48:]
+
+
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "grid"])
 def test_asking_twice_gives_the_same(algorithm: str) -> None:
     parameters = SMALL if algorithm == "grid" else SPACE
@@ -195,11 +225,6 @@ def test_ranges_beyond_all_measure_are_no_trouble(algorithm: str, wide: Paramete
     assert all(wide.contains(point["x"]) for point in points)
 
 
-def test_cmaes_searches_at_random_where_no_number_has_two_values() -> None:
-    space = (parameter("categorical", "a", list=list("abcd")), parameter("discrete", "b", list=["1"]))
-    fixed = (*space, parameter("double", "x", min="0", max="1"))
-    for parameters in (fixed, (*space, parameter("categorical", "c", list=list("efghijkl")))):
-        assert len(asked(search("cmaes", parameters), batches=5, size=4)) == 20
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, "grid"])
 @pytest.mark.parametrize(
     ("low", "high", "step", "distribution"),
@@ -218,3 +243,8 @@ def test_integers_that_no_float_can_hold_are_searched_exactly(
     assert all(int(point["x"]) in range(low, high + 1, step) for point in points)
 
 
+def test_cmaes_searches_at_random_where_no_number_has_two_values() -> None:
+    space = (parameter("categorical", "a", list=list("abcd")), parameter("discrete", "b", list=["1"]))
+    fixed = (*space, parameter("double", "x", min="0", max="1"))
+    for parameters in (fixed, (*space, parameter("categorical", "c", list=list("efghijkl")))):
+        assert len(asked(search("cmaes", parameters), batches=5, size=4)) == 20

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.cli import tunegate
 from support.experiments import eventually, python, shell
-from support.runs import going, made
+from support.runs import change, going, made
 
 from katib.localdiagnosis import Around, explain_run
 from katib.localrun import read_run
@@ -131,10 +131,14 @@ def test_too_many_failures_are_named_after_their_cause(tmp_path: Path) -> None:
 
 def test_a_space_that_ended_early_is_named(tmp_path: Path) -> None:
     space = {"x": ("int", {"min": "1", "max": "2"})}
-    made(tmp_path, *NUMBERS, parameters=space, maxTrialCount=9)
+    folder = made(tmp_path, *NUMBERS, parameters=space, maxTrialCount=9).folder
     code, causes = doctor(tmp_path)
     assert code == 0
     assert "all 2 points were tried before maxTrialCount 9" in causes[-1]["found"]
+    change(folder / "run.json", lambda meta: meta.update(earlier=[[{"x": "3"}, 1.0]]))
+    _, causes = doctor(tmp_path)
+    assert "all points, 2 of them in this run, were tried before" in causes[-1]["found"]
+    assert "leave --warm-start out" in causes[-1]["mend"]
 
 
 def test_an_interrupted_run_names_the_command_that_goes_on_with_it(tmp_path: Path) -> None:
