@@ -245,7 +245,7 @@ class Engine:
         seed = self.experiment.seed if self.experiment.seed is not None else secrets.randbelow(2**31)
         earlier = [(dict(trial.assignments), trial.value) for trial in self.earlier]
         begun = {"seed": seed, "first": dict(self.first), "earlier": earlier, "started": self._now()}
-        meta = {"digest": self.experiment.digest, **begun}
+        meta = {"digest": self.experiment.digest, **begun, "experiment": self.experiment.written}
         _replace(path, meta)
         return meta
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from katib.algorithms import describe
+from katib.document import Document
 from katib.engine import Engine, Result
 from katib.errors import EngineError
-from katib.experiment import Experiment
+from katib.experiment import Experiment, to_experiment
 from katib.folder import META, STATUS, locked, new_run, prune, runs
+from katib.localrun import newest_run
 from katib.seen import Seen
 from katib.status import over
 from katib.template import Places
@@ -42,6 +44,8 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
     earlier = _earlier(workspace, experiment) if workspace.settings.warm_start and not resume else []
     folder = _resumable(workspace, experiment) if resume else new_run(workspace.experiments, experiment.name)
     _forget_old_runs(workspace, experiment)
+    if resume:
+        say(f"going on with {folder}")
     say(f"{experiment.name}: {describe(experiment.algorithm, experiment.parameters, experiment.settings)}")
     total = experiment.spec.get("maxTrialCount")
     with steps(f"tuning {experiment.name}", total) as shown:
@@ -61,6 +65,23 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
             return asyncio.run(_until_told(engine))
         except asyncio.CancelledError:  # by SIGTERM
             raise KeyboardInterrupt from None
+
+
+def newest_experiment(workspace: Workspace) -> Experiment:
+    """Return the Experiment that the newest run was started with, whatever has become of its file.
+
+    Raises:
+        UsageError: when there is no run, or it does not tell.
+    """
+    run = newest_run(workspace.experiments)
+    if run is None:
+        hint = "leave --resume out for a new run"
+        raise UsageError(f"no run to resume below {workspace.experiments}", hint=hint)
+    try:
+        written = json.loads((run / META).read_bytes())["experiment"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{run} does not tell its Experiment", hint="name the file too: FILE --resume") from error
+    return to_experiment(Document(str(run / META), written))
 
 
 def _earlier(workspace: Workspace, experiment: Experiment) -> list[Seen]:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from support.cli import small_experiment, tunegate
 from support.experiments import BATCH, algorithm, build, shell, using_parameters
+from support.runs import change
 
 from tunegate.duration import duration
 from tunegate.errors import UsageError
@@ -43,6 +44,37 @@ def test_a_search_ended_by_its_time_is_gone_on_with_and_then_has_ended(experimen
     assert "has ended: there is nothing to resume" in said
     whole, _ = tune(experiment, "--state", tmp_path / "other")
     assert whole["status"]["succeededTrialList"] == resumed["status"]["succeededTrialList"]
+
+
+def test_without_a_file_the_newest_run_goes_on_with_the_experiment_that_it_began_with(
+    experiment: Path, tmp_path: Path
+) -> None:
+    whole, _ = tune(experiment, "--state", tmp_path / "whole")
+    tune(experiment, "--state", tmp_path / "state", "--time", "0.1s")
+    experiment.write_text("the next Experiment, half written")
+    resumed, said = tune("--state", tmp_path / "state", "--resume")
+    assert f"going on with {tmp_path / 'state' / 'experiments' / 'tiny' / '0001'}" in said
+    assert resumed["status"]["succeededTrialList"] == whole["status"]["succeededTrialList"]
+    _, said = tune("--state", tmp_path / "state", "--resume", code=2)
+    assert "has ended: there is nothing to resume" in said
+
+
+@pytest.mark.parametrize("command", ["tune", "run"])
+def test_without_a_file_and_a_run_that_tells_it_says_what_to_give(
+    experiment: Path, tmp_path: Path, command: str
+) -> None:
+    flags = ("--state", tmp_path / "state", "--resume")
+    done = tunegate(command, *flags)
+    assert done.returncode == 2
+    assert f"no run to resume below {tmp_path / 'state' / 'experiments'}" in done.stderr
+    tune(experiment, "--state", tmp_path / "state", "--time", "0.1s")
+    change(
+        next(tmp_path.glob("state/experiments/*/*/run.json")), lambda meta: meta.pop("experiment")
+    )  # of old, it had none
+    done = tunegate(command, *flags)
+    assert done.returncode == 2
+    assert "experiments/tiny/0001 does not tell its Experiment" in done.stderr
+    assert "name the file too: FILE --resume" in done.stderr
 
 
 def test_the_environment_sets_it_and_a_flag_wins(experiment: Path, tmp_path: Path) -> None:

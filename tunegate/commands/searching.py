@@ -1,6 +1,7 @@
 """`run` and `tune`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,12 +9,16 @@ from tunegate.commands import options
 from tunegate.console import emit, say
 from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from katib.experiment import Experiment
+    from tunegate.workspace import Workspace
+
 EXPERIMENT = Path("manifests/experiment.yaml")
 file = click.argument(
     "experiment",
     type=options.PATH,
     required=False,
-    help=f"The Experiment; without it {EXPERIMENT}, or the one shipped.",
+    help=f"The Experiment; without it {EXPERIMENT}, or the one shipped; with --resume the newest run's.",
 )
 resume_ = click.option(
     "--resume", is_flag=True, help="Go on with the newest run, which was interrupted or ended by --time."
@@ -51,12 +56,11 @@ def run(experiment: Path | None, *, resume: bool, serve: bool, json: bool, **fla
 
     Example: tunegate run manifests/experiment.yaml --port 8080
     """
-    from katib.experiment import read_experiment
     from tunegate.pipeline import Options
     from tunegate.pipeline import run as run_all
 
     workspace = options.workspace(**flags)
-    decision = run_all(workspace, read_experiment(experiment or shipped()), Options(resume=resume, serve=serve))
+    decision = run_all(workspace, _read(experiment, workspace, resume=resume), Options(resume=resume, serve=serve))
     if json:
         emit(decision.verdict.to_dict())
     return VERDICT_CODES[decision.verdict.verdict]
@@ -93,10 +97,9 @@ def tune(
 
     Example: tunegate tune manifests/experiment.yaml --cpus 4
     """
-    from katib.experiment import read_experiment
-
     workspace = options.workspace(**flags)
     if on == options.Back.KATIB:
+        from katib.experiment import read_experiment
         from tunegate.following import tune_on_katib
 
         if resume:
@@ -113,7 +116,7 @@ def tune(
         raise UsageError("--timeout is for --on katib", hint="Ctrl-C, then --resume, interrupts a local run")
     from tunegate.tuning import tune as run_trials
 
-    result = run_trials(workspace, read_experiment(experiment or shipped()), resume=resume)
+    result = run_trials(workspace, _read(experiment, workspace, resume=resume), resume=resume)
     status = result.experiment["status"]
     last = status["conditions"][-1]
     best = status["currentOptimalTrial"].get("bestTrialName")
@@ -121,6 +124,13 @@ def tune(
     if json:
         emit(result.experiment)
     return ExitCode.DONE if result.succeeded else ExitCode.ERROR
+
+
+def _read(file: Path | None, workspace: "Workspace", *, resume: bool) -> "Experiment":
+    from katib.experiment import read_experiment
+    from tunegate.tuning import newest_experiment
+
+    return newest_experiment(workspace) if resume and not file else read_experiment(file or shipped())
 
 
 def shipped() -> Path:
