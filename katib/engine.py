@@ -6,6 +6,9 @@ then gives the same trials, byte for byte, on any number of CPUs and across any 
 
 A limit on the time only says when the last trial starts: what is asked for, and in which order, stays the same.
 
+When the Experiment ends, what runs is finished. What still waits for a CPU is not started, other than in Katib, where
+its pod would wait on; but a batch is run whole, for how far it has got is a question of the CPUs.
+
 Where it differs from Katib on purpose: trials without metrics count towards maxTrialCount also when launching (Katib
 makes more trials than asked for); not-a-number never becomes the optimum; a failed trial is replaced by another point,
 not the same one; a Job's retries start at once; an exhausted space ends the Experiment instead of hanging.
@@ -138,6 +141,11 @@ class Engine:
     def _late(self) -> bool:
         return self._any_started and asyncio.get_running_loop().time() >= self._last_start
 
+    def _over_for(self, trial: Trial) -> bool:
+        """Whether a trial that waits is not to start any more; one that a broken-off run had started is."""
+        waits = trial.state == "Created" and not self.experiment.batch
+        return waits and bool(ending(self.experiment, self._journal.ordered()))
+
     def _slots(self) -> int:
         """As many trials at once as there are CPUs for; more would only slow each other down."""
         wanted = requested_cpus(primary_container(self.experiment))
@@ -193,7 +201,7 @@ class Engine:
         return trial
 
     def _unfinished(self) -> list[Trial]:
-        return [reset(trial) for trial in self._journal.ordered() if not trial.done]
+        return [trial for trial in self._journal.ordered() if not trial.done]
 
     def _start(self, trial: Trial, launcher: Launcher, slots: asyncio.Semaphore) -> "asyncio.Task[None]":
         # The rule is Katib's: fixed when the trial is created, from what has finished by then.
@@ -214,16 +222,16 @@ class Engine:
 
     async def _run(self, trial: Trial, slots: asyncio.Semaphore, course: Course) -> None:
         async with slots:
-            if self._late():
-                return  # it stays in the journal, and is the next to start when the run is gone on with
+            if self._late() or self._over_for(trial):
+                return  # it stays in the journal; after a limit on the time it is the next to start
             self._any_started = True
-            trial = replace(trial, state="Running", started=self._now())
+            trial = replace(reset(trial), state="Running", started=self._now())
             self._journal.write(trial)
             if self.events:
                 self.events.started(trial)
             self._save("")
             trial = replace(await run_trial(trial, course), finished=self._now())
-        self._journal.write(trial)
+            self._journal.write(trial)  # before the next one gets its CPU: the Experiment may have ended
         if self.events:
             self.events.finished(trial, self._best())
         self._save("")

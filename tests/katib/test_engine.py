@@ -99,7 +99,7 @@ def test_a_goal_ends_it_and_what_runs_is_let_finish(tmp_path: Path, annotations:
     objective = {"type": "minimize", "objectiveMetricName": "mse", "goal": 2}
     grid = {"algorithm": algorithm("grid"), "maxTrialCount": 3, "parallelTrialCount": 3}
     result = run(
-        experiment(*ECHO, parameters=SMALL, objective=objective, annotations=annotations, **grid), tmp_path, cpus=1
+        experiment(*ECHO, parameters=SMALL, objective=objective, annotations=annotations, **grid), tmp_path, cpus=3
     )
     assert result.end == "goal"
     assert states(result) == ["Succeeded"] * 3
