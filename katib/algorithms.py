@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from katib.conditions import read_conditions
 from katib.errors import InvalidExperiment
+from katib.portfolio import portfolio
 from katib.scales import assumed
 from katib.space import Parameter
 
@@ -104,6 +105,7 @@ ALGORITHMS: dict[str, Algorithm] = {
             "first": _point,
             "conditions": bool,
             "scales": _one_of("auto", "declared"),
+            "portfolio": _one_of("auto", "none"),
         },
         GAUSSIAN,
         "the same code as the suggestion service's",
@@ -150,5 +152,8 @@ def describe(name: str, parameters: Sequence[Parameter] = (), settings: Mapping[
     algorithm = ALGORITHMS[name]
     text = f"{name} -> {SAMPLERS.get(algorithm.sampler, algorithm.sampler)}"
     text = f"{text} ({algorithm.note})" if algorithm.note else text
-    guessed = assumed(parameters, settings or {}) if algorithm.sampler == GAUSSIAN else []
-    return f"{text}; taken to be on a log scale: {', '.join(guessed)}" if guessed else text
+    settings, ours = settings or {}, algorithm.sampler == GAUSSIAN
+    guessed = assumed(parameters, settings) if ours else []
+    text = f"{text}; taken to be on a log scale: {', '.join(guessed)}" if guessed else text
+    known = len(portfolio(parameters, settings)) if ours else 0
+    return f"{text}; begins with {known} forests that are good on other data" if known else text

@@ -18,6 +18,7 @@ import numpy as np
 from katib.algorithms import ALGORITHMS, GAUSSIAN
 from katib.conditions import conditions_of, settled
 from katib.errors import SpaceExhausted
+from katib.portfolio import plain
 from katib.scales import scaled
 from katib.seen import Assignments, Seen
 from katib.space import Parameter
@@ -86,6 +87,7 @@ class Search:
             return
         if not asked and (first := self._first()):
             yield {**self._anywhere(rng), **first}
+            asked = 1  # it has the place of a design's first point
         yield from itertools.islice(self._points(kind, seen, asked, rng), tries)
         # The sampler repeats itself: look anywhere, then, where that has an end in sight, everywhere.
         for _ in range(tries):
@@ -137,7 +139,7 @@ class Search:
         """Translate `first` into the space; parameters that it does not name are left to the sampler."""
         takes_it = "first" in (ALGORITHMS[self.algorithm].settings or {})
         first = {**self.first, **(json.loads(self.settings.get("first", "{}")) if takes_it else {})}
-        values = {p.name: first[_plain(p.name)] for p in self.parameters if _plain(p.name) in first}
+        values = {p.name: first[plain(p.name)] for p in self.parameters if plain(p.name) in first}
         near = {p.name: p.nearest(values[p.name]) for p in self.parameters if p.name in values}
         return {name: value for name, value in near.items() if value is not None}
 
@@ -166,7 +168,3 @@ class Search:
 
 def _key(assignments: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(assignments.items()))
-
-
-def _plain(name: str) -> str:
-    return name.strip("-").replace("-", "_")

@@ -16,26 +16,34 @@ Arrays = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """Rows to learn from: `x` float32 (n, n_features) and `y` float64 (n,), the target or the index of its class."""
+    """Rows to learn from.
+
+    Attributes:
+        x: float32 (n, n_features).
+        y: float64 (n,), the target or the index of its class.
+        criteria: what a split may minimise.
+    """
 
     name: str
     task: str
     trees: int
     x: NDArray[np.float32]
     y: NDArray[np.float64]
-
-    @property
-    def criteria(self) -> tuple[str, ...]:
-        """What a split may minimise; poisson needs a target that is never negative."""
-        if self.task == "classification":
-            return CLASSIFICATION
-        return REGRESSION if self.y.min() >= 0 else REGRESSION[:1]
+    criteria: tuple[str, ...]
 
 
 def load(name: str) -> Data:
     """Make the rows of a table, the same in every run."""
     task, trees, source = SETS[name]
-    return Data(name, task, trees, *source())
+    x, y = source()
+    return Data(name, task, trees, x, y, _criteria(task, y))
+
+
+def _criteria(task: str, y: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return all that scikit-learn has; poisson needs a target that is never negative."""
+    if task == "classification":
+        return CLASSIFICATION
+    return REGRESSION if y.min() >= 0 else REGRESSION[:1]
 
 
 def _built_in(name: str) -> Callable[[], Arrays]:

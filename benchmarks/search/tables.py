@@ -109,9 +109,13 @@ def digest(data: Data) -> str:
 
 
 def table(name: str) -> Table:
+    """Return the table of a name of `data.SETS`; see `table_of`."""
+    return table_of(load(name))
+
+
+def table_of(data: Data) -> Table:
     """Read a table, or make it where there is none yet (some minutes)."""
-    data = load(name)
-    path = CACHE / f"{name}-{digest(data)}.npz"
+    path = CACHE / f"{data.name}-{digest(data)}.npz"
     if not path.exists():
         losses = build(data)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,8 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from katib.algorithms import ALGORITHMS, GAUSSIAN
+from katib.algorithms import describe
 from katib.errors import InvalidExperiment
-from katib.scales import assumed
 from katib.suggestion.points import suggest
 from katib.suggestion.reading import problems, to_search
 from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
@@ -51,7 +50,6 @@ class Suggestion:
             if wrong := problems(request.experiment):
                 raise InvalidExperiment("; ".join(wrong))
             search = to_search(request.experiment)
-            ours = ALGORITHMS[search.algorithm].sampler == GAUSSIAN
-            if names := assumed(search.parameters, search.settings) if ours else []:
-                logger.info("%s: taken to be on a log scale: %s", request.experiment.name, ", ".join(names))
+            name, said = request.experiment.name, describe(search.algorithm, search.parameters, search.settings)
+            logger.info("%s: %s", name, said)
         return M["ValidateAlgorithmSettingsReply"]()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from benchmarks.search import fresh, runs
-from benchmarks.search.data import Data
+from benchmarks.search.data import REGRESSION, Data
 from benchmarks.search.grid import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES, SPLIT, WHOLE, Grid
 from benchmarks.search.report import searched
 from benchmarks.search.runs import finished
@@ -49,7 +49,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
         monkeypatch.setattr(module, "CACHE", tmp_path)
     losses = np.random.default_rng(0).random((*GRID.shape, 5), dtype=np.float32)
     x, y = rows("regression")
-    return Table(Data("made-up", "regression", 2, x, y - 10), losses)
+    return Table(Data("made-up", "regression", 2, x, y - 10, REGRESSION[:1]), losses)
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
@@ -75,7 +75,7 @@ def test_a_truncated_forest_loses_what_one_fitted_directly_loses(task: str, boot
 
 def test_a_place_of_the_grid_is_fitted_with_its_own_settings() -> None:
     x, y = rows("regression", columns=4)
-    data = Data("tiny", "regression", 3, x, y - y.min())
+    data = Data("tiny", "regression", 3, x, y - y.min(), REGRESSION)
     fold = (np.arange(70), np.arange(70, 100))
     place = (1, 3, 2, 4)
     found = fitted(data, place, [fold], seed=7)

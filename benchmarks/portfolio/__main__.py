@@ -1,0 +1,32 @@
+"""`python -m benchmarks.portfolio`: make tables where they are missing, choose points, print what they reach."""
+
+import argparse
+
+import numpy as np
+
+from benchmarks.portfolio.choose import by_chance, chosen, default_regret, held_out, point, regrets
+from benchmarks.portfolio.sets import SOURCES
+from benchmarks.search.tables import table_of
+
+
+def main() -> None:
+    """Choose and report."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.portfolio", description=__doc__)
+    parser.add_argument("--points", type=int, default=7)
+    count = parser.parse_args().points
+    tables = [table_of(source.load()) for source in SOURCES]
+    found = np.stack([regrets(table) for table in tables])
+    defaults = np.array([default_regret(table) for table in tables])
+    for place in chosen(found, defaults, count):
+        print(point(place, tables))
+    held, chance = held_out(found, defaults, count), by_chance(found, defaults, count)
+    print(f"\n| table | rows, columns | default | default and {count} drawn | default and {count} chosen without it |")
+    print("| --- | --- | --- | --- | --- |")
+    for k, table in enumerate(tables):
+        rows, columns = table.data.x.shape
+        print(f"| {table.name} | {rows}, {columns} | {defaults[k]:.2f} | {chance[k]:.2f} | {held[k]:.2f} |")
+    print(f"| mean | | {defaults.mean():.2f} | {chance.mean():.2f} | {held.mean():.2f} |")
+
+
+if __name__ == "__main__":
+    main()

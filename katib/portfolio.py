@@ -1,0 +1,46 @@
+"""Points that are good on most data, to begin a search with: for the hyperparameters of a random forest.
+
+Known by scikit-learn's names, and chosen on 33 public data sets so that on each of them one is good: a portfolio, as in
+Feurer et al. 2022 (Auto-sklearn 2.0, section 3.1). How, and what it is worth: `benchmarks/portfolio`,
+docs/decisions/0005-search.md.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from katib.space import Parameter
+
+LEAST, BOOSTING = 2, "learning_rate"  # of the names, by which a forest is known, and one that it never has
+_NAMES = ("max_features", "min_samples_leaf", "min_samples_split", "max_depth", "bootstrap", "max_samples")
+_VALUES: tuple[tuple[float | None, ...], ...] = (
+    (0.35, 1, 2, 7, False, None),
+    (1.0, 2, 2, 10, True, 0.7),
+    (0.25, 2, 2, 25, True, 1.0),
+    (0.45, 1, 20, 6, True, 0.7),
+    (0.35, 1, 3, 25, True, 1.0),
+    (1.0, 8, 2, 4, True, 0.6),
+    (0.35, 5, 11, 20, False, None),
+)
+FOREST = tuple(dict(zip(_NAMES, values, strict=True)) for values in _VALUES)
+
+
+def portfolio(parameters: Sequence[Parameter], settings: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what the space has of each point: name to the nearest value.
+
+    Nothing where the space is not a forest's, or the setting `portfolio` is `none`.
+    """
+    names = {p.name: plain(p.name) for p in parameters}
+    forest = len(FOREST[0].keys() & names.values()) >= LEAST and BOOSTING not in names.values()
+    if settings.get("portfolio") == "none" or not forest:
+        return []
+    return [{p.name: v for p in parameters if (v := _value(p, point.get(names[p.name])))} for point in FOREST]
+
+
+def _value(p: Parameter, value: object) -> str | None:
+    """Return the nearest value; none for a share where the space counts."""
+    counted = p.kind == "int" and isinstance(value, float)
+    return None if value is None or counted else p.nearest(value)
+
+
+def plain(name: str) -> str:
+    """Return a parameter's name as scikit-learn has it: `--max-depth` is `max_depth`."""
+    return name.strip("-").replace("-", "_")
