@@ -29,10 +29,10 @@ def main() -> None:
         )
     for one in tables:
         for mode in options.modes:
-            _print(one, mode, results, options.fresh)
+            _print(one, mode, results, options.fresh, gated=options.gate)
 
 
-def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[int]) -> None:
+def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[int], *, gated: bool) -> None:
     chosen = {
         name: [record for record in records if record.key == one.key and record.mode == mode]
         for name, records in results.items()
@@ -44,6 +44,8 @@ def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[
     print("\n" + searched(one, mode, chosen, reference))
     if fresh:
         print("\n" + rescored(one, mode, chosen, fresh))
+        if gated:
+            print("\n" + rescored(one, mode, chosen, fresh, gated=True))
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20, help="searches a line")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--fresh", nargs="*", type=int, default=[], help="budgets whose winners are scored again")
+    parser.add_argument("--gate", action="store_true", help="and what the gate would have in production then")
     parser.add_argument("--cost", action="store_true", help="only measure CPU time a point, by number of trials")
     parser.add_argument("--known", action="store_true", help="report what is there, of earlier code too; run nothing")
     return parser.parse_args()

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from benchmarks.search.fresh import fresh_loss
 from benchmarks.search.grid import DEPTH, SPLIT, Cell
 from benchmarks.search.tables import Table, divide
 from promote.evidence import compare
@@ -23,13 +22,11 @@ SEEDS = (7001, 7002, 7003)  # of the folds and of the models
 METRIC = {"regression": "mse", "classification": "log_loss"}
 
 
-def in_production(table: Table, cell: Sequence[int], seed: int) -> float:
-    """Return the fresh loss of what is in production after the gate, as a share of the default's."""
-    place, default = _cell(cell), table.default_cell
-    policy = GatePolicy()
-    found = compare(losses(table, default), losses(table, place), resamples=policy.resamples, seed=seed)
-    kept = place if found.p_better >= policy.p_recipe else default
-    return fresh_loss(table, kept) / fresh_loss(table, default)
+def in_production(table: Table, cell: Sequence[int]) -> Cell:
+    """Return the cell that is in production when the gate has judged a winner."""
+    winner, default, policy = _cell(cell), table.default_cell, GatePolicy()
+    found = compare(losses(table, default), losses(table, winner), resamples=policy.resamples, seed=policy.seed)
+    return winner if found.p_better >= policy.p_recipe else default
 
 
 @cache

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.search.fresh import fresh_loss
+from benchmarks.search.gated import in_production
 from benchmarks.search.runs import Record
 from benchmarks.search.tables import Table
 
@@ -51,16 +52,19 @@ def searched(table: Table, mode: str, records: dict[str, list[Record]], referenc
     return "\n".join(lines)
 
 
-def rescored(table: Table, mode: str, records: dict[str, list[Record]], budgets: Sequence[int]) -> str:
-    """Compare the winners with scikit-learn's default on fresh folds."""
+def rescored(
+    table: Table, mode: str, records: dict[str, list[Record]], budgets: Sequence[int], *, gated: bool = False
+) -> str:
+    """Compare the winners, or what is in production after the gate, with scikit-learn's default on fresh folds."""
     default = fresh_loss(table, table.default_cell)
-    title = f"**{table.name}, {mode}: winners on fresh folds**, as a share of the default's {_number(default)}"
+    what, kept = ("in production after the gate", in_production) if gated else ("winners", _itself)
+    title = f"**{table.name}, {mode}: {what}, on fresh folds**, as a share of the default's {_number(default)}"
     heads = [head for n in budgets for head in (f"best of {n}", "worse than the default")]
     lines = [f"{title}\n", row(["sampler", "n", *heads]), row(["---"] * (len(heads) + 2))]
     for sampler, runs in records.items():
         cells = []
         for n in budgets:
-            shares = [fresh_loss(table, run.cells[run.best(n)]) / default for run in runs]
+            shares = [fresh_loss(table, kept(table, run.cells[run.best(n)])) / default for run in runs]
             cells += [_interval(shares), str(sum(share > 1 for share in shares))]
         lines.append(row([sampler, str(len(runs)), *cells]))
     return "\n".join(lines)
@@ -69,6 +73,10 @@ def rescored(table: Table, mode: str, records: dict[str, list[Record]], budgets:
 def row(cells: Sequence[str]) -> str:
     """A line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
+
+
+def _itself(table: Table, cell: Sequence[int]) -> Sequence[int]:  # noqa: ARG001 - as `in_production` is called
+    return cell
 
 
 def _curve(runs: Sequence[Record]) -> Floats:

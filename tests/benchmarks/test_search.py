@@ -15,6 +15,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from benchmarks.search import fresh, runs
 from benchmarks.search.data import REGRESSION, Data
+from benchmarks.search.gated import in_production
 from benchmarks.search.grid import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES, SPLIT, WHOLE, Grid
 from benchmarks.search.report import searched
 from benchmarks.search.runs import finished
@@ -190,6 +191,13 @@ def test_a_winner_is_scored_on_folds_that_the_table_has_not_seen(table: Table) -
     first, again = (fresh.fresh_loss(table, table.default_cell) for _ in range(2))
     assert first == again
     assert 0 < first != table.default
+
+
+def test_the_gate_lets_a_winner_pass_that_is_better_on_other_folds_and_keeps_the_default_else(table: Table) -> None:
+    default = table.default_cell
+    smooth, coarse = ((0, default[1], LEAF.index(rows), *default[3:]) for rows in (3, 20))
+    assert in_production(table, smooth) == smooth, "leaves of one row follow the noise"
+    assert in_production(table, coarse) == in_production(table, default) == default
 
 
 def test_a_name_that_is_no_sampler_is_refused() -> None:
