@@ -152,8 +152,7 @@ def describe(name: str, parameters: Sequence[Parameter] = (), settings: Mapping[
     algorithm = ALGORITHMS[name]
     text = f"{name} -> {SAMPLERS.get(algorithm.sampler, algorithm.sampler)}"
     text = f"{text} ({algorithm.note})" if algorithm.note else text
-    settings, ours = settings or {}, algorithm.sampler == GAUSSIAN
-    guessed = assumed(parameters, settings) if ours else []
+    guessed = assumed(parameters, settings or {}) if algorithm.sampler == GAUSSIAN else []
     text = f"{text}; taken to be on a log scale: {', '.join(guessed)}" if guessed else text
-    known = len(portfolio(parameters, settings)) if ours else 0
-    return f"{text}; begins with {known} forests that are good on other data" if known else text
+    known = len(portfolio(parameters, settings or {})) if algorithm.sampler in {GAUSSIAN, TPE} else 0
+    return f"{text}; without earlier trials, begins with {known} forests that are good on other data" if known else text

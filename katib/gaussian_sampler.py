@@ -1,4 +1,4 @@
-"""Our own sampler: points that are good on most data and a design that fills the space, then Bayesian optimisation."""
+"""Our own sampler: a design that fills the space, then Bayesian optimisation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,12 +7,11 @@ import numpy as np
 from katib.bayesian import proposals
 from katib.conditions import conditions_of
 from katib.cube import Cube, Numbers
-from katib.portfolio import portfolio
 from katib.scales import scaled
 from katib.seen import Assignments, Seen
 from katib.space import Parameter
 
-INITIAL, MOST_INITIAL = 6, 10_000  # without a portfolio
+INITIAL, MOST_INITIAL = 6, 10_000
 LEAST = 2  # complete trials that a model needs
 
 
@@ -39,9 +38,8 @@ def gaussian_points(  # noqa: PLR0913 - what a search consists of
     """
     space = scaled(parameters, settings)
     cube = Cube(space, conditions_of(settings, space))
-    known = portfolio(space, settings)
-    initial = min(int(settings.get("n_initial_points", 1 + len(known) if known else INITIAL)), MOST_INITIAL)
-    design = _design(cube, initial, known, np.random.default_rng([seed, initial]))
+    initial = min(int(settings.get("n_initial_points", INITIAL)), MOST_INITIAL)
+    design = _latin_hypercube(initial, cube.width, np.random.default_rng([seed, initial]))
     complete = [trial for trial in seen if trial.value is not None]
     for unit in design[number:] if len(complete) < initial else ():
         yield cube.point(cube.snap(unit[None])[0])
@@ -52,18 +50,6 @@ def gaussian_points(  # noqa: PLR0913 - what a search consists of
     pending = cube.units([trial.assignments for trial in seen if trial.state == "running"])
     failed = cube.units([trial.assignments for trial in seen if trial.state == "failed"])
     yield from map(cube.point, proposals(cube, tried, losses, pending, failed, rng))
-
-
-def _design(cube: Cube, count: int, known: Sequence[Assignments], rng: np.random.Generator) -> Numbers:
-    """Return float64 (count, d): a Latin hypercube, in which what is known takes its place from the second point on.
-
-    The first point's place is that of the champion or of the library's defaults.
-    """
-    design = _latin_hypercube(count, cube.width, rng)
-    for unit, point in zip(design[1:], known, strict=False):
-        for k, p in enumerate(cube.parameters):
-            unit[k] = p.to_unit(point[p.name]) if p.name in point else unit[k]
-    return design
 
 
 def _latin_hypercube(count: int, width: int, rng: np.random.Generator) -> Numbers:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from katib.algorithms import ALGORITHMS, GAUSSIAN
+from katib.algorithms import ALGORITHMS, GAUSSIAN, TPE
 from katib.conditions import conditions_of, settled
 from katib.errors import SpaceExhausted
-from katib.portfolio import plain
+from katib.portfolio import plain, portfolio
 from katib.scales import scaled
 from katib.seen import Assignments, Seen
 from katib.space import Parameter
@@ -85,15 +85,21 @@ class Search:
             yield from self._grid(asked)
             yield from self._grid()
             return
-        if not asked and (first := self._first()):
-            yield {**self._anywhere(rng), **first}
-            asked = 1  # it has the place of a design's first point
-        yield from itertools.islice(self._points(kind, seen, asked, rng), tries)
+        known = self._known(kind)
+        for point in known[asked:]:
+            yield {**self._anywhere(rng), **point}
+        # What is known has the first place of a design; the rest of a batch goes on with the second.
+        yield from itertools.islice(self._points(kind, seen, max(asked, min(len(known), 1)), rng), tries)
         # The sampler repeats itself: look anywhere, then, where that has an end in sight, everywhere.
         for _ in range(tries):
             yield self._anywhere(rng)
         if math.prod(p.size for p in self.parameters) <= LARGEST_GRID:
             yield from self._grid()
+
+    def _known(self, kind: str) -> list[Assignments]:
+        """Return what a search begins with, each point as far as it is known; earlier trials know more than others."""
+        first, primed = self._first(), kind in {GAUSSIAN, TPE} and not self._fitting(self.earlier)
+        return [first] * bool(first) + (portfolio(self.parameters, self.settings) if primed else [])
 
     def _points(self, kind: str, seen: Sequence[Seen], asked: int, rng: np.random.Generator) -> Iterator[Assignments]:
         """Yield what the sampler would try, without end; each is imported where it is needed: that takes a while."""
