@@ -8,7 +8,7 @@ from pathlib import Path
 
 from katib.errors import EngineError
 
-JOURNAL, STATUS, TRIALS, SOURCE, META = "trials.jsonl", "experiment.json", "trials.json", "experiment.yaml", "run.json"
+JOURNAL, STATUS, TRIALS, META = "trials.jsonl", "experiment.json", "trials.json", "run.json"
 
 
 def runs(root: Path, experiment: str) -> list[Path]:
