@@ -10,7 +10,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import grimp
 import pytest
 from packaging.requirements import Requirement
 from support.cli import environment
@@ -60,11 +59,6 @@ def test_a_rooms_exports_exist_and_are_sorted(room: str) -> None:
     assert all(hasattr(module, name) for name in names)
     assert module.__doc__
     assert len(module.__doc__.strip().splitlines()) <= 6
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_two_modules_of_a_room_import_each_other_in_a_circle(room: str) -> None:
-    assert grimp.build_graph(room, cache_dir=None).nominate_cycle_breakers(room) == set()
 
 
 @pytest.mark.parametrize(
