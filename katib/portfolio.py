@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from katib.space import Parameter
 
-LEAST, BOOSTING = 2, "learning_rate"  # of the names, by which a forest is known, and one that it never has
+LEAST = 2  # of the names, by which a forest is known
+BOOSTING = {"learning_rate", "eta", "lr"}  # names that no forest has
 _NAMES = ("max_features", "min_samples_leaf", "min_samples_split", "max_depth", "bootstrap", "max_samples")
 _VALUES: tuple[tuple[float | None, ...], ...] = (
     (0.35, 1, 2, 7, False, None),
@@ -24,21 +25,24 @@ FOREST = tuple(dict(zip(_NAMES, values, strict=True)) for values in _VALUES)
 
 
 def portfolio(parameters: Sequence[Parameter], settings: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return what the space has of each point: name to the nearest value.
+    """Return what the space has of each point, name to the nearest value, where it is two values or more; none twice.
 
     Nothing where the space is not a forest's, or the setting `portfolio` is `none`.
     """
     names = {p.name: plain(p.name) for p in parameters}
-    forest = len(FOREST[0].keys() & names.values()) >= LEAST and BOOSTING not in names.values()
-    if settings.get("portfolio") == "none" or not forest:
+    if settings.get("portfolio") == "none" or BOOSTING & set(names.values()):
         return []
-    return [{p.name: v for p in parameters if (v := _value(p, point.get(names[p.name])))} for point in FOREST]
+    points = [{p.name: v for p in parameters if (v := _value(p, point.get(names[p.name])))} for point in FOREST]
+    return [point for k, point in enumerate(points) if len(point) >= LEAST and point not in points[:k]]
 
 
 def _value(p: Parameter, value: object) -> str | None:
-    """Return the nearest value; none for a share where the space counts."""
-    counted = p.kind == "int" and isinstance(value, float)
-    return None if value is None or counted else p.nearest(value)
+    """Return the nearest value; none for a share where the space counts, and for a count where it has shares."""
+    if value is None or p.kind == "categorical" or isinstance(value, bool):
+        return None if value is None else p.nearest(value)
+    largest = float(p.choices[-1]) if p.choices else p.high
+    share, shares = isinstance(value, float), p.kind != "int" and largest <= 1
+    return p.nearest(value) if share == shares else None
 
 
 def plain(name: str) -> str:

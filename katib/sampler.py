@@ -40,7 +40,7 @@ class Search:
         seed: decides about everything that is random.
         first: the parameters to try first, by hyperparameter name.
         earlier: complete trials of earlier searches with the same objective on the same data: learnt from, not tried
-            again, be it as the first point; those outside the space are passed over.
+            again, not even as the first point; those outside the space are passed over.
     """
 
     parameters: tuple[Parameter, ...]
@@ -97,9 +97,9 @@ class Search:
             yield from self._grid()
 
     def _known(self, kind: str) -> list[Assignments]:
-        """Return what a search begins with, each point as far as it is known; earlier trials know more than others."""
-        first, primed = self._first(), kind in {GAUSSIAN, TPE} and not self._fitting(self.earlier)
-        return [first] * bool(first) + (portfolio(self.parameters, self.settings) if primed else [])
+        """Return what a search begins with, each point as far as it is known; many earlier trials know more."""
+        first, known = self._first(), portfolio(self.parameters, self.settings) if kind in {GAUSSIAN, TPE} else []
+        return [first] * bool(first) + (known if len(self._fitting(self.earlier)) < len(known) else [])
 
     def _points(self, kind: str, seen: Sequence[Seen], asked: int, rng: np.random.Generator) -> Iterator[Assignments]:
         """Yield what the sampler would try, without end; each is imported where it is needed: that takes a while."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.spaces import parameter
 
 from katib.algorithms import describe
-from katib.portfolio import FOREST
+from katib.portfolio import FOREST, portfolio
 from katib.sampler import Search, Seen
 from katib.space import Parameter
 
@@ -48,11 +48,13 @@ def test_without_a_first_point_and_in_parts_they_are_the_same() -> None:
     assert [int(trial.assignments["max_depth"]) for trial in seen] == [known["max_depth"] for known in FOREST]
 
 
-def test_earlier_trials_know_more_than_other_data() -> None:
-    point = {"max_features": "0.5", "min_samples_leaf": "3", "max_depth": "9", "bootstrap": "true", "rate": "0.5"}
-    earlier = (Seen(point, "complete", 1.0), Seen({**point, "rate": "0.75"}, "complete", 2.0))
+@pytest.mark.parametrize(("count", "begins"), [(1, True), (len(FOREST), False)])
+def test_many_earlier_trials_know_more_than_other_data(count: int, begins: bool) -> None:  # noqa: FBT001 - pytest's parameter
+    point = {"max_features": "0.5", "min_samples_leaf": "3", "max_depth": "9", "bootstrap": "true"}
+    earlier = tuple(Seen({**point, "rate": str(k / 100)}, "complete", float(k)) for k in range(count))
     found = Search(SPACE, "tpe", {}, minimize=True, seed=1, first={}, earlier=earlier).ask([], 3)
-    assert not {point["max_features"] for point in found} & {str(known["max_features"]) for known in FOREST}
+    known = {str(known["max_features"]) for known in FOREST}
+    assert ({point["max_features"] for point in found} <= known) is begins
 
 
 def test_arguments_of_a_command_are_known_too() -> None:
@@ -69,7 +71,7 @@ def test_arguments_of_a_command_are_known_too() -> None:
     [
         (SPACE, {"portfolio": "none"}),
         ((LEAF, parameter("double", "rate", min="0", max="1")), {}),
-        ((*SPACE, parameter("double", "learning_rate", min="0.1", max="1")), {}),
+        ((*SPACE, parameter("double", "--learning-rate", min="0.1", max="1")), {}),
     ],
     ids=["not wanted", "one name alone is no forest", "boosted trees"],
 )
@@ -80,11 +82,35 @@ def test_elsewhere_a_design_fills_the_space(space: tuple[Parameter, ...], settin
     assert leaves > {"1", "2", "20"} or len(leaves) > 5
 
 
-def test_a_count_is_not_taken_for_a_share() -> None:
-    counted = (parameter("int", "max_features", min="1", max="13"), *SPACE[1:])
-    begun = points(counted, 1 + len(FOREST))
-    assert len({point["max_features"] for point in begun[1:]}) > 3
+@pytest.mark.parametrize(
+    "features",
+    [
+        parameter("int", "max_features", min="1", max="13"),
+        parameter("discrete", "max_features", list=["1", "3", "5", "8", "13"]),
+        parameter("double", "max_features", min="1", max="13"),
+    ],
+    ids=lambda p: p.kind,
+)
+def test_a_share_is_not_taken_for_a_count(features: Parameter) -> None:
+    begun = points((features, *SPACE[1:]), 1 + len(FOREST))
+    assert len({point["max_features"] for point in begun[1:]}) > 2
     assert [int(point["max_depth"]) for point in begun[1:]] == [known["max_depth"] for known in FOREST]
+
+
+def test_a_count_is_not_taken_for_a_share() -> None:
+    begun = points(
+        (SPACE[0], parameter("double", "min_samples_leaf", min="0.001", max="0.1"), SPACE[2]), 1 + len(FOREST)
+    )
+    assert len({point["min_samples_leaf"] for point in begun[1:]}) == len(FOREST)
+    assert [int(point["max_depth"]) for point in begun[1:]] == [known["max_depth"] for known in FOREST]
+
+
+def test_points_of_which_a_space_has_next_to_nothing_are_left_out_and_none_comes_twice() -> None:
+    counts = (parameter("int", "max_features", min="1", max="10"), parameter("int", "max_samples", min="10", max="100"))
+    assert portfolio(counts, {}) == []
+    assert "forests" not in describe("tunegate", counts)
+    narrow = (parameter("int", "max_depth", min="10", max="12"), parameter("int", "min_samples_leaf", min="1", max="2"))
+    assert len({tuple(point.values()) for point in portfolio(narrow, {})}) == len(portfolio(narrow, {})) == 4
 
 
 def test_it_is_said() -> None:
