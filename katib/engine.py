@@ -6,7 +6,7 @@ then gives the same trials, byte for byte, on any number of CPUs and across any 
 
 A limit on the time only says when the last trial starts: what is asked for, and in which order, stays the same.
 
-When the Experiment ends, what runs is finished. What still waits for a CPU is not started, other than in Katib, where
+When the Experiment ends, what runs is finished. What still waits for a CPU is not started, unlike in Katib, where
 its pod would wait on; but a batch is run whole, for how far it has got is a question of the CPUs.
 
 Where it differs from Katib on purpose: trials without metrics count towards maxTrialCount also when launching (Katib

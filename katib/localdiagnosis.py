@@ -110,8 +110,12 @@ def _limits(run: LocalRun, failed: list[Failure]) -> Iterator[Cause]:
         yield Cause("too many failures", seen, "mend their cause, then start a new run")
     if _ended_as(run, "ExperimentSuggestionEndReached") and len(run.trials) < spec.get("maxTrialCount", 0):
         warm = bool(run.meta.get("earlier"))
-        points = f"points, {len(run.trials)} of them in this run," if warm else f"{len(run.trials)} points"
-        seen = f"all {points} were tried before maxTrialCount {spec['maxTrialCount']}"
+        points = (
+            f"all points were tried, {len(run.trials)} of them in this run,"
+            if warm
+            else f"all {len(run.trials)} points were tried"
+        )
+        seen = f"{points} before maxTrialCount {spec['maxTrialCount']}"
         mend = f"widen feasibleSpace, or lower maxTrialCount{', or leave --warm-start out' if warm else ''}"
         yield Cause("search space ended", seen, mend, well=bool(_valued(run)))
 

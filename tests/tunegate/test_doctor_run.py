@@ -137,7 +137,7 @@ def test_a_space_that_ended_early_is_named(tmp_path: Path) -> None:
     assert "all 2 points were tried before maxTrialCount 9" in causes[-1]["found"]
     change(folder / "run.json", lambda meta: meta.update(earlier=[[{"x": "3"}, 1.0]]))
     _, causes = doctor(tmp_path)
-    assert "all points, 2 of them in this run, were tried before" in causes[-1]["found"]
+    assert "all points were tried, 2 of them in this run, before" in causes[-1]["found"]
     assert "leave --warm-start out" in causes[-1]["mend"]
 
 
