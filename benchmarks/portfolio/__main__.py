@@ -4,7 +4,8 @@ import argparse
 
 import numpy as np
 
-from benchmarks.portfolio.choose import by_chance, chosen, default_regret, held_out, point, regrets
+from benchmarks.portfolio.choose import by_chance, chosen, default_regret, held_out, point, regrets, without_each
+from benchmarks.portfolio.searches import BUDGETS, ratios
 from benchmarks.portfolio.sets import SOURCES
 from benchmarks.search.tables import table_of
 
@@ -13,7 +14,9 @@ def main() -> None:
     """Choose and report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.portfolio", description=__doc__)
     parser.add_argument("--points", type=int, default=7)
-    count = parser.parse_args().points
+    parser.add_argument("--searches", type=int, default=0, help="also search so many times on each table (minutes)")
+    options = parser.parse_args()
+    count = options.points
     tables = [table_of(source.load()) for source in SOURCES]
     found = np.stack([regrets(table) for table in tables])
     defaults = np.array([default_regret(table) for table in tables])
@@ -26,6 +29,9 @@ def main() -> None:
         rows, columns = table.data.x.shape
         print(f"| {table.name} | {rows}, {columns} | {defaults[k]:.2f} | {chance[k]:.2f} | {held[k]:.2f} |")
     print(f"| mean | | {defaults.mean():.2f} | {chance.mean():.2f} | {held.mean():.2f} |")
+    for sampler in ("tunegate+first", "tpe+first") if options.searches else ():
+        begun = [[point(place, tables) for place in places] for places in without_each(found, defaults, count)]
+        print(sampler, dict(zip(BUDGETS, ratios(sampler, tables, begun, options.searches), strict=True)))
 
 
 if __name__ == "__main__":

@@ -45,12 +45,17 @@ def chosen(found: Regrets, reached: Regrets, count: int) -> list[int]:
     return places
 
 
+def without_each(found: Regrets, reached: Regrets, count: int) -> list[list[int]]:
+    """Return for each table the places that are chosen when it is left out."""
+    rest = [np.arange(len(found)) != k for k in range(len(found))]
+    return [chosen(found[others], reached[others], count) for others in rest]
+
+
 def held_out(found: Regrets, reached: Regrets, count: int) -> Regrets:
     """Return what is reached on each table by points that were chosen without it: float64 (tables,)."""
-    rest = [np.arange(len(found)) != k for k in range(len(found))]
-    places = [chosen(found[others], reached[others], count) for others in rest]
-    best: Regrets = np.minimum(reached, [found[k, chosen_].min() for k, chosen_ in enumerate(places)])
-    return best
+    best = [found[k, places].min() for k, places in enumerate(without_each(found, reached, count))]
+    least: Regrets = np.minimum(reached, best)
+    return least
 
 
 def by_chance(found: Regrets, reached: Regrets, count: int) -> Regrets:

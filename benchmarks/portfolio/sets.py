@@ -21,7 +21,7 @@ TREES = {"regression": 40, "classification": 30}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One item of a package; `dropped` columns are names, or tell the target."""
+    """One item of a package; `dropped` columns are identifiers, or give the target away."""
 
     task: str
     package: str
