@@ -253,7 +253,7 @@ def test_a_registry_slower_than_is_waited_for_leaves_a_promotion_that_can_be_set
     a, b, c = toys
     plant, enough = served(tmp_path, server, a), threading.Event()
     with running(Acting(server, what, "after", enough.wait)) as proxy:
-        slow = plant.seen_at(proxy.url, Timeouts(connect=0.75, read=0.75))
+        slow = plant.seen_at(proxy.url, Timeouts(connect=3, read=3))
         assert promoted(slow, b, a) == (what == "showing")
         enough.set()
     assert plant.states() == ["live", "in flight" if what == "opening" else "live"]
