@@ -10,43 +10,39 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from benchmarks.search.grid import DEPTH, SPLIT, Cell
+from benchmarks.search.grid import DEPTH, SPLIT
 from benchmarks.search.tables import Table, divide
 from promote.evidence import compare
 from promote.policy import GatePolicy
 from registry.package.losses import row_losses
+from trainer.recipe import Recipe
 
 SEEDS = (7001, 7002, 7003)  # of the folds and of the models
 METRIC = {"regression": "mse", "classification": "log_loss"}
 
 
-def in_production(table: Table, cell: Sequence[int]) -> Cell:
+def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:
     """Return the cell that is in production when the gate has judged a winner."""
-    winner, default, policy = _cell(cell), table.default_cell, GatePolicy()
-    found = compare(losses(table, default), losses(table, winner), resamples=policy.resamples, seed=policy.seed)
-    return winner if found.p_better >= policy.p_recipe else default
+    default, policy = table.default_cell, GatePolicy()
+    found = compare(losses(table, default), losses(table, tuple(cell)), resamples=policy.resamples, seed=policy.seed)
+    return cell if found.p_better >= policy.p_recipe else default
 
 
 @cache
-def losses(table: Table, cell: Cell) -> NDArray[np.float64]:
+def losses(table: Table, cell: tuple[int, ...]) -> NDArray[np.float64]:
     """Return each row's loss when left out, mean over the repetitions: float64 (n,)."""
-    data, regression = table.data, table.data.task == "regression"
-    depth, split = DEPTH[cell[4]], SPLIT[cell[5]]
-    settings = {**table.grid.settings((cell[0], cell[1], cell[2], cell[3])), "n_estimators": data.trees}
-    total = np.zeros(len(data.y))
+    data, total = table.data, np.zeros(len(table.data.y))
+    criterion, features, leaf, sampling, depth, split = cell
+    point = {
+        **table.grid.settings((criterion, features, leaf, sampling)),
+        "max_depth": DEPTH[depth],
+        "min_samples_split": SPLIT[split],
+        "n_estimators": data.trees,
+    }
     for seed in SEEDS:
-        for training, test in divide(data, seed=seed):
-            kind = RandomForestRegressor if regression else RandomForestClassifier
-            forest = kind(**settings, max_depth=depth, min_samples_split=split, random_state=seed)
-            y = data.y if regression else data.y.astype(int)
-            forest.fit(data.x[training], y[training])
-            said = forest.predict(data.x[test])[:, None] if regression else forest.predict_proba(data.x[test])
-            total[test] += row_losses(data.task, METRIC[data.task], data.y[test], said)
+        recipe = Recipe.make("random_forest", data.task, point, seed)
+        for fold in divide(data, seed=seed):
+            said, y = recipe.fold_predictions(data.x, data.y, fold), data.y[fold[1]]
+            total[fold[1]] += row_losses(data.task, METRIC[data.task], y, said)
     return total / len(SEEDS)
-
-
-def _cell(places: Sequence[int]) -> Cell:
-    a, b, c, d, e, f = places
-    return a, b, c, d, e, f

@@ -57,14 +57,16 @@ def rescored(
 ) -> str:
     """Compare the winners, or what is in production after the gate, with scikit-learn's default on fresh folds."""
     default = fresh_loss(table, table.default_cell)
-    what, kept = ("in production after the gate", in_production) if gated else ("winners", _itself)
+    what = "in production after the gate" if gated else "winners"
     title = f"**{table.name}, {mode}: {what}, on fresh folds**, as a share of the default's {_number(default)}"
     heads = [head for n in budgets for head in (f"best of {n}", "worse than the default")]
     lines = [f"{title}\n", row(["sampler", "n", *heads]), row(["---"] * (len(heads) + 2))]
     for sampler, runs in records.items():
         cells = []
         for n in budgets:
-            shares = [fresh_loss(table, kept(table, run.cells[run.best(n)])) / default for run in runs]
+            found: list[Sequence[int]] = [run.cells[run.best(n)] for run in runs]
+            kept = [in_production(table, cell) for cell in found] if gated else found
+            shares = [fresh_loss(table, cell) / default for cell in kept]
             cells += [_interval(shares), str(sum(share > 1 for share in shares))]
         lines.append(row([sampler, str(len(runs)), *cells]))
     return "\n".join(lines)
@@ -73,10 +75,6 @@ def rescored(
 def row(cells: Sequence[str]) -> str:
     """A line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
-
-
-def _itself(table: Table, cell: Sequence[int]) -> Sequence[int]:  # noqa: ARG001 - as `in_production` is called
-    return cell
 
 
 def _curve(runs: Sequence[Record]) -> Floats:
