@@ -4,9 +4,10 @@ import argparse
 
 import numpy as np
 
-from benchmarks.portfolio.choose import by_chance, chosen, default_regret, held_out, point, regrets, without_each
-from benchmarks.portfolio.searches import BUDGETS, ratios
+from benchmarks.portfolio.choose import by_chance, chosen, default_place, held_out, point, regrets, without_each
+from benchmarks.portfolio.searches import ratios
 from benchmarks.portfolio.sets import SOURCES
+from benchmarks.search.report import BUDGETS
 from benchmarks.search.tables import table_of
 
 
@@ -19,18 +20,19 @@ def main() -> None:
     count = options.points
     tables = [table_of(source.load()) for source in SOURCES]
     found = np.stack([regrets(table) for table in tables])
-    defaults = np.array([default_regret(table) for table in tables])
+    defaults = np.array([found[k, default_place(table)] for k, table in enumerate(tables)])
     for place in chosen(found, defaults, count):
         print(point(place, tables))
-    held, chance = held_out(found, defaults, count), by_chance(found, defaults, count)
+    places = without_each(found, defaults, count)
+    held, chance = held_out(found, defaults, places), by_chance(found, defaults, count)
     print(f"\n| table | rows, columns | default | default and {count} drawn | default and {count} chosen without it |")
     print("| --- | --- | --- | --- | --- |")
     for k, table in enumerate(tables):
         rows, columns = table.data.x.shape
         print(f"| {table.name} | {rows}, {columns} | {defaults[k]:.2f} | {chance[k]:.2f} | {held[k]:.2f} |")
     print(f"| mean | | {defaults.mean():.2f} | {chance.mean():.2f} | {held.mean():.2f} |")
+    begun = [[point(place, tables) for place in own] for own in places]
     for sampler in ("tunegate+first", "tpe+first") if options.searches else ():
-        begun = [[point(place, tables) for place in places] for places in without_each(found, defaults, count)]
         print(sampler, dict(zip(BUDGETS, ratios(sampler, tables, begun, options.searches), strict=True)))
 
 

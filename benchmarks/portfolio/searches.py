@@ -6,12 +6,12 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.search.report import BUDGETS
 from benchmarks.search.samplers import Entry, Factory
 from benchmarks.search.simulate import simulate
 from benchmarks.search.tables import Table
 from katib import portfolio
 
-BUDGETS = (10, 20, 40)
 LEAST = 0.01  # of a distance, so that ratios of those that are next to nothing say little
 NOBODY: tuple[Mapping[str, object], ...] = ({},)
 
