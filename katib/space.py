@@ -107,9 +107,9 @@ class Parameter:
         if self.kind == "categorical":
             texts = {str(value), str(value).lower()}
             return next((choice for choice in self.choices if choice in texts), None)
-        if isinstance(value, str) or value is True or value is False:
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
             return None
-        number: float = math.inf if value is None else value  # type: ignore[assignment] # a number by now
+        number = math.inf if value is None else value
         if math.isnan(number):
             return None
         if self.choices:

@@ -57,7 +57,7 @@ class Trials:
             try:
                 return self._mark(name)
             except ClusterUnreachable:
-                time.sleep(pause)  # nothing tells when the API server can write again; it is asked by a try
+                time.sleep(pause)  # an API server that does not answer announces nothing: only the next try can tell
         return self._mark(name)
 
     def _mark(self, name: str) -> bool:

@@ -49,7 +49,7 @@ def test_without_a_first_point_and_in_parts_they_are_the_same() -> None:
 
 
 @pytest.mark.parametrize(("count", "begins"), [(1, True), (len(FOREST), False)])
-def test_many_earlier_trials_know_more_than_other_data(count: int, begins: bool) -> None:  # noqa: FBT001 - pytest's parameter
+def test_many_earlier_trials_know_more_than_other_data(count: int, *, begins: bool) -> None:
     point = {"max_features": "0.5", "min_samples_leaf": "3", "max_depth": "9", "bootstrap": "true"}
     earlier = tuple(Seen({**point, "rate": str(k / 100)}, "complete", float(k)) for k in range(count))
     found = Search(SPACE, "tpe", {}, minimize=True, seed=1, first={}, earlier=earlier).ask([], 3)
