@@ -21,7 +21,7 @@ _VALUES: tuple[tuple[float | None, ...], ...] = (
     (1.0, 8, 2, 4, True, 0.6),
     (0.35, 5, 11, 20, False, None),
 )
-FOREST = tuple(dict(zip(_NAMES, values, strict=True)) for values in _VALUES)
+FOREST = tuple({n: v for n, v in zip(_NAMES, values, strict=True) if v is not None} for values in _VALUES)
 
 
 def portfolio(parameters: Sequence[Parameter], settings: Mapping[str, str]) -> list[dict[str, str]]:
@@ -32,14 +32,17 @@ def portfolio(parameters: Sequence[Parameter], settings: Mapping[str, str]) -> l
     names = {p.name: plain(p.name) for p in parameters}
     if settings.get("portfolio") == "none" or BOOSTING & set(names.values()):
         return []
-    points = [{p.name: v for p in parameters if (v := _value(p, point.get(names[p.name])))} for point in FOREST]
+    points = [
+        {p.name: v for p in parameters if names[p.name] in point and (v := _value(p, point[names[p.name]]))}
+        for point in FOREST
+    ]
     return [point for k, point in enumerate(points) if len(point) >= LEAST and point not in points[:k]]
 
 
-def _value(p: Parameter, value: object) -> str | None:
+def _value(p: Parameter, value: float) -> str | None:
     """Return the nearest value; none for a share where the space counts, and for a count where it has shares."""
-    if value is None or p.kind == "categorical" or isinstance(value, bool):
-        return None if value is None else p.nearest(value)
+    if p.kind == "categorical" or isinstance(value, bool):
+        return p.nearest(value)
     largest = float(p.choices[-1]) if p.choices else p.high
     share, shares = isinstance(value, float), p.kind != "int" and largest <= 1
     return p.nearest(value) if share == shares else None
