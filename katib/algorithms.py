@@ -154,5 +154,10 @@ def describe(name: str, parameters: Sequence[Parameter] = (), settings: Mapping[
     text = f"{text} ({algorithm.note})" if algorithm.note else text
     guessed = assumed(parameters, settings or {}) if algorithm.sampler == GAUSSIAN else []
     text = f"{text}; taken to be on a log scale: {', '.join(guessed)}" if guessed else text
-    known = len(portfolio(parameters, settings or {})) if algorithm.sampler in {GAUSSIAN, TPE} else 0
+    known = len(known_points(name, parameters, settings or {}))
     return f"{text}; without earlier trials, begins with {known} forests that are good on other data" if known else text
+
+
+def known_points(name: str, parameters: Sequence[Parameter], settings: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the points that a search by this algorithm begins with where nothing is known of the data."""
+    return portfolio(parameters, settings) if ALGORITHMS[name].sampler in {GAUSSIAN, TPE} else []

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from katib.algorithms import ALGORITHMS, GAUSSIAN, TPE
+from katib.algorithms import ALGORITHMS, GAUSSIAN, known_points
 from katib.conditions import conditions_of, settled
 from katib.errors import SpaceExhausted
-from katib.portfolio import plain, portfolio
+from katib.portfolio import plain
 from katib.scales import scaled
 from katib.seen import Assignments, Seen
 from katib.space import Parameter
@@ -51,6 +51,9 @@ class Search:
     first: Mapping[str, object]
     earlier: tuple[Seen, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "earlier", tuple(self._fitting(self.earlier)))
+
     def ask(self, seen: Sequence[Seen], count: int, asked: int | None = None) -> list[Assignments]:
         """Return up to `count` new points, none of them asked for before or tried earlier, fewer when the space ends.
 
@@ -65,7 +68,7 @@ class Search:
         seen, asked = list(seen), len(seen) if asked is None else asked
         space = {p.name: p for p in self.parameters}
         conditions = conditions_of(self.settings, self.parameters)
-        taken = {_key(settled(trial.assignments, conditions, space)) for trial in (*self._fitting(self.earlier), *seen)}
+        taken = {_key(settled(trial.assignments, conditions, space)) for trial in (*self.earlier, *seen)}
         points: list[Assignments] = []
         for candidate in self._candidates(seen, asked, count + RETRIES):
             point = settled(candidate, conditions, space)
@@ -85,7 +88,7 @@ class Search:
             yield from self._grid(asked)
             yield from self._grid()
             return
-        known = self._known(kind)
+        known = self._known()
         for point in known[asked:]:
             yield {**self._anywhere(rng), **point}
         # What is known has the first place of a design; the rest of a batch goes on with the second.
@@ -96,15 +99,14 @@ class Search:
         if math.prod(p.size for p in self.parameters) <= LARGEST_GRID:
             yield from self._grid()
 
-    def _known(self, kind: str) -> list[Assignments]:
+    def _known(self) -> list[Assignments]:
         """Return what a search begins with, each point as far as it is known; many earlier trials know more."""
-        first, known = self._first(), portfolio(self.parameters, self.settings) if kind in {GAUSSIAN, TPE} else []
-        return [first] * bool(first) + (known if len(self._fitting(self.earlier)) < len(known) else [])
+        first, known = self._first(), known_points(self.algorithm, self.parameters, self.settings)
+        return [first] * bool(first) + (known if len(self.earlier) < len(known) else [])
 
     def _points(self, kind: str, seen: Sequence[Seen], asked: int, rng: np.random.Generator) -> Iterator[Assignments]:
         """Yield what the sampler would try, without end; each is imported where it is needed: that takes a while."""
-        earlier = self._fitting(self.earlier)
-        fits = [*earlier, *(trial for trial in seen if self._holds(trial.assignments))]
+        fits = [*self.earlier, *(trial for trial in seen if self._holds(trial.assignments))]
         if kind == GAUSSIAN:
             from katib.gaussian_sampler import gaussian_points  # noqa: PLC0415 - SciPy's optimiser
 
@@ -117,7 +119,7 @@ class Search:
             sampler = make_sampler(kind, self.parameters, fits, self.settings, int(rng.integers(2**31)))
             yield from optuna_points(self.parameters, fits, sampler, minimize=self.minimize)
         elif kind == "sobol":
-            yield from self._sobol(len(earlier) + asked)
+            yield from self._sobol(len(self.earlier) + asked)
         while True:
             yield self._anywhere(rng)
 
