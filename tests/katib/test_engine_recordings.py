@@ -22,6 +22,7 @@ TRIALS = {
 }
 TIMES = {"startTime", "completionTime", "lastUpdateTime", "lastTransitionTime"}
 RACES = {"c-failing", "d-unavailable"}  # two may fail at once, or one after the other with a third between them
+WAITING = {"trialsPending", "pendingTrialList"}  # that third is not started any more if it comes too late
 
 
 def local(case: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -30,7 +31,7 @@ def local(case: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     container = applied["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
     container["env"] = [{"name": "USED", "value": " ".join(container["command"][2:])}]
     container["command"] = list(shell(TRIALS[case]))
-    result = run(to_experiment(parse_document(yaml.safe_dump(applied))), folder)
+    result = run(to_experiment(parse_document(yaml.safe_dump(applied))), folder, cpus=2)
     return recorded(case), {"experiment": result.experiment, "trials": result.trials}
 
 
@@ -41,6 +42,10 @@ def shape(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, list):
         return [shape(item) for item in value if isinstance(item, dict)] or [type(item).__name__ for item in value[:1]]
     return value
+
+
+def started(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [trial for trial in trials if trial["status"]["conditions"][-1]["type"] != "Created"]
 
 
 def counters(experiment: dict[str, Any]) -> dict[str, int]:
@@ -57,8 +62,8 @@ def judged(trial: dict[str, Any]) -> list[list[str]]:
 def test_status_has_the_fields_and_conditions_that_katib_wrote(case: str, tmp_path: Path) -> None:
     katibs, ours = (objects["experiment"] for objects in local(case, tmp_path))
     assert shape(ours["status"]["conditions"]) == shape(katibs["status"]["conditions"])
-    late = {"trialsPending", "pendingTrialList"} if case == "b-goal" else set()  # frozen there by a race
-    assert set(ours["status"]) == set(katibs["status"]) - late
+    late = WAITING if case in {*RACES, "b-goal"} else set()  # of Katib's b-goal frozen by a race
+    assert set(ours["status"]) - late == set(katibs["status"]) - late
 
 
 @pytest.mark.parametrize("case", TRIALS)
@@ -67,8 +72,10 @@ def test_counters_are_katibs_but_for_races(case: str, tmp_path: Path) -> None:
     if case == "b-goal":  # here the first two reach the goal
         assert ours == {"trials": 2, "trialsSucceeded": 2}
     elif case in RACES:
-        assert set(ours) == set(katibs)
-        assert 2 <= min(ours.values()) == max(ours.values()) <= 3
+        waiting = ours.pop("trialsPending", 0)
+        failed = next(name for name in katibs if name != "trials")
+        assert ours == {"trials": ours[failed] + waiting, failed: ours[failed]}
+        assert 2 <= ours[failed] <= ours["trials"] <= 3
     else:
         assert ours == katibs
 
@@ -76,7 +83,7 @@ def test_counters_are_katibs_but_for_races(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", TRIALS)
 def test_trials_have_the_fields_and_conditions_that_katib_wrote(case: str, tmp_path: Path) -> None:
     katibs, ours = (objects["trials"] for objects in local(case, tmp_path))
-    for trial in ours:
+    for trial in started(ours):
         assert judged(trial) == judged(katibs[0])
         assert set(trial["status"]) == set(katibs[0]["status"])
         assert shape(trial["spec"]["objective"]) == shape(katibs[0]["spec"]["objective"])
