@@ -1,13 +1,18 @@
 """What all tests share: those marked `cluster` need the Kubernetes that KUBECONFIG names."""
 
 import os
+import shutil
 import signal
 import ssl
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from support.kubectl import port_forward
+
+if TYPE_CHECKING:  # takes longer to import than most tests to run
+    from playwright.sync_api import Browser
 
 # In the background, or under nohup, these are ignored, and so they would be by every program that the tests signal.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -36,10 +41,29 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A registry's client without pauses, and the system's certificates, which nobody needs here, read once."""
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry's client that asks again at once."""
     from registry.kubeflow import session
 
+    monkeypatch.setattr(session, "PAUSES", (0, 0))
+
+
+@pytest.fixture
+def quick(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry's client without pauses, and the system's certificates, which nobody needs here, read once."""
     context = ssl.create_default_context()
     monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
-    monkeypatch.setattr(session, "PAUSES", (0, 0))
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Start Debian's Chromium, for tests of one module."""
+    program = shutil.which("chromium")
+    if not program:
+        pytest.skip("there is no chromium on the PATH")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program)
+        yield started
+        started.close()

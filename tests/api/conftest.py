@@ -58,6 +58,14 @@ def homes_server(homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
+def server(store: ModelStore, toys: list[ModelPackage]) -> Iterator[Running]:
+    """A process that serves the first of the toys."""
+    put(store, toys[0])
+    with running(store, "toy") as found:
+        yield found
+
+
+@pytest.fixture
 def slot() -> Slot:
     return Slot()
 

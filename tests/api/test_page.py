@@ -1,4 +1,4 @@
-"""The page as files and JSON; what it does in a browser is in tests/e2e/test_page.py."""
+"""The page as files and JSON; what it does in a browser is in tests/page."""
 
 import json
 import re

@@ -2,18 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
 from itertools import pairwise
 
 import httpx
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.servers import PATIENCE, Running, put, running
+from support.servers import PATIENCE, Running
 
 from api.protocol import SMALL, Joining
-from registry import ModelStore
-from registry.package import ModelPackage
 
 REQUEST = b'POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-ID: %d\r\nContent-Length: 11\r\n\r\n{"x": 0.25}'
 
@@ -64,13 +60,6 @@ def test_a_head_and_its_small_body_leave_together_and_the_next_answer_by_itself(
 def test_a_large_piece_leaves_at_once_so_that_it_can_be_held_back() -> None:
     large = b"x" * (SMALL + 1)
     assert written([[b"head", large, large]]) == [b"head" + large, large]
-
-
-@pytest.fixture
-def server(store: ModelStore, toys: list[ModelPackage]) -> Iterator[Running]:
-    put(store, toys[0])
-    with running(store, "toy") as found:
-        yield found
 
 
 def test_requests_that_were_sent_at_once_are_answered_in_order(server: Running) -> None:

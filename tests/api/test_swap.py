@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import PATIENCE, Running, await_true, put, running
+from support.servers import PATIENCE, Running, await_true, put
 from support.variants import damaged
 
 from registry import ModelStore, Pointer
@@ -72,13 +72,6 @@ def more_requests(seen: Seen, number: int = 40) -> None:
     """Wait until the clients have asked some more."""
     wanted = seen.requests + number
     await_true(lambda: seen.requests >= wanted or seen.errors, "more requests")
-
-
-@pytest.fixture
-def server(store: ModelStore, toys: list[ModelPackage]) -> Iterator[Running]:
-    put(store, toys[0])
-    with running(store, "toy") as process:
-        yield process
 
 
 def test_swaps_under_load_lose_no_request_and_give_only_right_answers(

@@ -11,9 +11,12 @@ from support.proxy import Proxy, running
 
 pytest.importorskip("mr_openapi")
 from registry import LedgerError, Unreachable
-from registry.kubeflow import Client, session
+from registry.kubeflow import Client
 
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="certificates are made with openssl")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("openssl"), reason="certificates are made with openssl"),
+    pytest.mark.usefixtures("no_pauses"),
+]
 EMPTY = b'{"items":[],"nextPageToken":"","pageSize":1,"size":0}'
 
 
@@ -47,11 +50,6 @@ def url(folder: Path) -> Iterator[str]:
 def read(client: Client) -> list[object]:
     found: list[object] = client.run(lambda api: api.get_registered_models()).items
     return found
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "PAUSES", (0, 0))
 
 
 def test_a_server_whose_certificate_is_trusted_is_read(url: str, folder: Path) -> None:

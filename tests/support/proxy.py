@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -45,6 +45,9 @@ class Proxy:
         response = self.client.request(method, wanted, content=body, headers=given)
         self.after(method, path, response.status_code)
         return response.status_code, response.content
+
+
+Start = Callable[[Proxy], str]
 
 
 @contextmanager
