@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     from promote.contest import Contest, Evaluation
     from promote.details import DeployDetails, deploy_details, rollback_details
     from promote.errors import NoCandidate, PromoteError, SmokeFailed
+    from promote.finalists import Contender, score_finalists
     from promote.gate import judge
     from promote.policy import GatePolicy
     from promote.promotion import Promoter
     from promote.smoke_report import SmokeReport
-    from promote.verdict import Check, Verdict
+    from promote.verdict import Check, Finalist, Verdict, best_finalist
 
 __all__ = [
     "Check",
+    "Contender",
     "Contest",
     "DeployDetails",
     "Evaluation",
+    "Finalist",
     "GatePolicy",
     "NoCandidate",
     "PromoteError",
@@ -31,21 +34,24 @@ __all__ = [
     "SmokeFailed",
     "SmokeReport",
     "Verdict",
+    "best_finalist",
     "deploy_details",
     "judge",
     "rank",
     "rollback_details",
+    "score_finalists",
 ]
 HOMES = {
     "candidate": ("Ranked", "rank"),
     "contest": ("Contest", "Evaluation"),
     "details": ("DeployDetails", "deploy_details", "rollback_details"),
     "errors": ("NoCandidate", "PromoteError", "SmokeFailed"),
+    "finalists": ("Contender", "score_finalists"),
     "gate": ("judge",),
     "policy": ("GatePolicy",),
     "promotion": ("Promoter",),
     "smoke_report": ("SmokeReport",),
-    "verdict": ("Check", "Verdict"),
+    "verdict": ("Check", "Finalist", "Verdict", "best_finalist"),
 }
 
 if not TYPE_CHECKING:  # a type checker would take any name for granted

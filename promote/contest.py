@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promote.evidence import Floats
+from promote.verdict import Finalist
 from registry.errors import PackageError
 from registry.package import Manifest, ModelPackage
 from registry.shadow import ShadowEvidence
@@ -45,9 +46,11 @@ class Contest:
 
     Attributes:
         shadow: what a server has seen of the two on real requests, where one was asked.
+        finalists: among which the candidate was chosen; empty where somebody has named it.
     """
 
     candidate: ModelPackage | PackageError
     champion: ModelPackage | PackageError | None
     data: Evaluation
     shadow: ShadowEvidence | None = None
+    finalists: tuple[Finalist, ...] = ()

@@ -63,6 +63,7 @@ def _verdict(contest: Contest, policy: GatePolicy, checks: list[Check]) -> Verdi
         holdout_digest=contest.data.holdout_digest,
         policy=policy,
         shadow=contest.shadow,
+        finalists=contest.finalists,
     )
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 from registry.record import Count, Positive, Record, Share
 
 LARGEST = sys.float_info.max  # a verdict, which holds the policy, cannot be written with a number that is not finite
+MOST = 2**31 - 2000  # generators take seeds of 32 bits; the gate's are in the lower half of them
 Ratio = Annotated[float, Meta(ge=1, le=LARGEST)]
 
 
@@ -21,8 +22,10 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation folds.
         p_holdout: key two: least P(the fitted candidate is better), on the holdout. Where the champion was trained on
             other data, `p_recipe` and `p_holdout` change places.
-        repeats: repetitions of key one's cross-validation.
+        repeats: repetitions of the cross-validation of key one, and of that of finalists.
         folds: folds of each.
+        finalists: how many of a search's best trials are scored once more, on folds of their own, before one of them
+            becomes the candidate; with 1 the search's best is it.
         resamples: bootstrap resamples.
         seed: of folds and bootstrap.
         ceiling: the candidate's loss on the holdout must not be above this; None for no ceiling.
@@ -43,6 +46,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     p_holdout: Share = 0.20
     repeats: Annotated[int, Meta(ge=1, le=100)] = 3
     folds: Annotated[int, Meta(ge=2, le=20)] = 5
+    finalists: Annotated[int, Meta(ge=1, le=100)] = 5
     resamples: Annotated[int, Meta(ge=100, le=100_000)] = 2000
     seed: Count = 0
     ceiling: Annotated[float, Meta(ge=-LARGEST, le=LARGEST)] | None = None
@@ -54,3 +58,12 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     shadow_rows: Count = 0
     allow_new_data: bool = False
     allow_schema_change: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a seed beyond which no generator goes, or the gate's folds would meet the finalists'."""
+        if self.seed * self.repeats > MOST:
+            raise ValueError(f"seed: at most {MOST // self.repeats:,} with {self.repeats} repeats")
+
+    def seeds(self, start: int) -> list[int]:
+        """Return the repetitions' seeds, counted from `start`; with as many repeats, another `seed` has others."""
+        return [start + self.seed * self.repeats + i for i in range(self.repeats)]

@@ -147,6 +147,6 @@ class Questions:
 
     def _cross_validate(self, other: Manifest) -> Comparison:
         policy = self.policy
-        seeds = [SEARCH_SEEDS + policy.seed * policy.repeats + i for i in range(policy.repeats)]
+        seeds = policy.seeds(SEARCH_SEEDS)
         mine = self.data.out_of_fold(self.candidate.manifest, seeds, policy.folds)
         return self._compare(self.data.out_of_fold(other, seeds, policy.folds), mine)

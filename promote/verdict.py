@@ -3,6 +3,7 @@ and seed give the same bytes.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from promote.policy import GatePolicy
@@ -55,6 +56,25 @@ class Side(Record, frozen=True, kw_only=True):
     search_score: float
 
 
+class Finalist(Record, frozen=True, kw_only=True):
+    """One of a search's best trials, scored once more on folds that neither the search nor the gate uses.
+
+    Attributes:
+        search_score: what the search saw, in the metric's own sense.
+        loss: mean out-of-fold loss on those folds, lower is better.
+    """
+
+    trial: str
+    sha256: str
+    search_score: float
+    loss: float
+
+
+def best_finalist(finalists: Sequence[Finalist]) -> int:
+    """Return the place of the least loss; of equals the search's better one."""
+    return min(range(len(finalists)), key=lambda place: finalists[place].loss)
+
+
 class Verdict(Record, frozen=True, kw_only=True):
     """The gate's answer.
 
@@ -67,6 +87,8 @@ class Verdict(Record, frozen=True, kw_only=True):
         holdout: key two: both fitted packages on the holdout; against a trivial baseline for a first model.
         excluded: holdout rows left out because the champion was trained on them.
         shadow: how the candidate differed from this champion on real requests; left out where nothing was asked.
+        finalists: among which the candidate was chosen, in the search's order; left out where it was named, as it is
+            to `tunegate approve`.
     """
 
     verdict: Decision
@@ -85,6 +107,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     excluded: int = 0
     policy: GatePolicy = GatePolicy()
     shadow: ShadowEvidence | None = None
+    finalists: tuple[Finalist, ...] = ()
 
     @property
     def score(self) -> float | None:
@@ -100,6 +123,10 @@ class Verdict(Record, frozen=True, kw_only=True):
             del fields["shadow"]
         if not self.policy.shadow_rows:
             del fields["policy"]["shadow_rows"]
+        if not self.finalists:
+            del fields["finalists"]
+        if self.policy.finalists == GatePolicy().finalists:
+            del fields["policy"]["finalists"]
         return fields
 
     def canonical(self) -> bytes:

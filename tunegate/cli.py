@@ -91,5 +91,6 @@ def _guarded(arguments: list[str]) -> int:
 
         return report(error)
     if code == ExitCode.INTERRUPTED:
-        say("interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search")
+        say("interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search,")
+        say("`tunegate promote` with one that is over")
     return code

@@ -1,6 +1,6 @@
 """What people see, on stderr: colours and bars on a terminal, plain lines elsewhere. Results go to stdout."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from promote.verdict import Verdict
+from promote.verdict import Finalist, Verdict, best_finalist
 from registry.shadow import ShadowEvidence
 from tunegate.output import emit, say
 
@@ -74,7 +74,9 @@ def show_verdict(verdict: Verdict) -> None:
 
 
 def evidence_lines(verdict: Verdict) -> Iterator[str]:
-    """Put the two comparisons into sentences."""
+    """Put the comparisons into sentences."""
+    if verdict.finalists:
+        yield finalists_line(verdict.finalists)
     other = "the champion" if verdict.kind == "promotion" else "the library's defaults"
     if (found := verdict.recipe) and verdict.candidate:
         yield (
@@ -89,6 +91,14 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
         )
     if verdict.shadow:
         yield shadow_line(verdict.shadow)
+
+
+def finalists_line(finalists: Sequence[Finalist]) -> str:
+    """Put how the candidate was chosen into a sentence."""
+    place, best = best_finalist(finalists), finalists[0]
+    chosen = finalists[place]
+    found = f"the best of {len(finalists)} finalists on folds of their own: {chosen.trial}, loss {chosen.loss:.4g}"
+    return found if chosen is best else f"{found}; the search's best, {best.trial}: {best.loss:.4g}"
 
 
 def shadow_line(seen: ShadowEvidence) -> str:

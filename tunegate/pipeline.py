@@ -8,12 +8,12 @@ from types import FrameType
 
 from api.schema import example
 from katib.experiment import Experiment
-from promote import PromoteError
+from promote import Contender, PromoteError, rank
 from promote.errors import NoCandidate
-from registry.errors import PackageError
 from registry.package import ModelPackage
 from tunegate.console import say, show_verdict
-from tunegate.deciding import Decision, best_challenger, candidates, decide
+from tunegate.contenders import Contenders, challengers
+from tunegate.deciding import Decision, decide
 from tunegate.report import write_report
 from tunegate.service import Service, service
 from tunegate.tuning import tune, unfinished
@@ -46,8 +46,8 @@ def run(workspace: Workspace, experiment: Experiment, options: Options) -> Decis
             raise NoCandidate(
                 f"{experiment.name}: {reason}", hint=f"the trials' output is in {result.folder / 'trials'}"
             )
-        candidate = _candidate(workspace, experiment, result.folder)
-        decision = decide(workspace, candidate, workspace.settings.gate, url=server.url)
+        found = _contenders(workspace, experiment, result.folder)
+        decision = decide(workspace, found, workspace.settings.gate, url=server.url)
         show_verdict(decision.verdict)
         _conclude(workspace, decision, server)
         if options.serve and server.process:
@@ -55,16 +55,13 @@ def run(workspace: Workspace, experiment: Experiment, options: Options) -> Decis
     return decision
 
 
-def _candidate(workspace: Workspace, experiment: Experiment, run: Path) -> ModelPackage | PackageError:
-    ranked = candidates(workspace, run)
-    candidate = best_challenger(workspace, ranked)
-    if isinstance(candidate, ModelPackage):
-        scores = {trial.trial: trial.value for trial in ranked}
-        trial = candidate.manifest.provenance.trial
-        if trial != ranked[0].trial:
-            say(f"best trial: {ranked[0].trial}, {experiment.metric} {ranked[0].value:.4g}: the champion's own recipe")
-        say(f"candidate: {trial}, {experiment.metric} {scores.get(trial, float('nan')):.4g} in the search")
-    return candidate
+def _contenders(workspace: Workspace, experiment: Experiment, run: Path) -> Contenders:
+    ranked = rank(workspace.trials(run))
+    found = challengers(workspace, ranked)
+    best, first = ranked[0], found[0]
+    if isinstance(first, Contender) and first.manifest.provenance.trial != best.trial:
+        say(f"best trial: {best.trial}, {experiment.metric} {best.value:.4g}: the champion's own recipe")
+    return found
 
 
 def _conclude(workspace: Workspace, decision: Decision, server: Service) -> None:

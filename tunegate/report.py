@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from katib.localdiagnosis import run_failures
 from katib.localrun import read_run
-from promote import Verdict
+from promote import Verdict, best_finalist
 from registry.errors import RegistryError
 from registry.files import write_atomic
 from registry.package import ModelPackage
@@ -75,6 +75,7 @@ def _verdict(verdict: Verdict) -> str:
     lines = "".join(f"<p>{html.escape(line)}</p>" for line in evidence_lines(verdict))
     return (
         f'<p class="verdict {verdict.verdict}"><b>{verdict.verdict}</b>: {reasons}</p>{lines}{_sides(verdict)}'
+        f"{_finalists(verdict)}"
         f"<h2>Checks</h2><table><tr><th></th><th>check</th><th>found</th></tr>{rows}</table>"
     )
 
@@ -96,6 +97,20 @@ def _sides(verdict: Verdict) -> str:
         for name, values in rows
     )
     return f"<table><tr><th></th>{head}</tr>{cells}</table>"
+
+
+def _finalists(verdict: Verdict) -> str:
+    if not verdict.finalists:
+        return ""
+    chosen = best_finalist(verdict.finalists)
+    rows = "".join(
+        f"<tr><td>{html.escape(each.trial)}{', the candidate' if place == chosen else ''}</td>"
+        f"<td>{each.search_score:.4g}</td><td>{each.loss:.4g}</td></tr>"
+        for place, each in enumerate(verdict.finalists)
+    )
+    metric = html.escape(verdict.metric)
+    head = f"<tr><th>trial</th><th>{metric} in the search</th><th>loss on folds of their own</th></tr>"
+    return f"<h2>Finalists</h2><table>{head}{rows}</table>"
 
 
 def _residuals(workspace: Workspace, verdict: Verdict) -> str:

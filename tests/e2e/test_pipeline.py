@@ -114,6 +114,12 @@ def test_details_and_report_are_written(world: World, first_run: tuple[int, str,
     report = (world.state / "report.html").read_text()
     for title in ("Optimisation history", "Parameter importances", "Parallel coordinates", "Residuals", "Checks"):
         assert title in report
+    verdict = json.loads((world.state / "verdicts" / "latest.json").read_bytes())
+    for each in verdict["finalists"]:
+        role = ", the candidate" if each["trial"] == verdict["candidate"]["trial"] else ""
+        cells = (each["trial"] + role, f"{each['search_score']:.4g}", f"{each['loss']:.4g}")
+        assert f"<tr><td>{'</td><td>'.join(cells)}</td></tr>" in report
+    assert report.count(", the candidate</td>") == 1
 
 
 def test_history_smoke_doctor_and_report_answer(world: World, first_run: tuple[int, str, httpx.Response]) -> None:

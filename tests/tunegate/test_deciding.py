@@ -9,7 +9,7 @@ from support.cli import tunegate
 from support.promotions import Plant, passed
 from support.variants import tiny
 
-from promote import GatePolicy
+from promote import Contender, GatePolicy
 from registry import Pointer
 from registry.errors import PackageError
 from tunegate.deciding import decide, gate
@@ -28,7 +28,7 @@ def test_what_is_settled_before_a_decision_is_said(tmp_path: Path, capsys: pytes
     plant.promoter(smoke=None).promote(toy, passed(toy, None))
     first = plant.ledger.history("toy")[0].promotion
     plant.ledger.create(first.replace(number=2, previous=1, owner="job:7"))
-    decision = decide(workspace(tmp_path, model="toy", owner="job:7"), PackageError("damaged"), GatePolicy())
+    decision = decide(workspace(tmp_path, model="toy", owner="job:7"), [PackageError("damaged")], GatePolicy())
     assert decision.verdict.verdict == "refuse"
     assert "promotion 2 of toy was left in flight: now reverted" in capsys.readouterr().err
 
@@ -36,7 +36,7 @@ def test_what_is_settled_before_a_decision_is_said(tmp_path: Path, capsys: pytes
 def test_a_candidate_of_another_model_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
     """It would be promoted as a model that no server follows."""
     with pytest.raises(UsageError, match="a package of toy, not of boston"):
-        gate(workspace(tmp_path, model="boston"), tiny(tmp_path / "toy"), GatePolicy())
+        gate(workspace(tmp_path, model="boston"), [Contender.of(tiny(tmp_path / "toy"))], GatePolicy())
 
 
 def test_a_rollback_says_what_it_has_replaced_though_that_was_in_flight(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from tunegate.console import console, emit, say, show_verdict
 from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
 
 candidate_ = options.together(
-    click.option("--trial", help="A trial's name.", show_default="the newest run's best"),
+    click.option("--trial", help="A trial's name.", show_default="chosen among the newest run's best"),
     click.option("--package", type=options.PATH, help="A model package's folder, instead of a trial's."),
 )
 
@@ -27,13 +27,13 @@ def gate(trial: str | None, package: Path | None, *, json: bool, **flags: option
 
     Example: tunegate gate --trial boston-forest-qd2sfcz2
     """
-    from tunegate.deciding import find_candidate
+    from tunegate.contenders import contenders
     from tunegate.deciding import gate as judge
 
     workspace = options.workspace(**flags)
     settings = workspace.settings
-    candidate = find_candidate(workspace, trial=trial, package=package)
-    verdict = judge(workspace, candidate, settings.gate, url=settings.url)
+    found = contenders(workspace, trial=trial, package=package)
+    _, verdict = judge(workspace, found, settings.gate, url=settings.url)
     show_verdict(verdict)
     if json:
         emit(verdict.to_dict())
@@ -42,7 +42,7 @@ def gate(trial: str | None, package: Path | None, *, json: bool, **flags: option
 
 @click.command()
 @candidate_
-@click.option("--experiment", help="Whose best trial.", show_default="the newest run's")
+@click.option("--experiment", help="Whose best trials.", show_default="the newest run's")
 @options.on
 @click.option(
     "--wait",
@@ -81,11 +81,12 @@ def promote(
 ) -> int:
     """Judge a candidate and, where the gate says so, bring it into production.
 
-    With `--on katib` the candidate is the best trial of an Experiment on the cluster, which is waited for.
+    With `--on katib` the candidate is one of the best trials of an Experiment on the cluster, which is waited for.
 
     Example: tunegate promote --url http://127.0.0.1:8000
     """
-    from tunegate.deciding import decide, find_candidate
+    from tunegate.contenders import contenders
+    from tunegate.deciding import decide
     from tunegate.deciding import gate as judge
 
     workspace = options.workspace(**flags)
@@ -98,12 +99,12 @@ def promote(
         raise UsageError("--wait is for --on katib", hint="a local run is over when `tunegate tune` is")
     elif experiment:
         run = workspace.last_run(experiment)
-    candidate = find_candidate(workspace, trial=trial, package=package, run=run)
+    found = contenders(workspace, trial=trial, package=package, run=run)
     policy = workspace.settings.gate
     if dry_run:
-        verdict = judge(workspace, candidate, policy, url=workspace.settings.url)
+        _, verdict = judge(workspace, found, policy, url=workspace.settings.url)
     else:
-        verdict = decide(workspace, candidate, policy, url=workspace.settings.url).verdict
+        verdict = decide(workspace, found, policy, url=workspace.settings.url).verdict
     show_verdict(verdict)
     if json:
         emit(verdict.to_dict())

@@ -20,11 +20,13 @@ SHARE = 0.1
 @click.argument(
     "candidate",
     required=False,
-    help=f"A trial's name, a model package's folder, or `{LATEST}`: the newest run's best. Without it: show what runs.",
+    help=f"A trial's name, a model package's folder, or `{LATEST}`: the gate's choice. Without it: show what runs.",
 )
 @click.option("--share", type=float, help="Share of the requests, above 0, at most 1.", show_default=str(SHARE))
 @click.option("--stop", is_flag=True, help="Let no candidate answer any more.")
 @options.places
+@options.include
+@options.cpus
 @click.option("--url", help="The running service to ask.", show_default="http://HOST:PORT")
 @options.api_key
 @options.json
@@ -56,7 +58,9 @@ def shadow(candidate: str | None, share: float | None, *, stop: bool, json: bool
 def _start(workspace: Workspace, candidate: str, share: float) -> Shadow:
     if not 0 < share <= 1:
         raise UsageError(f"--share {share:g}: it is to be above 0 and at most 1", hint="0.1 is every tenth request")
-    package = _comparable(workspace, _package(workspace, candidate))
+    champion = _champion(workspace)
+    package = _package(workspace, candidate)
+    _check_comparable(champion, package)
     started = Shadow(model=workspace.model, sha256=package.digest, share=share)
     workspace.store.add(package)
     workspace.store.set_shadow(started)
@@ -66,7 +70,7 @@ def _start(workspace: Workspace, candidate: str, share: float) -> Shadow:
 
 
 def _package(workspace: Workspace, candidate: str) -> ModelPackage:
-    from tunegate.deciding import check_model, find_candidate
+    from tunegate.contenders import find_candidate
 
     trial = workspace.store.trial(candidate).is_dir()
     folder = None if trial or candidate == LATEST else Path(candidate)
@@ -78,22 +82,24 @@ def _package(workspace: Workspace, candidate: str) -> ModelPackage:
     found = find_candidate(workspace, trial=candidate if trial else None, package=folder)
     if isinstance(found, PackageError):
         raise found
-    check_model(workspace, found)
     return found
 
 
-def _comparable(workspace: Workspace, candidate: ModelPackage) -> ModelPackage:
+def _champion(workspace: Workspace) -> ModelPackage:
     champion = workspace.champion_package()
     if isinstance(champion, PackageError):
         raise champion
     if champion is None:
         hint = "a shadow is compared with what serves: `tunegate promote` first"
         raise UsageError(f"nothing of {workspace.model} is in production", hint=hint)
+    return champion
+
+
+def _check_comparable(champion: ModelPackage, candidate: ModelPackage) -> None:
     if champion.digest == candidate.digest:
         raise UsageError("the candidate is in production already", hint="name another one")
     if found := obstacle(champion.manifest, candidate.manifest):
         raise UsageError(found, hint="only what reads the champion's encoded rows can be compared with it")
-    return candidate
 
 
 def _status(workspace: Workspace) -> ShadowStatus:

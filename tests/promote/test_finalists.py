@@ -1,0 +1,88 @@
+"""A search's best trials are scored once more, on folds that nobody else uses, before one becomes the candidate."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.gates import Bench
+
+from promote import Contender, Contest, Evaluation, Finalist, GatePolicy, Verdict, best_finalist, judge, score_finalists
+from promote.finalists import SEEDS
+from promote.policy import MOST
+from promote.questions import SEARCH_SEEDS
+from registry.package import Manifest
+from registry.record import InvalidRecord
+
+POLICY = GatePolicy()
+
+
+def scored_both(homes: Bench) -> tuple[Finalist, ...]:
+    return score_finalists([Contender.of(homes.poor), Contender.of(homes.good)], homes.view, POLICY)
+
+
+def finalist(loss: float) -> Finalist:
+    return Finalist(trial="a", sha256="0" * 64, search_score=1.0, loss=loss)
+
+
+def test_each_has_its_recipes_loss_on_folds_of_their_own(homes: Bench) -> None:
+    found = scored_both(homes)
+    for package, scored in zip([homes.poor, homes.good], found, strict=True):
+        manifest = package.manifest
+        assert (scored.trial, scored.sha256) == (manifest.provenance.trial, package.digest)
+        assert scored.search_score == manifest.cross_validation.score
+        assert scored.loss == homes.view.out_of_fold(manifest, [SEEDS, SEEDS + 1, SEEDS + 2], POLICY.folds).mean()
+    assert best_finalist(found) == 1
+
+
+@given(st.lists(st.sampled_from([1.0, 1.5, 2.0]), min_size=1))
+def test_the_least_loss_is_chosen_and_of_equals_the_searchs_better_one(losses: list[float]) -> None:
+    assert best_finalist([finalist(loss) for loss in losses]) == losses.index(min(losses))
+
+
+@given(repeats=st.integers(1, 100), data=st.data())
+def test_no_fold_is_the_searchs_or_the_gates(homes: Bench, repeats: int, data: st.DataObject) -> None:
+    seed = data.draw(st.integers(0, MOST // repeats))
+    policy, asked = GatePolicy(seed=seed, repeats=repeats, resamples=100), list[list[int]]()
+
+    def spy(manifest: Manifest, seeds: list[int], folds: int) -> object:
+        asked.append(seeds)
+        return homes.view.out_of_fold(manifest, [SEEDS], POLICY.folds)
+
+    view: Evaluation = replace(homes.view, out_of_fold=spy)
+    score_finalists([Contender.of(homes.good)], view, policy)
+    judge(Contest(homes.good, homes.poor, view), policy)
+    ours, gates = asked[0], {each for seeds in asked[1:] for each in seeds}
+    assert len(set(ours)) == len(gates) == repeats
+    assert gates.isdisjoint(ours)
+    assert SEARCH_SEEDS <= min(gates) < max([*gates, *ours]) < 2**32  # what a generator takes as a seed
+
+
+@pytest.mark.parametrize("repeats", [1, 3, 100])
+def test_a_seed_that_no_generator_takes_is_refused(repeats: int) -> None:
+    assert GatePolicy.checked({"seed": MOST // repeats, "repeats": repeats}).seed
+    with pytest.raises(InvalidRecord, match=f"seed: at most .* with {repeats} repeats"):
+        GatePolicy.checked({"seed": MOST // repeats + 1, "repeats": repeats})
+
+
+def test_a_verdict_says_among_whom_its_candidate_was_chosen(homes: Bench) -> None:
+    finalists = scored_both(homes)
+    verdict = judge(Contest(homes.good, None, homes.view, finalists=finalists), POLICY)
+    assert verdict.finalists == finalists
+    assert Verdict.parse(verdict.canonical()) == verdict
+
+
+def test_a_verdict_from_before_there_were_finalists_keeps_its_digest() -> None:
+    """Else the digests that are in ledgers already would name no verdict any more."""
+    (kept,) = (Path(__file__).parent / "verdicts").iterdir()
+    verdict = Verdict.parse(kept.read_bytes())
+    assert verdict.canonical() == kept.read_bytes()
+    assert verdict.digest() == kept.stem
+
+
+def test_a_verdict_about_a_named_candidate_has_none(homes: Bench) -> None:
+    verdict = judge(Contest(homes.good, None, homes.view), POLICY)
+    assert b"finalists" not in verdict.canonical()
+    asked = judge(Contest(homes.good, None, homes.view), POLICY.replace(finalists=2))
+    assert Verdict.parse(asked.canonical()) == asked
