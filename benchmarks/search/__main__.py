@@ -4,7 +4,7 @@ import argparse
 
 from benchmarks.search.cost import costs
 from benchmarks.search.data import SETS
-from benchmarks.search.report import REFERENCE, about_tables, rescored, searched
+from benchmarks.search.report import REFERENCE, STAGES, about_tables, rescored, searched
 from benchmarks.search.runs import Record, finished
 from benchmarks.search.samplers import Entry
 from benchmarks.search.simulate import MODES
@@ -42,10 +42,8 @@ def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[
         return
     reference = [r for r in results.get(REFERENCE, []) if r.key == one.key and r.mode == KATIB]
     print("\n" + searched(one, mode, chosen, reference))
-    if fresh:
-        print("\n" + rescored(one, mode, chosen, fresh))
-        if gated:
-            print("\n" + rescored(one, mode, chosen, fresh, gated=True))
+    for stage in STAGES[: 4 if gated else 1] if fresh else ():
+        print("\n" + rescored(one, mode, chosen, fresh, stage))
 
 
 def _arguments() -> argparse.Namespace:
@@ -56,7 +54,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20, help="searches a line")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--fresh", nargs="*", type=int, default=[], help="budgets whose winners are scored again")
-    parser.add_argument("--gate", action="store_true", help="and what the gate would have in production then")
+    parser.add_argument(
+        "--gate", action="store_true", help="and the best of the finalists, and what the gate has in production then"
+    )
     parser.add_argument("--cost", action="store_true", help="only measure CPU time a point, by number of trials")
     parser.add_argument("--known", action="store_true", help="report what is there, of earlier code too; run nothing")
     return parser.parse_args()

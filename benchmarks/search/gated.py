@@ -1,8 +1,9 @@
-"""What becomes of winners at the gate, where scikit-learn's default is in production.
+"""What becomes of a search's best at the gate, where scikit-learn's default is in production.
 
-The gate's deciding key (`promote`): out-of-fold losses of three times five folds that no search has seen, a paired
-bootstrap of the rows, and P(better) of at least 0.9. These folds are not those of `fresh`, which say what the model
-that stays in production is worth.
+Of the finalists the one with the least loss on folds of their own is the candidate (`promote.finalists`). The gate's
+deciding key is asked as `promote` asks it: out-of-fold losses of three times five folds that no search has seen, a
+paired bootstrap of the rows, and P(better) of at least 0.9. All these folds are others than those of `fresh`, which say
+what the model that stays in production is worth.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.search.fresh import fresh_loss
 from benchmarks.search.grid import DEPTH, SPLIT
 from benchmarks.search.tables import Table, divide
 from promote.evidence import compare
@@ -19,7 +21,14 @@ from registry.package.losses import row_losses
 from trainer.recipe import Recipe
 
 SEEDS = (7001, 7002, 7003)  # of the folds and of the models
+FINALISTS = (8001, 8002, 8003)  # likewise, of those
 METRIC = {"regression": "mse", "classification": "log_loss"}
+
+
+def candidate(table: Table, ranked: Sequence[Sequence[int]], finalists: int) -> Sequence[int]:
+    """Return the cell that is judged: of the best, without the default again, which is in production already."""
+    others = [cell for cell in ranked if cell != table.default_cell][:finalists]
+    return min(others or [table.default_cell], key=lambda cell: fresh_loss(table, cell, FINALISTS))
 
 
 def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:

@@ -6,13 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.search.fresh import fresh_loss
-from benchmarks.search.gated import in_production
+from benchmarks.search.gated import candidate, in_production
 from benchmarks.search.runs import Record
 from benchmarks.search.tables import Table
+from promote.policy import GatePolicy
 
 BUDGETS = (10, 20, 40)
 RESAMPLES = 2000
 REFERENCE = "skopt"  # whose result at the last budget the others are to reach
+FINALISTS = GatePolicy().finalists
+WINNER, KEPT, CANDIDATE, CHAMPION = STAGES = (
+    "winners",
+    "winners, where the gate lets them pass",
+    "best of the finalists",
+    "best of the finalists, where the gate lets it pass",
+)
 Floats = NDArray[np.float64]
 
 
@@ -53,23 +61,27 @@ def searched(table: Table, mode: str, records: dict[str, list[Record]], referenc
 
 
 def rescored(
-    table: Table, mode: str, records: dict[str, list[Record]], budgets: Sequence[int], *, gated: bool = False
+    table: Table, mode: str, records: dict[str, list[Record]], budgets: Sequence[int], stage: str = WINNER
 ) -> str:
-    """Compare the winners, or what is in production after the gate, with scikit-learn's default on fresh folds."""
+    """Compare what a search has brought, up to a stage of its way, with scikit-learn's default on fresh folds."""
     default = fresh_loss(table, table.default_cell)
-    what = "in production after the gate" if gated else "winners"
-    title = f"**{table.name}, {mode}: {what}, on fresh folds**, as a share of the default's {_number(default)}"
+    title = f"**{table.name}, {mode}: {stage}, on fresh folds**, as a share of the default's {_number(default)}"
     heads = [head for n in budgets for head in (f"best of {n}", "worse than the default")]
     lines = [f"{title}\n", row(["sampler", "n", *heads]), row(["---"] * (len(heads) + 2))]
     for sampler, runs in records.items():
         cells = []
         for n in budgets:
-            found: list[Sequence[int]] = [run.cells[run.best(n)] for run in runs]
-            kept = [in_production(table, cell) for cell in found] if gated else found
-            shares = [fresh_loss(table, cell) / default for cell in kept]
+            shares = [fresh_loss(table, _brought(table, run, n, stage)) / default for run in runs]
             cells += [_interval(shares), str(sum(share > 1 for share in shares))]
         lines.append(row([sampler, str(len(runs)), *cells]))
     return "\n".join(lines)
+
+
+def _brought(table: Table, run: Record, trials: int, stage: str) -> Sequence[int]:
+    """The cell that a search of so many trials has brought up to this stage."""
+    ranked = run.best(trials)
+    chosen = candidate(table, ranked, FINALISTS) if stage in {CANDIDATE, CHAMPION} else ranked[0]
+    return in_production(table, chosen) if stage in {KEPT, CHAMPION} else chosen
 
 
 def row(cells: Sequence[str]) -> str:

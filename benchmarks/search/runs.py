@@ -33,9 +33,10 @@ class Record:
     cells: list[list[int]]
     requests: list[list[float]]
 
-    def best(self, trials: int) -> int:
-        """The place of the best of the first trials to end."""
-        return min(range(trials), key=self.losses.__getitem__)
+    def best(self, trials: int) -> list[tuple[int, ...]]:
+        """The cells of the first trials to end, best first, none twice."""
+        ranked = sorted(range(trials), key=self.losses.__getitem__)
+        return list(dict.fromkeys(tuple(self.cells[place]) for place in ranked))
 
 
 def finished(

@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from benchmarks.search import fresh, runs
 from benchmarks.search.data import REGRESSION, Data
-from benchmarks.search.gated import in_production
+from benchmarks.search.gated import candidate, in_production
 from benchmarks.search.grid import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES, SPLIT, WHOLE, Grid
 from benchmarks.search.report import searched
 from benchmarks.search.runs import finished
@@ -181,7 +181,8 @@ def test_finished_searches_are_kept_and_only_missing_ones_run(
     other = finished(entry, [table], ["a4"], seeds=range(1), trials=10)
     assert [record.version for record in other] == ["other"]
     assert finished(entry, [table], ["a4"], seeds=range(3), trials=10, known_only=True) == other
-    assert both[0].losses[both[0].best(10)] == min(both[0].losses)
+    ranked = sorted(zip(both[0].losses, both[0].cells, strict=True), key=lambda pair: pair[0])
+    assert both[0].best(10) == list(dict.fromkeys(tuple(cell) for _, cell in ranked))
     assert f"| random | 2 | {np.mean([min(r.losses) for r in both]):.4g} [" in searched(
         table, "a4", {"random": both}, []
     )
@@ -191,6 +192,15 @@ def test_a_winner_is_scored_on_folds_that_the_table_has_not_seen(table: Table) -
     first, again = (fresh.fresh_loss(table, table.default_cell) for _ in range(2))
     assert first == again
     assert 0 < first != table.default
+    assert 0 < fresh.fresh_loss(table, table.default_cell, (5,)) not in {first, table.default}
+
+
+def test_of_finalists_the_best_on_folds_of_their_own_is_the_candidate(table: Table) -> None:
+    default = table.default_cell
+    smooth, coarse = ((0, default[1], LEAF.index(rows), *default[3:]) for rows in (3, 20))
+    assert candidate(table, [coarse, smooth], 5) == candidate(table, [smooth, coarse], 5) == smooth
+    assert candidate(table, [coarse, smooth], 1) == candidate(table, [default, coarse], 5) == coarse
+    assert candidate(table, [default], 5) == default
 
 
 def test_the_gate_lets_a_winner_pass_that_is_better_on_other_folds_and_keeps_the_default_else(table: Table) -> None:
