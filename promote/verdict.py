@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from msgspec import structs, to_builtins
+
 from promote.policy import GatePolicy
 from registry.package import HIGHER_IS_BETTER
 from registry.record import Record
@@ -75,6 +77,10 @@ def best_finalist(finalists: Sequence[Finalist]) -> int:
     return min(range(len(finalists)), key=lambda place: finalists[place].loss)
 
 
+LATER = frozenset({"shadow", "finalists"})  # fields of a verdict that there were not from the first
+LATER_POLICY = frozenset({"shadow_rows", "finalists"})  # likewise of its policy
+
+
 class Verdict(Record, frozen=True, kw_only=True):
     """The gate's answer.
 
@@ -117,17 +123,8 @@ class Verdict(Record, frozen=True, kw_only=True):
         return 1.0 - self.recipe.candidate if self.metric in HIGHER_IS_BETTER else self.recipe.candidate
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields, without what was not asked for: verdicts from before it could be keep their digests."""
-        fields = super().to_dict()
-        if self.shadow is None:
-            del fields["shadow"]
-        if not self.policy.shadow_rows:
-            del fields["policy"]["shadow_rows"]
-        if not self.finalists:
-            del fields["finalists"]
-        if self.policy.finalists == GatePolicy().finalists:
-            del fields["policy"]["finalists"]
-        return fields
+        """Return the fields, without later ones at their defaults: verdicts from before these keep their digests."""
+        return _told(self, LATER) | {"policy": _told(self.policy, LATER_POLICY)}
 
     def canonical(self) -> bytes:
         """Return the verdict as JSON bytes."""
@@ -142,3 +139,10 @@ def decide(checks: tuple[Check, ...]) -> Decision:
     """Return the gravest decision that a failed check calls for; promote where none failed."""
     failed = [check.otherwise for check in checks if not check.passed]
     return max(failed, key=SEVERITY.__getitem__, default="promote")
+
+
+def _told(record: Record, later: frozenset[str]) -> dict[str, Any]:
+    """Return a record's fields but for later ones that have their defaults."""
+    defaults = {field.name: field.default for field in structs.fields(record)}
+    fields: dict[str, Any] = to_builtins(record)
+    return {name: value for name, value in fields.items() if name not in later or value != defaults[name]}

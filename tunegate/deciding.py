@@ -17,11 +17,9 @@ from tunegate.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict, the candidate it is about, and what is in production after it."""
+    """A verdict, and what is in production after it."""
 
     verdict: Verdict
-    candidate: Found
-    before: Entry | None
     after: Entry | None
 
 
@@ -88,7 +86,7 @@ def decide(workspace: Workspace, found: Contenders, policy: GatePolicy, *, url: 
     finally:
         after = workspace.champion()
         workspace.save_details(verdict, before, after)
-    return Decision(verdict, candidate, before, after)
+    return Decision(verdict, after)
 
 
 def _end_shadow(workspace: Workspace, promoted: ModelPackage) -> None:

@@ -1,6 +1,7 @@
 """One HTML file that shows a run and its decision; it needs nothing else, not even a network."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -67,16 +68,12 @@ def _page(title: str, body: str) -> str:
 
 def _verdict(verdict: Verdict) -> str:
     reasons = html.escape("; ".join(verdict.reasons))
-    rows = "".join(
-        f"<tr><td>{'ok' if check.passed else check.otherwise}</td><td>{html.escape(check.name)}</td>"
-        f"<td>{html.escape(check.detail)}</td></tr>"
-        for check in verdict.checks
-    )
+    checks = [("ok" if check.passed else check.otherwise, check.name, check.detail) for check in verdict.checks]
     lines = "".join(f"<p>{html.escape(line)}</p>" for line in evidence_lines(verdict))
     return (
         f'<p class="verdict {verdict.verdict}"><b>{verdict.verdict}</b>: {reasons}</p>{lines}{_sides(verdict)}'
         f"{_finalists(verdict)}"
-        f"<h2>Checks</h2><table><tr><th></th><th>check</th><th>found</th></tr>{rows}</table>"
+        f"<h2>Checks</h2>{_table(('', 'check', 'found'), checks)}"
     )
 
 
@@ -102,15 +99,22 @@ def _sides(verdict: Verdict) -> str:
 def _finalists(verdict: Verdict) -> str:
     if not verdict.finalists:
         return ""
-    chosen = best_finalist(verdict.finalists)
-    rows = "".join(
-        f"<tr><td>{html.escape(each.trial)}{', the candidate' if place == chosen else ''}</td>"
-        f"<td>{each.search_score:.4g}</td><td>{each.loss:.4g}</td></tr>"
-        for place, each in enumerate(verdict.finalists)
-    )
-    metric = html.escape(verdict.metric)
-    head = f"<tr><th>trial</th><th>{metric} in the search</th><th>loss on folds of their own</th></tr>"
-    return f"<h2>Finalists</h2><table>{head}{rows}</table>"
+    chosen = verdict.finalists[best_finalist(verdict.finalists)]
+    rows = [
+        (each.trial + ", the candidate" * (each is chosen), f"{each.search_score:.4g}", f"{each.loss:.4g}")
+        for each in verdict.finalists
+    ]
+    heads = ("trial", f"{verdict.metric} in the search", "loss on folds of their own")
+    return f"<h2>Finalists</h2>{_table(heads, rows)}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [_row("th", heads), *(_row("td", cells) for cells in rows)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def _residuals(workspace: Workspace, verdict: Verdict) -> str:
