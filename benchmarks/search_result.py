@@ -16,10 +16,9 @@ import yaml
 from katib.engine import Engine
 from katib.experiment import read_experiment
 from katib.template import Places
-from promote import Contender, Evaluation, GatePolicy, best_finalist, rank, score_finalists
+from promote import Contender, GatePolicy, best_finalist, rank, score_finalists
 from promote.evidence import compare
-from promote.verdict import Comparison
-from registry.package import Manifest, load_package
+from registry.package import load_package
 from trainer.dataset import load_dataset
 from tunegate.evaluation import evaluation
 
@@ -38,8 +37,9 @@ def main() -> None:
     for seed in range(parser.parse_args().seeds):
         best = _best(seed, policy.finalists)
         chosen = best[best_finalist(score_finalists(best, data, policy))]
+        default = data.out_of_fold(best[0].manifest.replace(parameters={"n_estimators": 200}), FRESH, 5)
         for name, contender in (("winner", best[0]), ("candidate", chosen)):
-            found = _against_default(contender.manifest, data)
+            found = compare(default, data.out_of_fold(contender.manifest, FRESH, 5), resamples=2000, seed=0)
             ratios[name].append(found.candidate / found.champion)
             print(
                 f"seed {seed}, {name}: searched {contender.manifest.cross_validation.score:.2f}, "
@@ -48,12 +48,6 @@ def main() -> None:
             )
     for name, all_found in ratios.items():
         print(f"mean ratio of mse, {name} / default: {fmean(all_found):.3f}; worst {max(all_found):.3f}")
-
-
-def _against_default(manifest: Manifest, data: Evaluation) -> Comparison:
-    default = manifest.replace(parameters={"n_estimators": 200})
-    mine, other = (data.out_of_fold(each, FRESH, 5) for each in (manifest, default))
-    return compare(other, mine, resamples=2000, seed=0)
 
 
 def _best(seed: int, count: int) -> list[Contender]:

@@ -42,8 +42,9 @@ def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[
         return
     reference = [r for r in results.get(REFERENCE, []) if r.key == one.key and r.mode == KATIB]
     print("\n" + searched(one, mode, chosen, reference))
-    for stage in STAGES[: 4 if gated else 1] if fresh else ():
-        print("\n" + rescored(one, mode, chosen, fresh, stage))
+    if fresh:
+        for stage in STAGES if gated else STAGES[:1]:
+            print("\n" + rescored(one, mode, chosen, fresh, stage))
 
 
 def _arguments() -> argparse.Namespace:

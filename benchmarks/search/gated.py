@@ -21,14 +21,14 @@ from registry.package.losses import row_losses
 from trainer.recipe import Recipe
 
 SEEDS = (7001, 7002, 7003)  # of the folds and of the models
-FINALISTS = (8001, 8002, 8003)  # likewise, of those
+FINALIST_SEEDS = (8001, 8002, 8003)  # likewise, of those
 METRIC = {"regression": "mse", "classification": "log_loss"}
 
 
 def candidate(table: Table, ranked: Sequence[Sequence[int]], finalists: int) -> Sequence[int]:
     """Return the cell that is judged: of the best, without the default again, which is in production already."""
     others = [cell for cell in ranked if cell != table.default_cell][:finalists]
-    return min(others or [table.default_cell], key=lambda cell: fresh_loss(table, cell, FINALISTS))
+    return min(others or [table.default_cell], key=lambda cell: fresh_loss(table, cell, FINALIST_SEEDS))
 
 
 def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:
