@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from support import toy
@@ -21,7 +22,7 @@ from trainer.dataset import Dataset
 def rows_of(data: Dataset, package: ModelPackage) -> list[dict[str, Any]]:
     """Return the holdout's rows as requests send them."""
     columns = {
-        column.name: [None if value != value else value for value in data.holdout.table[column.name].tolist()]  # noqa: PLR0124 - NaN
+        column.name: [None if pd.isna(value) else value for value in data.holdout.table[column.name].tolist()]
         for column in package.manifest.columns
     }
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -44,6 +45,19 @@ def send(client: httpx.Client, name: str, rows: list[dict[str, Any]]) -> None:
         client.post(f"/v1/models/{name}:predict", json={"instances": rows[start : start + 20]}).raise_for_status()
 
 
+def compared(
+    store: ModelStore, champion: ModelPackage, candidate: ModelPackage, rows: list[dict[str, Any]]
+) -> tuple[dict[str, Any], dict[tuple[str, ...], float]]:
+    """Send rows to a server with both; return what it has seen, and its metrics."""
+    name = champion.manifest.name
+    put(store, champion)
+    begin(store, candidate)
+    with in_process(create_app(store, name)) as client:
+        await_candidate(client, candidate)
+        send(client, name, rows)
+        return await_rows(client, len(rows), name), samples(client)
+
+
 def test_the_differences_of_a_regression_are_those_of_the_packages(
     store: ModelStore, homes: ModelPackage, homes_data: Dataset, tmp_path: Path
 ) -> None:
@@ -55,13 +69,7 @@ def test_the_differences_of_a_regression_are_those_of_the_packages(
     assert ends is not None
     outside = ((answered < ends[:, :1]) | (answered > ends[:, 1:])).mean()
     assert 0 < outside < 1
-    put(store, homes)
-    begin(store, candidate)
-    with in_process(create_app(store, "homes")) as client:
-        await_candidate(client, candidate)
-        send(client, "homes", rows)
-        seen = await_rows(client, len(rows), "homes")
-        numbers = samples(client)
+    seen, numbers = compared(store, homes, candidate, rows)
     expected = {
         "mean": difference.mean(),
         "mean_absolute": np.abs(difference).mean(),
@@ -88,12 +96,7 @@ def test_the_differences_of_a_classification_are_those_of_the_packages(
     champion, answered = both(flowers, candidate, rows)
     disagreeing = (champion.argmax(axis=1) != answered.argmax(axis=1)).mean()
     assert 0 < disagreeing < 1
-    put(store, flowers)
-    begin(store, candidate)
-    with in_process(create_app(store, "flowers")) as client:
-        await_candidate(client, candidate)
-        send(client, "flowers", rows)
-        seen = await_rows(client, len(rows), "flowers")
+    seen, _ = compared(store, flowers, candidate, rows)
     per_row = np.abs(answered - champion).mean(axis=1)
     assert seen["classes"] == {
         "disagreeing": pytest.approx(disagreeing),

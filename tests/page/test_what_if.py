@@ -10,7 +10,7 @@ from support.servers import await_true, serving
 from support.visits import Visit, await_shown, box, predicted, typical
 
 from registry import ModelStore
-from registry.package import ModelPackage
+from registry.package import Column, ModelPackage
 
 
 def ages(visit: Visit, entered: dict[str, Any]) -> list[dict[str, Any]] | None:
@@ -51,7 +51,7 @@ def test_what_if_begins_with_the_column_that_moves_the_prediction_most(
     package: ModelPackage = request.getfixturevalue(which)
     row, kind = typical(package), int(np.argmax(predicted(package, typical(package))))
 
-    def spread(column: Any) -> float:  # noqa: ANN401 - a column of any kind
+    def spread(column: Column) -> float:
         ends = {"numeric": (column.minimum, column.maximum), "boolean": (False, True)}
         values = ends.get(column.kind, column.categories)
         return float(np.ptp([predicted(package, {**row, column.name: value})[kind] for value in values]))

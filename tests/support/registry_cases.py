@@ -14,6 +14,7 @@ from support.ledgers import outcome, promotion
 STORE = "pvc://tunegate-models"
 API = "/api/model_registry/v1alpha3"
 A, B = "a" * 64, "b" * 64  # packages
+Object = dict[str, Any]  # of JSON
 Properties = dict[str, dict[str, str]]
 
 
@@ -24,10 +25,10 @@ class Case:
         self.url, self.name = url, f"test-{uuid.uuid4().hex[:12]}"
         self.direct = self.ledger(url)
 
-    def ledger(self, url: str, timeouts: Timeouts | None = None, **options: Any) -> KubeflowLedger:  # noqa: ANN401 - of several types
+    def ledger(self, url: str, timeouts: Timeouts | None = None, **options: Any) -> KubeflowLedger:  # noqa: ANN401 - the ledger's own options, each of its type
         return KubeflowLedger(Client(url, timeouts=timeouts), store_uri=STORE, environment=self.name, **options)
 
-    def promotion(self, number: int = 1, **changes: Any) -> Promotion:  # noqa: ANN401 - a promotion's fields
+    def promotion(self, number: int = 1, **changes: object) -> Promotion:
         return promotion(number, model=self.name, **changes)
 
     def history(self) -> Sequence[Entry]:
@@ -40,12 +41,13 @@ class Case:
             self.direct.create(self.promotion(number, sha256=package))
             self.direct.close(self.name, number, outcome())
 
-    def get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str, **query: str) -> Object:
         answer = httpx.get(self.url + API + path, params=query)
         answer.raise_for_status()
-        return answer.json()
+        found: Object = answer.json()
+        return found
 
-    def service(self) -> Any:  # noqa: ANN401 - JSON
+    def service(self) -> Object:
         environment = self.get("/serving_environment", name=self.name)
         return self.get("/inference_service", name=self.name, parentResourceId=environment["id"])
 
@@ -54,21 +56,22 @@ class Case:
         items = self.get(f"/inference_services/{self.service()['id']}/serves", pageSize="100")["items"]
         return sorted(item["name"] for item in items)
 
-    def versions(self) -> Any:  # noqa: ANN401 - JSON
+    def versions(self) -> list[Object]:
         model = self.get("/registered_model", name=self.name)
-        return self.get(f"/registered_models/{model['id']}/versions")["items"]
+        found: list[Object] = self.get(f"/registered_models/{model['id']}/versions")["items"]
+        return found
 
     def write(self, name: str, record: Record) -> None:
         """Write a record under any name, as one does whose request has long been under way."""
         post(self.url, self.service(), name, properties(record))
 
 
-def post(url: str, service: Any, name: str, properties: Properties) -> None:  # noqa: ANN401 - JSON
+def post(url: str, service: Object, name: str, properties: Properties) -> None:
     with httpx.Client(base_url=url + API) as client:
         post_by(client, service, name, properties)
 
 
-def post_by(client: httpx.Client, service: Any, name: str, properties: Properties) -> None:  # noqa: ANN401 - JSON
+def post_by(client: httpx.Client, service: Object, name: str, properties: Properties) -> None:
     """Make a ServeModel of this name in a service."""
     body = {"name": name, "modelVersionId": service["modelVersionId"], "customProperties": properties}
     client.post(f"/inference_services/{service['id']}/serves", json=body).raise_for_status()

@@ -34,6 +34,9 @@ class Visit:
         expect(self.page.locator("#number")).not_to_have_text(NOTHING)
         return self.page
 
+    def seen(self, request: Request) -> None:
+        self.requests.append(request)
+
     def sent(self, path: str) -> list[Any]:
         """Return the bodies of requests to this path."""
         self.page.evaluate("0")  # events are taken in between calls
@@ -41,13 +44,13 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, **options: Any) -> Iterator[Visit]:  # noqa: ANN401 - the context's own
+def visiting(browser: Browser, **options: Any) -> Iterator[Visit]:  # noqa: ANN401 - new_context's own, each of its type
     """Open a tab; nothing may come from another server, be refused by the policy, or fail in a script."""
     context: BrowserContext = browser.new_context(**options)
     context.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
     visit = Visit(context.new_page())
-    visit.page.on("request", lambda request: visit.requests.append(request))  # noqa: PLW0108 - it wants a function
+    visit.page.on("request", visit.seen)
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on("console", lambda said: visit.complaints.append(said.text) if said.type == "error" else None)
     yield visit
@@ -67,8 +70,9 @@ def await_shown(page: Page, expected: float) -> None:
     await_true(lambda: float(shown(page)) == expected, f"a prediction of {expected}")
 
 
-def predicted(package: ModelPackage, row: dict[str, Any]) -> Any:  # noqa: ANN401 - an array
-    return package.predict({name: [value] for name, value in row.items()})[0]
+def predicted(package: ModelPackage, row: dict[str, Any]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = package.predict({name: [value] for name, value in row.items()})[0]
+    return found
 
 
 def box(page: Page, name: str) -> Locator:
@@ -88,7 +92,7 @@ def rewritten(
     folder: Path,
     *,
     residuals: NDArray[np.float64] | None = None,
-    **manifest: Any,  # noqa: ANN401 - fields of several types
+    **manifest: object,
 ) -> ModelPackage:
     """Write a copy with other residuals and manifest fields, and a card that would be markup."""
     fields = {**package.manifest.to_dict(), **manifest}
