@@ -19,7 +19,15 @@ PACKAGE = Path("registry", "package")
 SOURCE, LIBRARY = PACKAGE / "kernel.c", PACKAGE / "libkernel.so"
 # Contracted multiplications and other liberties would change the last bit. Nothing of the machine that builds gets in,
 # so equal sources and compilers give equal bytes.
-FLAGS = ("-std=c99", "-O3", "-fno-fast-math", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-shared")
+FLAGS = (
+    "-std=c99",
+    "-O3",
+    "-fno-fast-math",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+    "-fPIC",
+    "-shared",
+)
 
 
 class KernelHook(BuildHookInterface[Any]):
@@ -35,7 +43,9 @@ class KernelHook(BuildHookInterface[Any]):
             return
         (root / LIBRARY).unlink(missing_ok=True)
         if os.environ.get("TUNEGATE_REQUIRE_KERNEL") == "1":
-            raise RuntimeError(f"the C kernel is required (TUNEGATE_REQUIRE_KERNEL=1), but {problem}")
+            raise RuntimeError(
+                f"the C kernel is required (TUNEGATE_REQUIRE_KERNEL=1), but {problem}"
+            )
         self.app.display_warning(f"no C kernel, numpy walks the trees instead: {problem}")
 
 
@@ -47,7 +57,11 @@ def _compile(root: Path) -> str:
     new = LIBRARY.with_suffix(f".{os.getpid()}.tmp")  # a process that runs keeps the old one
     try:
         done = subprocess.run(
-            [*compiler, *FLAGS, "-o", new, SOURCE], cwd=root, capture_output=True, text=True, check=False
+            [*compiler, *FLAGS, "-o", new, SOURCE],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             return f"{shlex.join(compiler)} failed: {done.stderr.strip()}"

@@ -4,7 +4,7 @@ No scikit-learn and no pandas at run time; numpy walks the flat forest.
 """
 
 from api.app import create_app
-from api.follow import Follower
-from api.slot import Served, Slot
+from api.serving.follower import Follower
+from api.serving.served import Served, Slot
 
 __all__ = ["Follower", "Served", "Slot", "create_app"]

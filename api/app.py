@@ -13,14 +13,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.answers import Slots
 from api.demand import OnDemand
-from api.files import FILES, sender
 from api.limits import Limits
-from api.observe import Route
-from api.probes import Probe, probes, store_id
+from api.middleware.request_log import Route
 from api.problems import Problem, internal, refusal
-from api.state import State
+from api.routes.probes import Probe, probes, store_id
+from api.routes.static_files import FILES, sender
+from api.serving.served import Slots
+from api.serving.state import State
 from registry.store import ModelStore
 
 __all__ = ["Application", "create_app", "store_id"]
@@ -58,7 +58,8 @@ class Application:
     """ASGI: what needs no framework is answered without; importing FastAPI is a quarter of a start's CPU, and 7 MiB."""
 
     def __init__(self, state: State, beside: Beside = nothing) -> None:
-        self.state, self.beside = state, beside
+        self.state = state
+        self.beside = beside
         found: dict[str, Probe] = {path: sender(path) for path in FILES} | dict(probes(state))
         self.plain = {path: (answer, Route(path)) for path, answer in found.items()}
         self.framework = OnDemand(self._make)
@@ -67,7 +68,11 @@ class Application:
         """Answer."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http" and scope["method"] == "GET" and (plain := self.plain.get(scope["path"])):
+        elif (
+            scope["type"] == "http"
+            and scope["method"] == "GET"
+            and (plain := self.plain.get(scope["path"]))
+        ):
             answer, scope["route"] = plain
             try:
                 response = await answer(Request(scope, receive))
@@ -87,7 +92,7 @@ class Application:
             await framework(scope, receive, send)
 
     def _make(self) -> ASGIApp:
-        from api.framework import make  # noqa: PLC0415 - this is what is put off
+        from api.fastapi_app import make  # noqa: PLC0415 - this is what is put off
 
         made = make(self.state, {path: answer for path, (answer, _) in self.plain.items()})
         gc.freeze()  # as at the start

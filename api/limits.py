@@ -11,7 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import BAD_REQUEST, TIMEOUT, TOO_LARGE, UNAVAILABLE, Problem, refusal
 
 FRAME = 100  # brackets around and beside the rows
-ALWAYS = frozenset({"/healthz", "/readyz", "/version", "/metrics", "/v2/health/live", "/v2/health/ready"})
+ALWAYS = frozenset(
+    {"/healthz", "/readyz", "/version", "/metrics", "/v2/health/live", "/v2/health/ready"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ class Limits:
         """
         if n * outputs > self.rows:
             most = self.rows // outputs
-            raise Problem(TOO_LARGE, "Too many rows", f"{n} rows; at most {most} in one request to this model")
+            raise Problem(
+                TOO_LARGE, "Too many rows", f"{n} rows; at most {most} in one request to this model"
+            )
 
     def check_text(self, text: bytes) -> None:
         """Refuse JSON that must hold too many rows before it is parsed, for parsing would hold up everybody.
@@ -59,7 +63,8 @@ class Room:
     """Counts what is being answered; no context manager, which would cost a twentieth of an answer."""
 
     def __init__(self, limits: Limits) -> None:
-        self.most, self.running = limits.requests, 0
+        self.most = limits.requests
+        self.running = 0
 
     @property
     def full(self) -> bool:
@@ -86,7 +91,8 @@ class Limited:
     """ASGI middleware: refuses what comes in above `Limits.requests`."""
 
     def __init__(self, app: ASGIApp, room: Room) -> None:
-        self.app, self.room = app, room
+        self.app = app
+        self.room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or say that there is too much to do."""
@@ -113,7 +119,9 @@ async def read(receive: Receive, limits: Limits) -> bytes:
     first = receive()
     try:
         awaited = first.send(None)  # type: ignore[attr-defined] # a coroutine, as all servers' are
-    except StopIteration as end:  # it was there already: no timer needs to be set, which would cost half an answer
+    except (
+        StopIteration
+    ) as end:  # it was there already: no timer needs to be set, which would cost half an answer
         message: Message = end.value
     else:
         return await _late(first, awaited, receive, limits)
@@ -129,9 +137,13 @@ async def _late(first: Any, message: Any, receive: Receive, limits: Limits) -> b
     """Read what is not there yet: `message` is what `first` waits for, or the first piece."""
     try:
         async with asyncio.timeout(limits.seconds):
-            return await _pieces(await _resumed(first, message) if first else message, receive, limits)
+            return await _pieces(
+                await _resumed(first, message) if first else message, receive, limits
+            )
     except TimeoutError as error:
-        raise Problem(TIMEOUT, "The body did not arrive", f"waited for {limits.seconds:g} s") from error
+        raise Problem(
+            TIMEOUT, "The body did not arrive", f"waited for {limits.seconds:g} s"
+        ) from error
 
 
 @coroutine
@@ -159,7 +171,9 @@ async def _pieces(message: Message, receive: Receive, limits: Limits) -> bytes:
         if not message.get("more_body"):
             return bytes(whole)
         message = await receive()
-    raise Problem(BAD_REQUEST, "The client has left")  # nobody reads this answer; it is no fault of ours to be logged
+    raise Problem(
+        BAD_REQUEST, "The client has left"
+    )  # nobody reads this answer; it is no fault of ours to be logged
 
 
 def _too_large(limits: Limits) -> Problem:

@@ -6,15 +6,24 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
-BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNPROCESSABLE = 400, 401, 404, 408, 413, 415, 422
-INTERNAL, UNAVAILABLE = 500, 503
+BAD_REQUEST = 400
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+TIMEOUT = 408
+TOO_LARGE = 413
+UNSUPPORTED = 415
+UNPROCESSABLE = 422
+INTERNAL = 500
+UNAVAILABLE = 503
 HEADERS = {UNAUTHORIZED: {"WWW-Authenticate": "Bearer"}, UNAVAILABLE: {"Retry-After": "1"}}
 
 
 class Problem(Exception):
     """An answer that is not a prediction."""
 
-    def __init__(self, status: int, title: str, detail: str = "", errors: Sequence[dict[str, str]] = ()) -> None:
+    def __init__(
+        self, status: int, title: str, detail: str = "", errors: Sequence[dict[str, str]] = ()
+    ) -> None:
         super().__init__(detail or title)
         self.status = status
         self.title = title
@@ -23,7 +32,11 @@ class Problem(Exception):
 
     def response(self) -> JSONResponse:
         """Return the problem as an answer."""
-        content: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
+        content: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+        }
         if self.detail:
             content["detail"] = self.detail
         if self.errors:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-IMPORTS = "import tunegate.cli, tunegate.deciding, tunegate.evaluation, trainer.dataset, trainer.recipe"
+IMPORTS = "import tunegate.cli, tunegate.promotion.decision, tunegate.promotion.evaluation, trainer.dataset, trainer.recipe"
 
 
 def main() -> None:
@@ -23,14 +23,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for package, features in (("champion", "1.0"), ("candidate", "0.4")):
-            flags = ["--n-estimators=200", f"--max-features={features}", f"--output={folder / package}"]
+            flags = [
+                "--n-estimators=200",
+                f"--max-features={features}",
+                f"--output={folder / package}",
+            ]
             _run("-m", "trainer", "--data=boston", *flags)
         state = f"--state={folder / 'state'}"
         _run("-m", "tunegate", "promote", f"--package={folder / 'champion'}", state)
         gate = ("-m", "tunegate", "gate", f"--package={folder / 'candidate'}", state)
         pairs = [(_run(*gate), _run("-c", IMPORTS)) for _ in range(runs)]
-    total, imports = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
-    print(f"gate: {total:.2f} s from command to verdict (median of {runs}), of which imports {imports:.2f} s")
+    total = median(pair[0] for pair in pairs)
+    imports = median(pair[1] for pair in pairs)
+    print(
+        f"gate: {total:.2f} s from command to verdict (median of {runs}), of which imports {imports:.2f} s"
+    )
     print(f"imports / gate: {imports / total:.2f}")
 
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import make_friedman1
 
 from katib.experiment import read_experiment
-from katib.sampler import Search, Seen
+from katib.search.sampler import Search, Seen
 from katib.space import Parameter
 from registry.package import row_losses
 from trainer.dataset import load_dataset
@@ -39,7 +39,10 @@ CACHE = ROOT / "build" / "early_stopping"
 DATA = ("boston", "diabetes", "friedman1", "wine")
 METRICS = {"regression": "mse", "classification": "log_loss"}
 CRITERIA = {"regression": ("squared_error", "poisson"), "classification": ("gini", "entropy")}
-PARALLEL, FOLDS, FRESH, TOP = 4, 5, (9001, 9002, 9003), 24
+PARALLEL = 4
+FOLDS = 5
+FRESH = (9001, 9002, 9003)
+TOP = 24
 Floats = NDArray[np.float64]
 Rows = tuple[str, NDArray[np.float32], Floats]  # task, x, y
 
@@ -83,14 +86,19 @@ def make_recipe(task: str, point: dict[str, str], trees: int) -> Recipe:
     return Recipe.make("random_forest", task, {**point, "n_estimators": trees}, 0)
 
 
-def fold_losses(recipe: Recipe, x: NDArray[np.float32], y: Floats, seed: int) -> tuple[list[float], list[float]]:
+def fold_losses(
+    recipe: Recipe, x: NDArray[np.float32], y: Floats, seed: int
+) -> tuple[list[float], list[float]]:
     """Return each fold's mean loss, and the CPU seconds that each took."""
-    losses, cpu = [], []
+    losses = []
+    cpu = []
     for fold in recipe.folds(y, n=FOLDS, seed=seed):
         began = time.process_time()
         predicted = recipe.fold_predictions(x, y, fold)
         cpu.append(time.process_time() - began)
-        losses.append(float(row_losses(recipe.task, METRICS[recipe.task], y[fold[1]], predicted).mean()))
+        losses.append(
+            float(row_losses(recipe.task, METRICS[recipe.task], y[fold[1]], predicted).mean())
+        )
     return losses, cpu
 
 
@@ -109,7 +117,9 @@ def fresh(job: tuple[str, dict[str, str], int]) -> float:
     """Score a point again, on folds of other seeds."""
     name, point, trees = job
     task, x, y = rows(name)
-    return float(np.mean([fold_losses(make_recipe(task, point, trees), x, y, seed)[0] for seed in FRESH]))
+    return float(
+        np.mean([fold_losses(make_recipe(task, point, trees), x, y, seed)[0] for seed in FRESH])
+    )
 
 
 def space(task: str) -> tuple[Parameter, ...]:
@@ -121,7 +131,8 @@ def space(task: str) -> tuple[Parameter, ...]:
 
 def table(name: str, points: int, trees: int) -> Table:
     """Make a data set's table, or read it."""
-    path, task = CACHE / f"{name}-{points}-{trees}.json", rows(name)[0]
+    path = CACHE / f"{name}-{points}-{trees}.json"
+    task = rows(name)[0]
     searched = space(task)
     if not path.exists():
         rng = np.random.default_rng(0)
@@ -138,7 +149,15 @@ def table(name: str, points: int, trees: int) -> Table:
         with ProcessPoolExecutor(2) as pool:
             scores = list(pool.map(fresh, [(name, chosen[point], trees) for point in best]))
         kept(again, list(zip(best, scores, strict=True)))
-    return Table(name, trees, searched, chosen, np.array(losses), np.array(cpu), dict(json.loads(again.read_text())))
+    return Table(
+        name,
+        trees,
+        searched,
+        chosen,
+        np.array(losses),
+        np.array(cpu),
+        dict(json.loads(again.read_text())),
+    )
 
 
 def kept(path: Path, content: object) -> None:
@@ -190,7 +209,11 @@ def percent(step: int, margin: float) -> Rule:
 
 def medianstop(step: int) -> Rule:
     """Katib's: the mean over at least three complete trials of the mean of their first reports."""
-    return Rule(f"medianstop, after {step}", step, lambda k, _: float(k[:, :step].mean()) if len(k) >= 3 else None)
+    return Rule(
+        f"medianstop, after {step}",
+        step,
+        lambda k, _: float(k[:, :step].mean()) if len(k) >= 3 else None,
+    )
 
 
 NONE = Rule("none")
@@ -254,13 +277,19 @@ class Replay:
             return Seen(self.table.points[point], "complete", float(self.table.running[point, -1]))
         if not self.rule.told:
             return Seen(self.table.points[point], "failed")
-        return Seen(self.table.points[point], "complete", float(self.table.running[point, self.rule.step - 1]))
+        return Seen(
+            self.table.points[point],
+            "complete",
+            float(self.table.running[point, self.rule.step - 1]),
+        )
 
 
 def at_random(table: Table, seed: int) -> Callable[[Replay], list[int]]:
     """Take the points in a random order, the defaults first."""
     order = [0, *(1 + np.random.default_rng(seed).permutation(len(table.points) - 1))]
-    return lambda replay: [int(point) for point in order[len(replay.asked) : len(replay.asked) + PARALLEL]]
+    return lambda replay: [
+        int(point) for point in order[len(replay.asked) : len(replay.asked) + PARALLEL]
+    ]
 
 
 def blind(table: Table, seed: int) -> Callable[[Replay], list[int]]:
@@ -333,7 +362,9 @@ def report(order: str, rule: Rule, name: str, found: Figures) -> str:
 
 def main() -> None:
     """Make the tables, replay the searches, print a line a rule and data set."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--points", type=int, default=200)
     parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=40)
@@ -358,7 +389,13 @@ def main() -> None:
             every: list[Figures] = []
             for name in chosen.data:
                 every.append(
-                    compare(loaded(name, chosen.points, chosen.trees), order, rule, chosen.seeds, chosen.trials)
+                    compare(
+                        loaded(name, chosen.points, chosen.trees),
+                        order,
+                        rule,
+                        chosen.seeds,
+                        chosen.trials,
+                    )
                 )
                 print(report(order, rule, name, every[-1]), flush=True)
             mean = {key: np.mean([found[key] for found in every], axis=0) for key in every[0]}

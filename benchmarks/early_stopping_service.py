@@ -30,7 +30,11 @@ def database(metric: str) -> Iterator[str]:
     handler = grpc.unary_unary_rpc_method_handler(lambda _, __: reply)
     server = grpc.server(ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler(f"{PACKAGE}.DBManager", {"GetObservationLog": handler})]
+        [
+            grpc.method_handlers_generic_handler(
+                f"{PACKAGE}.DBManager", {"GetObservationLog": handler}
+            )
+        ]
     )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -42,12 +46,20 @@ def database(metric: str) -> Iterator[str]:
 
 def request_for(count: int, address: str) -> Message:
     """Return Katib's request after so many trials."""
-    experiment, rng = read_experiment(SHIPPED), np.random.default_rng(1)
+    experiment = read_experiment(SHIPPED)
+    rng = np.random.default_rng(1)
     packed = message(experiment, "tpe")
     packed.spec.early_stopping.algorithm_name = "tunegate"
-    points = [M["ParameterAssignment"](name=p.name, value=p.from_unit(0.5)) for p in experiment.parameters]
-    trials = [told(f"{experiment.name}-{number}", points, experiment.metric, rng) for number in range(count)]
-    return M["GetEarlyStoppingRulesRequest"](experiment=packed, trials=trials, db_manager_address=address)
+    points = [
+        M["ParameterAssignment"](name=p.name, value=p.from_unit(0.5)) for p in experiment.parameters
+    ]
+    trials = [
+        told(f"{experiment.name}-{number}", points, experiment.metric, rng)
+        for number in range(count)
+    ]
+    return M["GetEarlyStoppingRulesRequest"](
+        experiment=packed, trials=trials, db_manager_address=address
+    )
 
 
 def main() -> None:
@@ -57,7 +69,9 @@ def main() -> None:
     with database(metric) as address, serving as (pid, ask):
         print(f"start {cpu(pid) * 1000:.0f} ms CPU, {resident(pid)} MiB")
         for count in COUNTS:
-            request, before, began = request_for(count, address), cpu(pid), time.perf_counter()
+            request = request_for(count, address)
+            before = cpu(pid)
+            began = time.perf_counter()
             rules = ask(request).early_stopping_rules
             took = time.perf_counter() - began
             assert len(rules) == 1, "there is a rule after that many trials"

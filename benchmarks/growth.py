@@ -70,18 +70,27 @@ SECONDS = 3  # under each number of clients
 def main() -> None:
     """Measure each sweep, print it, and draw all of them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the plot, as SVG")
-    parser.add_argument("--connections", action="store_true", help="also ask our server with more and more clients")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="the plot, as SVG"
+    )
+    parser.add_argument(
+        "--connections", action="store_true", help="also ask our server with more and more clients"
+    )
     options = parser.parse_args()
     print(f"kernel {KERNEL}; ns a decision = CPU time / (rows x trees x depth)\n")
     print("| varied | value | forest KiB | one row us | ns a decision | batch ms | ns a decision |")
     print("|---|---|---|---|---|---|---|")
-    panels = [_panel(name, [_measured(name, value) for value in values]) for name, values in SWEEPS.items()]
+    panels = [
+        _panel(name, [_measured(name, value) for value in values])
+        for name, values in SWEEPS.items()
+    ]
     if options.connections:
         samples = _clients()
         print(f"\n{tables.clients(samples)}")
         panels += _client_panels(samples)
-    options.output.write_text(draw(f"What a prediction costs ({KERNEL.capitalize()} kernel)", panels), encoding="utf-8")
+    options.output.write_text(
+        draw(f"What a prediction costs ({KERNEL.capitalize()} kernel)", panels), encoding="utf-8"
+    )
 
 
 def complete_forest(case: Case, rng: np.random.Generator) -> FlatForest:
@@ -98,7 +107,9 @@ def complete_forest(case: Case, rng: np.random.Generator) -> FlatForest:
     n = case.trees * nodes
     return FlatForest(
         start=starts.astype(np.int32),
-        feature=np.where(np.tile(inner, case.trees), rng.integers(0, case.features, n), 0).astype(np.int32),
+        feature=np.where(np.tile(inner, case.trees), rng.integers(0, case.features, n), 0).astype(
+            np.int32
+        ),
         threshold=rng.uniform(0.3, 0.7, n).astype(np.float32),
         left=(np.tile(left, case.trees) + shift).astype(np.int32),
         right=(np.tile(right, case.trees) + shift).astype(np.int32),
@@ -127,7 +138,8 @@ def _measured(name: str, value: int) -> Cost:
     batch = min(_batch(forest, x) for _ in range(5))
     cost = Cost(case, one, batch)
     nanos = cost.per_decision(one, 1), cost.per_decision(batch, case.rows)
-    row, rows = f"{one * 1e6:,.1f} | {nanos[0]:.2f}", f"{batch * 1e3:,.3g} | {nanos[1]:.2f}"
+    row = f"{one * 1e6:,.1f} | {nanos[0]:.2f}"
+    rows = f"{batch * 1e3:,.3g} | {nanos[1]:.2f}"
     print(f"| {name} | {value:,} | {cost.size:,.0f} | {row} | {rows} |", flush=True)
     return cost
 
@@ -152,7 +164,12 @@ def _panel(name: str, costs: list[Cost]) -> Panel:
         "one row alone": [cost.per_decision(cost.one, 1) for cost in costs],
         "rows together": [cost.per_decision(cost.batch, cost.case.rows) for cost in costs],
     }
-    return Panel(f"{name} ({_others(name)})", "ns a decision", [getattr(cost.case, name) for cost in costs], lines)
+    return Panel(
+        f"{name} ({_others(name)})",
+        "ns a decision",
+        [getattr(cost.case, name) for cost in costs],
+        lines,
+    )
 
 
 def _others(name: str) -> str:
@@ -175,7 +192,9 @@ def _client_panels(samples: list[Sample]) -> list[Panel]:
     clients = [each.connections for each in samples]
     latency = {"p50": [each.p50 for each in samples], "p99": [each.p99 for each in samples]}
     return [
-        Panel("connections", "CPU us an answer", clients, {"one row": [each.cpu for each in samples]}),
+        Panel(
+            "connections", "CPU us an answer", clients, {"one row": [each.cpu for each in samples]}
+        ),
         Panel("connections", "ms from request to answer", clients, latency),
     ]
 

@@ -5,8 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-COLUMNS, WIDTH, HEIGHT, HEAD = 3, 380, 280, 36
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 52, 34  # of a panel's axes
+COLUMNS = 3
+WIDTH = 380
+HEIGHT = 280
+HEAD = 36
+LEFT = 52
+RIGHT = 16
+TOP = 52
+BOTTOM = 34  # of a panel's axes
 STYLE = """
 svg { font: 12px system-ui, sans-serif; } text, .text { fill: #1f2328; } .soft { fill: #59636e; } .room { fill: #fff; }
 .grid { stroke: #d1d9e0; } .line0 { stroke: #b34700; } .line1 { stroke: #0969da; }
@@ -43,19 +49,28 @@ class _Axis:
         """Yield 1, 2, 5, 10, ...; but 1, 10, 100, ... where that would be many."""
         steps = (1, 2, 5) if self.high / self.low < 300 else (1,)
         for power in range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1):
-            yield from (step * 10**power for step in steps if self.low <= step * 10**power <= self.high)
+            yield from (
+                step * 10**power for step in steps if self.low <= step * 10**power <= self.high
+            )
 
 
 def draw(title: str, panels: Sequence[Panel]) -> str:
     """Return the text of the SVG; panels of one unit share the range of their y axis."""
-    width, height = COLUMNS * WIDTH, HEAD + -(-len(panels) // COLUMNS) * HEIGHT
+    width = COLUMNS * WIDTH
+    height = HEAD + -(-len(panels) // COLUMNS) * HEIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         f'<title>{escape(title)}</title><style>{STYLE}</style><rect class="room" width="{width}" height="{height}"/>',
         f'<text x="{LEFT}" y="24" font-size="15" font-weight="600">{escape(title)}</text>',
     ]
     for number, panel in enumerate(panels):
-        alike = [y for each in panels if each.unit == panel.unit for line in each.lines.values() for y in line]
+        alike = [
+            y
+            for each in panels
+            if each.unit == panel.unit
+            for line in each.lines.values()
+            for y in line
+        ]
         x = _Axis(min(panel.x), max(panel.x), LEFT, WIDTH - RIGHT)
         y = _Axis(_below(min(alike)), _above(max(alike)), HEIGHT - BOTTOM, TOP)
         place = f"translate({number % COLUMNS * WIDTH} {HEAD + number // COLUMNS * HEIGHT})"
@@ -64,7 +79,9 @@ def draw(title: str, panels: Sequence[Panel]) -> str:
 
 
 def _head(panel: Panel) -> str:
-    labels = ", ".join(f'<tspan class="fill{i}">{escape(label)}</tspan>' for i, label in enumerate(panel.lines))
+    labels = ", ".join(
+        f'<tspan class="fill{i}">{escape(label)}</tspan>' for i, label in enumerate(panel.lines)
+    )
     title = f'<text x="{LEFT}" y="18" font-weight="600">{escape(panel.title)}</text>'
     return f'{title}<text x="{LEFT}" y="36" class="soft">{escape(panel.unit)}: {labels}</text>'
 
@@ -89,7 +106,9 @@ def _lines(panel: Panel, x: _Axis, y: _Axis) -> str:
         points = [(x.at(a), y.at(b)) for a, b in zip(panel.x, values, strict=True)]
         path = " ".join(f"{a},{b}" for a, b in points)
         dots = "".join(f'<circle class="fill{i}" cx="{a}" cy="{b}" r="2.5"/>' for a, b in points)
-        parts.append(f'<polyline class="line{i}" points="{path}" fill="none" stroke-width="2"/>{dots}')
+        parts.append(
+            f'<polyline class="line{i}" points="{path}" fill="none" stroke-width="2"/>{dots}'
+        )
     return "".join(parts)
 
 
@@ -104,4 +123,10 @@ def _below(value: float) -> float:
 
 
 def _short(value: float) -> str:
-    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 1e4 else f"{value:,g}"
+    return (
+        f"{value / 1e6:g}M"
+        if value >= 1e6
+        else f"{value / 1e3:g}k"
+        if value >= 1e4
+        else f"{value:,g}"
+    )

@@ -25,18 +25,25 @@ from sklearn.model_selection import ShuffleSplit
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
 
-COVERAGE, BINS = 0.9, 5
+COVERAGE = 0.9
+BINS = 5
 Floats = NDArray[np.float64]
-Scale = Callable[[Floats, Floats], Floats]  # (predictions, spreads) -> what a half-width is in proportion to
+Scale = Callable[
+    [Floats, Floats], Floats
+]  # (predictions, spreads) -> what a half-width is in proportion to
 
 
 def main() -> None:
     """Print one line a data set, learner and form."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--trees", type=int, default=100)
     arguments = parser.parse_args()
-    print("| data | learner | form | coverage | thirds | width / sd of y | interval score / sd of y |")
+    print(
+        "| data | learner | form | coverage | thirds | width / sd of y | interval score / sd of y |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name, (x, y) in data_sets():
         for algorithm in ("random_forest", "xgboost"):
@@ -54,7 +61,9 @@ def data_sets() -> Iterator[tuple[str, tuple[NDArray[np.float32], Floats]]]:
     yield "friedman1", (x.astype(np.float32), y)
 
 
-def measured(recipe: Recipe, x: NDArray[np.float32], y: Floats, splits: int) -> dict[str, list[Floats]]:
+def measured(
+    recipe: Recipe, x: NDArray[np.float32], y: Floats, splits: int
+) -> dict[str, list[Floats]]:
     """Return for each form the rows of all splits: (covered, width, score, third), in units of y's deviation."""
     found: dict[str, list[Floats]] = {}
     for training, test in ShuffleSplit(splits, test_size=0.2, random_state=0).split(x):
@@ -64,16 +73,20 @@ def measured(recipe: Recipe, x: NDArray[np.float32], y: Floats, splits: int) -> 
         for form, scale in scales(recipe, y[training], known).items():
             ratios = np.abs(y[training] - known) / scale(known, spreads)
             half = quantile(ratios) * scale(*answers)
-            found.setdefault(form, []).append(rows(y[test], answers[0], half) / [1, y.std(), y.std(), 1])
+            found.setdefault(form, []).append(
+                rows(y[test], answers[0], half) / [1, y.std(), y.std(), 1]
+            )
     return found
 
 
 def out_of_fold(recipe: Recipe, x: NDArray[np.float32], y: Floats) -> tuple[Floats, Floats]:
     """Return out-of-fold predictions, and the spread of the trees that made them."""
-    known, spreads = np.empty_like(y), np.empty_like(y)
+    known = np.empty_like(y)
+    spreads = np.empty_like(y)
     for training, test in recipe.folds(y, n=5, seed=0):
         forest = recipe.fit(x[training], y[training])
-        known[test], spreads[test] = recipe.predict(forest, x[test])[:, 0], spread(forest, x[test])
+        known[test] = recipe.predict(forest, x[test])[:, 0]
+        spreads[test] = spread(forest, x[test])
     return known, spreads
 
 
@@ -109,16 +122,16 @@ def rows(y: Floats, predicted: Floats, half: Floats) -> Floats:
     """Return (covered, width, interval score, third) of each row."""
     outside = np.maximum(np.abs(y - predicted) - half, 0)
     third = np.argsort(np.argsort(predicted)) * 3 // len(y)
-    return np.stack([outside == 0, 2 * half, 2 * half + 2 / (1 - COVERAGE) * outside, third], axis=1)
+    return np.stack(
+        [outside == 0, 2 * half, 2 * half + 2 / (1 - COVERAGE) * outside, third], axis=1
+    )
 
 
 def line(name: str, algorithm: str, form: str, found: Floats) -> str:
     """Return a line of the table."""
     covered, width, score, third = found.T
     thirds = " ".join(f"{covered[third == t].mean():.2f}" for t in range(3))
-    return (
-        f"| {name} | {algorithm} | {form} | {covered.mean():.3f} | {thirds} | {width.mean():.2f} | {score.mean():.2f} |"
-    )
+    return f"| {name} | {algorithm} | {form} | {covered.mean():.3f} | {thirds} | {width.mean():.2f} | {score.mean():.2f} |"
 
 
 if __name__ == "__main__":

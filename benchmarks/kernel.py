@@ -17,8 +17,8 @@ from sklearn.datasets import make_friedman1
 from sklearn.ensemble import RandomForestRegressor
 
 from registry.package import FlatForest, kernel
-from registry.package.walk import NumpyWalk
-from trainer.export import flatten
+from registry.package.numpy_kernel import NumpyWalk
+from trainer.flatten import flatten
 
 FEATURES = 13
 ROWS = (1, 10, 100, 1_000, 10_000)
@@ -34,7 +34,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--trees", type=int, nargs="+", default=[100, 400])
     options = parser.parse_args()
-    print("| trees | rows | `rf.predict` | C | numpy | C: speed-up (range) | numpy: speed-up (range) |")
+    print(
+        "| trees | rows | `rf.predict` | C | numpy | C: speed-up (range) | numpy: speed-up (range) |"
+    )
     print("|---|---|---|---|---|---|---|")
     for trees in options.trees:
         x, y = make_friedman1(506, FEATURES, random_state=0)
@@ -63,14 +65,18 @@ def seconds(predict: Predictor, inputs: list[Any]) -> float:
     return (time.perf_counter() - start) / len(inputs)
 
 
-def _compare(fitted: RandomForestRegressor, forest: FlatForest, rows: int, rounds: int) -> dict[str, list[float]]:
+def _compare(
+    fitted: RandomForestRegressor, forest: FlatForest, rows: int, rounds: int
+) -> dict[str, list[float]]:
     flat = walks(forest)
     taken: dict[str, list[float]] = {"rf": [], **{name: [] for name in flat}}
     for number in range(-1, rounds):  # the first is not counted
         batches = _batches(number + 1, rows)
         found = {"rf": seconds(fitted.predict, batches[:RF_CALLS])}
         for name, walk in flat.items():
-            assert np.array_equal(walk.sums(batches[0])[:, 0] / forest.n_trees, fitted.predict(batches[0]))
+            assert np.array_equal(
+                walk.sums(batches[0])[:, 0] / forest.n_trees, fitted.predict(batches[0])
+            )
             found[name] = _flat_seconds(walk, batches)
         for name, value in found.items() if number >= 0 else ():
             taken[name].append(value)
@@ -90,7 +96,9 @@ def _batches(seed: int, rows: int) -> list[Matrix]:
 
 def _line(trees: int, rows: int, taken: dict[str, list[float]]) -> str:
     times = " | ".join(_time(median(values)) for values in taken.values())
-    ratios = [[a / b for a, b in zip(taken["rf"], taken[name], strict=True)] for name in ("c", "numpy")]
+    ratios = [
+        [a / b for a, b in zip(taken["rf"], taken[name], strict=True)] for name in ("c", "numpy")
+    ]
     gains = " | ".join(f"**{median(r):.3g}x** ({min(r):.3g} to {max(r):.3g})" for r in ratios)
     return f"| {trees} | {rows:,} | {times} | {gains} |"
 

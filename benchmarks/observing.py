@@ -33,8 +33,12 @@ def main() -> None:
                 raise SystemExit("; ".join(missing.values()))
             found = medians(rounds(runs, fixture, seconds=options.seconds, n=options.rounds))
     for clients in CONNECTIONS:
-        print(f"\nc={clients}\n\n| server | CPU us an answer | of which this step, % |\n| --- | --- | --- |")
-        cpu = [(variant.name, found[variant.routes[0].name, clients]["cpu"]) for variant in variants]
+        print(
+            f"\nc={clients}\n\n| server | CPU us an answer | of which this step, % |\n| --- | --- | --- |"
+        )
+        cpu = [
+            (variant.name, found[variant.routes[0].name, clients]["cpu"]) for variant in variants
+        ]
         for (name, before), (_, after) in pairwise([*cpu, cpu[-1]]):
             print(f"| {name} | {before:.1f} | {(before - after) / before * 100:.1f} |")
 
@@ -49,7 +53,9 @@ def _variants() -> Iterator[Server]:
         "the answer": ("{python}", UNCOUNTED, "--nameless", *words, "--no-access-log"),
     }
     for name, command in steps.items():
-        yield replace(ours, name=name, command=command, routes=(replace(ours.routes[0], name=name),))
+        yield replace(
+            ours, name=name, command=command, routes=(replace(ours.routes[0], name=name),)
+        )
 
 
 def _arguments() -> argparse.Namespace:

@@ -23,13 +23,18 @@ def main() -> None:
     arguments = parser.parse_args()
     before = int(_kubectl("get", "deployment", "api", "-o", "jsonpath={.spec.replicas}"))
     address = json.loads(_kubectl("get", "service", "api", "-o", "json"))["spec"]
-    host, port = str(address["clusterIP"]), int(address["ports"][0]["port"])
+    host = str(address["clusterIP"])
+    port = int(address["ports"][0]["port"])
     outcomes = []
     try:
         for replicas in arguments.replicas:
             _scale(replicas)
             attack = Attack(
-                port, [_request(host, port)], rate=arguments.rate, n=int(arguments.rate * arguments.seconds), host=host
+                port,
+                [_request(host, port)],
+                rate=arguments.rate,
+                n=int(arguments.rate * arguments.seconds),
+                host=host,
             )
             outcomes.append(attack.run(f"{replicas} replica(s)"))
     finally:
@@ -52,7 +57,9 @@ def _request(host: str, port: int) -> bytes:
 
 
 def _kubectl(*words: str) -> str:
-    done = subprocess.run(["kubectl", "-n", "tunegate", *words], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["kubectl", "-n", "tunegate", *words], capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 

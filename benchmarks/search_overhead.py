@@ -16,10 +16,10 @@ from pathlib import Path
 import optuna
 import yaml
 
-from katib.engine import Engine
 from katib.experiment import Experiment, read_experiment
-from katib.template import Places
-from katib.trials import Journal
+from katib.local.engine import Engine
+from katib.local.job_template import Places
+from katib.trial import Journal
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
@@ -35,19 +35,25 @@ def main() -> None:
         folder = Path(name)
         experiment = _experiment(folder, trials)
         forked = _engine(experiment, folder / "forked", ("trainer",))
-        points = [trial.assignments for trial in Journal(folder / "forked" / "trials.jsonl").ordered()]
+        points = [
+            trial.assignments for trial in Journal(folder / "forked" / "trials.jsonl").ordered()
+        ]
         own = _cpu(lambda: _work(points, folder))
         fresh = _engine(experiment, folder / "fresh", ())
         threads = _threads(points, folder)
         own = (own + _cpu(lambda: _work(points, folder))) / 2
-    print(f"{trials} trials on {CPUS} CPUs; own work {own:.1f} CPU s, ideal wall {own / CPUS:.1f} s")
+    print(
+        f"{trials} trials on {CPUS} CPUs; own work {own:.1f} CPU s, ideal wall {own / CPUS:.1f} s"
+    )
     print(f"{'way':32} {'trials CPU/own':>15} {'all CPU/own':>12} {'wall/ideal':>11} {'wall s':>7}")
     for way, (mine, everything, wall) in {
         "forked, one process a trial": forked,
         "fresh interpreter a trial": fresh,
         "Optuna n_jobs threads": threads,
     }.items():
-        print(f"{way:32} {mine / own:15.3f} {everything / own:12.3f} {wall / (own / CPUS):11.2f} {wall:7.1f}")
+        print(
+            f"{way:32} {mine / own:15.3f} {everything / own:12.3f} {wall / (own / CPUS):11.2f} {wall:7.1f}"
+        )
 
 
 def _arguments() -> int:
@@ -65,11 +71,15 @@ def _experiment(folder: Path, trials: int) -> Experiment:
     return read_experiment(path)
 
 
-def _engine(experiment: Experiment, folder: Path, preload: tuple[str, ...]) -> tuple[float, float, float]:
+def _engine(
+    experiment: Experiment, folder: Path, preload: tuple[str, ...]
+) -> tuple[float, float, float]:
     folder.mkdir()
-    start, before = time.perf_counter(), _total_cpu()
+    start = time.perf_counter()
+    before = _total_cpu()
     asyncio.run(Engine(experiment, folder, Places(folder / "volumes"), preload=preload).run())
-    wall, everything = time.perf_counter() - start, _total_cpu() - before
+    wall = time.perf_counter() - start
+    everything = _total_cpu() - before
     return sum(trial.cpu for trial in Journal(folder / "trials.jsonl").ordered()), everything, wall
 
 
@@ -77,9 +87,13 @@ def _threads(points: list[dict[str, str]], folder: Path) -> tuple[float, float, 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study()
     queue = list(points)
-    start, before = time.perf_counter(), _total_cpu()
-    study.optimize(lambda trial: _one(queue.pop(), folder, trial.number), n_trials=len(points), n_jobs=CPUS)
-    wall, everything = time.perf_counter() - start, _total_cpu() - before
+    start = time.perf_counter()
+    before = _total_cpu()
+    study.optimize(
+        lambda trial: _one(queue.pop(), folder, trial.number), n_trials=len(points), n_jobs=CPUS
+    )
+    wall = time.perf_counter() - start
+    everything = _total_cpu() - before
     return everything, everything, wall
 
 

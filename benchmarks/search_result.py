@@ -13,18 +13,27 @@ from statistics import fmean
 
 import yaml
 
-from katib.engine import Engine
 from katib.experiment import read_experiment
-from katib.template import Places
-from promote import Contender, GatePolicy, best_finalist, rank, score_finalists
+from katib.local.engine import Engine
+from katib.local.job_template import Places
+from promote import GatePolicy
+from promote.candidate import rank
 from promote.evidence import compare
+from promote.finalists import Contender, score_finalists
+from promote.verdict import best_finalist
 from registry.package import load_package
 from trainer.dataset import load_dataset
-from tunegate.evaluation import evaluation
+from tunegate.promotion.evaluation import evaluation
 
 ROOT = Path(__file__).parent.parent
 FRESH = [9001, 9002, 9003]
-DEFAULTS = {"max_features": 1.0, "min_samples_leaf": 1, "min_samples_split": 2, "bootstrap": True, "max_samples": None}
+DEFAULTS = {
+    "max_features": 1.0,
+    "min_samples_leaf": 1,
+    "min_samples_split": 2,
+    "bootstrap": True,
+    "max_samples": None,
+}
 DEFAULTS |= {"criterion": "squared_error", "max_depth": None}
 
 
@@ -32,14 +41,19 @@ def main() -> None:
     """Search with each seed and print each comparison, then the mean."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
-    data, policy = evaluation(load_dataset("boston")), GatePolicy()
+    data = evaluation(load_dataset("boston"))
+    policy = GatePolicy()
     ratios: dict[str, list[float]] = {"winner": [], "candidate": []}
     for seed in range(parser.parse_args().seeds):
         best = _best(seed, policy.finalists)
         chosen = best[best_finalist(score_finalists(best, data, policy))]
-        default = data.out_of_fold(best[0].manifest.replace(parameters={"n_estimators": 200}), FRESH, 5)
+        default = data.out_of_fold(
+            best[0].manifest.replace(parameters={"n_estimators": 200}), FRESH, 5
+        )
         for name, contender in (("winner", best[0]), ("candidate", chosen)):
-            found = compare(default, data.out_of_fold(contender.manifest, FRESH, 5), resamples=2000, seed=0)
+            found = compare(
+                default, data.out_of_fold(contender.manifest, FRESH, 5), resamples=2000, seed=0
+            )
             ratios[name].append(found.candidate / found.champion)
             print(
                 f"seed {seed}, {name}: searched {contender.manifest.cross_validation.score:.2f}, "
@@ -47,20 +61,26 @@ def main() -> None:
                 f"gain {found.gain:.2f} [{found.low:.2f}, {found.high:.2f}], P(better) {found.p_better:.2f}"
             )
     for name, all_found in ratios.items():
-        print(f"mean ratio of mse, {name} / default: {fmean(all_found):.3f}; worst {max(all_found):.3f}")
+        print(
+            f"mean ratio of mse, {name} / default: {fmean(all_found):.3f}; worst {max(all_found):.3f}"
+        )
 
 
 def _best(seed: int, count: int) -> list[Contender]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        document = yaml.safe_load((ROOT / "manifests" / "experiment.yaml").read_text(encoding="utf-8"))
+        document = yaml.safe_load(
+            (ROOT / "manifests" / "experiment.yaml").read_text(encoding="utf-8")
+        )
         document["spec"]["algorithm"]["algorithmSettings"][0]["value"] = str(seed)
         path = folder / "experiment.yaml"
         path.write_text(yaml.safe_dump(document), encoding="utf-8")
         places = Places(folder, mounts={"tunegate-models": folder / "store"})
         engine = Engine(read_experiment(path), folder, places, first=DEFAULTS, preload=("trainer",))
         best = rank(asyncio.run(engine.run()).trials)[:count]
-        return [Contender.of(load_package(folder / "store" / "trials" / each.trial)) for each in best]
+        return [
+            Contender.of(load_package(folder / "store" / "trials" / each.trial)) for each in best
+        ]
 
 
 if __name__ == "__main__":

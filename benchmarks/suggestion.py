@@ -23,7 +23,8 @@ from katib.suggestion.reading import DISTRIBUTIONS, KINDS, SUCCEEDED
 
 M = make(PACKAGE, KATIB)
 MARKS = (10, 50, 100, 200, 500)
-FAR, PARALLEL = 10_000, 500
+FAR = 10_000
+PARALLEL = 500
 RUNNING = 1  # Katib's number of the condition
 Message = Any  # of protobuf, which has no types
 SHIPPED = Path(__file__).parents[1] / "manifests" / "experiment.yaml"
@@ -47,13 +48,17 @@ def service(module: str, name: str, method: str) -> Iterator[tuple[int, Any]]:
 
 def message(experiment: Experiment, algorithm: str) -> Message:
     """Return the Experiment as Katib's controller would send it."""
-    kinds, distributions = ({name: number for number, name in table.items()} for table in (KINDS, DISTRIBUTIONS))
+    kinds, distributions = (
+        {name: number for number, name in table.items()} for table in (KINDS, DISTRIBUTIONS)
+    )
     packed = M["Experiment"](name=experiment.name)
     for parameter in experiment.spec["parameters"]:
         space = dict(parameter["feasibleSpace"])
         space["distribution"] = distributions[space["distribution"]]
         packed.spec.parameter_specs.parameters.add(
-            name=parameter["name"], parameter_type=kinds[parameter["parameterType"]], feasible_space=space
+            name=parameter["name"],
+            parameter_type=kinds[parameter["parameterType"]],
+            feasible_space=space,
         )
     packed.spec.objective.type = 1
     packed.spec.objective.objective_metric_name = experiment.metric
@@ -86,23 +91,33 @@ def main() -> None:
     """Print a row for each number of trials."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("algorithms", nargs="*", default=["tunegate", "cmaes"])
-    experiment, rng = read_experiment(SHIPPED), np.random.default_rng(1)
+    experiment = read_experiment(SHIPPED)
+    rng = np.random.default_rng(1)
     for algorithm in parser.parse_args().algorithms:
         with service("katib.suggestion", "Suggestion", "GetSuggestions") as (pid, ask):
             print(f"{algorithm}: start {cpu(pid) * 1000:.0f} ms CPU, {resident(pid)} MiB")
-            request = M["GetSuggestionsRequest"](experiment=message(experiment, algorithm), current_request_number=1)
-            before, since = cpu(pid), 0
+            request = M["GetSuggestionsRequest"](
+                experiment=message(experiment, algorithm), current_request_number=1
+            )
+            before = cpu(pid)
+            since = 0
             for count in range(1, MARKS[-1] + 1):
                 request.total_request_number = count
                 point = ask(request).parameter_assignments[0]
-                request.trials.append(told(point.trial_name, point.assignments, experiment.metric, rng))
+                request.trials.append(
+                    told(point.trial_name, point.assignments, experiment.metric, rng)
+                )
                 if count in MARKS:
                     now = cpu(pid)
-                    print(f"{count} trials: {(now - before) / (count - since) * 1000:.0f} ms, {resident(pid)} MiB")
-                    before, since = now, count
+                    print(
+                        f"{count} trials: {(now - before) / (count - since) * 1000:.0f} ms, {resident(pid)} MiB"
+                    )
+                    before = now
+                    since = count
             _far(request, experiment, rng)
             for count in (1, PARALLEL):
-                before, request.current_request_number = cpu(pid), count
+                before = cpu(pid)
+                request.current_request_number = count
                 request.total_request_number = FAR + count
                 ask(request)
                 text = f"{FAR} trials, {PARALLEL} of them running, {count} more at once"
@@ -113,7 +128,9 @@ def _far(request: Message, experiment: Experiment, rng: np.random.Generator) -> 
     """Fill the request up to `FAR` different trials, the last ones still running."""
     space = experiment.parameters
     for number in range(len(request.trials), FAR):
-        point = [M["ParameterAssignment"](name=p.name, value=p.from_unit(rng.random())) for p in space]
+        point = [
+            M["ParameterAssignment"](name=p.name, value=p.from_unit(rng.random())) for p in space
+        ]
         trial = told(f"{experiment.name}-{number}-bcdfghjk", point, experiment.metric, rng)
         if number >= FAR - PARALLEL:
             trial.status.condition = RUNNING

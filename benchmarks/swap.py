@@ -82,14 +82,20 @@ class Bench:
         _await(lambda: self.broken in str(httpx.get(f"{self.url}/version").json()["refused"]))
         swaps.refused += 1
         before = list(self.clients.answers)
-        _await(lambda: all(now > then + 100 for now, then in zip(self.clients.answers, before, strict=True)))
+        _await(
+            lambda: all(
+                now > then + 100 for now, then in zip(self.clients.answers, before, strict=True)
+            )
+        )
 
 
 def main() -> None:
     """Swap under load and print what came of it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.swap", description=__doc__)
     parser.add_argument("--swaps", type=int, default=100)
-    parser.add_argument("--requests", type=int, default=100_000, help="at least so many while swapping")
+    parser.add_argument(
+        "--requests", type=int, default=100_000, help="at least so many while swapping"
+    )
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -105,9 +111,12 @@ def main() -> None:
 
 def _swap_in_blocks(bench: Bench, n: int, requests: int) -> Swaps:
     """Swap `n` times and until there were as many requests; half of the time nothing is swapped."""
-    swaps, swapped, turn = Swaps(), 0, itertools.count(1)
+    swaps = Swaps()
+    swapped = 0
+    turn = itertools.count(1)
     while len(swaps.first) < n or swapped < requests:
-        start, before = time.perf_counter(), sum(bench.clients.answers)
+        start = time.perf_counter()
+        before = sum(bench.clients.answers)
         bench.clients.phase.value = SWAPPING
         for number in itertools.islice(turn, BLOCK):
             if number % BROKEN == 0:
@@ -133,13 +142,23 @@ def _report(swaps: Swaps, seen: Seen) -> None:
         f"first to last client on the new version: median {median(gaps) * 1e3:.0f} ms, worst {max(gaps) * 1e3:.0f} ms"
     )
     for name, share in (("median", 0.5), ("p99", 0.99)):
-        new, old = swapping[int(len(swapping) * share)], steady[int(len(steady) * share)]
-        print(f"{name}: {new * 1e3:.2f} ms while swapping, {old * 1e3:.2f} ms between, ratio {new / old:.2f}")
+        new = swapping[int(len(swapping) * share)]
+        old = steady[int(len(steady) * share)]
+        print(
+            f"{name}: {new * 1e3:.2f} ms while swapping, {old * 1e3:.2f} ms between, ratio {new / old:.2f}"
+        )
     print(flush=True)
 
 
 def _package(store: ModelStore, folder: Path, seed: int) -> ModelPackage:
-    words = ["-m", "trainer", "--data=boston", "--n-estimators=200", f"--seed={seed}", f"--output={folder}"]
+    words = [
+        "-m",
+        "trainer",
+        "--data=boston",
+        "--n-estimators=200",
+        f"--seed={seed}",
+        f"--output={folder}",
+    ]
     subprocess.run([sys.executable, *words], check=True, capture_output=True)
     package = load_package(folder)
     store.add(package)
@@ -156,11 +175,21 @@ def _broken(store: ModelStore, package: ModelPackage) -> str:
 
 
 @contextmanager
-def _bench(store: ModelStore, packages: list[ModelPackage], broken: str, workers: int) -> Iterator[Bench]:
+def _bench(
+    store: ModelStore, packages: list[ModelPackage], broken: str, workers: int
+) -> Iterator[Bench]:
     numbers = itertools.count(1)
     store.point(Pointer(model="boston", number=next(numbers), sha256=packages[0].digest))
     port = free_ports(1)[0]
-    command = [sys.executable, "-m", "tunegate", "serve", "--data=boston", f"--store={store.root}", f"--port={port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tunegate",
+        "serve",
+        "--data=boston",
+        f"--store={store.root}",
+        f"--port={port}",
+    ]
     command += [f"--workers={workers}"] if workers > 1 else []
     tree = Tree.start(command, {}, store.root, store.root / "log")
     url = f"http://127.0.0.1:{port}"

@@ -1,13 +1,13 @@
 """The search: Katib's Experiment, read, checked, and run on this machine as Katib would run it.
 
 Uses nothing of the other rooms; knows trials only as commands that print metric lines. The engine itself, which brings
-Optuna, is `katib.engine`.
+Optuna, is `katib.local.engine`.
 """
 
 from katib.errors import EngineError, InvalidExperiment, KatibError, SpaceExhausted
 from katib.experiment import Experiment, read_experiment
-from katib.finding import Finding
 from katib.lint import lint
+from katib.lint.finding import Finding
 
 __all__ = [
     "EngineError",

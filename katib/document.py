@@ -12,7 +12,8 @@ from katib.errors import InvalidExperiment
 
 FieldPath = tuple[str | int, ...]
 MOST_FIELDS = 20_000  # an Experiment has about a hundred
-FLOAT, TIMESTAMP = "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"
+FLOAT = "tag:yaml.org,2002:float"
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.SafeLoader):
@@ -78,7 +79,9 @@ class NotYaml(Exception):
 
     def __init__(self, message: str, line: int, column: int, hint: str = "") -> None:
         super().__init__(message)
-        self.line, self.column, self.hint = line, column, hint
+        self.line = line
+        self.column = column
+        self.hint = hint
 
 
 def read_document(path: Path) -> Document:
@@ -104,8 +107,13 @@ def parse_document(text: str, *, source: str = "experiment") -> Document:
         where = f"{source}:{error.line}:{error.column}"
         raise InvalidExperiment(f"{where}: not valid YAML: {error}", hint=error.hint) from error
     if len(found) != 1:
-        what = "no document of kind Experiment" if not found else f"{len(found)} Experiments, one is needed"
-        raise InvalidExperiment(f"{source}: {what}", hint="a Katib Experiment has `kind: Experiment`")
+        if not found:
+            what = "no document of kind Experiment"
+        else:
+            what = f"{len(found)} Experiments, one is needed"
+        raise InvalidExperiment(
+            f"{source}: {what}", hint="a Katib Experiment has `kind: Experiment`"
+        )
     return found[0]
 
 
@@ -122,7 +130,9 @@ def parse_documents(text: str, *, source: str = "experiment") -> list[Document]:
             places = _places(node)
             beside = tuple(other for _, other in objects if other is not value)
             repeated = tuple(dict.fromkeys(places.repeated))
-            found.append(Document(source, value, places.positions, text, places.spans, repeated, beside))
+            found.append(
+                Document(source, value, places.positions, text, places.spans, repeated, beside)
+            )
     return found
 
 
@@ -144,7 +154,11 @@ def _objects(text: str) -> Iterator[tuple[yaml.Node, Any]]:
             if node is None:
                 continue
             value = _construct(node)
-            if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
+            if (
+                isinstance(value, dict)
+                and value.get("kind") == "List"
+                and isinstance(value.get("items"), list)
+            ):
                 entries = next(item for key, item in node.value if key.value == "items")
                 yield from zip(entries.value, value["items"], strict=True)
             else:
@@ -161,7 +175,10 @@ def _not_yaml(error: yaml.YAMLError, text: str) -> NotYaml:
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return NotYaml(f"character #x{error.character:04x}: {error.reason}", line, 1)
-    hint = "render the Helm or Jinja template first" if "{{" in text else ""
+    if "{{" in text:
+        hint = "render the Helm or Jinja template first"
+    else:
+        hint = ""
     return NotYaml(problem, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, hint)
 
 
@@ -184,10 +201,14 @@ class _Places:
     def collect(self, node: yaml.Node, path: FieldPath, key: yaml.Node | None = None) -> None:
         """Note a node and everything below it."""
         if len(self.positions) > MOST_FIELDS:
-            raise NotYaml("aliases make more of it than can be checked", node.start_mark.line + 1, 1)
+            raise NotYaml(
+                "aliases make more of it than can be checked", node.start_mark.line + 1, 1
+            )
         shown = key or node
         self.positions[path] = (shown.start_mark.line + 1, shown.start_mark.column + 1)
-        self.spans[path] = Span(_span(key) if key else None, _span(node), getattr(node, "flow_style", None) is False)
+        self.spans[path] = Span(
+            _span(key) if key else None, _span(node), getattr(node, "flow_style", None) is False
+        )
         if isinstance(node, yaml.MappingNode):
             names: set[str] = set()
             for name, value in node.value:

@@ -15,8 +15,7 @@ KatibError
 """
 
 from collections.abc import Sequence
-
-from katib.finding import Finding
+from typing import Any
 
 
 class KatibError(Exception):
@@ -28,9 +27,9 @@ class KatibError(Exception):
 
 
 class InvalidExperiment(KatibError):
-    """The document is not an Experiment that can be run."""
+    """The document is not an Experiment that can be run; `findings` are `katib.lint.finding.Finding`."""
 
-    def __init__(self, message: str, *, findings: Sequence[Finding] = (), hint: str = "") -> None:
+    def __init__(self, message: str, *, findings: Sequence[Any] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.findings = tuple(findings)
 

@@ -84,7 +84,9 @@ class Experiment:
     @property
     def seed(self) -> int | None:
         """The search's seed, when the document names one."""
-        return int(self.settings[SEED_SETTING]) if SEED_SETTING in self.settings else None
+        if SEED_SETTING in self.settings:
+            return int(self.settings[SEED_SETTING])
+        return None
 
     @property
     def parallel(self) -> int:
@@ -99,7 +101,9 @@ class Experiment:
     @property
     def digest(self) -> str:
         """The sha256 of everything that decides what the trials are."""
-        return hashlib.sha256(json.dumps([self.name, self.spec, self.batch], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self.name, self.spec, self.batch], sort_keys=True).encode()
+        ).hexdigest()
 
     def annotation(self, name: str) -> str | None:
         """Return the value of our own annotation `tunegate.dev/<name>`."""
@@ -123,7 +127,11 @@ def read_experiment(path: Path, *, local: bool = True) -> Experiment:
 def to_experiment(document: Document, *, local: bool = True) -> Experiment:
     """Check a document and fill in defaults; see `read_experiment`."""
     findings = lint(document)
-    passed = [f for f in findings if (f.for_cluster_only if local else f.for_local_only or f.code == NOT_INSTALLED)]
+    passed = [
+        f
+        for f in findings
+        if (f.for_cluster_only if local else f.for_local_only or f.code == NOT_INSTALLED)
+    ]
     if wrong := [f for f in errors(findings) if f not in passed]:
         lines = "\n".join(f"  {finding}" for finding in wrong)
         raise InvalidExperiment(
@@ -140,17 +148,22 @@ def to_experiment(document: Document, *, local: bool = True) -> Experiment:
 def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of the object as Katib's defaulter would leave it."""
     value = _without_nulls(copy.deepcopy(value))
-    metadata, spec = value["metadata"], value["spec"]
+    metadata = value["metadata"]
+    spec = value["spec"]
     metadata.setdefault("namespace", "default")
     metadata.setdefault("name", str(metadata.get("generateName", "")) + "local")
     spec.setdefault("parallelTrialCount", 3)
     spec.setdefault("resumePolicy", "Never")
-    spec.setdefault("metricsCollectorSpec", {}).setdefault("collector", {}).setdefault("kind", "StdOut")
+    spec.setdefault("metricsCollectorSpec", {}).setdefault("collector", {}).setdefault(
+        "kind", "StdOut"
+    )
     _default_source(spec["metricsCollectorSpec"])
     _default_strategies(spec["objective"])
     for parameter in spec.get("parameters", ()):
         parameter["feasibleSpace"].setdefault("distribution", "uniform")
-    if spec["trialTemplate"].get("trialSpec", {}).get("kind") == "Job":  # for other kinds they are mandatory
+    if (
+        spec["trialTemplate"].get("trialSpec", {}).get("kind") == "Job"
+    ):  # for other kinds they are mandatory
         spec["trialTemplate"] = {**CONDITIONS, **spec["trialTemplate"]}
     return value
 
@@ -159,13 +172,19 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - YAML
     """Leave out fields that are null: to Go they are absent."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def _default_source(collector: dict[str, Any]) -> None:
     if collector["collector"]["kind"] == "File":
         path = collector.setdefault("source", {}).setdefault("fileSystemPath", {})
-        for name, default in (("path", "/var/log/katib/metrics.log"), ("kind", "File"), ("format", "TEXT")):
+        for name, default in (
+            ("path", "/var/log/katib/metrics.log"),
+            ("kind", "File"),
+            ("format", "TEXT"),
+        ):
             path.setdefault(name, default)
 
 
@@ -174,4 +193,6 @@ def _default_strategies(objective: dict[str, Any]) -> None:
     default = "min" if objective["type"] == "minimize" else "max"
     known = {strategy["name"] for strategy in given}
     names = [objective["objectiveMetricName"], *objective.get("additionalMetricNames", ())]
-    objective["metricStrategies"] = given + [{"name": name, "value": default} for name in names if name not in known]
+    objective["metricStrategies"] = given + [
+        {"name": name, "value": default} for name in names if name not in known
+    ]

@@ -8,14 +8,26 @@ Integers stay integers: beyond 2^53 a float has not all of them.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Literal
 
-from katib.metrics import number as finite
+from katib.metrics_collector import number as finite
+
+Assignments = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A trial: its point, what became of it, and its objective; `value` is None unless it is complete."""
+
+    assignments: Mapping[str, str]
+    state: Literal["complete", "failed", "running"]
+    value: float | None = None
+
 
 SIGMAS = NormalDist(0.5, 1 / 6)
 TINY = 1e-12
@@ -37,14 +49,27 @@ class Parameter:
     def from_spec(cls, spec: dict[str, Any]) -> "Parameter":
         """Read an entry of `spec.parameters` that lint has passed."""
         feasible = spec["feasibleSpace"]
-        kind, distribution = spec["parameterType"], feasible.get("distribution") or "uniform"
+        kind = spec["parameterType"]
+        distribution = feasible.get("distribution") or "uniform"
         if kind in {"discrete", "categorical"}:
             choices = tuple(map(str, feasible["list"]))
-            ordered = tuple(sorted(choices, key=float)) if kind == "discrete" else choices
+            if kind == "discrete":
+                ordered = tuple(sorted(choices, key=float))
+            else:
+                ordered = choices
             return cls(spec["name"], kind, choices=ordered, distribution=distribution)
         read: Callable[[str], float] = int if kind == "int" else float
-        step = read(feasible["step"]) if feasible.get("step") else (1 if kind == "int" else None)
-        return cls(spec["name"], kind, read(feasible["min"]), read(feasible["max"]), step, distribution=distribution)
+        step: float | None = 1 if kind == "int" else None
+        if feasible.get("step"):
+            step = read(feasible["step"])
+        return cls(
+            spec["name"],
+            kind,
+            read(feasible["min"]),
+            read(feasible["max"]),
+            step,
+            distribution=distribution,
+        )
 
     @property
     def size(self) -> float:
@@ -58,7 +83,9 @@ class Parameter:
     @property
     def last(self) -> float:
         """The highest number that the steps reach."""
-        return self.high if self.step is None else self._at(int(self.size) - 1)
+        if self.step is None:
+            return self.high
+        return self._at(int(self.size) - 1)
 
     def from_unit(self, u: float) -> str:
         """Map a number of [0, 1] to a value, so that uniform numbers follow the parameter's distribution."""
@@ -69,7 +96,9 @@ class Parameter:
         if u in {0.0, 1.0}:  # the ends are what was written, not what logarithms make of it
             return self.snap(self.high if u else self.low)
         if self.distribution in {"logUniform", "logNormal"}:
-            return self.snap(math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low))))
+            return self.snap(
+                math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
+            )
         if self.step is None:
             return self.snap(self.low + u * (self.last - self.low))
         # Every step gets an equal share, the ends included.
@@ -85,7 +114,9 @@ class Parameter:
         else:
             half = (self.step or 0.0) / 2
             u = (self._number(value) - self.low + half) / (self.last - self.low + 2 * half)
-        return _stretch(SIGMAS.cdf(u)) if self.distribution in {"normal", "logNormal"} else u
+        if self.distribution in {"normal", "logNormal"}:
+            return _stretch(SIGMAS.cdf(u))
+        return u
 
     def snap(self, number: float) -> str:
         """Return the feasible value nearest to a number, as Katib's string."""
@@ -93,11 +124,15 @@ class Parameter:
         if self.step is None:
             return repr(number)
         above = number - self.low
-        return self._stepped(Fraction(above) / Fraction(self.step) if isinstance(above, int) else above / self.step)
+        return self._stepped(
+            Fraction(above) / Fraction(self.step) if isinstance(above, int) else above / self.step
+        )
 
     def rewritten(self, value: str) -> str:
         """Return a value in this parameter's own writing: 0.10 is 0.1."""
-        return value if self.choices else self.snap(self._number(value))
+        if self.choices:
+            return value
+        return self.snap(self._number(value))
 
     def nearest(self, value: object) -> str | None:
         """Return the feasible value nearest to a hyperparameter of another source; None when there is no such thing.
@@ -132,31 +167,41 @@ class Parameter:
 
     def value(self, k: int) -> str:
         """Return a finite parameter's value number `k`, from 0."""
-        return self.choices[k] if self.choices else self.snap(self._at(k))
+        if self.choices:
+            return self.choices[k]
+        return self.snap(self._at(k))
 
     def _number(self, value: str) -> float:
         try:
-            return int(value) if self.kind == "int" else float(value)
+            if self.kind == "int":
+                return int(value)
+            return float(value)
         except ValueError:  # 5.0, as some of Katib's services write 5
             return float(value)
 
     def _stepped(self, steps: float | Fraction) -> str:
         """Return the value that is so many steps above the lowest, or the nearest."""
         number = self._at(min(max(round(steps), 0), int(self.size) - 1))
-        return str(number) if self.kind == "int" else repr(number)
+        if self.kind == "int":
+            return str(number)
+        return repr(number)
 
     def _at(self, k: int) -> float:
         exact = _exact(self.low) + k * _exact(self.step or 1)
-        return int(exact) if self.kind == "int" else float(exact)
+        if self.kind == "int":
+            return int(exact)
+        return float(exact)
 
 
 def _squeeze(u: float) -> float:
-    low, high = SIGMAS.cdf(0), SIGMAS.cdf(1)
+    low = SIGMAS.cdf(0)
+    high = SIGMAS.cdf(1)
     return low + u * (high - low)
 
 
 def _stretch(p: float) -> float:
-    low, high = SIGMAS.cdf(0), SIGMAS.cdf(1)
+    low = SIGMAS.cdf(0)
+    high = SIGMAS.cdf(1)
     return min(max((p - low) / (high - low), 0.0), 1.0)
 
 

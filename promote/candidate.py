@@ -31,7 +31,12 @@ def rank(trials: Sequence[Mapping[str, Any]]) -> list[Ranked]:
     Raises:
         NoCandidate: when there is none.
     """
-    ranked = [(key, entry) for trial in trials if _state(trial) == "Succeeded" for key, entry in _entry(trial)]
+    ranked = [
+        (key, entry)
+        for trial in trials
+        if _state(trial) == "Succeeded"
+        for key, entry in _entry(trial)
+    ]
     if not ranked:
         counts = ", ".join(f"{n} {state}" for state, n in _states(trials).items()) or "no trial"
         raise NoCandidate(

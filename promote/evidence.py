@@ -24,7 +24,9 @@ def compare(champion: Floats, candidate: Floats, *, resamples: int, seed: int) -
     """
     gain = champion - candidate
     rng = np.random.default_rng(seed)
-    means = np.array([gain[rng.integers(len(gain), size=len(gain))].mean() for _ in range(resamples)])
+    means = np.array(
+        [gain[rng.integers(len(gain), size=len(gain))].mean() for _ in range(resamples)]
+    )
     low, high = np.quantile(means, [0.05, 0.95])
     return Comparison(
         candidate=float(candidate.mean()),
@@ -46,20 +48,32 @@ class Slice:
 
 
 def worst_slice(
-    slices: list[Slice], champion: Floats, candidate: Floats, *, ratio: float, resamples: int, seed: int
+    slices: list[Slice],
+    champion: Floats,
+    candidate: Floats,
+    *,
+    ratio: float,
+    resamples: int,
+    seed: int,
 ) -> str:
     """Name the slice that gets worse by more than `ratio` beyond doubt, or return "".
 
     With many slices some look worse by chance, so the doubt is Bonferroni-corrected: 5 % over all of them.
     """
     doubt = 0.05 / max(1, len(slices))
-    worst, worst_factor = "", ratio
+    worst = ""
+    worst_factor = ratio
     for each in slices:
-        mine, other = candidate[each.rows], champion[each.rows]
-        factor = float(mine.mean() / other.mean()) if other.mean() > 0 else np.inf * float(mine.mean() > 0)
-        if factor > worst_factor and compare(mine, other, resamples=resamples, seed=seed).p_better >= 1 - doubt:
-            worst, worst_factor = (
-                f"{each.name}: {factor:.2f} times the champion's loss ({each.rows.sum()} rows)",
-                factor,
-            )
+        mine = candidate[each.rows]
+        other = champion[each.rows]
+        if other.mean() > 0:
+            factor = float(mine.mean() / other.mean())
+        else:
+            factor = np.inf * float(mine.mean() > 0)
+        if (
+            factor > worst_factor
+            and compare(mine, other, resamples=resamples, seed=seed).p_better >= 1 - doubt
+        ):
+            worst = f"{each.name}: {factor:.2f} times the champion's loss ({each.rows.sum()} rows)"
+            worst_factor = factor
     return worst

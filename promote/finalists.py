@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from promote.contest import Evaluation
+from promote.gate_input import Evaluation
 from promote.policy import GatePolicy
 from promote.verdict import Finalist
 from registry.package import Manifest, ModelPackage
 
-SEEDS = 2**31  # trials draw their folds from seeds below 1000, the gate from 1000 up to less than this
+SEEDS = (
+    2**31
+)  # trials draw their folds from seeds below 1000, the gate from 1000 up to less than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Contender:
         return cls(package.path, package.digest, package.manifest)
 
 
-def score_finalists(contenders: Sequence[Contender], data: Evaluation, policy: GatePolicy) -> tuple[Finalist, ...]:
+def score_finalists(
+    contenders: Sequence[Contender], data: Evaluation, policy: GatePolicy
+) -> tuple[Finalist, ...]:
     """Cross-validate each recipe as the gate does; `policy.repeats` times `policy.folds` fits each.
 
     Args:

@@ -11,10 +11,10 @@ are promoted in 7 % of cases (a plain "lower error wins": 51 %), those 10 % bett
 
 from collections.abc import Iterator
 
-from promote.contest import Contest
+from promote.checks import Questions
+from promote.gate_input import Contest
 from promote.guards import shadow_guard
 from promote.policy import GatePolicy
-from promote.questions import Questions
 from promote.verdict import Check, Side, Verdict, decide
 from registry.errors import PackageError
 from registry.package import ModelPackage
@@ -22,31 +22,47 @@ from registry.package import ModelPackage
 
 def judge(contest: Contest, policy: GatePolicy) -> Verdict:
     """Run every check that can be run and return the verdict."""
-    candidate, champion = contest.candidate, contest.champion
+    candidate = contest.candidate
+    champion = contest.champion
     integrity = list(_integrity(contest))
     if isinstance(candidate, PackageError) or isinstance(champion, PackageError):
         return _verdict(contest, policy, integrity)
     questions = Questions(candidate, champion, contest.data, policy)
     blocking = [*integrity, *questions.comparable()]
-    if any(not check.passed for check in blocking):  # nothing can be scored, or it would mean nothing
+    if any(
+        not check.passed for check in blocking
+    ):  # nothing can be scored, or it would mean nothing
         return _verdict(contest, policy, blocking)
     scored = [*questions.scored(), *(shadow_guard(contest.shadow, policy) if champion else ())]
     verdict = _verdict(contest, policy, [*blocking, *scored])
-    return verdict.replace(recipe=questions.recipe, holdout=questions.holdout, excluded=questions.excluded)
+    return verdict.replace(
+        recipe=questions.recipe, holdout=questions.holdout, excluded=questions.excluded
+    )
 
 
 def _verdict(contest: Contest, policy: GatePolicy, checks: list[Check]) -> Verdict:
     first = contest.champion is None
-    manifest = contest.candidate.manifest if isinstance(contest.candidate, ModelPackage) else None
+    if isinstance(contest.candidate, ModelPackage):
+        manifest = contest.candidate.manifest
+    else:
+        manifest = None
     decision = decide(tuple(checks))
     if decision == "promote" and policy.approval == "manual":
         checks = [
             *checks,
-            Check(name="approval", passed=False, detail="waits for `tunegate approve`", otherwise="hold"),
+            Check(
+                name="approval",
+                passed=False,
+                detail="waits for `tunegate approve`",
+                otherwise="hold",
+            ),
         ]
         decision = "hold"
     failed = tuple(f"{check.name}: {check.detail}" for check in checks if not check.passed)
-    winning = "first model: nothing was in production" if first else "better than the champion by both keys"
+    if first:
+        winning = "first model: nothing was in production"
+    else:
+        winning = "better than the champion by both keys"
     if not first and policy.mode == "strict-lower":
         winning = "lower holdout loss than the champion (strict-lower)"
     return Verdict(
@@ -85,4 +101,8 @@ def _integrity(contest: Contest) -> Iterator[Check]:
         if isinstance(package, PackageError):
             yield Check(name=f"{name} integrity", passed=False, detail=str(package))
         elif package is not None:
-            yield Check(name=f"{name} integrity", passed=True, detail=f"package {package.digest[:12]} verified")
+            yield Check(
+                name=f"{name} integrity",
+                passed=True,
+                detail=f"package {package.digest[:12]} verified",
+            )

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from promote.contest import Evaluation
 from promote.evidence import Floats, Slice, worst_slice
+from promote.gate_input import Evaluation
 from promote.policy import GatePolicy
 from promote.verdict import Check
 from registry.package import ModelPackage
@@ -25,7 +25,11 @@ class Losses(NamedTuple):
 
 
 def guards(
-    package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_], losses: Losses, policy: GatePolicy
+    package: ModelPackage,
+    data: Evaluation,
+    fresh: NDArray[np.bool_],
+    losses: Losses,
+    policy: GatePolicy,
 ) -> Iterator[Check]:
     """Yield the guards' checks.
 
@@ -58,7 +62,11 @@ def shadow_guard(seen: ShadowEvidence | None, policy: GatePolicy) -> Iterator[Ch
 
 
 def _slices_hold(
-    package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_], losses: Losses, policy: GatePolicy
+    package: ModelPackage,
+    data: Evaluation,
+    fresh: NDArray[np.bool_],
+    losses: Losses,
+    policy: GatePolicy,
 ) -> Check:
     assert losses.champion is not None  # noqa: S101 - asked by the caller
     found = worst_slice(
@@ -69,18 +77,26 @@ def _slices_hold(
         resamples=policy.resamples,
         seed=policy.seed,
     )
-    return Check(name="worst slice", passed=not found, detail=found or "no slice clearly worse", otherwise="keep")
+    return Check(
+        name="worst slice",
+        passed=not found,
+        detail=found or "no slice clearly worse",
+        otherwise="keep",
+    )
 
 
 def _largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Check:
-    top, limit = float(mine.max()), policy.max_error_ratio * float(theirs.max())
+    top = float(mine.max())
+    limit = policy.max_error_ratio * float(theirs.max())
     detail = f"largest row loss {top:.4g}, at most {limit:.4g}"
     return Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
 
 
 def _range(package: ModelPackage, data: Evaluation) -> Check:
     predicted = package.predict(data.table)
-    low, high = package.manifest.target_range if package.manifest.task == "regression" else (0.0, 1.0)
+    low, high = (
+        package.manifest.target_range if package.manifest.task == "regression" else (0.0, 1.0)
+    )
     margin = RANGE_MARGIN * (high - low)
     inside = bool((predicted >= low - margin).all() and (predicted <= high + margin).all())
     detail = f"predictions from {predicted.min():.4g} to {predicted.max():.4g}, training from {low:.4g} to {high:.4g}"
@@ -91,7 +107,9 @@ def _slices(package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_]) -
     found = []
     for column in package.manifest.columns:
         values = data.table[column.name][fresh]
-        found += (_numeric_slices if column.kind == "numeric" else _value_slices)(column.name, values)
+        found += (_numeric_slices if column.kind == "numeric" else _value_slices)(
+            column.name, values
+        )
     return [each for each in found if each.rows.sum() >= MIN_SLICE]
 
 
@@ -99,9 +117,15 @@ def _numeric_slices(name: str, values: NDArray[Any]) -> list[Slice]:
     if np.isnan(values).all():
         return []
     middle = float(np.nanmedian(values))
-    return [Slice(f"{name} <= {middle:.4g}", values <= middle), Slice(f"{name} > {middle:.4g}", values > middle)]
+    return [
+        Slice(f"{name} <= {middle:.4g}", values <= middle),
+        Slice(f"{name} > {middle:.4g}", values > middle),
+    ]
 
 
 def _value_slices(name: str, values: NDArray[Any]) -> list[Slice]:
     present = sorted({str(value) for value in values if value is not None})
-    return [Slice(f"{name} = {text}", np.array([str(value) == text for value in values])) for text in present]
+    return [
+        Slice(f"{name} = {text}", np.array([str(value) == text for value in values]))
+        for text in present
+    ]

@@ -7,7 +7,9 @@ from msgspec import Meta
 
 from registry.record import Count, Positive, Record, Share
 
-LARGEST = sys.float_info.max  # a verdict, which holds the policy, cannot be written with a number that is not finite
+LARGEST = (
+    sys.float_info.max
+)  # a verdict, which holds the policy, cannot be written with a number that is not finite
 MOST = 2**31 - 2000  # generators take seeds of 32 bits; the gate's are in the lower half of them
 Ratio = Annotated[float, Meta(ge=1, le=LARGEST)]
 

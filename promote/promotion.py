@@ -17,10 +17,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from promote.errors import PromoteError, SmokeFailed
-from promote.smoke_report import SmokeReport
-from promote.telling import tell
+from promote.history_file import tell
+from promote.smoke import SmokeReport
 from promote.verdict import Verdict
-from registry import Conflict, Entry, InFlight, Ledger, ModelStore, Outcome, Pointer, Promotion, champion, in_flight
+from registry import (
+    Conflict,
+    Entry,
+    InFlight,
+    Ledger,
+    ModelStore,
+    Outcome,
+    Pointer,
+    Promotion,
+    champion,
+    in_flight,
+)
 from registry.errors import StoreError
 from registry.ledger import next_number
 from registry.package import ModelPackage
@@ -28,7 +39,14 @@ from registry.package import ModelPackage
 Smoke = Callable[[ModelPackage], SmokeReport]
 LEASE = 600
 MISSING = "it was missing"
-RETURNING = ("experiment", "trial", "fingerprint", "metric", "score", "git_commit")  # what a rollback takes along
+RETURNING = (
+    "experiment",
+    "trial",
+    "fingerprint",
+    "metric",
+    "score",
+    "git_commit",
+)  # what a rollback takes along
 
 
 def _utc() -> datetime:
@@ -90,8 +108,15 @@ class Promoter:
             SmokeFailed: when the service did not answer as it should; everything is as before then.
             StoreError, LedgerError: when volume or backend fail; the next run finishes or undoes what was begun.
         """
-        if verdict.verdict != "promote" or verdict.candidate is None or verdict.candidate.sha256 != package.digest:
-            raise PromoteError(f"the verdict does not promote package {package.digest[:12]}", hint="run the gate first")
+        if (
+            verdict.verdict != "promote"
+            or verdict.candidate is None
+            or verdict.candidate.sha256 != package.digest
+        ):
+            raise PromoteError(
+                f"the verdict does not promote package {package.digest[:12]}",
+                hint="run the gate first",
+            )
         manifest = package.manifest
         history = self._settled(manifest.name)
         current = champion(history)
@@ -163,7 +188,9 @@ class Promoter:
         for sentence in self.repair(model):
             self.notify(sentence)
         history = self.ledger.history(model)
-        if entry := in_flight(history):  # it may be live by the time we create: then its successor is not ours
+        if entry := in_flight(
+            history
+        ):  # it may be live by the time we create: then its successor is not ours
             raise _busy(entry)
         return history
 
@@ -197,7 +224,10 @@ class Promoter:
                 f"promotion {promotion.number} reverted: {report.failures}",
                 hint="the former champion serves; see the server's log",
             )
-        note = f"smoke test passed at {report.url}" if report else "not smoke-tested: no service named"
+        if report:
+            note = f"smoke test passed at {report.url}"
+        else:
+            note = "not smoke-tested: no service named"
         closed = self._close(entry, "live", note)
         self.notify(f"promotion {promotion.number} of {promotion.model} is {closed.state}: {note}")
         return closed
@@ -211,7 +241,8 @@ class Promoter:
             report = self.smoke(package) if swapped and self.smoke else None
             sound = swapped and (report is None or report.passed)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it must not stay in flight
-            sound, report = False, None
+            sound = False
+            report = None
             self.notify(f"promotion {promotion.number}: {error}")
         if sound:
             closed = self._close(entry, "live", "finished by repair")
@@ -224,7 +255,9 @@ class Promoter:
         done: list[str] = []
         while True:  # look again after each write: somebody may have promoted between our reading and our writing
             pointer, was = self._pointed(model)
-            history = self.ledger.history(model)  # after the pointer, so that it knows what the pointer names
+            history = self.ledger.history(
+                model
+            )  # after the pointer, so that it knows what the pointer names
             if pointer and not history:
                 raise _stranger(model, was)
             current = champion(history)
@@ -260,7 +293,9 @@ class Promoter:
             if closed.state != result:
                 self._follow(entry.promotion.model)
                 raise
-        self._follow(entry.promotion.model)  # somebody who read the ledger before may have moved it since
+        self._follow(
+            entry.promotion.model
+        )  # somebody who read the ledger before may have moved it since
         return closed
 
     def _point(self, promotion: Promotion) -> None:
@@ -297,10 +332,17 @@ def _rollback_target(model: str, history: Sequence[Entry], to: int | None) -> En
     current = champion(history)
     live = [entry for entry in history if entry.state == "live"]
     if current is None:
-        raise PromoteError(f"nothing of {model} is in production", hint="`tunegate history` shows what was")
+        raise PromoteError(
+            f"nothing of {model} is in production", hint="`tunegate history` shows what was"
+        )
     wanted = to if to is not None else current.promotion.previous
     target = next((entry for entry in live if entry.promotion.number == wanted), None)
     if target is None or target.promotion.sha256 == current.promotion.sha256:
-        choices = ", ".join(str(e.promotion.number) for e in live if e.promotion.sha256 != current.promotion.sha256)
-        raise PromoteError(f"cannot roll {model} back to promotion {wanted}", hint=f"choose from: {choices or 'none'}")
+        choices = ", ".join(
+            str(e.promotion.number) for e in live if e.promotion.sha256 != current.promotion.sha256
+        )
+        raise PromoteError(
+            f"cannot roll {model} back to promotion {wanted}",
+            hint=f"choose from: {choices or 'none'}",
+        )
     return target

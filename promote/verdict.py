@@ -119,8 +119,12 @@ class Verdict(Record, frozen=True, kw_only=True):
     def score(self) -> float | None:
         """The candidate's cross-validated score in the metric's own sense; the search's where key one was not asked."""
         if self.recipe is None:
-            return self.candidate.search_score if self.candidate else None
-        return 1.0 - self.recipe.candidate if self.metric in HIGHER_IS_BETTER else self.recipe.candidate
+            if self.candidate:
+                return self.candidate.search_score
+            return None
+        if self.metric in HIGHER_IS_BETTER:
+            return 1.0 - self.recipe.candidate
+        return self.recipe.candidate
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, without later ones at their defaults: verdicts from before these keep their digests."""
@@ -145,4 +149,8 @@ def _told(record: Record, later: frozenset[str]) -> dict[str, Any]:
     """Return a record's fields but for later ones that have their defaults."""
     defaults = {field.name: field.default for field in structs.fields(record)}
     fields: dict[str, Any] = to_builtins(record)
-    return {name: value for name, value in fields.items() if name not in later or value != defaults[name]}
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in later or value != defaults[name]
+    }

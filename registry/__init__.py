@@ -4,7 +4,15 @@ Model packages and the store they live in, the pointer a server follows, and the
 with one adapter a backend.
 """
 
-from registry.errors import Conflict, InFlight, LedgerError, PackageError, RegistryError, StoreError, Unreachable
+from registry.errors import (
+    Conflict,
+    InFlight,
+    LedgerError,
+    PackageError,
+    RegistryError,
+    StoreError,
+    Unreachable,
+)
 from registry.ledger import Entry, Ledger, Outcome, Promotion, champion, in_flight
 from registry.store import ModelStore, Pointer
 

@@ -58,7 +58,8 @@ class History(Record, frozen=True, kw_only=True):
 
 
 def _past(entry: Entry, scores: dict[int, float | None]) -> Past:
-    promotion, outcome = entry.promotion, entry.outcome
+    promotion = entry.promotion
+    outcome = entry.outcome
     return Past(
         **Past.shared_with(promotion),
         state=outcome.result if outcome else "in flight",

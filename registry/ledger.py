@@ -83,7 +83,9 @@ class Entry(Record, frozen=True, kw_only=True):
     @property
     def state(self) -> str:
         """`live`, `reverted` or `in flight`."""
-        return self.outcome.result if self.outcome else "in flight"
+        if self.outcome:
+            return self.outcome.result
+        return "in flight"
 
 
 class Ledger(Protocol):
@@ -109,12 +111,16 @@ def champion(history: Sequence[Entry]) -> Entry | None:
 
 def in_flight(history: Sequence[Entry]) -> Entry | None:
     """Return the newest entry when it has no outcome yet."""
-    return history[-1] if history and history[-1].outcome is None else None
+    if history and history[-1].outcome is None:
+        return history[-1]
+    return None
 
 
 def next_number(history: Sequence[Entry]) -> int:
     """Return the only number that may be created now."""
-    return history[-1].promotion.number + 1 if history else 1
+    if history:
+        return history[-1].promotion.number + 1
+    return 1
 
 
 def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
@@ -134,7 +140,9 @@ def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
             hint="wait for it, or run `tunegate repair` once its lease is over",
         )
     if promotion.number > expected:
-        raise LedgerError(f"promotion {promotion.number} would leave a gap: the next number is {expected}")
+        raise LedgerError(
+            f"promotion {promotion.number} would leave a gap: the next number is {expected}"
+        )
 
 
 def taken(promotion: Promotion) -> Conflict:

@@ -62,7 +62,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InvalidRecord(f"{type(self).__name__}: {error}") from error
         if self.parse(text) != self:
             raise InvalidRecord(f"{type(self).__name__} holds what JSON cannot: {text[:200]!r}")
-        return msgspec.json.format(text, indent=indent) if indent else text
+        if indent:
+            return msgspec.json.format(text, indent=indent)
+        return text
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them, but for tuples."""
@@ -72,7 +74,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def shared_with(cls, other: object) -> dict[str, Any]:
         """Return the values of the fields that another object has under the same names."""
-        return {name: getattr(other, name) for name in cls.__struct_fields__ if hasattr(other, name)}
+        return {
+            name: getattr(other, name) for name in cls.__struct_fields__ if hasattr(other, name)
+        }
 
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' types
         """Return one with other values in some fields."""
@@ -82,7 +86,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def placed(error: Exception) -> tuple[str, str]:
     """Return the field that an error of msgspec is about, "" where it is about none, and what is wrong."""
     found = PLACE.fullmatch(str(error))
-    return (found[2], found[1]) if found else ("", str(error))
+    if found:
+        return (found[2], found[1])
+    return ("", str(error))
 
 
 def _invalid(error: Exception) -> InvalidRecord:

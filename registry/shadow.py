@@ -100,4 +100,6 @@ def obstacle(champion: Manifest, candidate: Manifest) -> str:
         (c.name, c.kind, c.categories) for c in candidate.columns
     ]:
         differing.append("columns")
-    return f"the candidate differs from the champion in {', '.join(differing)}" if differing else ""
+    if differing:
+        return f"the candidate differs from the champion in {', '.join(differing)}"
+    return ""

@@ -51,12 +51,20 @@ class SqliteLedger:
         """Append a promotion; see the port's contract."""
         with self._transaction() as connection:
             check_next(promotion, self._read(connection, promotion.model))
-            self._insert(connection, "promotions", promotion.model, promotion.number, promotion.to_json().decode())
+            self._insert(
+                connection,
+                "promotions",
+                promotion.model,
+                promotion.number,
+                promotion.to_json().decode(),
+            )
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; see the port's contract."""
         with self._transaction() as connection:
-            entry = next((e for e in self._read(connection, model) if e.promotion.number == number), None)
+            entry = next(
+                (e for e in self._read(connection, model) if e.promotion.number == number), None
+            )
             if entry is None:
                 raise LedgerError(f"promotion {number} of {model} does not exist")
             if entry.outcome:
@@ -80,9 +88,13 @@ class SqliteLedger:
                 for promotion, outcome in rows
             ]
         except InvalidRecord as error:
-            raise LedgerError(f"{self.path}: a record cannot be read: {error}", hint="restore the file") from error
+            raise LedgerError(
+                f"{self.path}: a record cannot be read: {error}", hint="restore the file"
+            ) from error
 
-    def _insert(self, connection: sqlite3.Connection, table: str, model: str, number: int, document: str) -> None:
+    def _insert(
+        self, connection: sqlite3.Connection, table: str, model: str, number: int, document: str
+    ) -> None:
         connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?)", (model, number, document))  # noqa: S608 - ours
 
     @contextmanager
@@ -106,7 +118,9 @@ class SqliteLedger:
         try:
             if self._version(connection) == 0:
                 self._migrate(connection)
-            connection.execute("PRAGMA synchronous = EXTRA")  # an outcome that was seen must survive a power cut
+            connection.execute(
+                "PRAGMA synchronous = EXTRA"
+            )  # an outcome that was seen must survive a power cut
         except BaseException:
             connection.close()
             raise
@@ -122,10 +136,14 @@ class SqliteLedger:
     def _version(self, connection: sqlite3.Connection) -> int:
         version: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
-            raise LedgerError(f"{self.path}: written by a newer tunegate (schema {version})", hint="upgrade tunegate")
+            raise LedgerError(
+                f"{self.path}: written by a newer tunegate (schema {version})",
+                hint="upgrade tunegate",
+            )
         return version
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(
-            f"{self.path}: {error}", hint="check that the file is a ledger, readable and on a disk with space"
+            f"{self.path}: {error}",
+            hint="check that the file is a ledger, readable and on a disk with space",
         )

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from registry.atomic_files import publish_folder, sync, write_atomic, writing
 from registry.errors import PackageError, StoreError
-from registry.files import publish_folder, sync, write_atomic, writing
 from registry.history import History
 from registry.package import ModelPackage, load_package
 from registry.record import InvalidRecord, Positive, Record, Sha256
@@ -59,7 +59,9 @@ class ModelStore:
         target = self.model(package.digest)
         if not _intact(target, package.digest):
             publish_folder(
-                target, lambda folder: _copy(package, folder), keep=lambda path: _intact(path, package.digest)
+                target,
+                lambda folder: _copy(package, folder),
+                keep=lambda path: _intact(path, package.digest),
             )
         return target
 
@@ -106,7 +108,9 @@ class ModelStore:
         Raises:
             StoreError: when the file is damaged or cannot be read.
         """
-        return _record(Shadow, self.shadow_path(model), "set the shadow again, or `tunegate shadow --stop`")
+        return _record(
+            Shadow, self.shadow_path(model), "set the shadow again, or `tunegate shadow --stop`"
+        )
 
     def set_shadow(self, shadow: Shadow) -> None:
         """Let servers ask this package silently, in one step; it is to lie under its digest already, see `add`.
@@ -149,7 +153,8 @@ class ModelStore:
 
         What is being written just now, under a name that begins with a dot, is left alone.
         """
-        folder, kept = self.root / "trials", set(keep)
+        folder = self.root / "trials"
+        kept = set(keep)
         found = folder.iterdir() if folder.is_dir() else ()
         gone = [path for path in found if path.name not in kept and not path.name.startswith(".")]
         for path in gone:

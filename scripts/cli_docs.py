@@ -54,7 +54,8 @@ def _rows(command: click.Command) -> Iterator[str]:
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.hidden:
             continue
-        flags, shown = [*parameter.opts, *parameter.secondary_opts], getattr(parameter, "show_default", None)
+        flags = [*parameter.opts, *parameter.secondary_opts]
+        shown = getattr(parameter, "show_default", None)
         default = f" Default: {shown}." if isinstance(shown, str) else ""
         yield f"| {', '.join(f'`{flag}`' for flag in flags)} | {parameter.help}{default} |"
 
@@ -62,8 +63,12 @@ def _rows(command: click.Command) -> Iterator[str]:
 def _gate() -> str:
     from promote.policy import GatePolicy  # noqa: PLC0415
 
-    rows = "\n".join(f"| `gate.{name}` | `{value}` |" for name, value in GatePolicy().to_dict().items())
-    return f"What each means is in `promote/policy.py`.\n\n| setting | default |\n|---|---|\n{rows}\n"
+    rows = "\n".join(
+        f"| `gate.{name}` | `{value}` |" for name, value in GatePolicy().to_dict().items()
+    )
+    return (
+        f"What each means is in `promote/policy.py`.\n\n| setting | default |\n|---|---|\n{rows}\n"
+    )
 
 
 if __name__ == "__main__":

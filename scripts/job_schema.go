@@ -1,4 +1,4 @@
-// Print katib/job_schema.json: the fields of a batch/v1 Job and their shapes, from the Go types that Katib's webhook
+// Print katib/lint/job_schema.json: the fields of a batch/v1 Job and their shapes, from the Go types that Katib's webhook
 // converts a trial template to. Katib v0.19 is built with k8s.io/api v0.34.0. In an empty folder:
 //
 //	go mod init schema && go get k8s.io/api@v0.34.0 && go run job_schema.go > job_schema.json

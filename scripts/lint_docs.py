@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from katib.catalogue import Rule, example, rules
+from katib.lint.catalogue import Rule, example, rules
 
 HEAD = """# What lint finds
 
-Made by `scripts/lint_docs.py` from `katib/lint_rules.toml`, the one place where the rules and their examples stand.
+Made by `scripts/lint_docs.py` from `katib/lint/catalogue.toml`, the one place where the rules and their examples stand.
 
 ```sh
 tunegate lint manifests/experiment.yaml            # files, folders, or - for stdin

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from support.kubectl import port_forward
+from support.cluster.kubectl import port_forward
 
 if TYPE_CHECKING:  # takes longer to import than most tests to run
     from playwright.sync_api import Browser

@@ -19,13 +19,17 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 LABEL = "katib.kubeflow.org/metrics-collector-injection"
 Object = dict[str, Any]
 
-pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl, which knows kustomize, is not here")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("kubectl"), reason="kubectl, which knows kustomize, is not here"
+)
 
 
 @pytest.fixture(scope="module", params=OVERLAYS)
 def objects(request: pytest.FixtureRequest) -> list[Object]:
     overlay = ROOT / "manifests" / "overlays" / str(request.param)
-    done = subprocess.run(["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(overlay)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return [item for item in yaml.safe_load_all(done.stdout) if item]
 
@@ -36,20 +40,32 @@ def pods(objects: list[Object]) -> Iterator[tuple[str, str, Object]]:
         spec = item.get("spec", {})
         spec = spec.get("jobTemplate", {}).get("spec", spec)
         if "template" in spec:
-            yield f"{item['kind']}/{item['metadata']['name']}", item["metadata"]["namespace"], spec["template"]["spec"]
+            yield (
+                f"{item['kind']}/{item['metadata']['name']}",
+                item["metadata"]["namespace"],
+                spec["template"]["spec"],
+            )
 
 
 def namespaces(objects: list[Object]) -> dict[str, dict[str, str]]:
-    return {i["metadata"]["name"]: i["metadata"].get("labels", {}) for i in objects if i["kind"] == "Namespace"}
+    return {
+        i["metadata"]["name"]: i["metadata"].get("labels", {})
+        for i in objects
+        if i["kind"] == "Namespace"
+    }
 
 
 def test_every_object_names_a_namespace_that_is_made_here(objects: list[Object]) -> None:
     cluster_wide = {"Namespace", "PersistentVolume"}
     made = namespaces(objects)
-    assert all(i["metadata"].get("namespace") in made for i in objects if i["kind"] not in cluster_wide)
+    assert all(
+        i["metadata"].get("namespace") in made for i in objects if i["kind"] not in cluster_wide
+    )
 
 
-def test_serving_stays_outside_namespaces_that_katibs_webhook_watches(objects: list[Object]) -> None:
+def test_serving_stays_outside_namespaces_that_katibs_webhook_watches(
+    objects: list[Object],
+) -> None:
     made = namespaces(objects)
     assert made["tunegate-search"][LABEL] == "enabled"
     assert [who for who, where, _ in pods(objects) if LABEL in made[where]] == []
@@ -80,21 +96,36 @@ def test_containers_are_confined(objects: list[Object]) -> None:
 
 def test_no_service_becomes_a_setting(objects: list[Object]) -> None:
     """One named `tunegate` would give each pod of its namespace a TUNEGATE_PORT, and none would start."""
-    assert [who for who, _, pod in pods(objects) if pod.get("enableServiceLinks") is not False] == []
+    assert [
+        who for who, _, pod in pods(objects) if pod.get("enableServiceLinks") is not False
+    ] == []
 
 
 def test_a_trial_may_tell_what_katib_lets_it_tell(objects: list[Object]) -> None:
-    policy = next(i for i in objects if i["kind"] == "NetworkPolicy" and i["metadata"]["name"] == "trials")
+    policy = next(
+        i for i in objects if i["kind"] == "NetworkPolicy" and i["metadata"]["name"] == "trials"
+    )
     ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
     assert ports == {53, 6789, 6788}  # names, Katib's database, early stopping
 
 
 def test_only_promotion_has_a_token_of_the_cluster(objects: list[Object]) -> None:
     for who, _, pod in pods(objects):
-        assert pod["automountServiceAccountToken"] is (pod.get("serviceAccountName") == "promote"), who
-    rules = [rule for item in objects if item["kind"] in {"Role", "ClusterRole"} for rule in item["rules"]]
+        assert pod["automountServiceAccountToken"] is (
+            pod.get("serviceAccountName") == "promote"
+        ), who
+    rules = [
+        rule
+        for item in objects
+        if item["kind"] in {"Role", "ClusterRole"}
+        for rule in item["rules"]
+    ]
     assert rules == [
-        {"apiGroups": ["kubeflow.org"], "resources": ["experiments", "trials"], "verbs": ["get", "list", "watch"]}
+        {
+            "apiGroups": ["kubeflow.org"],
+            "resources": ["experiments", "trials"],
+            "verbs": ["get", "list", "watch"],
+        }
     ]
 
 
@@ -110,7 +141,7 @@ def test_the_server_can_be_replaced_without_losing_a_request(objects: list[Objec
     pod = api["spec"]["template"]["spec"]
     command = pod["containers"][0]["command"]
     drain = next(float(word.partition("=")[2]) for word in command if word.startswith("--drain="))
-    from api.serve import GRACE
+    from api.server.run import GRACE
 
     assert api["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert pod["terminationGracePeriodSeconds"] > drain + GRACE
@@ -121,8 +152,16 @@ def test_the_server_can_be_replaced_without_losing_a_request(objects: list[Objec
 
 
 def test_every_claim_has_its_volume(objects: list[Object]) -> None:
-    volumes = {i["metadata"]["name"]: i["spec"]["claimRef"] for i in objects if i["kind"] == "PersistentVolume"}
-    claims = {i["spec"]["volumeName"]: i["metadata"] for i in objects if i["kind"] == "PersistentVolumeClaim"}
+    volumes = {
+        i["metadata"]["name"]: i["spec"]["claimRef"]
+        for i in objects
+        if i["kind"] == "PersistentVolume"
+    }
+    claims = {
+        i["spec"]["volumeName"]: i["metadata"]
+        for i in objects
+        if i["kind"] == "PersistentVolumeClaim"
+    }
     assert claims.keys() == volumes.keys()
     for name, reference in volumes.items():
         assert reference == {key: claims[name][key] for key in ("namespace", "name")}
@@ -130,7 +169,11 @@ def test_every_claim_has_its_volume(objects: list[Object]) -> None:
 
 def test_a_namespace_lets_in_and_out_only_what_is_named(objects: list[Object]) -> None:
     policies = [item for item in objects if item["kind"] == "NetworkPolicy"]
-    closed = [p for p in policies if p["metadata"]["namespace"] == "tunegate" and p["spec"]["podSelector"] == {}]
+    closed = [
+        p
+        for p in policies
+        if p["metadata"]["namespace"] == "tunegate" and p["spec"]["podSelector"] == {}
+    ]
     assert [sorted(p["spec"]["policyTypes"]) for p in closed] == [["Egress", "Ingress"]]
 
 
@@ -148,7 +191,9 @@ def test_the_shipped_experiment_meets_the_same_rules() -> None:
     assert pod["automountServiceAccountToken"] is False
 
 
-def test_the_settings_are_those_of_the_command_line(objects: list[Object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_are_those_of_the_command_line(
+    objects: list[Object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tunegate.settings import load_settings
 
     settings = next(item for item in objects if item["kind"] == "ConfigMap")["data"]
@@ -165,18 +210,24 @@ def test_the_settings_are_those_of_the_command_line(objects: list[Object], monke
 def test_an_api_server_takes_every_object(objects: list[Object]) -> None:
     """Unknown fields and wrong types are refused. A namespace that does not exist yet has a substitute."""
     for item in objects:
-        metadata = item["metadata"] | ({"namespace": "default"} if "namespace" in item["metadata"] else {})
+        metadata = item["metadata"] | (
+            {"namespace": "default"} if "namespace" in item["metadata"] else {}
+        )
         command = ["kubectl", "create", "--dry-run=server", "--validate=strict", "-f", "-"]
         done = subprocess.run(
-            command, input=json.dumps({**item, "metadata": metadata}), capture_output=True, text=True, check=False
+            command,
+            input=json.dumps({**item, "metadata": metadata}),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0 or "already exists" in done.stderr, done.stderr
 
 
 def test_the_dashboard_shows_metrics_that_there_are(tmp_path: Path) -> None:
     from prometheus_client.parser import text_string_to_metric_families
-    from support.servers import put, running
-    from support.variants import tiny
+    from support.registry.package_variants import tiny
+    from support.serving.servers import put, running
 
     from registry import ModelStore
 
@@ -190,6 +241,8 @@ def test_the_dashboard_shows_metrics_that_there_are(tmp_path: Path) -> None:
     with running(store, "toy") as server:
         server.client.post("/predict", json={"x": 0.25}).raise_for_status()
         text = server.client.get("/metrics").text
-    there = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    there = {
+        sample.name for family in text_string_to_metric_families(text) for sample in family.samples
+    }
     assert names
     assert names <= there

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from support.cli import environment
-from support.clusters import namespace
-from support.kubectl import kubectl
+from support.cluster.clusters import namespace
+from support.cluster.kubectl import kubectl
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
@@ -43,7 +43,9 @@ def test_a_lock_satisfies_its_role_and_names_no_registry(role: str) -> None:
     lock = {"clients": "promote"}.get(role, role)
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
     pins = dict(re.findall(r"^([a-zA-Z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
-    wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"][role]
+    wanted = (
+        PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"][role]
+    )
     for line in wanted:
         requirement = Requirement(line)
         assert requirement.specifier.contains(pins[requirement.name.lower()]), line
@@ -64,9 +66,12 @@ def test_a_rooms_exports_exist_and_are_sorted(room: str) -> None:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("import tunegate.cli, tunegate.workspace, api.app, api.serve", ("sklearn", "pandas", "scipy", "optuna")),
+        (
+            "import tunegate.cli, tunegate.workspace, api.app, api.server.run",
+            ("sklearn", "pandas", "scipy", "optuna"),
+        ),
         ("import trainer.__main__", ("fastapi", "optuna", "httpx", "click")),
-        ("import katib.engine", ("sklearn", "pandas", "fastapi", "kubernetes")),
+        ("import katib.local.engine", ("sklearn", "pandas", "fastapi", "kubernetes")),
         (
             "import promote, registry.sqlite, tunegate.workspace",
             ("sklearn", "fastapi", "optuna", "mr_openapi", "kubernetes"),
@@ -75,13 +80,21 @@ def test_a_rooms_exports_exist_and_are_sorted(room: str) -> None:
 )
 def test_a_role_works_without_the_other_roles_packages(code: str, absent: tuple[str, ...]) -> None:
     block = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); {code}"
-    done = subprocess.run([sys.executable, "-c", block], env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", block],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_documented() -> None:
     render = _script("cli_docs").render  # type: ignore[attr-defined]
-    assert (ROOT / "docs" / "cli.md").read_text() == render(), "run scripts/cli_docs.py > docs/cli.md"
+    assert (ROOT / "docs" / "cli.md").read_text() == render(), (
+        "run scripts/cli_docs.py > docs/cli.md"
+    )
 
 
 def test_links_in_the_documentation_lead_somewhere() -> None:
@@ -118,4 +131,6 @@ def test_the_committed_deploy_details_are_valid() -> None:
 def test_the_experiment_is_accepted_by_the_cluster() -> None:
     text = (ROOT / "manifests" / "experiment.yaml").read_text()
     with namespace() as name:
-        kubectl("create", "--dry-run=server", "-f", "-", stdin=text.replace("tunegate-search", name))
+        kubectl(
+            "create", "--dry-run=server", "-f", "-", stdin=text.replace("tunegate-search", name)
+        )

@@ -7,4 +7,11 @@ what is light to import stands here: `trainer.dataset` brings pandas, `trainer.r
 from trainer.errors import DataError, ParameterError, TrainerError
 from trainer.spec import DataSetSpec, builtin_names, load_spec
 
-__all__ = ["DataError", "DataSetSpec", "ParameterError", "TrainerError", "builtin_names", "load_spec"]
+__all__ = [
+    "DataError",
+    "DataSetSpec",
+    "ParameterError",
+    "TrainerError",
+    "builtin_names",
+    "load_spec",
+]

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from registry.errors import RegistryError
 from trainer.dataset import Dataset, load_dataset
-from trainer.environment import blamed, hyperparameters
 from trainer.errors import ParameterError, PushError, TrainerError
 from trainer.hyperparameters import LEARNERS
+from trainer.kubeflow_trainer import blamed, hyperparameters, status_server
 from trainer.onnx import require_onnx
 from trainer.recipe import Recipe
 from trainer.spec import builtin_names
-from trainer.status import status_server
 from trainer.trial import Score, cross_validate, decimal, metric_lines, write_trial
 
 EPILOG = """\
@@ -39,7 +38,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
-        return 2 if isinstance(error, TrainerError) and not isinstance(error, PushError) else 1
+        if isinstance(error, TrainerError) and not isinstance(error, PushError):
+            return 2
+        return 1
     return 0
 
 
@@ -50,7 +51,8 @@ def _run(arguments: argparse.Namespace) -> None:
         require_onnx()  # before minutes of fitting
     dataset = load_dataset(arguments.data, include=tuple(arguments.include))
     recipe = _recipe(arguments, dataset)
-    server, shown = status_server(os.environ), _shown if arguments.report_folds else None
+    server = status_server(os.environ)
+    shown = _shown if arguments.report_folds else None
 
     def told(score: Score) -> None:
         if shown:
@@ -59,7 +61,12 @@ def _run(arguments: argparse.Namespace) -> None:
             server.progress(score, share=len(score.folds) / (arguments.folds + 1))
 
     scores = cross_validate(
-        recipe, dataset, folds=arguments.folds, seed=arguments.fold_seed, n_jobs=arguments.n_jobs, told=told
+        recipe,
+        dataset,
+        folds=arguments.folds,
+        seed=arguments.fold_seed,
+        n_jobs=arguments.n_jobs,
+        told=told,
     )
     for score in scores:
         decimal(score)  # a trial that cannot report writes no package
@@ -82,12 +89,22 @@ def _run(arguments: argparse.Namespace) -> None:
 def _recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
     """Put flags and environment together; a flag wins."""
     known = {name for learner in LEARNERS.values() for name in learner.model_fields}
-    flags = {name: value for name, value in vars(arguments).items() if name in known and value is not None}
-    variables = {name: value for name, value in hyperparameters(os.environ).items() if name not in flags}
+    flags = {
+        name: value
+        for name, value in vars(arguments).items()
+        if name in known and value is not None
+    }
+    variables = {
+        name: value for name, value in hyperparameters(os.environ).items() if name not in flags
+    }
     smallest = float(dataset.training.y.min())
     with blamed(variables):
         return Recipe.make(
-            arguments.model, dataset.spec.task, {**variables, **flags}, arguments.seed, smallest_target=smallest
+            arguments.model,
+            dataset.spec.task,
+            {**variables, **flags},
+            arguments.seed,
+            smallest_target=smallest,
         )
 
 
@@ -108,23 +125,41 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a built-in data set ({', '.join(builtin_names())}) or the path of a spec (.toml)",
     )
     parser.add_argument(
-        "--include", action="append", default=[], metavar="COLUMN", help="learn from a dropped column too"
+        "--include",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="learn from a dropped column too",
     )
-    parser.add_argument("--model", choices=list(LEARNERS), default="random_forest", help="default: random_forest")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write the model package here")
     parser.add_argument(
-        "--onnx", action="store_true", help="put a copy for other servers into the package: model.onnx (extra: onnx)"
+        "--model", choices=list(LEARNERS), default="random_forest", help="default: random_forest"
     )
-    parser.add_argument("--seed", type=_integer(0, 2**32 - 1), default=0, help="of the model; default: 0")
-    parser.add_argument("--folds", type=_integer(2, 20), default=5, help="of the cross-validation; default: 5")
-    parser.add_argument("--fold-seed", type=_integer(0, 999), default=0, help="of the folds, 0 to 999; default: 0")
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="write the model package here"
+    )
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="put a copy for other servers into the package: model.onnx (extra: onnx)",
+    )
+    parser.add_argument(
+        "--seed", type=_integer(0, 2**32 - 1), default=0, help="of the model; default: 0"
+    )
+    parser.add_argument(
+        "--folds", type=_integer(2, 20), default=5, help="of the cross-validation; default: 5"
+    )
+    parser.add_argument(
+        "--fold-seed", type=_integer(0, 999), default=0, help="of the folds, 0 to 999; default: 0"
+    )
     parser.add_argument(
         "--report-folds",
         action="store_true",
         help="print the metric's mean so far after each fold too, for early stopping; the objective's metricStrategies "
         "must then be `latest`",
     )
-    parser.add_argument("--n-jobs", type=_integer(1, 1024), default=1, help="threads to fit with; default: 1")
+    parser.add_argument(
+        "--n-jobs", type=_integer(1, 1024), default=1, help="threads to fit with; default: 1"
+    )
     for name, text in _hyperparameter_help().items():
         parser.add_argument("--" + name.replace("_", "-"), metavar="VALUE", help=text)
     return parser
@@ -140,11 +175,14 @@ def _hyperparameter_help() -> dict[str, str]:
 
 class _integer:  # noqa: N801 - reads as a type in add_argument
     def __init__(self, low: int, high: int) -> None:
-        self.low, self.high = low, high
+        self.low = low
+        self.high = high
 
     def __call__(self, text: str) -> int:
         if not (text.isdecimal() and self.low <= int(text) <= self.high):
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {self.low} to {self.high}")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not an integer from {self.low} to {self.high}"
+            )
         return int(text)
 
 

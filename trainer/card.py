@@ -8,9 +8,12 @@ from trainer.dataset import Dataset
 
 def card(manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | None = None) -> str:
     """Return the card as Markdown; `onnx_error` is how far the ONNX copy's answers are from the model's."""
-    cv, spec = manifest["cross_validation"], dataset.spec
+    cv = manifest["cross_validation"]
+    spec = dataset.spec
     folds = ", ".join(f"{score:.4g}" for score in cv.folds)
-    parameters = "\n".join(f"| {name} | {value} |" for name, value in manifest["parameters"].items())
+    parameters = "\n".join(
+        f"| {name} | {value} |" for name, value in manifest["parameters"].items()
+    )
     columns = ", ".join(f"`{column.name}`" for column in dataset.columns)
     return f"""\
 # {spec.name}

@@ -13,7 +13,9 @@ from trainer.spec import DataSetSpec, load_spec
 from trainer.split import digest, divide, fingerprint, refuse_twins, row_hashes
 from trainer.table import FIRST_LINE, numeric, read_table, typed
 
-MIN_TRAINING, MIN_HOLDOUT, MIN_PER_CLASS = 20, 10, 5
+MIN_TRAINING = 20
+MIN_HOLDOUT = 10
+MIN_PER_CLASS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,11 @@ class Part:
 
     def take(self, which: NDArray[Any]) -> "Part":
         """Return the rows at these positions, or where this mask is True."""
-        return Part({name: values[which] for name, values in self.table.items()}, self.y[which], self.rows[which])
+        return Part(
+            {name: values[which] for name, values in self.table.items()},
+            self.y[which],
+            self.rows[which],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +79,13 @@ def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
     columns = tuple(_describe(name, kinds[name], training.table[name]) for name in names)
     rows = np.concatenate([training.rows, holdout.rows])
     return Dataset(
-        spec, columns, classes, training, holdout, fingerprint(spec, names, rows), digest(np.sort(holdout.rows))
+        spec,
+        columns,
+        classes,
+        training,
+        holdout,
+        fingerprint(spec, names, rows),
+        digest(np.sort(holdout.rows)),
     )
 
 
@@ -85,7 +97,9 @@ def _features(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
     return names
 
 
-def _target(column: "pd.Series[Any]", spec: DataSetSpec) -> tuple[NDArray[np.float64], tuple[bool | int | str, ...]]:
+def _target(
+    column: "pd.Series[Any]", spec: DataSetSpec
+) -> tuple[NDArray[np.float64], tuple[bool | int | str, ...]]:
     missing = np.flatnonzero(column.isna())
     if missing.size:
         line = missing[0] + FIRST_LINE
@@ -94,7 +108,9 @@ def _target(column: "pd.Series[Any]", spec: DataSetSpec) -> tuple[NDArray[np.flo
             hint="remove the rows without a target",
         )
     if (column == column.iloc[0]).all():
-        raise DataError(f"target {spec.target}: every row says {str(column.iloc[0])!r}, so there is nothing to learn")
+        raise DataError(
+            f"target {spec.target}: every row says {str(column.iloc[0])!r}, so there is nothing to learn"
+        )
     if spec.task == "regression":
         return numeric(column, hint='mend the table, or set task = "classification"'), ()
     labels = [_label(value) for value in column]
@@ -106,38 +122,56 @@ def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and plain.is_integer():
         return int(plain)
-    return plain if isinstance(plain, bool | int) else str(plain)
+    if isinstance(plain, bool | int):
+        return plain
+    return str(plain)
 
 
 def _split(whole: Part, frame: pd.DataFrame, spec: DataSetSpec) -> tuple[Part, Part]:
-    training, holdout = (whole.take(positions) for positions in divide(frame, whole.rows, spec.split))
+    training, holdout = (
+        whole.take(positions) for positions in divide(frame, whole.rows, spec.split)
+    )
     refuse_twins(training.rows, holdout.rows)
     return training, holdout
 
 
-def _check_sizes(training: Part, holdout: Part, classes: tuple[Any, ...], spec: DataSetSpec) -> None:
-    for part, name, least in ((training, "training part", MIN_TRAINING), (holdout, "holdout", MIN_HOLDOUT)):
+def _check_sizes(
+    training: Part, holdout: Part, classes: tuple[Any, ...], spec: DataSetSpec
+) -> None:
+    for part, name, least in (
+        (training, "training part", MIN_TRAINING),
+        (holdout, "holdout", MIN_HOLDOUT),
+    ):
         if len(part.y) < least:
             hint = f"at least {MIN_TRAINING} + {MIN_HOLDOUT} rows are needed; see [split] holdout"
             raise DataError(
-                f"{spec.name}: too few rows: {len(part.y)} in the {name}, at least {least} needed", hint=hint
+                f"{spec.name}: too few rows: {len(part.y)} in the {name}, at least {least} needed",
+                hint=hint,
             )
     if np.ptp(training.y) == 0:
-        raise DataError(f"target {spec.target}: constant in the training part, so there is nothing to learn")
+        raise DataError(
+            f"target {spec.target}: constant in the training part, so there is nothing to learn"
+        )
     for index, label in enumerate(classes):
         if (count := int((training.y == index).sum())) < MIN_PER_CLASS:
             hint = "collect more rows of this class, join it with another, or remove its rows"
-            raise DataError(f"class {label!r}: too few rows: {count} in the training part", hint=hint)
+            raise DataError(
+                f"class {label!r}: too few rows: {count} in the training part", hint=hint
+            )
 
 
 def _describe(name: str, kind: str, values: NDArray[Any]) -> Column:
     if kind == "numeric":
         present = values[~np.isnan(values)]
         if not present.size:
-            raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")
+            raise DataError(
+                f"column {name}: no value in the training part", hint="put it into `drop`"
+            )
         low, typical, high = (float(v) for v in np.quantile(present, [0, 0.5, 1], method="nearest"))
         nullable = present.size < values.size
-        return Column(name=name, kind="numeric", minimum=low, maximum=high, nullable=nullable, typical=typical)
+        return Column(
+            name=name, kind="numeric", minimum=low, maximum=high, nullable=nullable, typical=typical
+        )
     present = [value for value in values if value is not None]
     if not present:
         raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")

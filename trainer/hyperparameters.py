@@ -19,7 +19,9 @@ def _round(value: Any) -> Any:  # noqa: ANN401 - whatever a flag holds
 
 
 def _none(value: Any) -> Any:  # noqa: ANN401
-    return None if isinstance(value, str) and value.lower() == "none" else value
+    if isinstance(value, str) and value.lower() == "none":
+        return None
+    return value
 
 
 def _depth(value: Any) -> Any:  # noqa: ANN401
@@ -38,14 +40,20 @@ class _Hyperparameters(BaseModel):
 class RandomForest(_Hyperparameters):
     """Parameters of scikit-learn's RandomForestRegressor and RandomForestClassifier, with their defaults."""
 
-    n_estimators: Annotated[int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")] = 100
+    n_estimators: Annotated[
+        int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")
+    ] = 100
     max_depth: Annotated[
         Annotated[int, Field(ge=1, le=1000)] | None,
         BeforeValidator(_depth),
         Field(description="an integer from 1 to 1000, or none"),
     ] = None
-    min_samples_split: Annotated[int, Integer, Field(ge=2, le=100_000, description="an integer from 2 to 100000")] = 2
-    min_samples_leaf: Annotated[int, Integer, Field(ge=1, le=100_000, description="an integer from 1 to 100000")] = 1
+    min_samples_split: Annotated[
+        int, Integer, Field(ge=2, le=100_000, description="an integer from 2 to 100000")
+    ] = 2
+    min_samples_leaf: Annotated[
+        int, Integer, Field(ge=1, le=100_000, description="an integer from 1 to 100000")
+    ] = 1
     max_features: Annotated[
         Share | Literal["sqrt", "log2"] | None,
         Field(
@@ -60,7 +68,9 @@ class RandomForest(_Hyperparameters):
     bootstrap: Annotated[bool, Field(description="true or false")] = True
     criterion: Annotated[
         Literal["squared_error", "absolute_error", "poisson", "gini", "entropy", "log_loss"] | None,
-        Field(description="squared_error, absolute_error or poisson for regression; gini, entropy or log_loss else"),
+        Field(
+            description="squared_error, absolute_error or poisson for regression; gini, entropy or log_loss else"
+        ),
     ] = None
 
     def for_task(self, task: str, *, smallest_target: float = 0.0) -> Self:
@@ -70,12 +80,20 @@ class RandomForest(_Hyperparameters):
             ParameterError: when the criterion does not fit the task or the target.
         """
         regression = task == "regression"
-        allowed = ("squared_error", "absolute_error", "poisson") if regression else ("gini", "entropy", "log_loss")
+        if regression:
+            allowed = ("squared_error", "absolute_error", "poisson")
+        else:
+            allowed = ("gini", "entropy", "log_loss")
         criterion = self.criterion or allowed[0]
         if criterion not in allowed:
-            raise ParameterError(f"--criterion: {criterion} is not for {task}", hint=f"allowed: {', '.join(allowed)}")
+            raise ParameterError(
+                f"--criterion: {criterion} is not for {task}", hint=f"allowed: {', '.join(allowed)}"
+            )
         if criterion == "poisson" and smallest_target < 0:
-            raise ParameterError("--criterion: poisson needs a target that is never negative", hint="use squared_error")
+            raise ParameterError(
+                "--criterion: poisson needs a target that is never negative",
+                hint="use squared_error",
+            )
         return self.model_copy(
             update={
                 "criterion": criterion,
@@ -89,12 +107,24 @@ class RandomForest(_Hyperparameters):
 class XGBoost(_Hyperparameters):
     """Parameters of XGBoost's gradient-boosted trees, with its defaults."""
 
-    n_estimators: Annotated[int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")] = 100
-    max_depth: Annotated[int, Integer, Field(ge=1, le=30, description="an integer from 1 to 30")] = 6
-    learning_rate: Annotated[FiniteFloat, Field(gt=0, le=1, description="a number above 0 and up to 1")] = 0.3
-    min_child_weight: Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")] = 1.0
-    subsample: Annotated[FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")] = 1.0
-    colsample_bytree: Annotated[FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")] = 1.0
+    n_estimators: Annotated[
+        int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")
+    ] = 100
+    max_depth: Annotated[
+        int, Integer, Field(ge=1, le=30, description="an integer from 1 to 30")
+    ] = 6
+    learning_rate: Annotated[
+        FiniteFloat, Field(gt=0, le=1, description="a number above 0 and up to 1")
+    ] = 0.3
+    min_child_weight: Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")] = (
+        1.0
+    )
+    subsample: Annotated[
+        FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")
+    ] = 1.0
+    colsample_bytree: Annotated[
+        FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")
+    ] = 1.0
     reg_lambda: Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")] = 1.0
 
     def for_task(self, task: str, *, smallest_target: float = 0.0) -> Self:
@@ -104,7 +134,10 @@ class XGBoost(_Hyperparameters):
 
 
 Hyperparameters = RandomForest | XGBoost
-LEARNERS: dict[str, type[RandomForest] | type[XGBoost]] = {"random_forest": RandomForest, "xgboost": XGBoost}
+LEARNERS: dict[str, type[RandomForest] | type[XGBoost]] = {
+    "random_forest": RandomForest,
+    "xgboost": XGBoost,
+}
 
 
 def parse(algorithm: str, values: dict[str, Any]) -> Hyperparameters:
@@ -118,10 +151,14 @@ def parse(algorithm: str, values: dict[str, Any]) -> Hyperparameters:
         return learner.model_validate(values)
     except ValidationError as error:
         names = list(dict.fromkeys(str(e["loc"][0]) for e in error.errors()))
-        raise ParameterError("; ".join(_explain(learner, algorithm, name, values) for name in names)) from error
+        raise ParameterError(
+            "; ".join(_explain(learner, algorithm, name, values) for name in names)
+        ) from error
 
 
-def _explain(learner: type[_Hyperparameters], algorithm: str, name: str, values: dict[str, Any]) -> str:
+def _explain(
+    learner: type[_Hyperparameters], algorithm: str, name: str, values: dict[str, Any]
+) -> str:
     flag = "--" + name.replace("_", "-")
     if name not in learner.model_fields:
         return f"{flag}: not a parameter of {algorithm}"

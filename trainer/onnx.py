@@ -22,7 +22,10 @@ from registry.package import Column, FlatForest, Output, finish
 from trainer.errors import TrainerError
 
 LIBRARIES = ("onnx", "onnxruntime")
-OPSETS = {"": 21, "ai.onnx.ml": 5}  # 5 is the first with TreeEnsemble; newer numbers would need newer runtimes
+OPSETS = {
+    "": 21,
+    "ai.onnx.ml": 5,
+}  # 5 is the first with TreeEnsemble; newer numbers would need newer runtimes
 IR_VERSION = 10
 SUM = 1  # TreeEnsemble's aggregate_function
 ROWS = 250  # of each kind to compare on
@@ -45,7 +48,11 @@ def require_onnx() -> dict[str, str]:
 
 
 def export_onnx(
-    forest: FlatForest, output: Output, *, columns: Sequence[Column], classes: Sequence[bool | int | str] = ()
+    forest: FlatForest,
+    output: Output,
+    *,
+    columns: Sequence[Column],
+    classes: Sequence[bool | int | str] = (),
 ) -> bytes:
     """Return the model as the content of an .onnx file; equal forests give equal bytes."""
     from onnx import TensorProto, checker, helper  # noqa: PLC0415 - an optional extra
@@ -60,8 +67,12 @@ def export_onnx(
     given = helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", len(classes) or 1])
     graph = helper.make_graph(nodes, "forest", [taken], [given])
     opsets = [helper.make_opsetid(domain, number) for domain, number in OPSETS.items()]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tunegate")
-    helper.set_model_props(model, {"features": json.dumps(_features(columns)), "classes": json.dumps(list(classes))})
+    model = helper.make_model(
+        graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tunegate"
+    )
+    helper.set_model_props(
+        model, {"features": json.dumps(_features(columns)), "classes": json.dumps(list(classes))}
+    )
     checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -75,8 +86,12 @@ def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
     rows = _rows(forest)
     wanted = finish(forest, output, rows)
     answers = _run(content, rows)
-    if answers.shape != wanted.shape or not np.allclose(answers, wanted, rtol=TOLERANCE, atol=TOLERANCE):
-        raise TrainerError("model.onnx does not answer as the model does", hint="leave out --onnx, and report it")
+    if answers.shape != wanted.shape or not np.allclose(
+        answers, wanted, rtol=TOLERANCE, atol=TOLERANCE
+    ):
+        raise TrainerError(
+            "model.onnx does not answer as the model does", hint="leave out --onnx, and report it"
+        )
     return float(np.abs(answers - wanted).max())
 
 
@@ -115,12 +130,19 @@ def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
     """Return the nodes for `finish`: from `sums` to the graph's output."""
     from onnx import helper  # noqa: PLC0415 - an extra
 
-    nodes, last = [], "sums"
+    nodes = []
+    last = "sums"
     if output.combine == "mean":
-        nodes += [_constant("trees", [float(forest.n_trees)]), helper.make_node("Div", [last, "trees"], ["mean"])]
+        nodes += [
+            _constant("trees", [float(forest.n_trees)]),
+            helper.make_node("Div", [last, "trees"], ["mean"]),
+        ]
         last = "mean"
     if output.base:
-        nodes += [_constant("base", list(output.base)), helper.make_node("Add", [last, "base"], ["raw"])]
+        nodes += [
+            _constant("base", list(output.base)),
+            helper.make_node("Add", [last, "base"], ["raw"]),
+        ]
         last = "raw"
     if output.link == "logistic":
         nodes += [helper.make_node("Sigmoid", [last], ["positive"]), _constant("one", [1.0])]
@@ -134,7 +156,9 @@ def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
 def _constant(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
     from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
 
-    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(values), name))
+    return helper.make_node(
+        "Constant", [], [name], value=numpy_helper.from_array(np.asarray(values), name)
+    )
 
 
 def _trees(forest: FlatForest) -> dict[str, Any]:
@@ -145,7 +169,9 @@ def _trees(forest: FlatForest) -> dict[str, Any]:
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
 
     parts = [_tree(forest, t, k) for t, k in _copies(forest)]
-    sizes = np.cumsum([[0, 0]] + [[len(part["feature"]), len(part["weight"])] for part in parts], axis=0)
+    sizes = np.cumsum(
+        [[0, 0]] + [[len(part["feature"]), len(part["weight"])] for part in parts], axis=0
+    )
     for part, (inner, leaf) in zip(parts, sizes, strict=False):
         for side in ("true", "false"):
             part[side] = part[side] + np.where(part[f"{side}_leaf"], leaf, inner)
@@ -155,7 +181,9 @@ def _trees(forest: FlatForest) -> dict[str, Any]:
         "aggregate_function": SUM,
         "n_targets": forest.value.shape[1],
         "tree_roots": sizes[:-1, 0].tolist(),
-        "nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [n], bytes(n), raw=True),  # 0: x <= split
+        "nodes_modes": helper.make_tensor(
+            "modes", TensorProto.UINT8, [n], bytes(n), raw=True
+        ),  # 0: x <= split
         "nodes_featureids": joined["feature"].tolist(),
         "nodes_splits": numpy_helper.from_array(joined["split"], "splits"),
         "nodes_missing_value_tracks_true": joined["missing"].tolist(),
@@ -180,7 +208,11 @@ def _tree(forest: FlatForest, tree: int, target: int) -> dict[str, NDArray[Any]]
     nodes = np.arange(forest.start[tree], forest.start[tree + 1])
     leaf = forest.left[nodes] == nodes
     place = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
-    inner = nodes[~leaf] if len(nodes) > 1 else nodes  # a tree of one leaf becomes a decision between it and itself
+    # A tree of one leaf becomes a decision between it and itself.
+    if len(nodes) > 1:
+        inner = nodes[~leaf]
+    else:
+        inner = nodes
     sides = {"true": forest.left[inner] - nodes[0], "false": forest.right[inner] - nodes[0]}
     weight = forest.value[nodes[leaf], target]
     return {

@@ -29,7 +29,13 @@ class Recipe:
 
     @classmethod
     def make(
-        cls, algorithm: str, task: str, values: dict[str, Any], seed: int, *, smallest_target: float = 0
+        cls,
+        algorithm: str,
+        task: str,
+        values: dict[str, Any],
+        seed: int,
+        *,
+        smallest_target: float = 0,
     ) -> "Recipe":
         """Check the values and fill in what depends on the task.
 
@@ -46,9 +52,15 @@ class Recipe:
             TrainerError: when the library is not installed, or refuses the values or the data.
         """
         try:
-            estimator = self._estimator(n_jobs).fit(x, y if self.task == "regression" else y.astype(np.int64))
-        except ValueError as error:  # XGBoost's errors are ValueErrors, with a stack trace in their text
-            raise TrainerError(f"{self.algorithm} cannot be fitted: {str(error).partition(chr(10))[0]}") from error
+            estimator = self._estimator(n_jobs).fit(
+                x, y if self.task == "regression" else y.astype(np.int64)
+            )
+        except (
+            ValueError
+        ) as error:  # XGBoost's errors are ValueErrors, with a stack trace in their text
+            raise TrainerError(
+                f"{self.algorithm} cannot be fitted: {str(error).partition(chr(10))[0]}"
+            ) from error
         estimator.set_params(n_jobs=1)
         return estimator
 
@@ -58,7 +70,9 @@ class Recipe:
             return np.asarray(estimator.predict(x), dtype=np.float64)[:, None]
         return np.asarray(estimator.predict_proba(x), dtype=np.float64)
 
-    def folds(self, y: Floats, *, n: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def folds(
+        self, y: Floats, *, n: int, seed: int
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Split row numbers into n shuffled folds, (training, test) each; classes keep their shares.
 
         Raises:
@@ -68,9 +82,18 @@ class Recipe:
         try:
             return list(kind(n_splits=n, shuffle=True, random_state=seed).split(y[:, None], y))
         except ValueError as error:
-            raise TrainerError(f"{n} folds are too many for these data: {error}", hint="ask for fewer") from error
+            raise TrainerError(
+                f"{n} folds are too many for these data: {error}", hint="ask for fewer"
+            ) from error
 
-    def fold_predictions(self, x: NDArray[np.float32], y: Floats, fold: Any, *, n_jobs: int = 1) -> Floats:  # noqa: ANN401
+    def fold_predictions(
+        self,
+        x: NDArray[np.float32],
+        y: Floats,
+        fold: Any,  # noqa: ANN401
+        *,
+        n_jobs: int = 1,
+    ) -> Floats:
         """Fit on a fold's training rows and predict its test rows."""
         training, test = fold
         return self.predict(self.fit(x[training], y[training], n_jobs=n_jobs), x[test])
@@ -78,11 +101,18 @@ class Recipe:
     def _estimator(self, n_jobs: int) -> Any:  # noqa: ANN401
         settings = {**self.parameters.model_dump(), "random_state": self.seed, "n_jobs": n_jobs}
         if isinstance(self.parameters, RandomForest):
-            return (RandomForestRegressor if self.task == "regression" else RandomForestClassifier)(**settings)
+            return (RandomForestRegressor if self.task == "regression" else RandomForestClassifier)(
+                **settings
+            )
         try:
             import xgboost  # noqa: PLC0415 - an optional extra
         except ImportError as error:
             hint = "install tunegate with the extra `xgboost`"
-            raise TrainerError("--model xgboost: the package xgboost is not installed", hint=hint) from error
-        learner = xgboost.XGBRegressor if self.task == "regression" else xgboost.XGBClassifier
+            raise TrainerError(
+                "--model xgboost: the package xgboost is not installed", hint=hint
+            ) from error
+        if self.task == "regression":
+            learner = xgboost.XGBRegressor
+        else:
+            learner = xgboost.XGBClassifier
         return learner(**settings, tree_method="hist")

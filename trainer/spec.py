@@ -5,7 +5,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from registry.package import METRICS
 from trainer.errors import DataError
@@ -36,7 +43,9 @@ class Split(_Table):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.by and self.method == "seeded":
-            raise ValueError('`by` needs method = "hash": the seeded split does not keep rows together')
+            raise ValueError(
+                '`by` needs method = "hash": the seeded split does not keep rows together'
+            )
         return self
 
 
@@ -96,16 +105,23 @@ class DataSetSpec(_Table):
         """
         if unknown := sorted(set(columns) - set(self.drop)):
             hint = f"dropped columns: {', '.join(self.drop) or 'none'}"
-            raise DataError(f"{self.name}: cannot include {', '.join(unknown)}: not a dropped column", hint=hint)
+            raise DataError(
+                f"{self.name}: cannot include {', '.join(unknown)}: not a dropped column", hint=hint
+            )
         drop = tuple(name for name in self.drop if name not in columns)
-        features = tuple(dict.fromkeys((*self.features, *columns))) if self.features else ()
+        if self.features:
+            features = tuple(dict.fromkeys((*self.features, *columns)))
+        else:
+            features = ()
         return self.model_copy(update={"drop": drop, "features": features})
 
 
 def builtin_names() -> list[str]:
     """Return the names of the data sets that come with tunegate, sorted."""
     folder = resources.files("trainer") / "datasets"
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    return sorted(
+        item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")
+    )
 
 
 def load_spec(name: str) -> DataSetSpec:
@@ -128,7 +144,9 @@ def _parse(path: Path) -> DataSetSpec:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         if "folder" in document:
-            raise DataError(f"{path}: folder: not a field of a spec, it is the file's own", hint=fields)
+            raise DataError(
+                f"{path}: folder: not a field of a spec, it is the file's own", hint=fields
+            )
         return DataSetSpec.model_validate({**document, "folder": path.parent})
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", hint="check the path") from error

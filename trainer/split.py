@@ -84,7 +84,9 @@ def refuse_twins(training: Hashes, holdout: Hashes) -> None:
     """
     if twins := len(np.intersect1d(training, holdout)):
         hint = 'remove the duplicates, or use method = "hash", which keeps equal rows together'
-        raise DataError(f"{twins} row(s) stand in both the training part and the holdout", hint=hint)
+        raise DataError(
+            f"{twins} row(s) stand in both the training part and the holdout", hint=hint
+        )
 
 
 def _seeded(n: int, spec: Split) -> tuple[Positions, Positions]:
@@ -92,7 +94,9 @@ def _seeded(n: int, spec: Split) -> tuple[Positions, Positions]:
 
     try:
         # Shuffled, as they come: a forest's bootstrap goes by position, so a published number depends on it.
-        training, held = train_test_split(np.arange(n), test_size=spec.holdout, random_state=spec.seed)
+        training, held = train_test_split(
+            np.arange(n), test_size=spec.holdout, random_state=spec.seed
+        )
     except ValueError as error:
         raise DataError(f"too few rows: {n}, with [split] holdout = {spec.holdout}") from error
     return training, held
@@ -101,7 +105,9 @@ def _seeded(n: int, spec: Split) -> tuple[Positions, Positions]:
 def _held(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
     key = spec.seed.to_bytes(8, "big")
     hashes = row_hashes(frame, spec.by)
-    sides = [hashlib.blake2b(int(h).to_bytes(8, "big"), digest_size=8, key=key).digest() for h in hashes]
+    sides = [
+        hashlib.blake2b(int(h).to_bytes(8, "big"), digest_size=8, key=key).digest() for h in hashes
+    ]
     share = np.frombuffer(b"".join(sides), dtype=">u8").astype(np.float64) / 2**64
     return share < spec.holdout
 

@@ -16,7 +16,16 @@ from trainer.spec import DataSetSpec
 
 FIRST_LINE = 2  # line 1 of a CSV file is its header
 MAX_CATEGORIES = 100
-BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False, "1.0": True, "0.0": False}
+BOOLEANS = {
+    "true": True,
+    "false": False,
+    "yes": True,
+    "no": False,
+    "1": True,
+    "0": False,
+    "1.0": True,
+    "0.0": False,
+}
 Values = NDArray[Any]
 
 
@@ -45,7 +54,8 @@ def typed(frame: pd.DataFrame, name: str, spec: DataSetSpec) -> tuple[str, Value
         DataError: when a cell does not fit the type, or a categorical column has too many categories.
     """
     column = frame[name]
-    kind = spec.columns[name].type if name in spec.columns else _infer(column)
+    stated = spec.columns.get(name)
+    kind = stated.type if stated else _infer(column)
     if kind == "numeric":
         return kind, numeric(column)
     if kind == "boolean":
@@ -77,19 +87,29 @@ def _from_sklearn(name: str, target: str) -> pd.DataFrame:
 
     loader = getattr(datasets, f"load_{name}", None)
     if loader is None or "as_frame" not in inspect.signature(loader).parameters:
-        raise DataError(f"sklearn:{name}: scikit-learn ships no such table", hint="try diabetes, iris, wine")
+        raise DataError(
+            f"sklearn:{name}: scikit-learn ships no such table", hint="try diabetes, iris, wine"
+        )
     frame: pd.DataFrame = loader(as_frame=True).frame
-    return frame if target in frame else frame.rename(columns={"target": target})
+    if target in frame:
+        return frame
+    return frame.rename(columns={"target": target})
 
 
 def _from_csv(path: Path, spec: DataSetSpec) -> pd.DataFrame:
-    texts = [name for name, column in spec.columns.items() if column.type == "categorical"]  # "007" is not 7
+    texts = [
+        name for name, column in spec.columns.items() if column.type == "categorical"
+    ]  # "007" is not 7
     try:
         frame = _read_csv(path, dtype=dict.fromkeys(texts, str))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}", hint="`source` is relative to the TOML file") from error
+        raise DataError(
+            f"{path}: {error.strerror or error}", hint="`source` is relative to the TOML file"
+        ) from error
     except pd.errors.ParserWarning as error:
-        raise DataError(f"{path}: rows have more cells than the header", hint="give every column a name") from error
+        raise DataError(
+            f"{path}: rows have more cells than the header", hint="give every column a name"
+        ) from error
     except ValueError as error:
         raise DataError(f"{path}: not a readable CSV file: {error}") from error
     if frame.empty:
@@ -99,7 +119,9 @@ def _from_csv(path: Path, spec: DataSetSpec) -> pd.DataFrame:
 
 def _read_csv(path: Path, dtype: dict[str, type[str]]) -> pd.DataFrame:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header would be cut off
+        warnings.simplefilter(
+            "error", pd.errors.ParserWarning
+        )  # cells beyond the header would be cut off
         # low_memory would type the file in chunks, so that a cell's text depends on how long the file is.
         return pd.read_csv(path, index_col=False, dtype=dtype, low_memory=False, compression=None)
 
@@ -108,7 +130,9 @@ def _check_columns(frame: pd.DataFrame, spec: DataSetSpec) -> None:
     present = [str(name) for name in frame.columns]
     named = {spec.target, *spec.features, *spec.drop, *spec.columns, *spec.split.by}
     if missing := sorted(named - set(present)):
-        raise DataError(f"{spec.source}: no column {', '.join(missing)}", hint=f"columns: {', '.join(present)}")
+        raise DataError(
+            f"{spec.source}: no column {', '.join(missing)}", hint=f"columns: {', '.join(present)}"
+        )
     if spec.target in {*spec.features, *spec.drop}:
         raise DataError(f"{spec.name}: the target {spec.target} is also a feature or dropped")
 
@@ -116,7 +140,9 @@ def _check_columns(frame: pd.DataFrame, spec: DataSetSpec) -> None:
 def _infer(column: "pd.Series[Any]") -> str:
     if pd.api.types.is_bool_dtype(column) or set(column.dropna().map(type)) == {bool}:
         return "boolean"
-    return "numeric" if pd.api.types.is_numeric_dtype(column) else "categorical"
+    if pd.api.types.is_numeric_dtype(column):
+        return "numeric"
+    return "categorical"
 
 
 def _boolean(column: "pd.Series[Any]") -> Values:
@@ -124,7 +150,11 @@ def _boolean(column: "pd.Series[Any]") -> Values:
         return BOOLEANS.get(str(value).strip().lower())
 
     values = _objects(column, convert)
-    _refuse(column, column.notna().to_numpy() & np.array([v is None for v in values]), "is not true or false")
+    _refuse(
+        column,
+        column.notna().to_numpy() & np.array([v is None for v in values]),
+        "is not true or false",
+    )
     return values
 
 
@@ -135,13 +165,16 @@ def _objects(column: "pd.Series[Any]", convert: Any) -> Values:  # noqa: ANN401 
 
 
 def _as_text(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _refuse(column: "pd.Series[Any]", wrong: Iterable[bool], what: str, hint: str = "") -> None:
     at = np.flatnonzero(np.asarray(wrong))
     if at.size:
         more = f" (and {at.size - 1} more)" if at.size > 1 else ""
-        cell, line = str(column.iloc[at[0]]), at[0] + FIRST_LINE
+        cell = str(column.iloc[at[0]])
+        line = at[0] + FIRST_LINE
         hint = hint or f'mend the table, or set [columns."{column.name}"] type = "categorical"'
         raise DataError(f"column {column.name}, line {line}: {cell!r} {what}{more}", hint=hint)

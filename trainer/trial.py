@@ -24,10 +24,10 @@ from registry.package import (
 from trainer.card import card
 from trainer.dataset import Dataset
 from trainer.errors import TrainerError
-from trainer.export import flatten
+from trainer.flatten import flatten
 from trainer.onnx import export_onnx, largest_error, require_onnx
-from trainer.out_of_fold import OutOfFold, interval, residuals
 from trainer.recipe import Recipe
+from trainer.residuals import OutOfFold, interval, residuals
 
 GOLDEN_ROWS = 8
 
@@ -64,17 +64,21 @@ def cross_validate(
     Returns:
         One score a metric of the task, the data set's own metric first.
     """
-    part, spec = dataset.training, dataset.spec
+    part = dataset.training
+    spec = dataset.spec
     x = dataset.matrix(part)
     splits = recipe.folds(part.y, n=folds, seed=seed)
-    tests, predicted = [test for _, test in splits], list[NDArray[np.float64]]()
+    tests = [test for _, test in splits]
+    predicted = list[NDArray[np.float64]]()
     for fold in splits:
         predicted.append(recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs))
         if told and len(predicted) < folds:
             told(Score(spec.metric, _rates(dataset, spec.metric, tests, predicted)))
     names = [spec.metric, *(name for name in METRICS[spec.task] if name != spec.metric)]
     found = _out_of_fold(tests, predicted)
-    return [Score(name, _rates(dataset, name, tests, predicted), out_of_fold=found) for name in names]
+    return [
+        Score(name, _rates(dataset, name, tests, predicted), out_of_fold=found) for name in names
+    ]
 
 
 def metric_lines(scores: list[Score]) -> Iterator[str]:
@@ -94,12 +98,21 @@ def decimal(score: Score) -> str:
         TrainerError: when it is not finite.
     """
     if not np.isfinite(score.mean):
-        raise TrainerError(f"{score.metric} is not finite", hint="scale the target, or choose milder values")
+        raise TrainerError(
+            f"{score.metric} is not finite", hint="scale the target, or choose milder values"
+        )
     return np.format_float_positional(score.mean, trim="0")
 
 
 def write_trial(  # noqa: PLR0913 - a trial's options
-    target: Path, recipe: Recipe, dataset: Dataset, score: Score, *, fold_seed: int, n_jobs: int = 1, onnx: bool = False
+    target: Path,
+    recipe: Recipe,
+    dataset: Dataset,
+    score: Score,
+    *,
+    fold_seed: int,
+    n_jobs: int = 1,
+    onnx: bool = False,
 ) -> str:
     """Fit on the whole training part, write the model package to `target`, return its digest.
 
@@ -111,13 +124,21 @@ def write_trial(  # noqa: PLR0913 - a trial's options
         TrainerError: when `onnx` is asked for and its libraries are not installed.
         StoreError: when the volume is full or read-only.
     """
-    part, seen = dataset.training, score.out_of_fold
+    part = dataset.training
+    seen = score.out_of_fold
     x = dataset.matrix(part)
     libraries = require_onnx() if onnx else {}
     forest, output = flatten(recipe.fit(x, part.y, n_jobs=n_jobs), n_features=x.shape[1])
-    copy = export_onnx(forest, output, columns=dataset.columns, classes=dataset.classes) if onnx else None
+    if onnx:
+        copy = export_onnx(forest, output, columns=dataset.columns, classes=dataset.classes)
+    else:
+        copy = None
     error = largest_error(copy, forest, output) if copy else None
-    manifest = {**_about(recipe, dataset, libraries), "output": output, **_scored(score, dataset, fold_seed)}
+    manifest = {
+        **_about(recipe, dataset, libraries),
+        "output": output,
+        **_scored(score, dataset, fold_seed),
+    }
     draft = Draft(
         manifest,
         forest,
@@ -140,26 +161,35 @@ def _out_of_fold(tests: list[NDArray[np.int64]], predicted: list[NDArray[np.floa
 def _scored(score: Score, dataset: Dataset, fold_seed: int) -> dict[str, Any]:
     seen = None if dataset.classes else score.out_of_fold
     return {
-        "cross_validation": CrossValidation(metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed),
+        "cross_validation": CrossValidation(
+            metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed
+        ),
         "interval": interval(seen, dataset.training.y) if seen else None,
     }
 
 
 def _rates(
-    dataset: Dataset, metric: str, tests: list[NDArray[np.int64]], predicted: list[NDArray[np.float64]]
+    dataset: Dataset,
+    metric: str,
+    tests: list[NDArray[np.int64]],
+    predicted: list[NDArray[np.float64]],
 ) -> tuple[float, ...]:
     """Return a metric of each fold that has been predicted."""
-    task, y = dataset.spec.task, dataset.training.y
+    task = dataset.spec.task
+    y = dataset.training.y
     return tuple(_rate(task, metric, y[test], p) for test, p in zip(tests, predicted, strict=False))
 
 
 def _rate(task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
     loss = float(row_losses(task, metric, y, predicted).mean())
-    return 1.0 - loss if metric in HIGHER_IS_BETTER else loss
+    if metric in HIGHER_IS_BETTER:
+        return 1.0 - loss
+    return loss
 
 
 def _about(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> dict[str, Any]:
-    spec, y = dataset.spec, dataset.training.y
+    spec = dataset.spec
+    y = dataset.training.y
     return {
         "name": spec.name,
         "task": spec.task,
@@ -184,12 +214,21 @@ def _about(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> dict[
 def _versions(algorithm: str) -> dict[str, str]:
     libraries = ["numpy", "pandas", "scikit-learn", "tunegate"]
     # Two distributions provide it: xgboost and xgboost-cpu.
-    extra = {"xgboost": import_module("xgboost").__version__} if algorithm == "xgboost" else {}
-    return {"python": platform.python_version(), **{name: version(name) for name in libraries}, **extra}
+    if algorithm == "xgboost":
+        extra = {"xgboost": import_module("xgboost").__version__}
+    else:
+        extra = {}
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
+        **extra,
+    }
 
 
 def _provenance() -> Provenance:
-    trial = os.environ.get("KATIB_TRIAL_NAME", "")  # Katib puts it into every trial, and so does the local engine
+    trial = os.environ.get(
+        "KATIB_TRIAL_NAME", ""
+    )  # Katib puts it into every trial, and so does the local engine
     commit = os.environ.get("GIT_COMMIT") or os.environ.get("GITHUB_SHA", "")
     return Provenance(experiment=trial.rpartition("-")[0], trial=trial, git_commit=commit)
 
@@ -197,9 +236,13 @@ def _provenance() -> Provenance:
 def _golden_rows(dataset: Dataset) -> list[dict[str, Any]]:
     """Pick training rows spread over the target, and one with missing values where there is one."""
     part = dataset.training
-    spread = np.argsort(part.y, kind="stable")[np.linspace(0, len(part.y) - 1, GOLDEN_ROWS).astype(int)]
+    spread = np.argsort(part.y, kind="stable")[
+        np.linspace(0, len(part.y) - 1, GOLDEN_ROWS).astype(int)
+    ]
     gaps = np.flatnonzero(_missing(part.table))[:1]
-    return [{name: _plain(values[i]) for name, values in part.table.items()} for i in [*spread, *gaps]]
+    return [
+        {name: _plain(values[i]) for name, values in part.table.items()} for i in [*spread, *gaps]
+    ]
 
 
 def _missing(table: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
@@ -210,4 +253,6 @@ def _missing(table: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
     plain = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(plain, float) and np.isnan(plain) else plain
+    if isinstance(plain, float) and np.isnan(plain):
+        return None
+    return plain

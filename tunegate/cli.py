@@ -16,18 +16,21 @@ HELP = """From some hyperparameters to a better model in production, and we can 
 Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster unreachable,
 21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
 COMMANDS = {  # of each module in `tunegate.commands`, in the order in which help shows them
-    "searching": ("run", "tune"),
-    "linting": ("lint",),
-    "deciding": ("gate", "promote", "approve", "rollback", "history", "repair"),
-    "serving": ("serve", "smoke"),
+    "run": ("run", "tune"),
+    "lint": ("lint",),
+    "promotion": ("gate", "promote", "approve", "rollback", "history", "repair"),
+    "serve": ("serve", "smoke"),
     "shadow": ("shadow",),
-    "watching": ("watch",),
-    "inspecting": ("report", "export-study", "doctor"),
-    "moving": ("export", "import"),
+    "watch": ("watch",),
+    "report": ("report", "export-study", "doctor"),
+    "bundle": ("export", "import"),
     "cluster": ("cluster",),
 }
 MODULES = {name: module for module, names in COMMANDS.items() for name in names}
-FUNCTIONS = {"export-study": "export_study", "import": "import_"}  # where they are not called as the command is
+FUNCTIONS = {
+    "export-study": "export_study",
+    "import": "import_",
+}  # where they are not called as the command is
 
 
 class Commands(Mapping[str, click.Command]):
@@ -35,7 +38,9 @@ class Commands(Mapping[str, click.Command]):
 
     def __getitem__(self, name: str) -> click.Command:
         """Import a command."""
-        command: click.Command = getattr(import_module(f"tunegate.commands.{MODULES[name]}"), FUNCTIONS.get(name, name))
+        command: click.Command = getattr(
+            import_module(f"tunegate.commands.{MODULES[name]}"), FUNCTIONS.get(name, name)
+        )
         return command
 
     def __iter__(self) -> Iterator[str]:
@@ -87,10 +92,12 @@ def _guarded(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        from tunegate.failing import report  # noqa: PLC0415 - knows the errors of all rooms
+        from tunegate.error_report import report  # noqa: PLC0415 - knows the errors of all rooms
 
         return report(error)
     if code == ExitCode.INTERRUPTED:
-        say("interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search,")
+        say(
+            "interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search,"
+        )
         say("`tunegate promote` with one that is over")
     return code

@@ -31,14 +31,19 @@ class Steps:
     """Counts steps of something that takes over a second."""
 
     def __init__(self, progress: Progress | None, title: str, total: int | None) -> None:
-        self.progress, self.title, self.total, self.done = progress, title, total, 0
+        self.progress = progress
+        self.title = title
+        self.total = total
+        self.done = 0
         self.task = progress.add_task(title, total=total) if progress else None
 
     def step(self, text: str = "", *, line: str = "") -> None:
         """Count one; `text` stands beside a bar, `line` is printed where there is no terminal."""
         self.done += 1
         if self.progress and self.task is not None:
-            self.progress.update(self.task, advance=1, description=f"{self.title} {escape(text)}".strip())
+            self.progress.update(
+                self.task, advance=1, description=f"{self.title} {escape(text)}".strip()
+            )
             self.progress.refresh()
         elif line:
             say(line)
@@ -51,7 +56,12 @@ def steps(title: str, total: int | None) -> Iterator[Steps]:
         say(title + " ...")
         yield Steps(None, title, total)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
         shown = Steps(progress, title, total)
         progress.refresh()
@@ -64,7 +74,10 @@ def show_verdict(verdict: Verdict) -> None:
     for name in ("", "check", "found"):
         table.add_column(name, overflow="fold")
     for check in verdict.checks:
-        mark = "[green]ok[/]" if check.passed else f"[{COLOURS[check.otherwise]}]{check.otherwise}[/]"
+        if check.passed:
+            mark = "[green]ok[/]"
+        else:
+            mark = f"[{COLOURS[check.otherwise]}]{check.otherwise}[/]"
         table.add_row(mark, escape(check.name), escape(check.detail))
     console.print(table)
     for line in evidence_lines(verdict):
@@ -77,13 +90,19 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
     """Put the comparisons into sentences."""
     if verdict.finalists:
         yield finalists_line(verdict.finalists)
-    other = "the champion" if verdict.kind == "promotion" else "the library's defaults"
+    if verdict.kind == "promotion":
+        other = "the champion"
+    else:
+        other = "the library's defaults"
     if (found := verdict.recipe) and verdict.candidate:
         yield (
             f"{verdict.metric} loss on fresh folds: {found.candidate:.4g}, {other} {found.champion:.4g}; "
             f"gain {found.gain:.3g}, 90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
         )
-    other = "the champion" if verdict.kind == "promotion" else "a model without inputs"
+    if verdict.kind == "promotion":
+        other = "the champion"
+    else:
+        other = "a model without inputs"
     if found := verdict.holdout:
         yield (
             f"{verdict.metric} loss on the holdout: {found.candidate:.4g}, {other} {found.champion:.4g}; "
@@ -95,10 +114,13 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
 
 def finalists_line(finalists: Sequence[Finalist]) -> str:
     """Put how the candidate was chosen into a sentence."""
-    place, best = best_finalist(finalists), finalists[0]
+    place = best_finalist(finalists)
+    best = finalists[0]
     chosen = finalists[place]
     found = f"the best of {len(finalists)} finalists on folds of their own: {chosen.trial}, loss {chosen.loss:.4g}"
-    return found if chosen is best else f"{found}; the search's best, {best.trial}: {best.loss:.4g}"
+    if chosen is best:
+        return found
+    return f"{found}; the search's best, {best.trial}: {best.loss:.4g}"
 
 
 def shadow_line(seen: ShadowEvidence) -> str:

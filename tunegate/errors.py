@@ -1,4 +1,4 @@
-"""Exit codes, and the error of a command that was called wrongly; the rooms' errors are in `tunegate.failing`."""
+"""Exit codes, and the error of a command that was called wrongly; the rooms' errors are in `tunegate.error_report`."""
 
 from enum import IntEnum
 

@@ -4,7 +4,9 @@ import json
 import sys
 from typing import Any
 
-DROPPED = dict.fromkeys((7, 8, 11, 12, 13))  # bell, backspace, ...: a sentence is one line, whatever is quoted in it
+DROPPED = dict.fromkeys(
+    (7, 8, 11, 12, 13)
+)  # bell, backspace, ...: a sentence is one line, whatever is quoted in it
 
 
 def say(text: str) -> None:

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from api.schema import example
+from api.routes.row_schema import example
 from katib.experiment import Experiment
-from promote import Contender, PromoteError, rank
+from promote import PromoteError
+from promote.candidate import rank
 from promote.errors import NoCandidate
+from promote.finalists import Contender
 from registry.package import ModelPackage
 from tunegate.console import say, show_verdict
-from tunegate.contenders import Contenders, challengers
-from tunegate.deciding import Decision, decide
-from tunegate.report import write_report
-from tunegate.service import Service, service
-from tunegate.tuning import tune, unfinished
+from tunegate.local_server import Service, service
+from tunegate.promotion.candidates import Contenders, challengers
+from tunegate.promotion.decision import Decision, decide
+from tunegate.report.page import write_report
+from tunegate.search.local import tune, unfinished
 from tunegate.workspace import Workspace
 
 
@@ -44,7 +46,8 @@ def run(workspace: Workspace, experiment: Experiment, options: Options) -> Decis
         if not result.succeeded:
             reason = result.experiment["status"]["conditions"][-1]["message"]
             raise NoCandidate(
-                f"{experiment.name}: {reason}", hint=f"the trials' output is in {result.folder / 'trials'}"
+                f"{experiment.name}: {reason}",
+                hint=f"the trials' output is in {result.folder / 'trials'}",
             )
         found = _contenders(workspace, experiment, result.folder)
         decision = decide(workspace, found, workspace.settings.gate, url=server.url)
@@ -58,9 +61,12 @@ def run(workspace: Workspace, experiment: Experiment, options: Options) -> Decis
 def _contenders(workspace: Workspace, experiment: Experiment, run: Path) -> Contenders:
     ranked = rank(workspace.trials(run))
     found = challengers(workspace, ranked)
-    best, first = ranked[0], found[0]
+    best = ranked[0]
+    first = found[0]
     if isinstance(first, Contender) and first.manifest.provenance.trial != best.trial:
-        say(f"best trial: {best.trial}, {experiment.metric} {best.value:.4g}: the champion's own recipe")
+        say(
+            f"best trial: {best.trial}, {experiment.metric} {best.value:.4g}: the champion's own recipe"
+        )
     return found
 
 
@@ -69,7 +75,9 @@ def _conclude(workspace: Workspace, decision: Decision, server: Service) -> None
         say("nothing is in production")
     else:
         promotion = decision.after.promotion
-        say(f"in production: promotion {promotion.number} of {promotion.model}, package {promotion.sha256[:12]}")
+        say(
+            f"in production: promotion {promotion.number} of {promotion.model}, package {promotion.sha256[:12]}"
+        )
         say("writing the report ...")
         say(f"report: {write_report(workspace, workspace.settings.state / 'report.html')}")
         package = workspace.champion_package()

@@ -7,12 +7,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from katib.folder import STATUS, TRIALS, runs
-from promote import DeployDetails, Promoter, Verdict, deploy_details, rollback_details
+from katib.local.run_folder import STATUS, TRIALS, runs
+from promote.deploy_details import DeployDetails, deploy_details, rollback_details
+from promote.promotion import Promoter
 from promote.smoke import smoke
+from promote.verdict import Verdict
 from registry import Entry, Ledger, ModelStore, champion
+from registry.atomic_files import write_atomic
 from registry.errors import PackageError
-from registry.files import write_atomic
 from registry.package import ModelPackage, load_package
 from registry.record import InvalidRecord
 from registry.sqlite import SqliteLedger
@@ -51,16 +53,21 @@ class Workspace:
     def champion_package(self) -> ModelPackage | PackageError | None:
         """Return the champion's package, or why it cannot be trusted, or None without a champion."""
         entry = self.champion()
-        return _try(partial(self.store.open, entry.promotion.sha256)) if entry else None
+        if entry:
+            return _try(partial(self.store.open, entry.promotion.sha256))
+        return None
 
     def trial_package(self, trial: str) -> ModelPackage | PackageError:
         """Return the package that a trial has written, or why it cannot be trusted."""
         return _try(partial(load_package, self.store.trial(trial)))
 
-    def promoter(self, *, url: str = "", notify: Callable[[str], None] = lambda _: None) -> Promoter:
+    def promoter(
+        self, *, url: str = "", notify: Callable[[str], None] = lambda _: None
+    ) -> Promoter:
         """Return the promotion protocol, smoke-testing the service at `url` where there is one."""
         test = partial(smoke, url, key=self.settings.key) if url else None
-        actor, owner = self.settings.actor, self.settings.owner
+        actor = self.settings.actor
+        owner = self.settings.owner
         return Promoter(self.store, self.ledger, test, actor=actor, owner=owner, notify=notify)
 
     def last_run(self, experiment: str | None = None) -> Path:
@@ -70,7 +77,9 @@ class Workspace:
             UsageError: when there is none.
         """
         names = [experiment] if experiment else self._experiment_names()
-        found = [run for name in names for run in runs(self.experiments, name) if (run / STATUS).exists()]
+        found = [
+            run for name in names for run in runs(self.experiments, name) if (run / STATUS).exists()
+        ]
         if not found:
             raise UsageError(f"no run below {self.experiments}", hint="run `tunegate tune` first")
         return max(found, key=lambda run: ((run / STATUS).stat().st_mtime, str(run)))
@@ -97,25 +106,37 @@ class Workspace:
         try:
             return Verdict.parse(path.read_bytes())
         except FileNotFoundError as error:
-            raise UsageError(f"no verdict below {path.parent}", hint="run `tunegate gate` first") from error
+            raise UsageError(
+                f"no verdict below {path.parent}", hint="run `tunegate gate` first"
+            ) from error
         except (OSError, InvalidRecord) as error:
-            raise UsageError(f"{path}: not a readable verdict: {error}", hint="run `tunegate gate` again") from error
+            raise UsageError(
+                f"{path}: not a readable verdict: {error}", hint="run `tunegate gate` again"
+            ) from error
 
     def save_details(self, verdict: Verdict, before: Entry | None, after: Entry | None) -> None:
         """Write deploy_details.json after a decision."""
         now = datetime.now(UTC)
-        self._write(deploy_details(verdict, before=before, after=after, store_uri=self.settings.uri, now=now))
+        self._write(
+            deploy_details(
+                verdict, before=before, after=after, store_uri=self.settings.uri, now=now
+            )
+        )
 
     def save_rollback(self, before: Entry | None, after: Entry) -> None:
         """Write deploy_details.json after a rollback."""
         now = datetime.now(UTC)
-        self._write(rollback_details(before=before, after=after, store_uri=self.settings.uri, now=now))
+        self._write(
+            rollback_details(before=before, after=after, store_uri=self.settings.uri, now=now)
+        )
 
     def _write(self, details: DeployDetails) -> None:
         write_atomic(self.settings.details_path, details.to_json(indent=1) + b"\n")
 
     def _experiment_names(self) -> list[str]:
-        return sorted(p.name for p in self.experiments.iterdir()) if self.experiments.is_dir() else []
+        if self.experiments.is_dir():
+            return sorted(p.name for p in self.experiments.iterdir())
+        return []
 
 
 def open_ledger(settings: Settings) -> Ledger:

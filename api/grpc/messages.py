@@ -41,7 +41,9 @@ MESSAGES: Mapping[str, Fields] = {
         "outputs": (5, "[ModelMetadataResponse.TensorMetadata]"),
         "properties": (6, "{string}"),
     },
-    "ModelMetadataResponse.TensorMetadata": {name: _TENSOR[name] for name in ("name", "datatype", "shape")},
+    "ModelMetadataResponse.TensorMetadata": {
+        name: _TENSOR[name] for name in ("name", "datatype", "shape")
+    },
     "ModelInferRequest": {
         "model_name": (1, "string"),
         "model_version": (2, "string"),
@@ -52,7 +54,10 @@ MESSAGES: Mapping[str, Fields] = {
         "raw_input_contents": (7, "[bytes]"),
     },
     "ModelInferRequest.InferInputTensor": _TENSOR,
-    "ModelInferRequest.InferRequestedOutputTensor": {"name": (1, "string"), "parameters": (2, "{InferParameter}")},
+    "ModelInferRequest.InferRequestedOutputTensor": {
+        "name": (1, "string"),
+        "parameters": (2, "{InferParameter}"),
+    },
     "ModelInferResponse": {
         "model_name": (1, "string"),
         "model_version": (2, "string"),
@@ -90,11 +95,15 @@ _Message = descriptor_pb2.DescriptorProto
 
 def make(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
     """Return message classes by name; a name with a dot lies within the message before the dot."""
-    file = descriptor_pb2.FileDescriptorProto(name=f"tunegate/{package}.proto", package=package, syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"tunegate/{package}.proto", package=package, syntax="proto3"
+    )
     made: dict[str, Any] = {}
     for name, fields in messages.items():
         outer, _, inner = name.rpartition(".")
-        made[name] = (made[outer].nested_type if outer else file.message_type).add(name=inner or name)
+        made[name] = (made[outer].nested_type if outer else file.message_type).add(
+            name=inner or name
+        )
         for field, (number, kind) in fields.items():
             _add_field(made[name], f".{package}.", name, _Field(name=field, number=number), kind)
     pool = descriptor_pool.DescriptorPool()
@@ -104,16 +113,23 @@ def make(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
 
 
 def _add_field(message: Any, package: str, name: str, field: Any, kind: str) -> None:  # noqa: ANN401 - protobuf's
-    field.label = _Field.LABEL_REPEATED if kind[0] in "[{" else _Field.LABEL_OPTIONAL
+    if kind[0] in "[{":
+        field.label = _Field.LABEL_REPEATED
+    else:
+        field.label = _Field.LABEL_OPTIONAL
     plain = kind.strip("[]{}?")
     if kind[0] == "{":
-        entry = message.nested_type.add(name="".join(map(str.title, field.name.split("_"))) + "Entry")
+        entry = message.nested_type.add(
+            name="".join(map(str.title, field.name.split("_"))) + "Entry"
+        )
         entry.options.map_entry = True
         _add_field(entry, package, "", _Field(name="key", number=1), "string")
         _add_field(entry, package, "", _Field(name="value", number=2), plain)
-        field.type, field.type_name = _Field.TYPE_MESSAGE, f"{package}{name}.{entry.name}"
+        field.type = _Field.TYPE_MESSAGE
+        field.type_name = f"{package}{name}.{entry.name}"
     elif plain[0].isupper():
-        field.type, field.type_name = _Field.TYPE_MESSAGE, package + plain
+        field.type = _Field.TYPE_MESSAGE
+        field.type_name = package + plain
     else:
         field.type = getattr(_Field, f"TYPE_{plain.upper()}")
     if kind[0] == "?":

@@ -17,21 +17,30 @@ from typing import Any
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from api.answers import Slots, answered, headers
-from api.drain import Leaving
-from api.encoding import Rows
+from api.codecs.rows import Rows
 from api.grpc.messages import HEALTH, PACKAGE, make
 from api.grpc.tensors import M, read, write
-from api.inference import SERVER, Asked, metadata, rows, select, versioned, weight
-from api.keys import Key
 from api.limits import Limits, Room
-from api.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, UNPROCESSABLE, Problem
-from api.slot import Served
+from api.middleware.api_key import Key
+from api.middleware.draining import Leaving
+from api.problems import (
+    BAD_REQUEST,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    UNPROCESSABLE,
+    Problem,
+)
+from api.routes.open_inference import SERVER, Asked, metadata, rows, select, versioned, weight
+from api.routes.replies import answered, headers
+from api.serving.served import Served, Slots
 
 logger = logging.getLogger("tunegate.api")
 HEALTH_PACKAGE = "grpc.health.v1"
 H = make(HEALTH_PACKAGE, HEALTH)
-SERVING, NOT_SERVING = 1, 2
+SERVING = 1
+NOT_SERVING = 2
 LOOK = 0.1  # seconds between two looks whether the end is forced
 CODES: Mapping[int, grpc.StatusCode] = {
     BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
@@ -79,7 +88,10 @@ async def start_grpc(
     Raises:
         OSError: when it cannot listen there.
     """
-    options = [("grpc.max_receive_message_length", limits.body), ("grpc.max_send_message_length", -1)]
+    options = [
+        ("grpc.max_receive_message_length", limits.body),
+        ("grpc.max_send_message_length", -1),
+    ]
     server = grpc.aio.server(options=[*options, ("grpc.so_reuseport", int(reuse_port))])
     service = _Service(slots, limits, Key(key_file) if key_file else None, leaving or Leaving())
     server.add_generic_rpc_handlers(service.handlers())
@@ -102,7 +114,9 @@ async def listening(
     leaving: Leaving,
 ) -> AsyncIterator[None]:
     """Listen, as `start_grpc` does, until leaving or the block has ended; calls in flight then have `leaving.grace`."""
-    server = await start_grpc(slots, address, limits, key_file=key_file, reuse_port=reuse_port, leaving=leaving)
+    server = await start_grpc(
+        slots, address, limits, key_file=key_file, reuse_port=reuse_port, leaving=leaving
+    )
     stopped = asyncio.create_task(_stop(server, leaving))
     try:
         yield
@@ -122,7 +136,10 @@ async def _stop(server: GrpcServer, leaving: Leaving) -> None:
 
 class _Service:
     def __init__(self, slots: Slots, limits: Limits, key: Key | None, leaving: Leaving) -> None:
-        self.slots, self.limits, self.key, self.leaving = slots, limits, key, leaving
+        self.slots = slots
+        self.limits = limits
+        self.key = key
+        self.leaving = leaving
         self.room = Room(limits)
 
     @property
@@ -140,7 +157,9 @@ class _Service:
             "ModelInfer": _unary(self._closed(self._limited(self._infer))),
         }
         made = {HEALTH_PACKAGE + ".Health": health, f"{PACKAGE}.GRPCInferenceService": inference}
-        return [grpc.method_handlers_generic_handler(name, methods) for name, methods in made.items()]
+        return [
+            grpc.method_handlers_generic_handler(name, methods) for name, methods in made.items()
+        ]
 
     def _closed(self, method: Method) -> Method:
         async def call(content: bytes, context: Context) -> bytes:
@@ -206,13 +225,19 @@ def _read(served: Served, request: Any, limits: Limits) -> tuple[Asked, Rows]:  
 
 def _answer(served: Served, asked: Asked, found: Rows) -> bytes:
     tensors = select(served, asked, served.predict(found.x))
-    head = {"model_name": served.package.manifest.name, "model_version": served.package.digest, "id": asked.id}
+    head = {
+        "model_name": served.package.manifest.name,
+        "model_version": served.package.digest,
+        "id": asked.id,
+    }
     return write(head, tensors, raw=asked.binary)
 
 
 async def _say(context: Context, served: Served, warnings: Sequence[str] = ()) -> None:
     about = headers(served, warnings)
-    await context.send_initial_metadata(tuple((name.lower(), value) for name, value in about.items()))
+    await context.send_initial_metadata(
+        tuple((name.lower(), value) for name, value in about.items())
+    )
 
 
 def _unary(method: Method) -> grpc.RpcMethodHandler:
@@ -223,7 +248,9 @@ def _unary(method: Method) -> grpc.RpcMethodHandler:
             return await method(content, context)
         except Problem as problem:
             refusal = CODES.get(problem.status, grpc.StatusCode.INTERNAL), problem.text
-        except Exception:  # whatever it is, the caller gets a status and the log the cause, as over HTTP
+        except (
+            Exception
+        ):  # whatever it is, the caller gets a status and the log the cause, as over HTTP
             logger.exception("unexpected error")
             refusal = grpc.StatusCode.INTERNAL, "Internal error: the server's log says more"
         await context.abort(*refusal)
@@ -236,7 +263,9 @@ def _parse(kind: Any, content: bytes) -> Any:  # noqa: ANN401 - messages made at
     try:
         return kind.FromString(content)
     except DecodeError as error:
-        raise Problem(UNPROCESSABLE, "The message cannot be parsed", f"{kind.DESCRIPTOR.name} is expected") from error
+        raise Problem(
+            UNPROCESSABLE, "The message cannot be parsed", f"{kind.DESCRIPTOR.name} is expected"
+        ) from error
 
 
 def _encoded(message: Any) -> bytes:  # noqa: ANN401 - a message made at run time

@@ -1,4 +1,4 @@
-"""Tensors of the protocol's gRPC messages, typed or raw, to and from the tensors of `api.tensors`."""
+"""Tensors of the protocol's gRPC messages, typed or raw, to and from the tensors of `api.codecs.tensors`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.body import UNFIT
+from api.codecs.json_body import UNFIT
+from api.codecs.tensor_bytes import pack, texts, unpack
+from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
 from api.grpc.messages import MESSAGES, PACKAGE, make
-from api.inference import Asked, Wanted
 from api.problems import UNPROCESSABLE, Problem
-from api.tensors import NUMBERS, Tensor, count, fault, known
-from api.v2.binary import pack, texts, unpack
+from api.routes.open_inference import Asked, Wanted
 
 M = make(PACKAGE, MESSAGES)
 CONTENTS: Mapping[str, str] = {
@@ -24,7 +24,12 @@ CONTENTS: Mapping[str, str] = {
     "FP64": "fp64_contents",
     "BYTES": "bytes_contents",
 }
-WIDE: Mapping[str, type] = {"BOOL": np.bool_, "UINT64": np.uint64, "FP32": np.float32, "FP64": np.float64}
+WIDE: Mapping[str, type] = {
+    "BOOL": np.bool_,
+    "UINT64": np.uint64,
+    "FP32": np.float32,
+    "FP64": np.float64,
+}
 
 
 def read(request: Any) -> Asked:  # noqa: ANN401 - a message made at run time
@@ -35,23 +40,35 @@ def read(request: Any) -> Asked:  # noqa: ANN401 - a message made at run time
     """
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
-        detail = f"{len(raw)} raw contents for {len(request.inputs)} inputs; each input needs its own"
+        detail = (
+            f"{len(raw)} raw contents for {len(request.inputs)} inputs; each input needs its own"
+        )
         raise Problem(UNPROCESSABLE, UNFIT, detail)
-    inputs = [_raw(each, content) for each, content in zip(request.inputs, raw, strict=True)] if raw else []
+    if raw:
+        inputs = [_raw(each, content) for each, content in zip(request.inputs, raw, strict=True)]
+    else:
+        inputs = []
     inputs = inputs or [_typed(each) for each in request.inputs]
-    return Asked(request.id, inputs, [Wanted(each.name) for each in request.outputs], binary=bool(raw))
+    return Asked(
+        request.id, inputs, [Wanted(each.name) for each in request.outputs], binary=bool(raw)
+    )
 
 
 def write(head: Mapping[str, str], tensors: Sequence[Tensor], *, raw: bool) -> bytes:
     """Return a `ModelInferResponse` in bytes."""
     response = M["ModelInferResponse"](**head)
     for tensor in tensors:
-        output = response.outputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        output = response.outputs.add(
+            name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
+        )
         if raw:
             response.raw_output_contents.append(pack(tensor))
         else:
             values = tensor.values.tolist()
-            encoded = [text.encode() for text in values] if tensor.datatype == "BYTES" else values
+            if tensor.datatype == "BYTES":
+                encoded = [text.encode() for text in values]
+            else:
+                encoded = values
             getattr(output.contents, CONTENTS[tensor.datatype]).extend(encoded)
     content: bytes = response.SerializeToString()
     return content
@@ -64,10 +81,13 @@ def _raw(tensor: Any, content: bytes) -> Tensor:  # noqa: ANN401 - a message mad
 
 
 def _typed(tensor: Any) -> Tensor:  # noqa: ANN401 - a message made at run time
-    name, datatype, shape = tensor.name, known(tensor.name, tensor.datatype), list(tensor.shape)
+    name = tensor.name
+    datatype = known(tensor.name, tensor.datatype)
+    shape = list(tensor.shape)
     if datatype not in CONTENTS:
         fault(name, f"is {datatype}, which goes as raw contents")
-    field, n = CONTENTS[datatype], count(name, shape)
+    field = CONTENTS[datatype]
+    n = count(name, shape)
     if others := [found.name for found, _ in tensor.contents.ListFields() if found.name != field]:
         fault(name, f"has {others[0]}; {field} is expected for {datatype}")
     values = getattr(tensor.contents, field)
@@ -77,7 +97,9 @@ def _typed(tensor: Any) -> Tensor:  # noqa: ANN401 - a message made at run time
         return Tensor(name, datatype, shape, texts(name, values))
     found: NDArray[Any] = np.fromiter(values, dtype=WIDE.get(datatype, np.int64), count=n)
     if datatype in {"INT8", "INT16", "UINT8", "UINT16"}:  # the field is wider
-        wrong = (found < np.iinfo(NUMBERS[datatype]).min) | (found > np.iinfo(NUMBERS[datatype]).max)
+        wrong = (found < np.iinfo(NUMBERS[datatype]).min) | (
+            found > np.iinfo(NUMBERS[datatype]).max
+        )
         if wrong.any():
             fault(f"{name}[{int(wrong.argmax())}]", f"does not fit {datatype}")
     return Tensor(name, datatype, shape, found)

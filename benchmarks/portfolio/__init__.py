@@ -1,1 +1,1 @@
-"""Which forests are good on most data: how the points of `katib/portfolio.py` were chosen."""
+"""Which forests are good on most data: how the points of `katib/search/portfolio.py` were chosen."""

@@ -4,7 +4,15 @@ import argparse
 
 import numpy as np
 
-from benchmarks.portfolio.choose import by_chance, chosen, default_place, held_out, point, regrets, without_each
+from benchmarks.portfolio.choose import (
+    by_chance,
+    chosen,
+    default_place,
+    held_out,
+    point,
+    regrets,
+    without_each,
+)
 from benchmarks.portfolio.searches import ratios
 from benchmarks.portfolio.sets import SOURCES
 from benchmarks.search.report import BUDGETS
@@ -15,7 +23,9 @@ def main() -> None:
     """Choose and report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.portfolio", description=__doc__)
     parser.add_argument("--points", type=int, default=7)
-    parser.add_argument("--searches", type=int, default=0, help="also search so many times on each table (minutes)")
+    parser.add_argument(
+        "--searches", type=int, default=0, help="also search so many times on each table (minutes)"
+    )
     options = parser.parse_args()
     count = options.points
     tables = [table_of(source.load()) for source in SOURCES]
@@ -24,16 +34,24 @@ def main() -> None:
     for place in chosen(found, defaults, count):
         print(point(place, tables))
     places = without_each(found, defaults, count)
-    held, chance = held_out(found, defaults, places), by_chance(found, defaults, count)
-    print(f"\n| table | rows, columns | default | default and {count} drawn | default and {count} chosen without it |")
+    held = held_out(found, defaults, places)
+    chance = by_chance(found, defaults, count)
+    print(
+        f"\n| table | rows, columns | default | default and {count} drawn | default and {count} chosen without it |"
+    )
     print("| --- | --- | --- | --- | --- |")
     for k, table in enumerate(tables):
         rows, columns = table.data.x.shape
-        print(f"| {table.name} | {rows}, {columns} | {defaults[k]:.2f} | {chance[k]:.2f} | {held[k]:.2f} |")
+        print(
+            f"| {table.name} | {rows}, {columns} | {defaults[k]:.2f} | {chance[k]:.2f} | {held[k]:.2f} |"
+        )
     print(f"| mean | | {defaults.mean():.2f} | {chance.mean():.2f} | {held.mean():.2f} |")
     begun = [[point(place, tables) for place in own] for own in places]
     for sampler in ("tunegate+first", "tpe+first") if options.searches else ():
-        print(sampler, dict(zip(BUDGETS, ratios(sampler, tables, begun, options.searches), strict=True)))
+        print(
+            sampler,
+            dict(zip(BUDGETS, ratios(sampler, tables, begun, options.searches), strict=True)),
+        )
 
 
 if __name__ == "__main__":

@@ -19,13 +19,17 @@ def main() -> None:
     """Read the order, write x float32 (n, d) and y float64 (n,)."""
     order = json.load(sys.stdin)
     rows = _rows(order)
-    target, columns = rows.pop(order["target"]), _numbers(rows, order["columns"])
+    target = rows.pop(order["target"])
+    columns = _numbers(rows, order["columns"])
     if order["task"] == "classification":
         target = target.astype(str)
         counts = target.value_counts()
         kept = target.isin(counts[counts >= LEAST].index)
-        columns, target = columns[kept], _places(target[kept])
-    np.savez_compressed(order["path"], x=columns.to_numpy(np.float32), y=target.to_numpy(np.float64))
+        columns = columns[kept]
+        target = _places(target[kept])
+    np.savez_compressed(
+        order["path"], x=columns.to_numpy(np.float32), y=target.to_numpy(np.float64)
+    )
 
 
 def _rows(order: dict[str, Any]) -> pd.DataFrame:
@@ -37,10 +41,16 @@ def _rows(order: dict[str, Any]) -> pd.DataFrame:
 
 
 def _numbers(rows: pd.DataFrame, most: int) -> pd.DataFrame:
-    columns = pd.DataFrame({name: v if pd.api.types.is_numeric_dtype(v) else _places(v) for name, v in rows.items()})
+    columns = pd.DataFrame(
+        {name: v if pd.api.types.is_numeric_dtype(v) else _places(v) for name, v in rows.items()}
+    )
     columns = columns.loc[:, [len(set(v)) > 1 for _, v in columns.items()]]
     width = columns.shape[1]
-    return columns if width <= most else columns.iloc[:, np.random.default_rng(0).choice(width, most, replace=False)]
+    return (
+        columns
+        if width <= most
+        else columns.iloc[:, np.random.default_rng(0).choice(width, most, replace=False)]
+    )
 
 
 def _places(values: "pd.Series[Any]") -> "pd.Series[int]":

@@ -10,14 +10,17 @@ from benchmarks.search.report import BUDGETS
 from benchmarks.search.samplers import Entry, Factory
 from benchmarks.search.simulate import simulate
 from benchmarks.search.tables import Table
-from katib import portfolio
+from katib.search import portfolio
 
 LEAST = 0.01  # of a distance, so that ratios of those that are next to nothing say little
 NOBODY: tuple[Mapping[str, object], ...] = ({},)
 
 
 def ratios(
-    sampler: str, tables: Sequence[Table], held: Sequence[Sequence[Mapping[str, object]]], seeds: int
+    sampler: str,
+    tables: Sequence[Table],
+    held: Sequence[Sequence[Mapping[str, object]]],
+    seeds: int,
 ) -> list[float]:
     """Return the geometric mean over tables of the distance left with known forests by that without, for each budget.
 
@@ -28,20 +31,32 @@ def ratios(
         seeds: searches on each table; distances are means over them.
     """
     with_, without = (
-        np.array([_left(sampler, table, points, seeds) for table, points in zip(tables, begun, strict=True)])
+        np.array(
+            [
+                _left(sampler, table, points, seeds)
+                for table, points in zip(tables, begun, strict=True)
+            ]
+        )
         for begun in (held, [NOBODY] * len(tables))
     )
-    return [float(ratio) for ratio in np.exp(np.log((with_ + LEAST) / (without + LEAST)).mean(axis=0))]
+    return [
+        float(ratio) for ratio in np.exp(np.log((with_ + LEAST) / (without + LEAST)).mean(axis=0))
+    ]
 
 
-def _left(sampler: str, table: Table, points: Sequence[Mapping[str, object]], seeds: int) -> NDArray[np.float64]:
+def _left(
+    sampler: str, table: Table, points: Sequence[Mapping[str, object]], seeds: int
+) -> NDArray[np.float64]:
     """Return the mean distance from the least loss after each budget, 1 where a quarter of all forests are better."""
     least = table.minimum
-    unit, factory = np.quantile(table.means, 0.25) - least, Factory(Entry.parse(sampler))
+    unit = np.quantile(table.means, 0.25) - least
+    factory = Factory(Entry.parse(sampler))
     runs = []
     with _known(points):
         for seed in range(seeds):
-            run = simulate(factory.make(table, seed), table.loss, "a4", trials=max(BUDGETS), seed=seed)
+            run = simulate(
+                factory.make(table, seed), table.loss, "a4", trials=max(BUDGETS), seed=seed
+            )
             best = np.minimum.accumulate([trial.loss or 0.0 for trial in run.in_order_of_end()])
             runs.append([(best[n - 1] - least) / unit for n in BUDGETS])
     found: NDArray[np.float64] = np.mean(runs, axis=0)
@@ -51,7 +66,8 @@ def _left(sampler: str, table: Table, points: Sequence[Mapping[str, object]], se
 @contextmanager
 def _known(points: Sequence[Mapping[str, object]]) -> Iterator[None]:
     """Let searches begin with these points."""
-    shipped, portfolio.FOREST = portfolio.FOREST, tuple(dict(point) for point in points)
+    shipped = portfolio.FOREST
+    portfolio.FOREST = tuple(dict(point) for point in points)
     try:
         yield
     finally:

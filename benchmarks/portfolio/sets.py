@@ -15,7 +15,8 @@ from benchmarks.search.tables import CACHE
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".peers" / "datasets" / "bin" / "python"
-ROWS, COLUMNS = 400, 80
+ROWS = 400
+COLUMNS = 80
 TREES = {"regression": 40, "classification": 30}
 
 
@@ -45,14 +46,21 @@ class Source:
             self._export(path)
         with np.load(path) as arrays:
             criteria = REGRESSION if self.task == "regression" else CLASSIFICATION
-            return Data(self.name, self.task, TREES[self.task], arrays["x"], arrays["y"], criteria[:1])
+            return Data(
+                self.name, self.task, TREES[self.task], arrays["x"], arrays["y"], criteria[:1]
+            )
 
     def _export(self, path: Path) -> None:
         if not PYTHON.exists():
             raise SystemExit("no data sets; run scripts/peers datasets")
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
-        about = {"package": self.package, "item": self.item, "target": self.target, "dropped": self.dropped}
+        about = {
+            "package": self.package,
+            "item": self.item,
+            "target": self.target,
+            "dropped": self.dropped,
+        }
         order = {**about, "task": self.task, "rows": ROWS, "columns": COLUMNS, "path": str(part)}
         command = [PYTHON, Path(__file__).with_name("export.py")]
         subprocess.run(command, input=json.dumps(order), text=True, check=True)

@@ -17,7 +17,8 @@ DEFAULT = ["random@uniform", "random", "sobol", "cmaes", "tunegate", "tunegate+f
 def main() -> None:
     """Search and report."""
     options = _arguments()
-    tables, entries = [table(name) for name in options.tables], [Entry.parse(name) for name in options.samplers]
+    tables = [table(name) for name in options.tables]
+    entries = [Entry.parse(name) for name in options.samplers]
     if options.cost:
         print(costs(entries, tables[0]))
         return
@@ -25,14 +26,21 @@ def main() -> None:
     results: dict[str, list[Record]] = {}
     for entry in entries:
         results[entry.name] = finished(
-            entry, tables, options.modes, seeds=range(options.seeds), trials=options.trials, known_only=options.known
+            entry,
+            tables,
+            options.modes,
+            seeds=range(options.seeds),
+            trials=options.trials,
+            known_only=options.known,
         )
     for one in tables:
         for mode in options.modes:
             _print(one, mode, results, options.fresh, gated=options.gate)
 
 
-def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[int], *, gated: bool) -> None:
+def _print(
+    one: Table, mode: str, results: dict[str, list[Record]], fresh: list[int], *, gated: bool
+) -> None:
     chosen = {
         name: [record for record in records if record.key == one.key and record.mode == mode]
         for name, records in results.items()
@@ -50,16 +58,28 @@ def _print(one: Table, mode: str, results: dict[str, list[Record]], fresh: list[
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parser.add_argument("--tables", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--samplers", nargs="+", default=DEFAULT, metavar="NAME[:SETTING=VALUE,…][@uniform][+first]")
+    parser.add_argument(
+        "--samplers", nargs="+", default=DEFAULT, metavar="NAME[:SETTING=VALUE,…][@uniform][+first]"
+    )
     parser.add_argument("--modes", nargs="+", choices=MODES, default=["a4", "s4"])
     parser.add_argument("--seeds", type=int, default=20, help="searches a line")
     parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--fresh", nargs="*", type=int, default=[], help="budgets whose winners are scored again")
     parser.add_argument(
-        "--gate", action="store_true", help="and the best of the finalists, and what the gate has in production then"
+        "--fresh", nargs="*", type=int, default=[], help="budgets whose winners are scored again"
     )
-    parser.add_argument("--cost", action="store_true", help="only measure CPU time a point, by number of trials")
-    parser.add_argument("--known", action="store_true", help="report what is there, of earlier code too; run nothing")
+    parser.add_argument(
+        "--gate",
+        action="store_true",
+        help="and the best of the finalists, and what the gate has in production then",
+    )
+    parser.add_argument(
+        "--cost", action="store_true", help="only measure CPU time a point, by number of trials"
+    )
+    parser.add_argument(
+        "--known",
+        action="store_true",
+        help="report what is there, of earlier code too; run nothing",
+    )
     return parser.parse_args()
 
 

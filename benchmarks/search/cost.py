@@ -6,7 +6,7 @@ from benchmarks.search.report import row
 from benchmarks.search.samplers import Entry, Factory, ready
 from benchmarks.search.simulate import Trial
 from benchmarks.search.tables import Table
-from katib.sampler import Search
+from katib.search.sampler import Search
 
 KNOWN = (10, 50, 200)
 ASKS = 5

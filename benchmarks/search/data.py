@@ -10,7 +10,8 @@ from sklearn.datasets import load_digits, make_friedman1
 from trainer.dataset import load_dataset
 
 ROWS = 400
-REGRESSION, CLASSIFICATION = ("squared_error", "poisson"), ("gini", "entropy")
+REGRESSION = ("squared_error", "poisson")
+CLASSIFICATION = ("gini", "entropy")
 Arrays = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
@@ -58,7 +59,9 @@ def _whole_boston() -> Arrays:
     """Return all 506 rows and 13 columns, as published results have them."""
     data = load_dataset("boston_published")
     parts = (data.training, data.holdout)
-    return np.concatenate([data.matrix(part) for part in parts]), np.concatenate([part.y for part in parts])
+    return np.concatenate([data.matrix(part) for part in parts]), np.concatenate(
+        [part.y for part in parts]
+    )
 
 
 def _friedman() -> Arrays:

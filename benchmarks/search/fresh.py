@@ -24,9 +24,16 @@ def fresh_loss(table: Table, cell: Sequence[int], seeds: Sequence[int] = SEEDS) 
 def _scores(table: Table, cell: Sequence[int], seeds: Sequence[int]) -> NDArray[np.float32]:
     """All truncations of a place: float32 (depths, splits, 15)."""
     fit = (cell[0], cell[1], cell[2], cell[3])
-    path = CACHE / "fresh" / f"{table.name}-{table.key}" / f"{'-'.join(map(str, fit))}@{'-'.join(map(str, seeds))}.npy"
+    path = (
+        CACHE
+        / "fresh"
+        / f"{table.name}-{table.key}"
+        / f"{'-'.join(map(str, fit))}@{'-'.join(map(str, seeds))}.npy"
+    )
     if not path.exists():
-        scores = [fitted(table.data, fit, divide(table.data, seed=seed), seed=seed) for seed in seeds]
+        scores = [
+            fitted(table.data, fit, divide(table.data, seed=seed), seed=seed) for seed in seeds
+        ]
         _save(path, np.concatenate(scores, axis=-1))
     found: NDArray[np.float32] = np.load(path)
     return found

@@ -28,20 +28,29 @@ METRIC = {"regression": "mse", "classification": "log_loss"}
 def candidate(table: Table, ranked: Sequence[Sequence[int]], finalists: int) -> Sequence[int]:
     """Return the cell that is judged: of the best, without the default again, which is in production already."""
     others = [cell for cell in ranked if cell != table.default_cell][:finalists]
-    return min(others or [table.default_cell], key=lambda cell: fresh_loss(table, cell, FINALIST_SEEDS))
+    return min(
+        others or [table.default_cell], key=lambda cell: fresh_loss(table, cell, FINALIST_SEEDS)
+    )
 
 
 def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:
     """Return the cell that is in production when the gate has judged a winner."""
-    default, policy = table.default_cell, GatePolicy()
-    found = compare(losses(table, default), losses(table, tuple(cell)), resamples=policy.resamples, seed=policy.seed)
+    default = table.default_cell
+    policy = GatePolicy()
+    found = compare(
+        losses(table, default),
+        losses(table, tuple(cell)),
+        resamples=policy.resamples,
+        seed=policy.seed,
+    )
     return cell if found.p_better >= policy.p_recipe else default
 
 
 @cache
 def losses(table: Table, cell: tuple[int, ...]) -> NDArray[np.float64]:
     """Return each row's loss when left out, mean over the repetitions: float64 (n,)."""
-    data, total = table.data, np.zeros(len(table.data.y))
+    data = table.data
+    total = np.zeros(len(table.data.y))
     criterion, features, leaf, sampling, depth, split = cell
     point = {
         **table.grid.settings((criterion, features, leaf, sampling)),
@@ -52,6 +61,7 @@ def losses(table: Table, cell: tuple[int, ...]) -> NDArray[np.float64]:
     for seed in SEEDS:
         recipe = Recipe.make("random_forest", data.task, point, seed)
         for fold in divide(data, seed=seed):
-            said, y = recipe.fold_predictions(data.x, data.y, fold), data.y[fold[1]]
+            said = recipe.fold_predictions(data.x, data.y, fold)
+            y = data.y[fold[1]]
             total[fold[1]] += row_losses(data.task, METRIC[data.task], y, said)
     return total / len(SEEDS)

@@ -30,7 +30,14 @@ class Grid:
     @property
     def shape(self) -> Cell:
         """Levels of each axis."""
-        return (len(self.criteria), len(MAX_FEATURES), len(LEAF), len(MAX_SAMPLES) + 1, len(DEPTH), len(SPLIT))
+        return (
+            len(self.criteria),
+            len(MAX_FEATURES),
+            len(LEAF),
+            len(MAX_SAMPLES) + 1,
+            len(DEPTH),
+            len(SPLIT),
+        )
 
     def parameters(self, *, log: bool = True) -> tuple[Parameter, ...]:
         """The search space; with leaf and split sizes on a log scale, or as most people write it."""

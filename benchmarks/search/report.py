@@ -26,7 +26,15 @@ Floats = NDArray[np.float64]
 
 def about_tables(tables: Sequence[Table]) -> str:
     """Say what each table holds and whether tuning matters on it."""
-    heads = ["table", "rows, columns", "loss", "default", "minimum", "minimum / default", "quartiles / default"]
+    heads = [
+        "table",
+        "rows, columns",
+        "loss",
+        "default",
+        "minimum",
+        "minimum / default",
+        "quartiles / default",
+    ]
     lines = [row(heads), row(["---"] * len(heads))]
     for table in tables:
         loss = "mse" if table.data.task == "regression" else "log loss"
@@ -38,7 +46,9 @@ def about_tables(tables: Sequence[Table]) -> str:
     return "\n".join(lines)
 
 
-def searched(table: Table, mode: str, records: dict[str, list[Record]], reference: list[Record]) -> str:
+def searched(
+    table: Table, mode: str, records: dict[str, list[Record]], reference: list[Record]
+) -> str:
     """Compare what the searches found on their own folds.
 
     Args:
@@ -46,9 +56,15 @@ def searched(table: Table, mode: str, records: dict[str, list[Record]], referenc
         reference: those whose result is to be reached, in any mode; may be empty.
     """
     target = _curve(reference)[-1] if reference else None
-    budgets = [n for n in BUDGETS if n <= min(len(run.losses) for runs in records.values() for run in runs)]
+    budgets = [
+        n for n in BUDGETS if n <= min(len(run.losses) for runs in records.values() for run in runs)
+    ]
     goal = f", {REFERENCE} after its last trial {_number(target)}" if target else ""
-    heads = [*(f"best of {n}" for n in budgets), f"trials to reach {REFERENCE}", "CPU ms a point: all, last ten"]
+    heads = [
+        *(f"best of {n}" for n in budgets),
+        f"trials to reach {REFERENCE}",
+        "CPU ms a point: all, last ten",
+    ]
     lines = [
         f"**{table.name}, {mode}** (default {_number(table.default)}, minimum {_number(table.minimum)}{goal})\n",
         row(["sampler", "n", *heads]),
@@ -56,12 +72,18 @@ def searched(table: Table, mode: str, records: dict[str, list[Record]], referenc
     ]
     for sampler, runs in records.items():
         means = [_interval([min(run.losses[:n]) for run in runs]) for n in budgets]
-        lines.append(row([sampler, str(len(runs)), *means, _reached(_curve(runs), target), _cost(runs)]))
+        lines.append(
+            row([sampler, str(len(runs)), *means, _reached(_curve(runs), target), _cost(runs)])
+        )
     return "\n".join(lines)
 
 
 def rescored(
-    table: Table, mode: str, records: dict[str, list[Record]], budgets: Sequence[int], stage: str = WINNER
+    table: Table,
+    mode: str,
+    records: dict[str, list[Record]],
+    budgets: Sequence[int],
+    stage: str = WINNER,
 ) -> str:
     """Compare what a search has brought, up to a stage of its way, with scikit-learn's default on fresh folds."""
     default = fresh_loss(table, table.default_cell)
@@ -105,7 +127,9 @@ def _reached(curve: Floats, target: float | None) -> str:
 
 def _cost(runs: Sequence[Record]) -> str:
     """CPU milliseconds a point: over the whole search, and for the last ten points."""
-    points, seconds = (np.array([[r[i] for r in run.requests] for run in runs], dtype=float) for i in (0, 1))
+    points, seconds = (
+        np.array([[r[i] for r in run.requests] for run in runs], dtype=float) for i in (0, 1)
+    )
     late = np.cumsum(points, axis=1) > points.sum(axis=1, keepdims=True) - 10
     return f"{1000 * seconds.sum() / points.sum():.1f}, {1000 * seconds[late].sum() / points[late].sum():.1f}"
 

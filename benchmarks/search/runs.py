@@ -40,17 +40,26 @@ class Record:
 
 
 def finished(
-    entry: Entry, tables: Sequence[Table], modes: Sequence[str], *, seeds: range, trials: int, known_only: bool = False
+    entry: Entry,
+    tables: Sequence[Table],
+    modes: Sequence[str],
+    *,
+    seeds: range,
+    trials: int,
+    known_only: bool = False,
 ) -> list[Record]:
     """Return the searches of a sampler, running those that are missing.
 
     Args:
         known_only: run nothing; of each table and mode take those of the code that ran last, be it today's or not.
     """
-    version, path = entry.version(), CACHE / "runs" / f"{entry.name}.jsonl"
+    version = entry.version()
+    path = CACHE / "runs" / f"{entry.name}.jsonl"
     kept = [record for record in _read(path) if len(record.losses) == trials]
     last = {(record.key, record.mode): record.version for record in kept} if known_only else {}
-    known = {(r.key, r.mode, r.seed): r for r in kept if r.version == last.get((r.key, r.mode), version)}
+    known = {
+        (r.key, r.mode, r.seed): r for r in kept if r.version == last.get((r.key, r.mode), version)
+    }
     todo = [(t, m, s) for t in tables for m in modes for s in seeds if (t.key, m, s) not in known]
     if todo and not known_only:
         with ready(entry) as factory:
@@ -64,13 +73,17 @@ def finished(
     return [known[search] for search in wanted if search in known]
 
 
-def _search(factory: Factory, version: str, table: Table, mode: str, *, seed: int, trials: int) -> Record:
+def _search(
+    factory: Factory, version: str, table: Table, mode: str, *, seed: int, trials: int
+) -> Record:
     run = simulate(factory.make(table, seed), table.loss, mode, trials=trials, seed=seed)
     done = run.in_order_of_end()
     cells = [list(table.cell(trial.assignments)) for trial in done]
     losses = [trial.loss for trial in done if trial.loss is not None]
     requests = [list(request) for request in run.requests]
-    return Record(table.name, table.key, factory.entry.name, version, mode, seed, losses, cells, requests)
+    return Record(
+        table.name, table.key, factory.entry.name, version, mode, seed, losses, cells, requests
+    )
 
 
 def _append(path: Path, record: Record) -> None:

@@ -1,6 +1,6 @@
 """The samplers by name: `tunegate`, `tunegate+first`, `tpe:n_startup_trials=5@uniform`, `skopt`.
 
-A name is an algorithm of ours (a key of `katib.algorithms.ALGORITHMS`) or a rival of `RIVALS`; then settings;
+A name is an algorithm of ours (a key of `katib.search.algorithms.ALGORITHMS`) or a rival of `RIVALS`; then settings;
 `@uniform` searches leaf and split sizes on a plain scale; `+first` makes scikit-learn's default forest trial 0.
 """
 
@@ -20,14 +20,16 @@ from typing import Any
 
 from benchmarks.search.simulate import Assignments, Sampler, Trial
 from benchmarks.search.tables import Table
-from katib.algorithms import ALGORITHMS
-from katib.sampler import Search, Seen
+from katib.search.algorithms import ALGORITHMS
+from katib.search.sampler import Search, Seen
 from katib.space import Parameter
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent / "rivals"
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-NAME = re.compile(r"(?P<kind>[\w-]+)(?::(?P<settings>[^@+]+))?(?P<uniform>@uniform)?(?P<first>\+first)?")
+NAME = re.compile(
+    r"(?P<kind>[\w-]+)(?::(?P<settings>[^@+]+))?(?P<uniform>@uniform)?(?P<first>\+first)?"
+)
 # The program that speaks for it, and the environment below .peers it runs in.
 RIVALS = {
     "skopt": ("skopt_as_katib.py", "skopt"),
@@ -61,8 +63,12 @@ class Entry:
             known = ", ".join([*RIVALS, *(n for n, a in ALGORITHMS.items() if a.local)])
             raise SystemExit(f"no sampler is called {name!r}; known: {known}")
         # A comma also stands inside JSON: one that parts settings has a name and an equals sign behind it.
-        settings = dict(part.split("=", 1) for part in re.split(r",(?=\w+=)", match["settings"] or "") if part)
-        return cls(name, match["kind"], settings, log=not match["uniform"], first=bool(match["first"]))
+        settings = dict(
+            part.split("=", 1) for part in re.split(r",(?=\w+=)", match["settings"] or "") if part
+        )
+        return cls(
+            name, match["kind"], settings, log=not match["uniform"], first=bool(match["first"])
+        )
 
     @property
     def rival(self) -> bool:
@@ -73,7 +79,11 @@ class Entry:
         """A digest of the code behind the name, so that results of other code are not taken for this one's."""
         program, environment = RIVALS.get(self.kind, ("", ""))
         lock = ROOT / "requirements" / "peers" / f"{environment}.txt"
-        files = [HERE / program, HERE / "wire.py", lock] if self.rival else list(_sources("katib.sampler"))
+        files = (
+            [HERE / program, HERE / "wire.py", lock]
+            if self.rival
+            else list(_sources("katib.search.sampler"))
+        )
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
@@ -108,7 +118,8 @@ class Factory:
         parameters = table.grid.parameters(log=self.entry.log)
         first = table.first if self.entry.first else {}
         if self.process is None:
-            kind, settings = self.entry.kind, self.entry.settings
+            kind = self.entry.kind
+            settings = self.entry.settings
             return Ours(Search(parameters, kind, settings, minimize=True, seed=seed, first=first))
         start = {p.name: p.nearest(first[p.name]) for p in parameters if p.name in first}
         return Rival(self.process, self.entry, parameters, seed, start)
@@ -122,7 +133,9 @@ class Ours:
 
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
         """Ask with all trials so far."""
-        seen = [Seen(t.assignments, "running" if t.loss is None else "complete", t.loss) for t in trials]
+        seen = [
+            Seen(t.assignments, "running" if t.loss is None else "complete", t.loss) for t in trials
+        ]
         begun = time.process_time()
         points = self.search.ask(seen, count)
         return points, time.process_time() - begun
@@ -146,7 +159,11 @@ class Rival:
 
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
         """Tell what has ended since, then ask."""
-        ended = [place for place, trial in enumerate(trials) if trial.loss is not None and place not in self.told]
+        ended = [
+            place
+            for place, trial in enumerate(trials)
+            if trial.loss is not None and place not in self.told
+        ]
         ended.sort(key=lambda place: trials[place].ended or 0)
         self.told.update(ended)
         new = [[place, trials[place].assignments, trials[place].loss] for place in ended]
@@ -166,7 +183,11 @@ class Rival:
 def _sources(module: str, known: set[str] | None = None) -> Iterator[Path]:
     """Yield the files of a module of ours and of those that it imports."""
     known = set() if known is None else known
-    spec = importlib.util.find_spec(module) if module.startswith("katib.") and module not in known else None
+    spec = (
+        importlib.util.find_spec(module)
+        if module.startswith("katib.") and module not in known
+        else None
+    )
     if spec is None or spec.origin is None:
         return
     known.add(module)

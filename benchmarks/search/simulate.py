@@ -45,9 +45,12 @@ class Run:
         return sorted(self.trials, key=lambda trial: trial.ended or 0)
 
 
-def simulate(sampler: Sampler, loss: Callable[[Assignments], float], mode: str, *, trials: int, seed: int) -> Run:
+def simulate(
+    sampler: Sampler, loss: Callable[[Assignments], float], mode: str, *, trials: int, seed: int
+) -> Run:
     """Search with a budget of trials; the same seed gives the same times."""
-    (parallel, batch), run = MODES[mode], Run()
+    parallel, batch = MODES[mode]
+    run = Run()
     duration = np.random.default_rng([seed, 77]).lognormal(0.0, SPREAD, trials)
     running: list[tuple[float, int]] = []
     now = 0.0
@@ -57,7 +60,8 @@ def simulate(sampler: Sampler, loss: Callable[[Assignments], float], mode: str, 
             heapq.heappush(running, (now + duration[place], place))
         now, place = heapq.heappop(running)
         trial = run.trials[place]
-        trial.loss, trial.ended = loss(trial.assignments), now
+        trial.loss = loss(trial.assignments)
+        trial.ended = now
     return run
 
 

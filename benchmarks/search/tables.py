@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from benchmarks.search.data import Data, load
-from benchmarks.search.grid import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES, SPLIT, Cell, Fit, Grid, defaults
+from benchmarks.search.grid import (
+    DEPTH,
+    LEAF,
+    MAX_FEATURES,
+    MAX_SAMPLES,
+    SPLIT,
+    Cell,
+    Fit,
+    Grid,
+    defaults,
+)
 from benchmarks.search.truncation import Fold, fold_losses
 from katib.space import Parameter
 
@@ -103,7 +113,16 @@ class Table:
 def digest(data: Data) -> str:
     """Return 12 digits that change with the rows, the grid, the method or scikit-learn."""
     levels = [MAX_FEATURES, LEAF, MAX_SAMPLES, DEPTH, SPLIT]
-    about = [METHOD, data.name, data.task, data.trees, data.criteria, levels, FOLDS, sklearn.__version__]
+    about = [
+        METHOD,
+        data.name,
+        data.task,
+        data.trees,
+        data.criteria,
+        levels,
+        FOLDS,
+        sklearn.__version__,
+    ]
     content = json.dumps(about).encode() + data.x.tobytes() + data.y.tobytes()
     return hashlib.sha256(content).hexdigest()[:12]
 
@@ -129,22 +148,35 @@ def build(data: Data) -> NDArray[np.float32]:
     """Fit every forest of the grid on every fold of the search."""
     grid = Grid(data.criteria)
     losses = np.empty((*grid.shape, FOLDS), dtype=np.float32)
-    splits, begun = divide(data, seed=0), time.process_time()
+    splits = divide(data, seed=0)
+    begun = time.process_time()
     for place in np.ndindex(grid.shape[:4]):
         fit = (place[0], place[1], place[2], place[3])
         losses[fit] = fitted(data, fit, splits, seed=0)
-    print(f"{data.name}: {losses[..., 0].size} cells, {time.process_time() - begun:.0f} CPU s", file=sys.stderr)
+    print(
+        f"{data.name}: {losses[..., 0].size} cells, {time.process_time() - begun:.0f} CPU s",
+        file=sys.stderr,
+    )
     return losses
 
 
 def fitted(data: Data, fit: Fit, splits: list[Fold], *, seed: int) -> NDArray[np.float32]:
     """Return the losses of all truncations of the forests of one place, float32 (depths, splits, folds)."""
-    settings = {**Grid(data.criteria).settings(fit), "n_estimators": data.trees, "random_state": seed}
-    found = [fold_losses(data.x, data.y, fold, settings, task=data.task, cuts=(DEPTH, SPLIT)) for fold in splits]
+    settings = {
+        **Grid(data.criteria).settings(fit),
+        "n_estimators": data.trees,
+        "random_state": seed,
+    }
+    found = [
+        fold_losses(data.x, data.y, fold, settings, task=data.task, cuts=(DEPTH, SPLIT))
+        for fold in splits
+    ]
     return np.stack(found, axis=-1).astype(np.float32)
 
 
 def divide(data: Data, *, seed: int) -> list[Fold]:
     """Split the rows as the trainer does with this fold seed."""
     kind = KFold if data.task == "regression" else StratifiedKFold
-    return list(kind(n_splits=FOLDS, shuffle=True, random_state=seed).split(data.y[:, None], data.y))
+    return list(
+        kind(n_splits=FOLDS, shuffle=True, random_state=seed).split(data.y[:, None], data.y)
+    )

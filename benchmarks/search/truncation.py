@@ -31,13 +31,21 @@ def fold_losses(
     """Fit on a fold's training rows; the loss of its test rows (mse or log loss), float64 (depths, splits)."""
     training, test = fold
     kind = RandomForestRegressor if task == "regression" else RandomForestClassifier
-    forest = kind(**settings).fit(x[training], y[training] if task == "regression" else y[training].astype(int))
+    forest = kind(**settings).fit(
+        x[training], y[training] if task == "regression" else y[training].astype(int)
+    )
     said, counts = _along_paths(forest, x[test], y[test])
     ends = [(counts >= split).sum(axis=0) for split in cuts[1]]
-    return np.array([[_loss(_cut(said, end, depth), y[test], task) for end in ends] for depth in cuts[0]])
+    return np.array(
+        [[_loss(_cut(said, end, depth), y[test], task) for end in ends] for depth in cuts[0]]
+    )
 
 
-def _along_paths(forest: Any, x: NDArray[np.float32], y: Floats) -> tuple[Floats, NDArray[np.int64]]:  # noqa: ANN401 - fitted
+def _along_paths(
+    forest: Any,  # noqa: ANN401 - fitted
+    x: NDArray[np.float32],
+    y: Floats,
+) -> tuple[Floats, NDArray[np.int64]]:
     """Follow each row down each tree.
 
     Returns:
@@ -46,8 +54,12 @@ def _along_paths(forest: Any, x: NDArray[np.float32], y: Floats) -> tuple[Floats
     """
     trees = [member.tree_ for member in forest.estimators_]
     start = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
-    left = np.concatenate([_below(tree.children_left, at) for tree, at in zip(trees, start, strict=True)])
-    right = np.concatenate([_below(tree.children_right, at) for tree, at in zip(trees, start, strict=True)])
+    left = np.concatenate(
+        [_below(tree.children_left, at) for tree, at in zip(trees, start, strict=True)]
+    )
+    right = np.concatenate(
+        [_below(tree.children_right, at) for tree, at in zip(trees, start, strict=True)]
+    )
     feature = np.concatenate([np.maximum(tree.feature, 0) for tree in trees])
     threshold = np.concatenate([tree.threshold for tree in trees])
     rows = np.arange(len(x))

@@ -34,7 +34,9 @@ def main() -> None:
         signal.signal(number, lambda *_: sys.exit(1))  # so that the servers are ended in order
     begun = time.monotonic()
     results: dict[str, Any] = {}
-    for package in OURS_INSTALLED:  # as those of the others are: this checkout is installed in place
+    for (
+        package
+    ) in OURS_INSTALLED:  # as those of the others are: this checkout is installed in place
         compileall.compile_dir(ROOT / package, quiet=1)
     with tempfile.TemporaryDirectory(prefix="serving-", ignore_cleanup_errors=True) as name:
         _say("training the forest")
@@ -49,21 +51,35 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="only servers whose name has one of these, and ours")
-    parser.add_argument("--quick", action="store_true", help="one short round, small batches: to try, not to report")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="only servers whose name has one of these, and ours",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, small batches: to try, not to report"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds over all servers")
     parser.add_argument("--seconds", type=int, default=3, help="seconds a point of a round")
-    parser.add_argument("--output", type=Path, default=Path("build/serving.json"), help="where all figures go")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/serving.json"), help="where all figures go"
+    )
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.seconds = 1, 1
+        options.rounds = 1
+        options.seconds = 1
     return options
 
 
 def _chosen(only: list[str] | None) -> list[Server]:
     always = (OURS, BARE)
     wanted = [word.lower() for word in only or [""]]
-    return [each for each in SERVERS if each.name in always or any(word in each.name.lower() for word in wanted)]
+    return [
+        each
+        for each in SERVERS
+        if each.name in always or any(word in each.name.lower() for word in wanted)
+    ]
 
 
 def _beside_each_other(options: argparse.Namespace, fixture: Fixture) -> dict[str, Any]:
@@ -110,7 +126,10 @@ def _alone(options: argparse.Namespace, fixture: Fixture) -> dict[str, Any]:
         _show("One worker and two", tables.workers(pair))
         _say(f"open loop, {RATE:.0f} requests a second")
         outcomes = [
-            open_loop(run, run.server.routes[0], fixture, rate=RATE, seconds=3 if options.quick else 30) for run in runs
+            open_loop(
+                run, run.server.routes[0], fixture, rate=RATE, seconds=3 if options.quick else 30
+            )
+            for run in runs
         ]
         _show("Open loop", tables.open_loop(outcomes))
     swept_figures = [asdict(each) for each in swept]

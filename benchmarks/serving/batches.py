@@ -20,12 +20,18 @@ Result = float | str  # ms, or why there is none
 Timed = Callable[[], object]
 
 
-def batches(runs: list[Running], fixture: Fixture, sizes: tuple[int, ...]) -> dict[str, dict[int, Result]]:
+def batches(
+    runs: list[Running], fixture: Fixture, sizes: tuple[int, ...]
+) -> dict[str, dict[int, Result]]:
     """Return the median ms of `REPEATS` for each route and size, and of the forest alone; all take turns."""
-    routes = [(run, route) for run in runs if run.server.model != FLOOR for route in run.server.routes]
+    routes = [
+        (run, route) for run in runs if run.server.model != FLOOR for route in run.server.routes
+    ]
     routes = [(run, route) for run, route in routes if route.protocol.batches]
     forest = load_package(fixture.folder / "package").forest
-    found: dict[str, dict[int, Result]] = {name: {} for name in (KERNEL, *(route.name for _, route in routes))}
+    found: dict[str, dict[int, Result]] = {
+        name: {} for name in (KERNEL, *(route.name for _, route in routes))
+    }
     for size in sizes:
         timed: dict[str, Timed] = {KERNEL: _kernel(forest, fixture, size)}
         with ExitStack() as stack:

@@ -22,7 +22,9 @@ class Protocol:
     batches: bool = True
 
 
-def _json(build: Callable[[list[list[float]]], Any], find: Callable[[Any], Any], *, batches: bool = True) -> Protocol:
+def _json(
+    build: Callable[[list[list[float]]], Any], find: Callable[[Any], Any], *, batches: bool = True
+) -> Protocol:
     def write(rows: Rows) -> tuple[bytes, dict[str, str]]:
         return json.dumps(build(rows.tolist())).encode(), JSON_TYPE
 
@@ -48,7 +50,11 @@ def _own_answer(document: Any) -> list[float]:  # noqa: ANN401 - JSON
 
 def _tensor(rows: list[list[float]]) -> dict[str, Any]:
     data = [value for row in rows for value in row]
-    return {"inputs": [{"name": "rows", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": data}]}
+    return {
+        "inputs": [
+            {"name": "rows", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": data}
+        ]
+    }
 
 
 def _binary(rows: Rows) -> tuple[bytes, dict[str, str]]:

@@ -21,7 +21,9 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 class Seen:
     """What clients saw: seconds an answer took by phase, and what was not right."""
 
-    taken: tuple["array[float]", "array[float]"] = field(default_factory=lambda: (array("d"), array("d")))
+    taken: tuple["array[float]", "array[float]"] = field(
+        default_factory=lambda: (array("d"), array("d"))
+    )
     failed: int = 0
     wrong: int = 0
 
@@ -43,13 +45,17 @@ class Clients:
         changed: when (`time.perf_counter`) the version of a client's answers last changed.
     """
 
-    def __init__(self, port: int, row: Mapping[str, Any], expected: Mapping[str, float], n: int) -> None:
+    def __init__(
+        self, port: int, row: Mapping[str, Any], expected: Mapping[str, float], n: int
+    ) -> None:
         context = multiprocessing.get_context("fork")
         self.phase = context.RawValue("i", STEADY)
-        self.answers, self.version = context.RawArray("q", n), context.RawArray("i", [-1] * n)
+        self.answers = context.RawArray("q", n)
+        self.version = context.RawArray("i", [-1] * n)
         self.changed = context.RawArray("d", n)
         self._request = _request(port, row)
-        self._port, self._expected = port, expected
+        self._port = port
+        self._expected = expected
         self._pipes = [context.Pipe(duplex=False) for _ in range(n)]
         self._processes = [
             context.Process(target=self._run, args=(i, sender), daemon=True)
@@ -81,7 +87,9 @@ class Clients:
         while (phase := self.phase.value) != STOP:
             start = time.perf_counter()
             try:
-                connection = connection or socket.create_connection(("127.0.0.1", self._port), TIMEOUT)
+                connection = connection or socket.create_connection(
+                    ("127.0.0.1", self._port), TIMEOUT
+                )
                 connection.sendall(self._request)
                 head, body = _receive(connection)
             except OSError:
@@ -96,7 +104,8 @@ class Clients:
             version = checked.version(head, body)
             seen.wrong += version < 0
             if version != self.version[me]:
-                self.version[me], self.changed[me] = version, end
+                self.version[me] = version
+                self.changed[me] = end
             self.answers[me] += 1
         sender.send(seen)
 
@@ -105,7 +114,8 @@ class _Checked:
     """Finds which version answered, and whether it answered as its package does."""
 
     def __init__(self, expected: Mapping[str, float]) -> None:
-        self.expected, self.order = expected, list(expected)
+        self.expected = expected
+        self.order = list(expected)
         self.known: dict[tuple[str, bytes], int] = {}
 
     def version(self, head: bytes, body: bytes) -> int:
@@ -119,7 +129,11 @@ class _Checked:
     def _check(self, name: str, body: bytes) -> int:
         document = json.loads(body)
         right = name in self.expected and document["model_version"] == name
-        return self.order.index(name) if right and document["predicted_price"] == self.expected[name] else -1
+        return (
+            self.order.index(name)
+            if right and document["predicted_price"] == self.expected[name]
+            else -1
+        )
 
 
 def _request(port: int, row: Mapping[str, Any]) -> bytes:

@@ -40,7 +40,10 @@ def medians(samples: list[Sample]) -> dict[tuple[str, int], dict[str, float]]:
     figures = ("rate", "p50", "p95", "p99", "cpu", "others")
     return {
         key: {name: median(getattr(sample, name) for sample in group) for name in figures}
-        | {"failed": sum(sample.failed for sample in group), "lowest": min(sample.rate for sample in group)}
+        | {
+            "failed": sum(sample.failed for sample in group),
+            "lowest": min(sample.rate for sample in group),
+        }
         for key, group in groups.items()
     }
 

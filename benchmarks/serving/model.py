@@ -14,14 +14,18 @@ from sklearn.ensemble import RandomForestRegressor
 
 from registry import ModelStore, Pointer
 from registry.package import Column, CrossValidation, Draft, load_package, write_package
-from trainer.export import flatten
+from trainer.flatten import flatten
 
 ROOT = Path(__file__).parent.parent.parent
 PEERS = ROOT / ".peers"
 HERE = Path(__file__).parent / "peers"
 NAME = "forest"
-TRAINING_ROWS, FEATURES, TREES = 506, 13, 100
-BODIES = 64  # distinct rows that are asked for in turn: one row alone would flatter branch predictors
+TRAINING_ROWS = 506
+FEATURES = 13
+TREES = 100
+BODIES = (
+    64  # distinct rows that are asked for in turn: one row alone would flatter branch predictors
+)
 LARGEST = 10_000
 
 
@@ -64,12 +68,26 @@ def _publish(folder: Path, forest: Any, x: NDArray[np.float64], y: NDArray[np.fl
     flat, output = flatten(forest, n_features=FEATURES)
     names = [f"x{i}" for i in range(FEATURES)]
     columns = tuple(
-        Column(name=name, kind="numeric", minimum=float(low), maximum=float(high), typical=float(middle))
-        for name, low, high, middle in zip(names, x.min(0), x.max(0), np.median(x, axis=0), strict=True)
+        Column(
+            name=name,
+            kind="numeric",
+            minimum=float(low),
+            maximum=float(high),
+            typical=float(middle),
+        )
+        for name, low, high, middle in zip(
+            names, x.min(0), x.max(0), np.median(x, axis=0), strict=True
+        )
     )
     golden = [dict(zip(names, map(float, row), strict=True)) for row in x[:8]]
     manifest = {**_about(y), "columns": columns, "output": output}
-    draft = Draft(manifest, flat, np.arange(len(x), dtype=np.uint64), golden, "# A forest to measure servers with\n")
+    draft = Draft(
+        manifest,
+        flat,
+        np.arange(len(x), dtype=np.uint64),
+        golden,
+        "# A forest to measure servers with\n",
+    )
     digest = write_package(folder / "package", draft)
     store = ModelStore(folder / "store")
     store.add(load_package(folder / "package"))

@@ -39,16 +39,24 @@ class Outcome:
     p99: float
 
 
-def open_loop(run: Running, route: Route, fixture: Fixture, *, rate: float, seconds: float) -> Outcome:
+def open_loop(
+    run: Running, route: Route, fixture: Fixture, *, rate: float, seconds: float
+) -> Outcome:
     """Ask `rate` times a second for `seconds`, whatever the server does."""
-    return Attack(run.port, _requests(run, route, fixture), rate=rate, n=int(rate * seconds)).run(route.name)
+    return Attack(run.port, _requests(run, route, fixture), rate=rate, n=int(rate * seconds)).run(
+        route.name
+    )
 
 
 def _requests(run: Running, route: Route, fixture: Fixture) -> list[bytes]:
     found = []
     for i in range(BODIES):
         body, headers = route.protocol.write(fixture.rows[i : i + 1])
-        lines = [f"POST {route.path} HTTP/1.1", f"Host: 127.0.0.1:{run.port}", f"Content-Length: {len(body)}"]
+        lines = [
+            f"POST {route.path} HTTP/1.1",
+            f"Host: 127.0.0.1:{run.port}",
+            f"Content-Length: {len(body)}",
+        ]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         found.append("\r\n".join([*lines, "", ""]).encode() + body)
     return found
@@ -57,8 +65,13 @@ def _requests(run: Running, route: Route, fixture: Fixture) -> list[bytes]:
 class Attack:
     """One open loop: `n` requests, bytes as they go over the wire, `rate` of them a second."""
 
-    def __init__(self, port: int, requests: list[bytes], *, rate: float, n: int, host: str = "127.0.0.1") -> None:
-        self.address, self.requests, self.rate, self.n = (host, port), requests, rate, n
+    def __init__(
+        self, port: int, requests: list[bytes], *, rate: float, n: int, host: str = "127.0.0.1"
+    ) -> None:
+        self.address = (host, port)
+        self.requests = requests
+        self.rate = rate
+        self.n = n
         self.start = math.inf
         self.taken = [math.nan] * n
         self.failed = 0
@@ -106,13 +119,15 @@ class Attack:
         return connection
 
     def _ask(self, connection: "_Connection", number: int) -> None:
-        connection.buffer, connection.number = b"", number
+        connection.buffer = b""
+        connection.number = number
         with suppress(OSError):  # the reader finds it closed, and counts the request as failed
             connection.socket.sendall(self.requests[number % len(self.requests)])
 
     def _read(self) -> None:
         """Read answers until all are there, or patience ends."""
-        done, end = 0, self.due(self.n) + PATIENCE
+        done = 0
+        end = self.due(self.n) + PATIENCE
         while done < self.n and (left := end - time.perf_counter()) > 0:
             for descriptor, _ in self.poll.poll(min(left, 0.1)):
                 done += self._answer(self.connections[descriptor])
@@ -126,11 +141,14 @@ class Attack:
         open_still = connection.receive()
         if open_still and not connection.complete():
             return 0
-        number, connection.number = connection.number, -1
+        number = connection.number
+        connection.number = -1
         if number >= 0:
             self.last = time.perf_counter()
             self.taken[number] = self.last - self.due(number)
-            self.failed += not (connection.complete() and connection.buffer.startswith(b"HTTP/1.1 200 "))
+            self.failed += not (
+                connection.complete() and connection.buffer.startswith(b"HTTP/1.1 200 ")
+            )
         if open_still:
             self._go_on(connection)
         else:
@@ -156,10 +174,13 @@ class Attack:
         """Return rates and percentiles over all requests that were due."""
         end = self.due(self.n) + PATIENCE
         taken = sorted(
-            (end - self.due(number) if math.isnan(value) else value) * 1e3 for number, value in enumerate(self.taken)
+            (end - self.due(number) if math.isnan(value) else value) * 1e3
+            for number, value in enumerate(self.taken)
         )
         answered = sum(not math.isnan(value) for value in self.taken)
-        p50, p95, p99 = (taken[min(self.n - 1, int(self.n * share))] for share in (0.50, 0.95, 0.99))
+        p50, p95, p99 = (
+            taken[min(self.n - 1, int(self.n * share))] for share in (0.50, 0.95, 0.99)
+        )
         achieved = (answered - self.failed) / max(self.last - self.start, self.n / self.rate)
         return Outcome(route, self.rate, achieved, self.n, answered, self.failed, p50, p95, p99)
 
@@ -170,7 +191,8 @@ class _Connection:
     def __init__(self, address: tuple[str, int]) -> None:
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.number, self.buffer = -1, b""
+        self.number = -1
+        self.buffer = b""
 
     def receive(self) -> bool:
         """Read what is there; False where the server has closed."""

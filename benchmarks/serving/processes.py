@@ -40,7 +40,9 @@ class Tree:
     began: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def start(cls, command: list[str], environment: Mapping[str, str], folder: Path, log: Path) -> "Tree":
+    def start(
+        cls, command: list[str], environment: Mapping[str, str], folder: Path, log: Path
+    ) -> "Tree":
         """Run a command in `folder` with its output in `log`."""
         mark = secrets.token_hex(8)
         with log.open("wb") as output:
@@ -116,7 +118,11 @@ class Tree:
 
     def reason(self) -> str:
         """Return the last line of the log that says anything."""
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in self.log.read_text(errors="replace").splitlines()
+            if line.strip()
+        ]
         return re.sub(r"\x1b\[[0-9;]*m", "", lines[-1])[:200] if lines else "no output"
 
 
@@ -169,7 +175,10 @@ def _mappings(pid: int) -> list[tuple[str, float, float]]:
         for block in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", text, flags=re.MULTILINE)[1:]:
             head, _, rest = block.partition("\n")
             path = head.split(maxsplit=5)[5] if len(head.split(maxsplit=5)) > 5 else ""
-            sizes = {name: float(kb) for name, kb in re.findall(r"^(\w+):\s+(\d+) kB", rest, re.MULTILINE)}
+            sizes = {
+                name: float(kb)
+                for name, kb in re.findall(r"^(\w+):\s+(\d+) kB", rest, re.MULTILINE)
+            }
             changed = min(sizes.get("Anonymous", 0.0), sizes["Rss"])
             found.append((path, sizes["Rss"] - changed, 0.0))
             found.append(("", changed, sizes["Pss"] if not path.startswith("/") else changed))

@@ -39,7 +39,9 @@ class Running:
 
 
 @contextmanager
-def running(servers: list[Server], fixture: Fixture) -> Iterator[tuple[list[Running], dict[str, str]]]:
+def running(
+    servers: list[Server], fixture: Fixture
+) -> Iterator[tuple[list[Running], dict[str, str]]]:
     """Have these servers while the block runs; also yields why any is missing, by name."""
     missing: dict[str, str] = {}
     started: list[Running] = []
@@ -89,7 +91,11 @@ def _start(server: Server, fixture: Fixture, stack: ExitStack) -> Running:
         model.save_for_mlflow(fixture.folder)
     ports = free_ports(3)
     words = dict(zip(("port", "grpc", "metrics"), map(str, ports), strict=True))
-    words |= {"bin": str(binaries), "python": str(binaries / "python"), "folder": str(fixture.folder)}
+    words |= {
+        "bin": str(binaries),
+        "python": str(binaries / "python"),
+        "folder": str(fixture.folder),
+    }
     words |= {"here": str(model.HERE), "root": str(model.ROOT), "path": os.environ["PATH"]}
     command = [word.format(**words) for word in server.command]
     variables = {name: value.format(**words) for name, value in server.variables.items()}
@@ -103,7 +109,9 @@ def _await(server: Server, tree: Tree, port: int, fixture: Fixture) -> Running:
     why = "no answer"
     while tree.process.poll() is None and time.perf_counter() - tree.began < START_TIMEOUT:
         try:
-            status, _, _ = post(port, server.routes[0], *server.routes[0].protocol.write(fixture.rows[:1]))
+            status, _, _ = post(
+                port, server.routes[0], *server.routes[0].protocol.write(fixture.rows[:1])
+            )
         except OSError:
             time.sleep(POLL)  # between two looks at the condition
             continue
@@ -115,10 +123,14 @@ def _await(server: Server, tree: Tree, port: int, fixture: Fixture) -> Running:
             return Running(server, tree, port, ready, tree.pss())
         why = f"status {status}"
         time.sleep(POLL)
-    raise NotMeasured(f"{why} in {time.perf_counter() - tree.began:.0f} s; its log ends: {tree.reason()}")
+    raise NotMeasured(
+        f"{why} in {time.perf_counter() - tree.began:.0f} s; its log ends: {tree.reason()}"
+    )
 
 
 def installed(server: Server) -> int:
     """Return the MB of the server's environment on disk."""
-    done = subprocess.run(["du", "-sm", model.PEERS / server.environment], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["du", "-sm", model.PEERS / server.environment], capture_output=True, text=True, check=True
+    )
     return int(done.stdout.split()[0])

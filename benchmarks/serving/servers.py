@@ -9,12 +9,20 @@ from dataclasses import dataclass, field
 from benchmarks.serving import bodies
 from benchmarks.serving.bodies import Protocol
 
-SKLEARN, FLAT, FLOOR = "scikit-learn", "our flat forest", "constant answer"
+SKLEARN = "scikit-learn"
+FLAT = "our flat forest"
+FLOOR = "constant answer"
 PICKLE = {"MODEL": "{folder}/model.joblib"}
 PACKAGE = {"MODEL": "{folder}/package", "FLAT": "1", "PYTHONPATH": "{here}:{root}"}
-PORTS = {"MLSERVER_HOST": "127.0.0.1", "MLSERVER_HTTP_PORT": "{port}", "MLSERVER_GRPC_PORT": "{grpc}"}
+PORTS = {
+    "MLSERVER_HOST": "127.0.0.1",
+    "MLSERVER_HTTP_PORT": "{port}",
+    "MLSERVER_GRPC_PORT": "{grpc}",
+}
 MLSERVER = {**PORTS, "MLSERVER_METRICS_PORT": "{metrics}", "MLSERVER_PARALLEL_WORKERS": "0"}
-OURS, TUTORIAL, BARE = "tunegate", "FastAPI tutorial", "floor"
+OURS = "tunegate"
+TUTORIAL = "FastAPI tutorial"
+BARE = "floor"
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,15 @@ class Server:
 
 
 def _ours(name: str, *options: str) -> Server:
-    command = ("{python}", "-m", "tunegate", "serve", "--model=forest", "--store={folder}/store", "--port={port}")
+    command = (
+        "{python}",
+        "-m",
+        "tunegate",
+        "serve",
+        "--model=forest",
+        "--store={folder}/store",
+        "--port={port}",
+    )
     routes = (
         Route(f"{name} /predict", "/predict", bodies.OWN),
         Route(f"{name} V1", "/v1/models/forest:predict", bodies.V1),
@@ -51,7 +67,13 @@ def _ours(name: str, *options: str) -> Server:
 
 
 def _kserve(name: str, model: str, variables: dict[str, str]) -> Server:
-    command = ("{python}", "{here}/kserve_app.py", "--http_port={port}", "--enable_grpc=false", "--workers=1")
+    command = (
+        "{python}",
+        "{here}/kserve_app.py",
+        "--http_port={port}",
+        "--enable_grpc=false",
+        "--workers=1",
+    )
     routes = (
         Route(f"{name} V1", "/v1/models/forest:predict", bodies.V1),
         Route(f"{name} V2", "/v2/models/forest/infer", bodies.V2),
@@ -95,7 +117,13 @@ SERVERS = (
     Server(
         "Flask + gunicorn",
         "flask",
-        ("{bin}/gunicorn", "--chdir={here}", "--workers=1", "--bind=127.0.0.1:{port}", "flask_app:app"),
+        (
+            "{bin}/gunicorn",
+            "--chdir={here}",
+            "--workers=1",
+            "--bind=127.0.0.1:{port}",
+            "flask_app:app",
+        ),
         (Route("Flask + gunicorn", "/predict", bodies.FLAT),),
         variables=PICKLE,
     ),
@@ -119,7 +147,15 @@ SERVERS = (
     Server(
         "MLflow",
         "mlflow",
-        ("{bin}/mlflow", "models", "serve", "-m", "{folder}/mlflow", "--env-manager=local", "--port={port}"),
+        (
+            "{bin}/mlflow",
+            "models",
+            "serve",
+            "-m",
+            "{folder}/mlflow",
+            "--env-manager=local",
+            "--port={port}",
+        ),
         (Route("MLflow", "/invocations", bodies.MLFLOW),),
         variables={"PATH": "{bin}:{path}", "MLFLOW_DISABLE_TELEMETRY": "true"},
     ),

@@ -17,15 +17,27 @@ def one_row(found: Medians, models: dict[str, str]) -> str:
     """Show rates and latencies under load, and how many times its rate ours is, in the same protocol if it has it."""
     head = ["route", "model"]
     for n in CONNECTIONS:
-        head += [f"c={n} req/s", "p50 / p95 / p99 ms", "CPU us", "rate, ours : its", "CPU, its : ours"]
+        head += [
+            f"c={n} req/s",
+            "p50 / p95 / p99 ms",
+            "CPU us",
+            "rate, ours : its",
+            "CPU, its : ours",
+        ]
     rows = []
     for name, model in models.items():
         row = [name, model]
         for n in CONNECTIONS:
-            figures, ours = found[name, n], found[counterpart(name), n]
+            figures = found[name, n]
+            ours = found[counterpart(name), n]
             latencies = " / ".join(f"{figures[p]:.3g}" for p in ("p50", "p95", "p99"))
             failed = f" ({figures['failed']:.0f} failed)" if figures["failed"] else ""
-            row += [f"{figures['rate']:,.0f}{failed}", latencies, f"{figures['cpu']:,.0f}", *_ratios(ours, figures)]
+            row += [
+                f"{figures['rate']:,.0f}{failed}",
+                latencies,
+                f"{figures['cpu']:,.0f}",
+                *_ratios(ours, figures),
+            ]
         rows.append(row)
     return _table(head, rows)
 
@@ -35,14 +47,25 @@ def against_the_floor(found: Medians) -> str:
     ours = f"{OURS} /predict"
     rows = []
     for n in CONNECTIONS:
-        mine, floor = found[ours, n], found[BARE, n]
-        rows.append([f"c={n}", *(f"{mine[name] / floor[name]:.2f}" for name in ("rate", "p99", "cpu"))])
+        mine = found[ours, n]
+        floor = found[BARE, n]
+        rows.append(
+            [f"c={n}", *(f"{mine[name] / floor[name]:.2f}" for name in ("rate", "p99", "cpu"))]
+        )
     return _table(["clients", "rate, ours / floor", "p99, ours / floor", "CPU, ours / floor"], rows)
 
 
 def footprint(found: dict[str, dict[str, float]]) -> str:
     """Show start, memory and installed size, and each as a multiple of ours."""
-    head = ["server", "start to first answer s", "its : ours", "memory MiB", "its : ours", "installed MB", "its : ours"]
+    head = [
+        "server",
+        "start to first answer s",
+        "its : ours",
+        "memory MiB",
+        "its : ours",
+        "installed MB",
+        "its : ours",
+    ]
     rows = []
     for name, figures in found.items():
         row = [name]
@@ -55,9 +78,17 @@ def footprint(found: dict[str, dict[str, float]]) -> str:
 def batch(found: dict[str, dict[int, Result]]) -> str:
     """Show ms a request for each number of rows; a reason where there is no figure."""
     sizes = list(found[KERNEL])
-    head = ["route", *(f"{size:,} rows, ms" for size in sizes), f"{sizes[-1]:,} rows, its : {OURS} V2 binary"]
+    head = [
+        "route",
+        *(f"{size:,} rows, ms" for size in sizes),
+        f"{sizes[-1]:,} rows, its : {OURS} V2 binary",
+    ]
     rows = [
-        [name, *(_cell(figures[size]) for size in sizes), _times(figures[sizes[-1]], found[BINARY][sizes[-1]])]
+        [
+            name,
+            *(_cell(figures[size]) for size in sizes),
+            _times(figures[sizes[-1]], found[BINARY][sizes[-1]]),
+        ]
         for name, figures in found.items()
     ]
     return _table(head, rows)
@@ -65,7 +96,16 @@ def batch(found: dict[str, dict[int, Result]]) -> str:
 
 def open_loop(outcomes: Iterable[Outcome]) -> str:
     """Show what was offered and what came of it; latencies of all requests, answered or not."""
-    head = ["route", "offered req/s", "achieved", "answered", "failed", "p50 ms", "p95 ms", "p99 ms"]
+    head = [
+        "route",
+        "offered req/s",
+        "achieved",
+        "answered",
+        "failed",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+    ]
     rows = [
         [
             each.route,
@@ -73,7 +113,10 @@ def open_loop(outcomes: Iterable[Outcome]) -> str:
             f"{each.achieved:,.0f}",
             f"{each.answered:,} of {each.requests:,}",
             str(each.failed),
-            *(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}" for value in (each.p50, each.p95, each.p99)),
+            *(
+                f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+                for value in (each.p50, each.p95, each.p99)
+            ),
         ]
         for each in outcomes
     ]
@@ -83,7 +126,12 @@ def open_loop(outcomes: Iterable[Outcome]) -> str:
 def clients(samples: Iterable[Sample]) -> str:
     """Show one server under more and more clients."""
     rows = [
-        [each.connections, f"{each.rate:,.0f}", *(f"{ms:.3g}" for ms in (each.p50, each.p99)), f"{each.cpu:.0f}"]
+        [
+            each.connections,
+            f"{each.rate:,.0f}",
+            *(f"{ms:.3g}" for ms in (each.p50, each.p99)),
+            f"{each.cpu:.0f}",
+        ]
         for each in samples
     ]
     return _table(["clients", "req/s", "p50 ms", "p99 ms", "CPU us"], rows)
@@ -93,10 +141,22 @@ def workers(found: dict[str, dict[str, dict[str, float]]] | str) -> str:
     """Show one worker beside two, and what two of anything reach here."""
     if isinstance(found, str):
         return f"not measured: {found}"
-    head = ["load", "who", "answers/s", "to one worker", "cores used", "of which the idler process", "memory MiB"]
+    head = [
+        "load",
+        "who",
+        "answers/s",
+        "to one worker",
+        "cores used",
+        "of which the idler process",
+        "memory MiB",
+    ]
     forms = {"rate": ",.0f", "ratio": ".2f", "cores": ".2f", "idler": ".2f", "memory": ".0f"}
     rows = [
-        [load, name, *(format(figures[key], form) if key in figures else "-" for key, form in forms.items())]
+        [
+            load,
+            name,
+            *(format(figures[key], form) if key in figures else "-" for key, form in forms.items()),
+        ]
         for load, each in found.items()
         for name, figures in each.items()
     ]

@@ -23,7 +23,8 @@ from benchmarks.serving.wrk import load
 
 CONNECTIONS = 32
 ROWS = {"/predict": 25, "V2": 1_000}  # by route
-TWO_SERVERS, COUNTING = "two servers", "two processes that count"
+TWO_SERVERS = "two servers"
+COUNTING = "two processes that count"
 COUNT = """
 import sys, time
 n, end = 0, time.perf_counter() + float(sys.argv[1])
@@ -32,10 +33,14 @@ while time.perf_counter() < end:
         n += 1
 print(n)
 """
-Figures = dict[str, float]  # rate of answers; ratio to one; cores: CPU of the servers; idler: of its least busy process
+Figures = dict[
+    str, float
+]  # rate of answers; ratio to one; cores: CPU of the servers; idler: of its least busy process
 
 
-def workers(one: Running, fixture: Fixture, *, seconds: int, n: int) -> dict[str, dict[str, Figures]] | str:
+def workers(
+    one: Running, fixture: Fixture, *, seconds: int, n: int
+) -> dict[str, dict[str, Figures]] | str:
     """Return the medians by load and by who answered, with the memory of both (MiB), or why there are none."""
     if "--workers" not in _help():
         return "`tunegate serve` has no --workers"
@@ -43,12 +48,19 @@ def workers(one: Running, fixture: Fixture, *, seconds: int, n: int) -> dict[str
         if missing:
             return "; ".join(missing.values())
         found = {
-            f"{name}, {rows:,} rows": _compare((one, *started), _place(one, name), rows, fixture, (seconds, n))
+            f"{name}, {rows:,} rows": _compare(
+                (one, *started), _place(one, name), rows, fixture, (seconds, n)
+            )
             for name, rows in ROWS.items()
         }
         for each in found.values():
-            each[OURS]["memory"], each[TWO_WORKERS.name]["memory"] = one.pss, started[0].pss
-    return found | {"nothing": {COUNTING: {"ratio": median(_count(2, seconds) / _count(1, seconds) for _ in range(n))}}}
+            each[OURS]["memory"] = one.pss
+            each[TWO_WORKERS.name]["memory"] = started[0].pss
+    return found | {
+        "nothing": {
+            COUNTING: {"ratio": median(_count(2, seconds) / _count(1, seconds) for _ in range(n))}
+        }
+    }
 
 
 def _place(run: Running, name: str) -> int:
@@ -88,10 +100,16 @@ def _ask(runs: Sequence[Running], route: int, rows: int, fixture: Fixture, secon
     with ThreadPoolExecutor(len(runs)) as pool:
         rate = sum(pool.map(one, runs))
     used = list(_used(runs, before, time.perf_counter() - begun))
-    return {"rate": rate, "cores": sum(used), "idler": min(core for core in used if core > sum(used) / 100)}
+    return {
+        "rate": rate,
+        "cores": sum(used),
+        "idler": min(core for core in used if core > sum(used) / 100),
+    }
 
 
-def _used(runs: Sequence[Running], before: Sequence[Mapping[int, float]], seconds: float) -> Iterable[float]:
+def _used(
+    runs: Sequence[Running], before: Sequence[Mapping[int, float]], seconds: float
+) -> Iterable[float]:
     """Yield the cores that each process of the servers has used."""
     for run, cpu in zip(runs, before, strict=True):
         for pid, after in run.tree.cpu_by_pid().items():
@@ -111,5 +129,7 @@ def _count(n: int, seconds: int) -> int:
 
 def _help() -> str:
     python = model.PEERS / OURS / "bin" / "python"
-    done = subprocess.run([python, "-m", "tunegate", "serve", "--help"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-m", "tunegate", "serve", "--help"], capture_output=True, text=True, check=False
+    )
     return done.stdout

@@ -48,16 +48,31 @@ def require_wrk() -> None:
         raise SystemExit("wrk is needed (Debian: apt install wrk; macOS: brew install wrk)")
 
 
-def load(run: Running, route: Route, fixture: Fixture, connections: int, seconds: float, *, rows: int = 1) -> Sample:
+def load(
+    run: Running, route: Route, fixture: Fixture, connections: int, seconds: float, *, rows: int = 1
+) -> Sample:
     """Ask with `connections` clients for `seconds`, `rows` at a time."""
     with tempfile.NamedTemporaryFile("wb", suffix=".bodies") as file:
         file.write(_bodies(route.protocol, fixture, rows))
         file.flush()
         url = f"http://127.0.0.1:{run.port}{route.path}"
-        words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout=30s", f"-s{SCRIPT}", url, file.name]
-        mine, all_before, own = run.tree.cpu(), machine_cpu(), _children_cpu()
+        words = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds:g}s",
+            "--timeout=30s",
+            f"-s{SCRIPT}",
+            url,
+            file.name,
+        ]
+        mine = run.tree.cpu()
+        all_before = machine_cpu()
+        own = _children_cpu()
         done = subprocess.run(words, capture_output=True, text=True, check=True)
-        mine, everything, own = run.tree.cpu() - mine, machine_cpu() - all_before, _children_cpu() - own
+        mine = run.tree.cpu() - mine
+        everything = machine_cpu() - all_before
+        own = _children_cpu() - own
     found = json.loads(done.stdout.rpartition(RESULT)[2])
     duration = found["duration"] / 1e6
     return Sample(
@@ -76,7 +91,10 @@ def load(run: Running, route: Route, fixture: Fixture, connections: int, seconds
 
 def _bodies(protocol: Protocol, fixture: Fixture, rows: int) -> bytes:
     """Write a body a line; where there are not rows enough they come again, in other company."""
-    parts = (fixture.rows.take(range(i * rows, (i + 1) * rows), axis=0, mode="wrap") for i in range(BODIES))
+    parts = (
+        fixture.rows.take(range(i * rows, (i + 1) * rows), axis=0, mode="wrap")
+        for i in range(BODIES)
+    )
     return b"\n".join(protocol.write(part)[0] for part in parts) + b"\n"
 
 

@@ -14,16 +14,23 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 def main() -> int:
     """Serve until told to stop; returns the exit code."""
     parser = options("katib.earlystopping", "Katib's EarlyStopping service.", 6788)
-    parser.add_argument("--account", type=Path, default=ACCOUNT, help="folder with token, ca.crt and namespace")
-    parser.add_argument("--api-server", default=_api_server(), help="its address; a pod's environment names it")
+    parser.add_argument(
+        "--account", type=Path, default=ACCOUNT, help="folder with token, ca.crt and namespace"
+    )
+    parser.add_argument(
+        "--api-server", default=_api_server(), help="its address; a pod's environment names it"
+    )
     given = parser.parse_args()
     service = EarlyStopping(Trials(given.api_server, given.account))
     return run(f"{given.host}:{given.port}", NAME, service.methods)
 
 
 def _api_server() -> str:
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    return f"https://{f'[{host}]' if ':' in host else host}:{port}" if host else ""
+    host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if host:
+        return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    return ""
 
 
 if __name__ == "__main__":

@@ -6,10 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from katib.early_stopping import Ended, StopRule, rule_after
 from katib.errors import InvalidExperiment
-from katib.metrics import number
-from katib.stopping import Ended, StopRule, rule_after
-from katib.suggestion.requests import EARLY_STOPPED, OBJECTIVES, SUCCEEDED, in_order, lint_errors, value_of
+from katib.metrics_collector import number
+from katib.suggestion.requests import (
+    EARLY_STOPPED,
+    OBJECTIVES,
+    SUCCEEDED,
+    in_order,
+    lint_errors,
+    value_of,
+)
 from katib.suggestion.server import M, calling
 
 Message = Any  # of protobuf, which has no types
@@ -36,9 +43,12 @@ def rule_for(request: Message) -> StopRule:
     spec = request.experiment.spec
     if wrong := problems(spec.early_stopping):
         raise InvalidExperiment("; ".join(wrong))
-    metric, minimize = spec.objective.objective_metric_name, OBJECTIVES.get(spec.objective.type) != "maximize"
+    metric = spec.objective.objective_metric_name
+    minimize = OBJECTIVES.get(spec.objective.type) != "maximize"
     trials = [
-        t for t in in_order(request.experiment, request.trials) if t.status.condition in {SUCCEEDED, EARLY_STOPPED}
+        t
+        for t in in_order(request.experiment, request.trials)
+        if t.status.condition in {SUCCEEDED, EARLY_STOPPED}
     ]
     reports = _reports(request.db_manager_address, [trial.name for trial in trials], metric)
     ended = [
@@ -52,15 +62,24 @@ def rule_for(request: Message) -> StopRule:
 def _reports(address: str, trials: Iterable[str], metric: str) -> list[list[float]]:
     """Return each trial's finite reports of a metric in the order of the database, which is that of time."""
     deadline = time.monotonic() + PATIENCE
-    with calling(address, "DBManager", "GetObservationLog") as ask, ThreadPoolExecutor(AT_ONCE) as pool:
+    with (
+        calling(address, "DBManager", "GetObservationLog") as ask,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
         try:
             return list(pool.map(partial(_series, ask, deadline, metric), trials))
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _series(ask: Callable[[Message, float], Message], deadline: float, metric: str, trial: str) -> list[float]:
+def _series(
+    ask: Callable[[Message, float], Message], deadline: float, metric: str, trial: str
+) -> list[float]:
     request = M["GetObservationLogRequest"](trial_name=trial, metric_name=metric)
     reply = ask(request, max(deadline - time.monotonic(), 0.0))
-    reports = [number(log.metric.value) for log in reply.observation_log.metric_logs if log.metric.name == metric]
+    reports = [
+        number(log.metric.value)
+        for log in reply.observation_log.metric_logs
+        if log.metric.name == metric
+    ]
     return [report for report in reports if report is not None]

@@ -9,7 +9,8 @@ from katib.errors import ClusterUnreachable, InvalidExperiment
 from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
 
 NAME = "EarlyStopping"
-LESS, GREATER = 2, 3  # of Katib's ComparisonType
+LESS = 2
+GREATER = 3  # of Katib's ComparisonType
 MOST_STEPS = (1 << 31) - 1  # that the protocol can say
 logger = logger_of(NAME)
 
@@ -38,16 +39,28 @@ class EarlyStopping:
         began = time.perf_counter()
         with refusals(context, logger):
             rules = _rules(request)
-        took, values = (time.perf_counter() - began) * 1000, [rule.value for rule in rules]
-        name, count = request.experiment.name, len(request.trials)
-        logger.info("%s: %s after %d trials, %.0f ms", name, f"limit {values[0]}" if values else "no rule", count, took)
+        took = (time.perf_counter() - began) * 1000
+        values = [rule.value for rule in rules]
+        name = request.experiment.name
+        count = len(request.trials)
+        logger.info(
+            "%s: %s after %d trials, %.0f ms",
+            name,
+            f"limit {values[0]}" if values else "no rule",
+            count,
+            took,
+        )
         return M["GetEarlyStoppingRulesReply"](early_stopping_rules=rules)
 
     def set_trial_status(self, request: Message, context: Context) -> Message:
         """Mark a trial that Katib's collector has stopped as EarlyStopped."""
         with refusals(context, logger):
             written = self._trials.mark(request.trial_name)
-            logger.info("%s: %s", request.trial_name, "early-stopped" if written else "was early-stopped already")
+            logger.info(
+                "%s: %s",
+                request.trial_name,
+                "early-stopped" if written else "was early-stopped already",
+            )
         return M["SetTrialStatusReply"]()
 
     def validate_early_stopping_settings(self, request: Message, context: Context) -> Message:
@@ -66,6 +79,7 @@ def _rules(request: Message) -> list[Message]:
         return []
     if rule.limit is None or rule.start_step > MOST_STEPS:
         return []
-    metric, comparison = request.experiment.spec.objective.objective_metric_name, GREATER if rule.minimize else LESS
+    metric = request.experiment.spec.objective.objective_metric_name
+    comparison = GREATER if rule.minimize else LESS
     values = {"value": repr(rule.limit), "comparison": comparison, "start_step": rule.start_step}
     return [M["EarlyStoppingRule"](name=metric, **values)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from katib.answers import Asked, document, failure, nonsense
+from katib.cluster.responses import Asked, document, failure, nonsense
 from katib.errors import ClusterUnreachable, Missing, Refused
 
 GROUP = "/apis/kubeflow.org/v1beta1"
@@ -24,7 +24,12 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of an object in Ku
 PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds after a try, before the next
 ANSWER = 10.0  # seconds for one answer
 MERGE = "application/merge-patch+json"
-STOPPED = {"type": "EarlyStopped", "status": "True", "reason": "TrialEarlyStopped", "message": "Trial is early stopped"}
+STOPPED = {
+    "type": "EarlyStopped",
+    "status": "True",
+    "reason": "TrialEarlyStopped",
+    "message": "Trial is early stopped",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +62,21 @@ class Trials:
             try:
                 return self._mark(name)
             except ClusterUnreachable:
-                time.sleep(pause)  # an API server that does not answer announces nothing: only the next try can tell
+                time.sleep(
+                    pause
+                )  # an API server that does not answer announces nothing: only the next try can tell
         return self._mark(name)
 
     def _mark(self, name: str) -> bool:
         namespace = self._read("namespace")
-        path, asked = f"{GROUP}/namespaces/{namespace}/trials/{name}", Asked("get", "trials", namespace, name)
+        path = f"{GROUP}/namespaces/{namespace}/trials/{name}"
+        asked = Asked("get", "trials", namespace, name)
         trial = self._ask("GET", path, asked)
         conditions = (trial.get("status") or {}).get("conditions") or []
-        if any(each.get("type") == STOPPED["type"] and each.get("status") == "True" for each in conditions):
+        if any(
+            each.get("type") == STOPPED["type"] and each.get("status") == "True"
+            for each in conditions
+        ):
             return False
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         stopped = STOPPED | {"lastUpdateTime": now, "lastTransitionTime": now}
@@ -74,10 +85,14 @@ class Trials:
             "metadata": {"resourceVersion": _version(trial, asked)},
             "status": {"conditions": [*conditions, stopped]},
         }
-        self._ask("PATCH", f"{path}/status", Asked("patch", "trials/status", namespace, name), patch)
+        self._ask(
+            "PATCH", f"{path}/status", Asked("patch", "trials/status", namespace, name), patch
+        )
         return True
 
-    def _ask(self, method: str, path: str, asked: Asked, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, asked: Asked, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._read('token')}", "Accept": "application/json"}
         headers |= {"Content-Type": MERGE} if body else {}
         connection = self._connection()
@@ -99,7 +114,8 @@ class Trials:
         address = urlsplit(self.url)
         if not address.hostname:
             raise Refused(
-                "no API server is known, as KUBERNETES_SERVICE_HOST is not set", hint="--api-server names one"
+                "no API server is known, as KUBERNETES_SERVICE_HOST is not set",
+                hint="--api-server names one",
             )
         if address.scheme == "http":
             return HTTPConnection(address.hostname, address.port, timeout=ANSWER)
@@ -125,4 +141,7 @@ def _version(trial: Mapping[str, Any], asked: Asked) -> str:
 
 
 def _no_account(path: Path, error: OSError) -> Refused:
-    return Refused(f"{path}: {error.strerror or error}", hint="the pod needs a service account's token, see --account")
+    return Refused(
+        f"{path}: {error.strerror or error}",
+        hint="the pod needs a service account's token, see --account",
+    )

@@ -11,7 +11,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-PACKAGE, HEALTH_PACKAGE = "api.v1.beta1", "grpc.health.v1"
+PACKAGE = "api.v1.beta1"
+HEALTH_PACKAGE = "grpc.health.v1"
 Fields = Mapping[str, tuple[int, str]]
 
 # message -> field -> (number, type); "[x]" is repeated. A name with a dot lies within the message before the dot.
@@ -41,15 +42,28 @@ KATIB: Mapping[str, Fields] = {
         "distribution": (5, "int32"),
     },
     "ObjectiveSpec": {"type": (1, "int32"), "objective_metric_name": (3, "string")},
-    "AlgorithmSpec": {"algorithm_name": (1, "string"), "algorithm_settings": (2, "[AlgorithmSetting]")},
+    "AlgorithmSpec": {
+        "algorithm_name": (1, "string"),
+        "algorithm_settings": (2, "[AlgorithmSetting]"),
+    },
     "AlgorithmSetting": _NAMED,
-    "EarlyStoppingSpec": {"algorithm_name": (1, "string"), "algorithm_settings": (2, "[EarlyStoppingSetting]")},
+    "EarlyStoppingSpec": {
+        "algorithm_name": (1, "string"),
+        "algorithm_settings": (2, "[EarlyStoppingSetting]"),
+    },
     "EarlyStoppingSetting": _NAMED,
     "Trial": {"name": (1, "string"), "spec": (2, "TrialSpec"), "status": (3, "TrialStatus")},
-    "TrialSpec": {"objective": (2, "ObjectiveSpec"), "parameter_assignments": (3, "TrialSpec.ParameterAssignments")},
+    "TrialSpec": {
+        "objective": (2, "ObjectiveSpec"),
+        "parameter_assignments": (3, "TrialSpec.ParameterAssignments"),
+    },
     "TrialSpec.ParameterAssignments": _ASSIGNMENTS,
     "ParameterAssignment": _NAMED,
-    "TrialStatus": {"start_time": (1, "string"), "condition": (3, "int32"), "observation": (4, "Observation")},
+    "TrialStatus": {
+        "start_time": (1, "string"),
+        "condition": (3, "int32"),
+        "observation": (4, "Observation"),
+    },
     "Observation": {"metrics": (1, "[Metric]")},
     "Metric": _NAMED,
     "GetSuggestionsRequest": {
@@ -58,7 +72,9 @@ KATIB: Mapping[str, Fields] = {
         "current_request_number": (4, "int32"),
         "total_request_number": (5, "int32"),
     },
-    "GetSuggestionsReply": {"parameter_assignments": (1, "[GetSuggestionsReply.ParameterAssignments]")},
+    "GetSuggestionsReply": {
+        "parameter_assignments": (1, "[GetSuggestionsReply.ParameterAssignments]")
+    },
     "GetSuggestionsReply.ParameterAssignments": {**_ASSIGNMENTS, "trial_name": (2, "string")},
     "ValidateAlgorithmSettingsRequest": {"experiment": (1, "Experiment")},
     "ValidateAlgorithmSettingsReply": {},
@@ -92,7 +108,9 @@ _Field = descriptor_pb2.FieldDescriptorProto
 
 def make(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
     """Return message classes by name, from a pool of their own: other clients in the process may have theirs."""
-    file = descriptor_pb2.FileDescriptorProto(name=f"tunegate/{package}.proto", package=package, syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"tunegate/{package}.proto", package=package, syntax="proto3"
+    )
     made: dict[str, Any] = {}
     for name, fields in messages.items():
         outer, _, inner = name.rpartition(".")
@@ -105,9 +123,15 @@ def make(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
 
 
 def _field(package: str, name: str, number: int, kind: str) -> Any:  # noqa: ANN401 - protobuf has no types
-    label = _Field.LABEL_REPEATED if kind[0] == "[" else _Field.LABEL_OPTIONAL
+    if kind[0] == "[":
+        label = _Field.LABEL_REPEATED
+    else:
+        label = _Field.LABEL_OPTIONAL
     plain = kind.strip("[]")
     if plain[0].isupper():
-        message, reference = _Field.TYPE_MESSAGE, f".{package}.{plain}"
+        message = _Field.TYPE_MESSAGE
+        reference = f".{package}.{plain}"
         return _Field(name=name, number=number, label=label, type=message, type_name=reference)
-    return _Field(name=name, number=number, label=label, type=getattr(_Field, f"TYPE_{plain.upper()}"))
+    return _Field(
+        name=name, number=number, label=label, type=getattr(_Field, f"TYPE_{plain.upper()}")
+    )

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from katib.errors import InvalidExperiment, SpaceExhausted
-from katib.sampler import Assignments, Search, Seen
+from katib.search.sampler import Assignments, Search, Seen
 from katib.space import Parameter
 from katib.suggestion.reading import to_search, to_seen
-from katib.trials import NAME_CHARACTERS, NAME_LENGTH
+from katib.trial import NAME_CHARACTERS, NAME_LENGTH
 
 Message = Any  # of protobuf, which has no types
 MOST = 10_000
@@ -26,7 +26,8 @@ def suggest(request: Message) -> list[tuple[str, Assignments]]:
         InvalidExperiment: when the request makes no sense.
         SpaceExhausted: when a grid has come to its end.
     """
-    search, count = to_search(request.experiment), request.current_request_number
+    search = to_search(request.experiment)
+    count = request.current_request_number
     if not 0 <= count <= MOST:
         raise InvalidExperiment(f"current_request_number must be 0 to {MOST}, is {count}")
     seen = to_seen(request.experiment, request.trials, search.parameters)
@@ -41,13 +42,17 @@ def _points(search: Search, seen: list[Seen], count: int, asked: int) -> list[As
         points = search.ask(seen, count, asked)
     except SpaceExhausted as error:
         if search.algorithm == "grid":
-            raise SpaceExhausted(f"the grid has ended: {error}", hint="set maxTrialCount to its size") from error
+            raise SpaceExhausted(
+                f"the grid has ended: {error}", hint="set maxTrialCount to its size"
+            ) from error
         points = []
     before = [trial.assignments for trial in seen] + points
     return points + list(itertools.islice(_again(search.parameters, before), count - len(points)))
 
 
-def _again(parameters: Sequence[Parameter], before: Iterable[Mapping[str, str]]) -> Iterator[Assignments]:
+def _again(
+    parameters: Sequence[Parameter], before: Iterable[Mapping[str, str]]
+) -> Iterator[Assignments]:
     """Yield the points of a space that has been tried whole, those tried least often first."""
     names = [p.name for p in parameters]
     times = Counter(tuple(point[name] for name in names) for point in before)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from katib.algorithms import ALGORITHMS, settings_problems
 from katib.errors import InvalidExperiment
 from katib.experiment import SEED_SETTING
-from katib.sampler import LARGEST_GRID, Search, Seen
+from katib.search.algorithms import ALGORITHMS, settings_problems
+from katib.search.sampler import LARGEST_GRID, Search, Seen
 from katib.space import Parameter
 from katib.suggestion.requests import (
     EARLY_STOPPED,
@@ -43,14 +43,22 @@ def to_search(experiment: Message) -> Search:
     """
     if wrong := problems(experiment):
         raise InvalidExperiment("; ".join(wrong))
-    spec, settings = _spec(experiment), _settings(experiment)
+    spec = _spec(experiment)
+    settings = _settings(experiment)
     parameters = tuple(Parameter.from_spec(p) for p in spec["parameters"])
-    seed = int(settings[SEED_SETTING]) if SEED_SETTING in settings else _own_seed(experiment.name, spec)
+    if SEED_SETTING in settings:
+        seed = int(settings[SEED_SETTING])
+    else:
+        seed = _own_seed(experiment.name, spec)
     minimize = spec["objective"]["type"] == "minimize"
-    return Search(parameters, experiment.spec.algorithm.algorithm_name, settings, minimize, seed, first={})
+    return Search(
+        parameters, experiment.spec.algorithm.algorithm_name, settings, minimize, seed, first={}
+    )
 
 
-def to_seen(experiment: Message, trials: Iterable[Message], parameters: Iterable[Parameter]) -> list[Seen]:
+def to_seen(
+    experiment: Message, trials: Iterable[Message], parameters: Iterable[Parameter]
+) -> list[Seen]:
     """Return the Experiment's trials in the order of asking; whatever does not fit into this search is left out."""
     space = {p.name: p for p in parameters}
     metric = experiment.spec.objective.objective_metric_name
@@ -61,11 +69,16 @@ def _seen(metric: str, trial: Message, space: Mapping[str, Parameter]) -> Seen |
     given = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
     if not all(p.contains(given[name]) for name, p in space.items()):
         return None
-    assignments = {n: p.rewritten(given[n]) for n, p in space.items()}  # points are compared as text
+    assignments = {
+        n: p.rewritten(given[n]) for n, p in space.items()
+    }  # points are compared as text
     value = value_of(trial, metric)
     if trial.status.condition in {SUCCEEDED, EARLY_STOPPED}:
         return Seen(assignments, "failed" if value is None else "complete", value)
-    return Seen(assignments, "failed" if trial.status.condition in {KILLED, FAILED, METRICS_UNAVAILABLE} else "running")
+    return Seen(
+        assignments,
+        "failed" if trial.status.condition in {KILLED, FAILED, METRICS_UNAVAILABLE} else "running",
+    )
 
 
 def _spec(experiment: Message) -> dict[str, Any]:
@@ -93,7 +106,10 @@ def _spec(experiment: Message) -> dict[str, Any]:
 def _space(space: Message) -> dict[str, Any]:
     fields = {"min": space.min, "max": space.max, "step": space.step, "list": list(space.list)}
     there = {name: value for name, value in fields.items() if value}
-    return {**there, "distribution": DISTRIBUTIONS.get(space.distribution, f"number {space.distribution}")}
+    return {
+        **there,
+        "distribution": DISTRIBUTIONS.get(space.distribution, f"number {space.distribution}"),
+    }
 
 
 def _settings(experiment: Message) -> dict[str, str]:
@@ -106,7 +122,9 @@ def _algorithm_problems(experiment: Message) -> Iterator[str]:
         served = ", ".join(n for n, algorithm in ALGORITHMS.items() if algorithm.local)
         yield f"algorithm {name!r} is not served here (served: {served})"
         return
-    choices = {p.name: list(p.feasible_space.list) for p in experiment.spec.parameter_specs.parameters}
+    choices = {
+        p.name: list(p.feasible_space.list) for p in experiment.spec.parameter_specs.parameters
+    }
     for setting, message in settings_problems(name, _settings(experiment), choices):
         yield f"algorithmSettings, {setting}: {message}"
 

@@ -34,12 +34,18 @@ def register(config: str, entries: Mapping[str, list[Entry]], replace: tuple[str
     document = yaml.safe_load(config)
     try:
         runtime = {"earlyStoppings": [], **document["runtime"]}
-        there = {kind: {each["algorithmName"]: each for each in runtime[kind] or ()} for kind in entries}
+        there = {
+            kind: {each["algorithmName"]: each for each in runtime[kind] or ()} for kind in entries
+        }
     except (TypeError, KeyError) as error:
-        raise ValueError(f"{KEY} has no runtime.suggestions: is this the ConfigMap katib-config of Katib?") from error
+        raise ValueError(
+            f"{KEY} has no runtime.suggestions: is this the ConfigMap katib-config of Katib?"
+        ) from error
     known = [name for kind in there.values() for name in kind]
     if unknown := [name for name in replace if name not in known]:
-        raise ValueError(f"{', '.join(unknown)} is not registered, so there is nothing to replace: {', '.join(known)}")
+        raise ValueError(
+            f"{', '.join(unknown)} is not registered, so there is nothing to replace: {', '.join(known)}"
+        )
     for kind, ours in entries.items():
         replacing = [{**ours[0], "algorithmName": name} for name in replace if name in there[kind]]
         there[kind] |= {each["algorithmName"]: each for each in [*ours, *replacing]}
@@ -58,9 +64,13 @@ class _Dumper(yaml.SafeDumper):
 
 def main() -> int:
     """Read, patch, write; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m katib.suggestion.register", description=__doc__.partition(":")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m katib.suggestion.register", description=__doc__.partition(":")[0]
+    )
     parser.add_argument("entries", type=Path, help="manifests/components/suggestion/entries.yaml")
-    parser.add_argument("--replace", action="append", default=[], help="serve this one of Katib's too")
+    parser.add_argument(
+        "--replace", action="append", default=[], help="serve this one of Katib's too"
+    )
     parser.add_argument("--image", help="another image than the entries name")
     options = parser.parse_args()
     entries = yaml.safe_load(options.entries.read_text(encoding="utf-8"))
@@ -70,7 +80,9 @@ def main() -> int:
         config = json.load(sys.stdin)
         config["data"][KEY] = register(config["data"][KEY], entries, tuple(options.replace))
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        sys.stderr.write(f"{error if isinstance(error, ValueError) else 'no ConfigMap katib-config'}\n")
+        sys.stderr.write(
+            f"{error if isinstance(error, ValueError) else 'no ConfigMap katib-config'}\n"
+        )
         return 2
     json.dump(config, sys.stdout, indent=1)
     return 0

@@ -9,12 +9,16 @@ from typing import Any
 
 from katib.document import Document
 from katib.lint import errors, lint
-from katib.metrics import number
+from katib.metrics_collector import number
 
 Message = Any  # of protobuf, which has no types
 # Numbers of Katib's enumerations: ObjectiveType, TrialConditionType.
 OBJECTIVES = {1: "minimize", 2: "maximize"}
-SUCCEEDED, KILLED, FAILED, METRICS_UNAVAILABLE, EARLY_STOPPED = 2, 3, 4, 5, 6
+SUCCEEDED = 2
+KILLED = 3
+FAILED = 4
+METRICS_UNAVAILABLE = 5
+EARLY_STOPPED = 6
 LAST = 1 << 62
 
 
@@ -37,12 +41,17 @@ def value_of(trial: Message, metric: str) -> float | None:
 def lint_errors(spec: dict[str, Any], within: tuple[str, ...]) -> list[str]:
     """Return lint's errors about these fields of an Experiment's `spec`, a sentence each."""
     findings = errors(lint(Document("request", {"kind": "Experiment", "spec": spec})))
-    found = [f for f in findings if f.field.startswith(within) and not (f.for_local_only or f.for_cluster_only)]
+    found = [
+        f
+        for f in findings
+        if f.field.startswith(within) and not (f.for_local_only or f.for_cluster_only)
+    ]
     return [f"{f.field}: {f.message}{f' ({f.fix})' if f.fix else ''}" for f in found]
 
 
 def _is_own(ours: Message, theirs: Message) -> bool:
-    objective, other = ours.objective, theirs.objective
+    objective = ours.objective
+    other = theirs.objective
     if other.objective_metric_name and (other.objective_metric_name, other.type) != (
         objective.objective_metric_name,
         objective.type,

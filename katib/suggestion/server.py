@@ -15,10 +15,19 @@ from typing import Any
 
 import grpc
 
-from katib.errors import ClusterUnreachable, Forbidden, InvalidExperiment, KatibError, Missing, Refused, SpaceExhausted
+from katib.errors import (
+    ClusterUnreachable,
+    Forbidden,
+    InvalidExperiment,
+    KatibError,
+    Missing,
+    Refused,
+    SpaceExhausted,
+)
 from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, KATIB, PACKAGE, make
 
-M, H = make(PACKAGE, KATIB), make(HEALTH_PACKAGE, HEALTH)
+M = make(PACKAGE, KATIB)
+H = make(HEALTH_PACKAGE, HEALTH)
 SERVING = 1
 LARGEST = 64 << 20  # bytes of a request: some 100,000 trials
 LONGEST = 2000  # characters of a refusal
@@ -40,13 +49,17 @@ def options(module: str, description: str, port: int) -> argparse.ArgumentParser
     """Return a parser of the options that every service has; `port` is the one at which Katib expects it."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104 - Katib's controller calls
-    parser.add_argument("--port", type=int, default=port, help=f"Katib expects {port}; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, default=port, help=f"Katib expects {port}; 0 takes a free one"
+    )
     return parser
 
 
 def run(address: str, name: str, methods: Mapping[str, Method]) -> int:
     """Serve until SIGTERM, then end the process within a second; returns the exit code when it cannot start."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout
+    )
     try:
         server, port = start(address, name, methods)
     except RuntimeError:
@@ -67,11 +80,15 @@ def start(address: str, name: str, methods: Mapping[str, Method]) -> tuple[Any, 
         RuntimeError: when the address is taken.
     """
     server = grpc.server(
-        ThreadPoolExecutor(WORKERS), options=[("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)]
+        ThreadPoolExecutor(WORKERS),
+        options=[("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)],
     )
     requests = {method: (function, M[f"{method}Request"]) for method, function in methods.items()}
     health = {"Check": (_checker(name), H["HealthCheckRequest"])}
-    served = [_handlers(f"{PACKAGE}.{name}", requests), _handlers(f"{HEALTH_PACKAGE}.Health", health)]
+    served = [
+        _handlers(f"{PACKAGE}.{name}", requests),
+        _handlers(f"{HEALTH_PACKAGE}.Health", health),
+    ]
     server.add_generic_rpc_handlers(served)
     port = server.add_insecure_port(address)
     server.start()
@@ -96,7 +113,9 @@ def refusals(context: Context, logger: logging.Logger) -> Iterator[None]:
 
 
 @contextmanager
-def calling(address: str, service: str, method: str) -> Iterator[Callable[[Message, float], Message]]:
+def calling(
+    address: str, service: str, method: str
+) -> Iterator[Callable[[Message, float], Message]]:
     """Yield a function that asks another of Katib's services: (request, seconds that it may take) -> reply.
 
     Raises:
@@ -126,7 +145,12 @@ def _checker(name: str) -> Method:
 
     def check(request: Message, context: Context) -> Message:
         if request.service not in healthy:
-            _refuse(context, grpc.StatusCode.NOT_FOUND, f"{request.service} is not served here", logger_of(name))
+            _refuse(
+                context,
+                grpc.StatusCode.NOT_FOUND,
+                f"{request.service} is not served here",
+                logger_of(name),
+            )
         return H["HealthCheckResponse"](status=SERVING)
 
     return check

@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from katib.algorithms import describe
 from katib.errors import InvalidExperiment
+from katib.search.algorithms import describe
 from katib.suggestion.points import suggest
 from katib.suggestion.reading import problems, to_search
 from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
@@ -37,10 +37,14 @@ class Suggestion:
             points = self._asking.submit(suggest, request).result()
         took = (time.perf_counter() - began) * 1000
         name = request.experiment.name
-        logger.info("%s: %d points after %d trials, %.0f ms", name, len(points), len(request.trials), took)
+        logger.info(
+            "%s: %d points after %d trials, %.0f ms", name, len(points), len(request.trials), took
+        )
         reply = M["GetSuggestionsReply"]()
         for trial, point in points:
-            pairs = [M["ParameterAssignment"](name=name, value=value) for name, value in point.items()]
+            pairs = [
+                M["ParameterAssignment"](name=name, value=value) for name, value in point.items()
+            ]
             reply.parameter_assignments.add(assignments=pairs, trial_name=trial)
         return reply
 
@@ -50,6 +54,7 @@ class Suggestion:
             if wrong := problems(request.experiment):
                 raise InvalidExperiment("; ".join(wrong))
             search = to_search(request.experiment)
-            name, said = request.experiment.name, describe(search.algorithm, search.parameters, search.settings)
+            name = request.experiment.name
+            said = describe(search.algorithm, search.parameters, search.settings)
             logger.info("%s: %s", name, said)
         return M["ValidateAlgorithmSettingsReply"]()

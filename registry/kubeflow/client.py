@@ -37,10 +37,17 @@ class Client:
     """
 
     def __init__(
-        self, url: str, *, token: Path | None = None, ca: Path | None = None, timeouts: Timeouts | None = None
+        self,
+        url: str,
+        *,
+        token: Path | None = None,
+        ca: Path | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self.token, self.ca, self.timeouts = token, ca, timeouts or Timeouts()
+        self.token = token
+        self.ca = ca
+        self.timeouts = timeouts or Timeouts()
         self._prefix = ""
 
     def run(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
@@ -60,7 +67,9 @@ class Client:
             raise self._unreachable(reason) from error
         except ValueError as error:
             shown = _short(error)
-            raise LedgerError(f"{self.url}: not the answer of a Model Registry: {shown}", hint=CHECK) from error
+            raise LedgerError(
+                f"{self.url}: not the answer of a Model Registry: {shown}", hint=CHECK
+            ) from error
 
     async def _work(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
         async with self._session() as session:
@@ -77,7 +86,9 @@ class Client:
             except NotFoundException:
                 continue
             return prefix
-        raise LedgerError(f"{self.url}: serves none of the prefixes {', '.join(PREFIXES)}", hint=CHECK)
+        raise LedgerError(
+            f"{self.url}: serves none of the prefixes {', '.join(PREFIXES)}", hint=CHECK
+        )
 
     def _session(self) -> Session:
         ca = str(self.ca) if self.ca else None
@@ -85,7 +96,9 @@ class Client:
         try:
             return Session(configuration, self.timeouts, self._prefix)
         except OSError as error:
-            raise LedgerError(f"{ca}: not certificates: {error}", hint="look at `ledger_ca`") from error
+            raise LedgerError(
+                f"{ca}: not certificates: {error}", hint="look at `ledger_ca`"
+            ) from error
 
     def _secret(self) -> str | None:
         if self.token is None:
@@ -93,23 +106,34 @@ class Client:
         try:
             found = self.token.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
-            raise LedgerError(f"{self.token}: the registry's token cannot be read: {reason}", hint=ACCOUNT) from None
+            if isinstance(error, OSError):
+                reason = error.strerror
+            else:
+                reason = "it holds more than ASCII"
+            raise LedgerError(
+                f"{self.token}: the registry's token cannot be read: {reason}", hint=ACCOUNT
+            ) from None
         if not found.isprintable() or not found:  # said here, without showing what the file holds
-            raise LedgerError(f"{self.token}: is to hold the registry's token, on one line", hint=ACCOUNT)
+            raise LedgerError(
+                f"{self.token}: is to hold the registry's token, on one line", hint=ACCOUNT
+            )
         return found
 
     def _error(self, error: ApiException) -> LedgerError:
-        status, text = error.status, _short(error.body or error.reason)
+        status = error.status
+        text = _short(error.body or error.reason)
         if status == CONFLICT:
             return Conflict(f"{self.url}: {text}", hint="somebody was faster: run the gate again")
         if status is None or passing(status):
             return self._unreachable(f"{status} {text}")
-        return LedgerError(f"{self.url}: {status} {text}", hint=ACCOUNT if status in DENIED else CHECK)
+        return LedgerError(
+            f"{self.url}: {status} {text}", hint=ACCOUNT if status in DENIED else CHECK
+        )
 
     def _unreachable(self, reason: str) -> Unreachable:
         return Unreachable(
-            f"{self.url}: {reason}", hint="check the address and that the registry runs; then the same command again"
+            f"{self.url}: {reason}",
+            hint="check the address and that the registry runs; then the same command again",
         )
 
 

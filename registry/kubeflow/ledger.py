@@ -21,7 +21,9 @@ from registry.kubeflow.records import Record, Records, entries, valid
 from registry.ledger import Entry, Outcome, Promotion, champion, check_next, taken
 
 T = TypeVar("T")
-GRACE = 3.0  # times the read timeout: until then the writer of a name that is taken may still be at it
+GRACE = (
+    3.0  # times the read timeout: until then the writer of a name that is taken may still be at it
+)
 POLL = 0.25  # seconds between two looks at such a name
 
 
@@ -43,7 +45,10 @@ class KubeflowLedger:
         environment: str = "production",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.client, self.store_uri, self.environment, self.clock = client, store_uri, environment, clock
+        self.client = client
+        self.store_uri = store_uri
+        self.environment = environment
+        self.clock = clock
 
     def history(self, model: str) -> Sequence[Entry]:
         """All entries of a model, oldest first."""
@@ -51,7 +56,9 @@ class KubeflowLedger:
 
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
-        check_next(promotion, self.history(promotion.model))  # the server's own refusal decides between writers
+        check_next(
+            promotion, self.history(promotion.model)
+        )  # the server's own refusal decides between writers
         version, service = self._run(lambda objects: objects.ensure(promotion))
         self._write(service, Record.opening(promotion, version))
         written = _find(self.history(promotion.model), promotion.number)
@@ -116,7 +123,9 @@ class KubeflowLedger:
         """Whether a name that is taken is listed, at once or before its writer must have given up."""
         deadline = self.clock() + GRACE * self.client.timeouts.read
         while True:
-            if any(item.name == name for item in self._run(lambda objects: objects.records(service))):
+            if any(
+                item.name == name for item in self._run(lambda objects: objects.records(service))
+            ):
                 return True
             if self.clock() >= deadline:
                 return False

@@ -18,7 +18,8 @@ from registry.kubeflow.records import Record
 from registry.ledger import Promotion
 
 RUNTIME = "tunegate"
-FORMAT, FORMAT_VERSION = "tunegate-package", "1"
+FORMAT = "tunegate-package"
+FORMAT_VERSION = "1"
 DIGITS = 12
 PAGE = "100"  # asked for more, server 0.2.19 lists 101 and says that these are all
 
@@ -46,7 +47,9 @@ class Objects:
         environment = await _absent(self.api.find_serving_environment(name=self.environment))
         if environment is None:
             return None
-        found = await _absent(self.api.find_inference_service(name=model, parent_resource_id=_id(environment)))
+        found = await _absent(
+            self.api.find_inference_service(name=model, parent_resource_id=_id(environment))
+        )
         return _id(found) if found else None
 
     async def ensure(self, promotion: Promotion) -> tuple[str, str]:
@@ -58,7 +61,9 @@ class Objects:
         """Return the InferenceService's id; one that is made here serves nothing yet."""
         environment = await _ensure(
             lambda: self.api.find_serving_environment(name=self.environment),
-            lambda: self.api.create_serving_environment(mr.ServingEnvironmentCreate(name=self.environment)),
+            lambda: self.api.create_serving_environment(
+                mr.ServingEnvironmentCreate(name=self.environment)
+            ),
         )
         model = await self._model(name)
         service = mr.InferenceServiceCreate(
@@ -82,7 +87,9 @@ class Objects:
             name=name,
             registered_model_id=model,
             author=promotion.actor or None,
-            description=f"trial {promotion.trial} of {promotion.experiment}" if promotion.trial else None,
+            description=f"trial {promotion.trial} of {promotion.experiment}"
+            if promotion.trial
+            else None,
             custom_properties=_properties(_facts(promotion)),
         )
         found = await _ensure(
@@ -95,7 +102,9 @@ class Objects:
     async def deploy(self, service: str, version: str) -> None:
         """Name the version in production for those who look at the registry; the ledger does not read it."""
         update = mr.InferenceServiceUpdate(
-            model_version_id=version, desired_state=mr.InferenceServiceState.DEPLOYED, runtime=RUNTIME
+            model_version_id=version,
+            desired_state=mr.InferenceServiceState.DEPLOYED,
+            runtime=RUNTIME,
         )
         await self.api.update_inference_service(service, update)
 
@@ -114,7 +123,9 @@ class Objects:
         found: list[mr.ServeModel] = []
         token = ""
         while True:
-            page = await self.api.get_inference_service_serves(service, page_size=PAGE, next_page_token=token or None)
+            page = await self.api.get_inference_service_serves(
+                service, page_size=PAGE, next_page_token=token or None
+            )
             found += page.items
             if not page.next_page_token:
                 return found
@@ -125,7 +136,9 @@ class Objects:
     async def _model(self, name: str) -> str:
         return await _ensure(
             lambda: self.api.find_registered_model(name=name),
-            lambda: self.api.create_registered_model(mr.RegisteredModelCreate(name=name, owner=RUNTIME)),
+            lambda: self.api.create_registered_model(
+                mr.RegisteredModelCreate(name=name, owner=RUNTIME)
+            ),
         )
 
     async def _ensure_artifact(self, version: str, promotion: Promotion) -> None:
@@ -151,7 +164,10 @@ class Objects:
 
 
 def _facts(promotion: Promotion) -> dict[str, str]:
-    score = {promotion.metric: f"{promotion.score:.17g}"} if promotion.metric and promotion.score is not None else {}
+    if promotion.metric and promotion.score is not None:
+        score = {promotion.metric: f"{promotion.score:.17g}"}
+    else:
+        score = {}
     names = ("sha256", "fingerprint", "experiment", "trial", "git_commit")
     return {name: getattr(promotion, name) for name in names if getattr(promotion, name)} | score
 
@@ -159,7 +175,9 @@ def _facts(promotion: Promotion) -> dict[str, str]:
 def _properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
     """Strings only: a property's type must never change, and integers are of 32 bits."""
     return {
-        name: mr.MetadataValue(mr.MetadataStringValue(string_value=value, metadata_type="MetadataStringValue"))
+        name: mr.MetadataValue(
+            mr.MetadataStringValue(string_value=value, metadata_type="MetadataStringValue")
+        )
         for name, value in facts.items()
     }
 
@@ -168,7 +186,9 @@ async def _absent(search: Awaitable[Any]) -> Any:  # noqa: ANN401 - an object of
     try:
         return await search
     except NotFoundException as error:
-        if error.data is None:  # not the registry's words: a gateway without a route must not look like an empty ledger
+        if (
+            error.data is None
+        ):  # not the registry's words: a gateway without a route must not look like an empty ledger
             raise
         return None
 
@@ -179,7 +199,9 @@ def _id(found: _Identified) -> str:
     return found.id
 
 
-async def _ensure(find: Callable[[], Awaitable[_Identified]], create: Callable[[], Awaitable[_Identified]]) -> str:
+async def _ensure(
+    find: Callable[[], Awaitable[_Identified]], create: Callable[[], Awaitable[_Identified]]
+) -> str:
     found = await _absent(find())
     if found is None:
         try:

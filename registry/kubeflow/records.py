@@ -15,7 +15,9 @@ from registry.ledger import Entry, Outcome, Promotion
 from registry.record import InvalidRecord
 
 ATTEMPTS = 9
-NAME = re.compile(r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?")  # one spelling each
+NAME = re.compile(
+    r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?"
+)  # one spelling each
 OUTCOME = ".outcome"
 DOCUMENT = "document"  # the property that holds a record as JSON; the others are for people
 Records = dict[tuple[int, str], mr.ServeModel]
@@ -40,7 +42,10 @@ class Record:
     @classmethod
     def closing(cls, number: int, outcome: Outcome, version: str) -> "Record":
         """Return the record of how a promotion ended."""
-        state = mr.ExecutionState.COMPLETE if outcome.result == "live" else mr.ExecutionState.FAILED
+        if outcome.result == "live":
+            state = mr.ExecutionState.COMPLETE
+        else:
+            state = mr.ExecutionState.FAILED
         properties = {DOCUMENT: outcome.to_json().decode(), "result": outcome.result}
         return cls(f"promotion-{number:04d}{OUTCOME}", version, state, properties)
 
@@ -55,7 +60,8 @@ def valid(items: Iterable[mr.ServeModel]) -> Records:
     found: dict[tuple[int, str], tuple[int, mr.ServeModel]] = {}
     for item in items:
         if match := NAME.fullmatch(str(item.name)):
-            key, attempt = (int(match[1]), match[2] or ""), int(match[3] or 1)
+            key = (int(match[1]), match[2] or "")
+            attempt = int(match[3] or 1)
             if key not in found or attempt > found[key][0]:
                 found[key] = attempt, item
     return {key: item for key, (_, item) in found.items()}
@@ -89,4 +95,6 @@ def _entry(records: Records, number: int) -> Entry:
 
 def _document(item: mr.ServeModel) -> str:
     value = (item.custom_properties or {}).get(DOCUMENT)
-    return str(getattr(value.actual_instance, "string_value", "")) if value else ""
+    if value:
+        return str(getattr(value.actual_instance, "string_value", ""))
+    return ""

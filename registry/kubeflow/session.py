@@ -17,7 +17,8 @@ from mr_openapi import ApiClient, Configuration
 PATH = re.compile(r"/api/model_registry/[^/]+/")
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 PAUSES = (0.2, 0.6)  # seconds before reading is tried again
-TOO_MANY, SERVER_ERROR = 429, 500
+TOO_MANY = 429
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
     def __init__(self, configuration: Configuration, timeouts: Timeouts, prefix: str) -> None:
         super().__init__(configuration)
         self.prefix = prefix
-        self.limits = aiohttp.ClientTimeout(total=timeouts.connect + timeouts.read, connect=timeouts.connect)
+        self.limits = aiohttp.ClientTimeout(
+            total=timeouts.connect + timeouts.read, connect=timeouts.connect
+        )
 
     async def call_api(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Send one request, or one for each attempt to read; see the base class."""

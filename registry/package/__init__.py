@@ -4,13 +4,13 @@ No pickle, no native code, no parser that can be made to touch memory it should 
 manifest that is validated, digests, and a few golden rows whose predictions must come out as written.
 """
 
+from registry.package.arrays_file import MAX_RESIDUALS
 from registry.package.columns import Column, encode
 from registry.package.forest import FlatForest
 from registry.package.kernel import KERNEL
 from registry.package.losses import HIGHER_IS_BETTER, METRICS, row_losses
 from registry.package.manifest import CrossValidation, Interval, Manifest, Output, Provenance
-from registry.package.model_file import MAX_RESIDUALS
-from registry.package.package import Draft, ModelPackage, finish, load_package, write_package
+from registry.package.model_package import Draft, ModelPackage, finish, load_package, write_package
 
 __all__ = [
     "HIGHER_IS_BETTER",

@@ -41,7 +41,9 @@ class Column(Record, frozen=True, kw_only=True):
     @property
     def width(self) -> int:
         """How many encoded features the column becomes."""
-        return len(self.categories) if self.kind == "categorical" else 1
+        if self.kind == "categorical":
+            return len(self.categories)
+        return 1
 
     def encode(self, values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:
         """Encode raw values; None and NaN are missing.
@@ -72,7 +74,9 @@ class Column(Record, frozen=True, kw_only=True):
         return out
 
 
-def encode(columns: Sequence[Column], table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float32]:
+def encode(
+    columns: Sequence[Column], table: Mapping[str, Sequence[Any] | NDArray[Any]]
+) -> NDArray[np.float32]:
     """Encode a table, column name -> values, into float32 (n_rows, sum of widths).
 
     Raises:

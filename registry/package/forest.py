@@ -32,7 +32,9 @@ MAX_DEPTH = 10_000  # a forged chain of a million nodes would be walked for minu
 
 def _require(condition: object, message: str) -> None:
     if not condition:
-        raise PackageError(f"model.npz: {message}", hint="fetch the package again, or train it anew")
+        raise PackageError(
+            f"model.npz: {message}", hint="fetch the package again, or train it anew"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,12 +130,19 @@ class FlatForest:
     def _check_arrays(self) -> None:
         for name, (dtype, ndim) in ARRAYS.items():
             array = getattr(self, name)
-            _require(isinstance(array, np.ndarray) and array.dtype == dtype, f"{name} must be {dtype.__name__}")
+            _require(
+                isinstance(array, np.ndarray) and array.dtype == dtype,
+                f"{name} must be {dtype.__name__}",
+            )
             _require(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
         lengths = {len(getattr(self, name)) for name in ARRAYS if name != "start"}
         _require(len(lengths) == 1, "node arrays differ in length")
-        _require(len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree")
-        rising = (self.start[1:] > self.start[:-1]).all()  # compared, as differences of forged numbers overflow int32
+        _require(
+            len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree"
+        )
+        rising = (
+            self.start[1:] > self.start[:-1]
+        ).all()  # compared, as differences of forged numbers overflow int32
         _require(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
         _require(self.value.shape[1] > 0, "value must have a column")
 
@@ -142,13 +151,21 @@ class FlatForest:
         end = np.repeat(self.start[1:], np.diff(self.start))
         leaf: NDArray[np.bool_] = (self.left == node) & (self.right == node)
         for child in (self.left, self.right):
-            _require((leaf | ((child > node) & (child < end))).all(), "a child points outside its tree or backwards")
+            _require(
+                (leaf | ((child > node) & (child < end))).all(),
+                "a child points outside its tree or backwards",
+            )
         inner = ~leaf
-        parents = np.bincount(np.concatenate([self.left[inner], self.right[inner]]), minlength=self.n_nodes)
+        parents = np.bincount(
+            np.concatenate([self.left[inner], self.right[inner]]), minlength=self.n_nodes
+        )
         expected = np.ones(self.n_nodes, dtype=parents.dtype)
         expected[self.start[:-1]] = 0
         _require(np.array_equal(parents, expected), "a node has no parent, or several")
-        _require(((self.feature >= 0) & (self.feature < self.n_features)).all(), "a feature is out of range")
+        _require(
+            ((self.feature >= 0) & (self.feature < self.n_features)).all(),
+            "a feature is out of range",
+        )
         _require(not np.isnan(self.threshold).any(), "a threshold is not a number")
         _require(np.isfinite(self.value).all(), "a leaf is not finite")
         _require(self._sums_are_finite(), "leaves add up to infinity")
@@ -160,7 +177,8 @@ class FlatForest:
             return bool(np.isfinite(largest.sum(axis=0)).all())
 
     def _measure_depth(self, leaf: NDArray[np.bool_]) -> int:
-        depth, level = 0, self.start[:-1]
+        depth = 0
+        level = self.start[:-1]
         while (level := level[~leaf[level]]).size:
             level = np.concatenate([self.left[level], self.right[level]])
             depth += 1

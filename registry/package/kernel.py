@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package.walk import NumpyWalk
+from registry.package.numpy_kernel import NumpyWalk
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
 VERSION = 2  # as in kernel.c
@@ -52,10 +52,12 @@ class _Library:
     """
 
     def __init__(self, path: Path) -> None:
-        free, locked = ctypes.CDLL(str(path)), ctypes.PyDLL(str(path))
+        free = ctypes.CDLL(str(path))
+        locked = ctypes.PyDLL(str(path))
         try:
             found = free.tunegate_kernel_version()
-            self.sum_row, self.sum_rows = locked.tunegate_sum_row, free.tunegate_sum_rows
+            self.sum_row = locked.tunegate_sum_row
+            self.sum_rows = free.tunegate_sum_rows
         except AttributeError as error:
             raise OSError(f"{path}: not the kernel's library") from error
         if found != VERSION:
@@ -68,14 +70,17 @@ class _Library:
 class CWalk:
     """The trees as the C kernel reads them: packed nodes and leaves, copied once; see `Walk`."""
 
-    def __init__(self, library: _Library, arrays: Mapping[str, NDArray[Any]], *, n_features: int) -> None:
+    def __init__(
+        self, library: _Library, arrays: Mapping[str, NDArray[Any]], *, n_features: int
+    ) -> None:
         self._kept = _pack(arrays)  # the structure only points at them
         nodes, roots, values = self._kept
         self._n_outputs = values.shape[1]
         where = (array.ctypes.data for array in (nodes, roots, values))
         self._forest = _Forest(*where, len(roots), n_features, self._n_outputs)
         self._address = ctypes.addressof(self._forest)
-        self._sum_row, self._sum_rows = library.sum_row, library.sum_rows
+        self._sum_row = library.sum_row
+        self._sum_rows = library.sum_rows
         self._sums = ctypes.c_double * self._n_outputs
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Walk
@@ -90,7 +95,9 @@ class CWalk:
         return tuple(total)
 
 
-def _pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
+def _pack(
+    arrays: Mapping[str, NDArray[Any]],
+) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
     """Number the nodes anew, so that siblings are neighbours; return packed nodes, roots and values, all copies.
 
     A tree whose inner nodes are i[0] < i[1] < ... keeps its place and its root, behind which lie the children of i[0],
@@ -100,13 +107,20 @@ def _pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.
     start, left, right = (arrays[name] for name in ("start", "left", "right"))
     inner = (left != np.arange(len(left))).nonzero()[0]
     tree = np.repeat(np.arange(len(start) - 1), np.diff(start) // 2)
-    child = 2 * np.arange(len(inner)) + 1 + tree  # in front lie a pair for each inner node before, a root for each tree
+    child = (
+        2 * np.arange(len(inner)) + 1 + tree
+    )  # in front lie a pair for each inner node before, a root for each tree
     place = np.empty(len(left), dtype=np.intp)
-    place[start[:-1]], place[left[inner]], place[right[inner]] = start[:-1], child, child + 1
+    place[start[:-1]] = start[:-1]
+    place[left[inner]] = child
+    place[right[inner]] = child + 1
     nodes = np.full(len(left), _LEAF, dtype=NODE)
     at = place[inner]
-    nodes["threshold"][at], nodes["left"][at] = arrays["threshold"][inner], child - at
-    nodes["feature"][at] = arrays["feature"][inner].astype(np.uint32) * 2 + arrays["missing_left"][inner]
+    nodes["threshold"][at] = arrays["threshold"][inner]
+    nodes["left"][at] = child - at
+    nodes["feature"][at] = (
+        arrays["feature"][inner].astype(np.uint32) * 2 + arrays["missing_left"][inner]
+    )
     values = np.empty(arrays["value"].shape)
     values[place] = arrays["value"]
     return nodes, start[:-1].copy(), values

@@ -90,7 +90,9 @@ class Manifest(Record, frozen=True, kw_only=True):
         if self.classes and self.interval:
             raise ValueError("an interval is for a regression")
         if self.prediction in RESERVED:
-            raise ValueError(f"an answer has a field {self.prediction} already; name the prediction otherwise")
+            raise ValueError(
+                f"an answer has a field {self.prediction} already; name the prediction otherwise"
+            )
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("two columns share a name")

@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
-RELEASE, DETAILS = "champion", "deploy_details.json"
+RELEASE = "champion"
+DETAILS = "deploy_details.json"
 NOTES = "What is in production, for the next deployment: see docs/deploy.md. Never change or delete these files."
 
 
@@ -31,13 +32,17 @@ def recall(bundle: Path) -> None:
     newest = max((name for name in _assets() if _number(name)), key=_number, default=None)
     if newest is None:
         if wanted:
-            _fail(f"{DETAILS} says that {wanted['version']} is in production, but the release has no bundle")
+            _fail(
+                f"{DETAILS} says that {wanted['version']} is in production, but the release has no bundle"
+            )
         _say("nothing was promoted yet: the first model will be judged against baselines")
         return
     _download(newest, bundle)
     known = {entry["promotion"]["sha256"] for entry in _index(bundle)["entries"]}
     if wanted and Path(str(wanted["uri"])).name not in known:
-        _fail(f"{DETAILS} says that {wanted['uri']} is in production, but {newest} has never heard of it")
+        _fail(
+            f"{DETAILS} says that {wanted['uri']} is in production, but {newest} has never heard of it"
+        )
     _say(f"recalled {newest}")
 
 
@@ -51,7 +56,9 @@ def keep(folder: Path) -> None:
         if name in _assets():
             _download(name, named)
             if _index(named) != index:
-                _fail(f"{name} in the release tells another history: two clusters promote {index['model']}")
+                _fail(
+                    f"{name} in the release tells another history: two clusters promote {index['model']}"
+                )
             _say(f"{name} is in the release already")
         elif index["entries"]:
             shutil.copyfile(bundle, named)
@@ -64,7 +71,17 @@ def _add(bundle: Path) -> None:
     if RELEASE in _releases():
         _gh("release", "upload", RELEASE, str(bundle))
     else:
-        _gh("release", "create", RELEASE, str(bundle), "--title", "The champion", "--notes", NOTES, "--latest=false")
+        _gh(
+            "release",
+            "create",
+            RELEASE,
+            str(bundle),
+            "--title",
+            "The champion",
+            "--notes",
+            NOTES,
+            "--latest=false",
+        )
 
 
 def _commit(file: Path) -> None:

@@ -20,7 +20,10 @@ def render(verdict: dict[str, Any], details: dict[str, Any] | None = None) -> st
     """Return the whole summary."""
     parts = [f"## {verdict['verdict']}: {MEANINGS[verdict['verdict']]}", _list(verdict["reasons"])]
     parts += [_production(details)] if details else []
-    rows = [("ok" if check["passed"] else f"**{check['otherwise']}**", *_found(check)) for check in verdict["checks"]]
+    rows = [
+        ("ok" if check["passed"] else f"**{check['otherwise']}**", *_found(check))
+        for check in verdict["checks"]
+    ]
     parts += [_table(("", "check", "found"), rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -38,7 +41,9 @@ def _production(details: dict[str, Any]) -> str:
 def _model(model: dict[str, Any] | None) -> tuple[str, str, str]:
     if not model:
         return "-", "-", "-"
-    score = next((f"{name} {value:.4g}" for name, value in model.items() if isinstance(value, float)), "-")
+    score = next(
+        (f"{name} {value:.4g}" for name, value in model.items() if isinstance(value, float)), "-"
+    )
     return str(model["version"]), score, str(model["uri"])
 
 
@@ -57,4 +62,7 @@ def _plain(text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(render(*(json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:3])), end="")
+    print(
+        render(*(json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:3])),
+        end="",
+    )

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support import toy
 from support.clocks import Seconds
-from support.servers import Running, put, running, serving
-from support.variants import tiny
+from support.registry import toy_data as toy
+from support.registry.package_variants import tiny
+from support.serving.servers import Running, put, running, serving
 
 from api import Follower, Slot
 from registry import ModelStore
@@ -34,14 +34,18 @@ def flowers_data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="session")
 def flowers(flowers_data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    return toy.package(flowers_data, tmp_path_factory.mktemp("flowers") / "flowers-good", toy.CAREFUL)
+    return toy.package(
+        flowers_data, tmp_path_factory.mktemp("flowers") / "flowers-good", toy.CAREFUL
+    )
 
 
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> list[ModelPackage]:
     """Three packages of one model; each answers something else to x = 0.25."""
     folder = tmp_path_factory.mktemp("toys")
-    return [tiny(folder / f"toy-{name}", low=low) for name, low in (("a", 1.0), ("b", 3.0), ("c", 5.0))]
+    return [
+        tiny(folder / f"toy-{name}", low=low) for name, low in (("a", 1.0), ("b", 3.0), ("c", 5.0))
+    ]
 
 
 @pytest.fixture
@@ -50,7 +54,9 @@ def store(tmp_path: Path) -> ModelStore:
 
 
 @pytest.fixture(scope="session")
-def homes_server(homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def homes_server(
+    homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     store = ModelStore(tmp_path_factory.mktemp("served") / "store")
     put(store, homes)
     with running(store, "homes") as server:
@@ -87,6 +93,8 @@ def client(homes_server: Running) -> httpx.Client:
 
 
 @pytest.fixture(scope="module")
-def flowers_client(flowers: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def flowers_client(
+    flowers: ModelPackage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
     with serving(ModelStore(tmp_path_factory.mktemp("flowers") / "store"), flowers) as client:
         yield client

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.servers import PATIENCE, in_process, put, running
-from support.variants import tiny
+from support.registry.package_variants import tiny
+from support.serving.servers import PATIENCE, in_process, put, running
 
 from api import create_app
 from api.demand import OnDemand
@@ -22,28 +22,45 @@ from registry.package import ModelPackage
 
 ROW = {"x": 0.25}
 TENSOR = {"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [0.25]}]}
-PROBES = ("/healthz", "/readyz", "/version", "/metrics", "/v2/health/live", "/v2/health/ready", "/", "/static/app.js")
+PROBES = (
+    "/healthz",
+    "/readyz",
+    "/version",
+    "/metrics",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/",
+    "/static/app.js",
+)
 CLIENTS = 50
 
 
 def test_the_rooms_own_modules_do_not_import_it(tmp_path: Path) -> None:
-    code = "import sys, api.serve; print('starlette' in sys.modules, 'fastapi' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    code = "import sys, api.server.run; print('starlette' in sys.modules, 'fastapi' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
     assert done.stdout.split() == ["True", "False"]
 
 
 def test_predictions_and_probes_do_not_load_it_and_a_refusal_does(
     store: ModelStore, toys: list[ModelPackage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # the server's log then names each module that is imported
+    monkeypatch.setenv(
+        "PYTHONPROFILEIMPORTTIME", "1"
+    )  # the server's log then names each module that is imported
     put(store, toys[0])
     with running(store, "toy", access_log=True) as server:
         client = server.client
         for _ in range(3):
             assert client.post("/predict", json=ROW).json()["predicted_y"] == 1.0
             assert client.post("/predict", json=[ROW, ROW]).is_success
-            assert client.post("/v1/models/toy:predict", json={"instances": [ROW]}).json() == {"predictions": [1.0]}
-            assert client.post("/v2/models/toy/infer", json=TENSOR).json()["outputs"][0]["data"] == [1.0]
+            assert client.post("/v1/models/toy:predict", json={"instances": [ROW]}).json() == {
+                "predictions": [1.0]
+            }
+            assert client.post("/v2/models/toy/infer", json=TENSOR).json()["outputs"][0][
+                "data"
+            ] == [1.0]
             assert all(client.get(path).is_success for path in PROBES)
         assert imported(server.log_text()) == {"starlette"}
         answer = client.post("/predict", json={"x": "0.25"})
@@ -96,7 +113,8 @@ def test_where_it_cannot_be_loaded_a_problem_says_so_and_the_next_request_tries_
 ) -> None:
     put(store, toys[0])
     app = create_app(store, "toy")
-    make, faults = app.framework.make, [ImportError("the disk is slow"), MemoryError("none left")]
+    make = app.framework.make
+    faults = [ImportError("the disk is slow"), MemoryError("none left")]
 
     def fail_twice() -> object:
         if faults:
@@ -106,7 +124,10 @@ def test_where_it_cannot_be_loaded_a_problem_says_so_and_the_next_request_tries_
     app.framework.make = fail_twice
     with in_process(app) as client:
         first = client.post("/predict", json=ROW)
-        assert (first.status_code, first.headers["content-type"]) == (500, "application/problem+json")
+        assert (first.status_code, first.headers["content-type"]) == (
+            500,
+            "application/problem+json",
+        )
         assert "disk" not in first.text
         assert client.post("/v2/models/toy/infer", json=TENSOR).json().keys() == {"error"}
         assert client.get("/healthz").is_success
@@ -115,7 +136,8 @@ def test_where_it_cannot_be_loaded_a_problem_says_so_and_the_next_request_tries_
 
 
 def test_it_is_made_once_also_where_the_first_who_asked_goes_away() -> None:
-    goes_on, calls = threading.Event(), []
+    goes_on = threading.Event()
+    calls = []
 
     def make() -> str:
         calls.append(goes_on.wait(PATIENCE))
@@ -134,7 +156,9 @@ def test_it_is_made_once_also_where_the_first_who_asked_goes_away() -> None:
     assert calls == [True]
 
 
-def test_a_late_model_is_served_by_what_was_loaded_before_it(store: ModelStore, tmp_path: Path) -> None:
+def test_a_late_model_is_served_by_what_was_loaded_before_it(
+    store: ModelStore, tmp_path: Path
+) -> None:
     with running(store, "toy") as server:
         assert server.client.post("/predict", json=ROW).status_code == 503
         put(store, tiny(tmp_path / "late", low=7.0))

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from support.servers import await_true
+from support.serving.servers import await_true
 
 from benchmarks.serving.processes import Tree
 

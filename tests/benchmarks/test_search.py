@@ -23,7 +23,7 @@ from benchmarks.search.samplers import HERE, Entry, Rival, ready
 from benchmarks.search.simulate import MODES, Run, Trial, simulate
 from benchmarks.search.tables import Table, fitted
 from benchmarks.search.truncation import fold_losses
-from katib.sampler import Assignments
+from katib.search.sampler import Assignments
 
 GRID = Grid(("squared_error",))
 POINT = {
@@ -56,16 +56,29 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
 @pytest.mark.parametrize("task", ["regression", "classification"])
 @pytest.mark.parametrize("bootstrap", [True, False])
 @pytest.mark.parametrize("leaf", [1, 4])
-def test_a_truncated_forest_loses_what_one_fitted_directly_loses(task: str, bootstrap: bool, leaf: int) -> None:  # noqa: FBT001 - pytest's parameter
+def test_a_truncated_forest_loses_what_one_fitted_directly_loses(
+    task: str,
+    bootstrap: bool,  # noqa: FBT001 - pytest's parameter
+    leaf: int,
+) -> None:
     # One column: then a split has no choice, and the trees must be the very same.
     x, y = rows(task)
-    training, test = np.arange(70), np.arange(70, 100)
+    training = np.arange(70)
+    test = np.arange(70, 100)
     kind = RandomForestRegressor if task == "regression" else RandomForestClassifier
-    common = {"n_estimators": 5, "random_state": 3, "bootstrap": bootstrap, "min_samples_leaf": leaf}
-    depths, splits = (2, 4, 30), (2, 5, 17)
+    common = {
+        "n_estimators": 5,
+        "random_state": 3,
+        "bootstrap": bootstrap,
+        "min_samples_leaf": leaf,
+    }
+    depths = (2, 4, 30)
+    splits = (2, 5, 17)
     found = fold_losses(x, y, (training, test), common, task=task, cuts=(depths, splits))
     for (i, depth), (j, split) in product(enumerate(depths), enumerate(splits)):
-        forest = kind(max_depth=depth, min_samples_split=split, **common).fit(x[training], y[training])
+        forest = kind(max_depth=depth, min_samples_split=split, **common).fit(
+            x[training], y[training]
+        )
         if task == "regression":
             direct = np.mean((forest.predict(x[test]) - y[test]) ** 2)
         else:
@@ -81,15 +94,29 @@ def test_a_place_of_the_grid_is_fitted_with_its_own_settings() -> None:
     place = (1, 3, 2, 4)
     found = fitted(data, place, [fold], seed=7)
     forest = RandomForestRegressor(
-        3, criterion="poisson", max_features=0.45, min_samples_leaf=3, max_samples=0.8, random_state=7
+        3,
+        criterion="poisson",
+        max_features=0.45,
+        min_samples_leaf=3,
+        max_samples=0.8,
+        random_state=7,
     ).fit(x[:70], data.y[:70])
     assert found.shape == (len(DEPTH), len(SPLIT), 1)
-    assert found[-1, 0, 0] == pytest.approx(np.mean((forest.predict(x[70:]) - data.y[70:]) ** 2), rel=1e-6)
+    assert found[-1, 0, 0] == pytest.approx(
+        np.mean((forest.predict(x[70:]) - data.y[70:]) ** 2), rel=1e-6
+    )
 
 
 def test_the_nearest_cell_is_near_on_the_scale_of_each_axis() -> None:
     cell = GRID.cell(POINT)
-    assert cell == (0, MAX_FEATURES.index(0.45), LEAF.index(5), 1 + MAX_SAMPLES.index(0.9), DEPTH.index(30), 0)
+    assert cell == (
+        0,
+        MAX_FEATURES.index(0.45),
+        LEAF.index(5),
+        1 + MAX_SAMPLES.index(0.9),
+        DEPTH.index(30),
+        0,
+    )
     assert GRID.cell({**POINT, "bootstrap": "false"}) == GRID.cell(
         {**POINT, "bootstrap": "false", "max_samples": "0.5"}
     )
@@ -114,23 +141,31 @@ class Watcher:
         self.told: list[tuple[int, list[int]]] = []
 
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
-        self.told.append((len(trials), [place for place, trial in enumerate(trials) if trial.loss is not None]))
+        self.told.append(
+            (len(trials), [place for place, trial in enumerate(trials) if trial.loss is not None])
+        )
         return [{"x": repr(float(self.rng.random()))} for _ in range(count)], 0.0
 
 
 def watch(mode: str, seed: int, trials: int) -> tuple[Watcher, Run]:
     watcher = Watcher(seed)
-    return watcher, simulate(watcher, lambda point: float(point["x"]), mode, trials=trials, seed=seed)
+    return watcher, simulate(
+        watcher, lambda point: float(point["x"]), mode, trials=trials, seed=seed
+    )
 
 
 @settings(max_examples=30)
 @given(mode=st.sampled_from(sorted(MODES)), seed=st.integers(0, 99), trials=st.integers(1, 25))
-def test_a_sampler_is_told_what_has_ended_and_nothing_before_its_time(mode: str, seed: int, trials: int) -> None:
+def test_a_sampler_is_told_what_has_ended_and_nothing_before_its_time(
+    mode: str, seed: int, trials: int
+) -> None:
     watcher, run = watch(mode, seed, trials)
     assert len(run.trials) == trials
     for asked, told in watcher.told:
         now = run.trials[asked].begun
-        assert told == [i for i, trial in enumerate(run.trials[:asked]) if (trial.ended or 0) <= now]
+        assert told == [
+            i for i, trial in enumerate(run.trials[:asked]) if (trial.ended or 0) <= now
+        ]
         assert asked - len(told) < MODES[mode][0]
         assert not MODES[mode][1] or asked == len(told)
 
@@ -139,7 +174,9 @@ def test_a_sampler_is_told_what_has_ended_and_nothing_before_its_time(mode: str,
 def test_the_same_seed_gives_the_same_search(table: Table, mode: str) -> None:
     def search(seed: int) -> list[Trial]:
         with ready(Entry.parse("tpe")) as factory:
-            return simulate(factory.make(table, seed), table.loss, mode, trials=12, seed=seed).trials
+            return simulate(
+                factory.make(table, seed), table.loss, mode, trials=12, seed=seed
+            ).trials
 
     assert search(1) == search(1)
     assert search(1) != search(2)
@@ -158,11 +195,17 @@ def test_a_rival_is_told_each_trial_once_in_the_order_of_ends(tmp_path: Path) ->
     trials = [Trial({}, 0.0, 1.0, 3.0), Trial({}, 0.0), Trial({}, 0.0, 1.0, 2.0)]
     command = [sys.executable, str(program)]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        bufsize=1,
     ) as process:
         rival = Rival(process, Entry.parse("skopt"), GRID.parameters(), 0, {})
         assert [json.loads(point["told"]) for point in rival.ask(trials, 2)[0]] == [[2, 0], [2, 0]]
-        trials[1].loss, trials[1].ended = 1.0, 4.0
+        trials[1].loss = 1.0
+        trials[1].ended = 4.0
         assert [json.loads(point["told"]) for point in rival.ask(trials, 1)[0]] == [[2, 0, 1]]
 
 
@@ -203,7 +246,9 @@ def test_of_finalists_the_best_on_folds_of_their_own_is_the_candidate(table: Tab
     assert candidate(table, [default], 5) == default
 
 
-def test_the_gate_lets_a_winner_pass_that_is_better_on_other_folds_and_keeps_the_default_else(table: Table) -> None:
+def test_the_gate_lets_a_winner_pass_that_is_better_on_other_folds_and_keeps_the_default_else(
+    table: Table,
+) -> None:
     default = table.default_cell
     smooth, coarse = ((0, default[1], LEAF.index(rows), *default[3:]) for rows in (3, 20))
     assert in_production(table, smooth) == smooth, "leaves of one row follow the noise"
@@ -214,4 +259,8 @@ def test_a_name_that_is_no_sampler_is_refused() -> None:
     with pytest.raises(SystemExit, match="no sampler is called 'nobody'"):
         Entry.parse("nobody")
     entry = Entry.parse("tpe:n_ei_candidates=5,random_state=1@uniform+first")
-    assert (entry.settings, entry.log, entry.first) == ({"n_ei_candidates": "5", "random_state": "1"}, False, True)
+    assert (entry.settings, entry.log, entry.first) == (
+        {"n_ei_candidates": "5", "random_state": "1"},
+        False,
+        True,
+    )

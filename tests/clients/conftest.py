@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import toy
-from support.pages import block
-from support.servers import Running, free_port, put, running
+from support.registry import toy_data as toy
+from support.serving.code_blocks import block
+from support.serving.servers import Running, free_port, put, running
 
 from registry import ModelStore
 from registry.package import ModelPackage
@@ -65,7 +65,9 @@ def numbered_iris(folder: Path) -> ModelPackage:
     page = ROOT / "docs" / "clients.md"
     (folder / "iris.toml").write_text(block(page, "toml", 0))
     exec(block(page, "python", 0).replace('"iris.csv"', repr(str(folder / "iris.csv"))), {})  # noqa: S102 - our own page
-    return toy.package(load_dataset(str(folder / "iris.toml")), folder / "iris-good", {"n_estimators": 30})
+    return toy.package(
+        load_dataset(str(folder / "iris.toml")), folder / "iris-good", {"n_estimators": 30}
+    )
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +75,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     iris = numbered_iris(tmp_path_factory.mktemp("iris"))
     data = toy.dataset(tmp_path_factory.mktemp("homes"), toy.homes())
     homes = toy.package(data, tmp_path_factory.mktemp("package") / "homes-good", toy.GOOD)
-    store, port = ModelStore(tmp_path_factory.mktemp("served") / "store"), free_port()
+    store = ModelStore(tmp_path_factory.mktemp("served") / "store")
+    port = free_port()
     for package in (iris, homes):
         put(store, package)
     with (
@@ -111,7 +114,9 @@ def answers(served: Served, peer: Peer) -> Callable[[str], Results]:
         if name not in known:
             command = [str(peer(name)), str(HERE / f"with_{name}.py")]
             told = json.dumps(served.asked())
-            done = subprocess.run(command, input=told, capture_output=True, text=True, timeout=240, check=False)
+            done = subprocess.run(
+                command, input=told, capture_output=True, text=True, timeout=240, check=False
+            )
             assert done.returncode == 0, done.stderr
             known[name] = json.loads(done.stdout.splitlines()[-1])
         return known[name]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.pages import blocks
-from support.servers import Running
+from support.serving.code_blocks import blocks
+from support.serving.servers import Running
 
 from .conftest import EXAMPLE, ROWS, Results, Served
 
@@ -25,7 +25,13 @@ KSERVE_IRIS = [
     "iris binary back",
     "iris gRPC",
 ]
-KSERVE_HOMES = ["homes JSON", "homes binary", "homes binary both ways", "homes gRPC", "homes gRPC contents"]
+KSERVE_HOMES = [
+    "homes JSON",
+    "homes binary",
+    "homes binary both ways",
+    "homes gRPC",
+    "homes gRPC contents",
+]
 TRITON_IRIS = [
     "iris FP64 JSON",
     "iris FP32 JSON",
@@ -82,15 +88,27 @@ def test_tritons_client_asks_about_homes(way: str, answers: Answers, served: Ser
 
 
 def test_tritons_client_gets_the_output_it_asks_for(answers: Answers, served: Served) -> None:
-    assert result(answers("triton"), "iris one output") == {"probabilities": served.shares().ravel().tolist()}
+    assert result(answers("triton"), "iris one output") == {
+        "probabilities": served.shares().ravel().tolist()
+    }
 
 
 def test_tritons_client_learns_about_server_and_model(answers: Answers, served: Served) -> None:
     found = result(answers("triton"), "about")
-    assert (found["live"], found["ready"], found["model ready"], found["other ready"]) == (True, True, True, False)
+    assert (found["live"], found["ready"], found["model ready"], found["other ready"]) == (
+        True,
+        True,
+        True,
+        False,
+    )
     assert found["server"]["name"] == "tunegate"
     assert found["model"]["versions"] == [served.homes.digest]
-    assert [each["name"] for each in found["model"]["inputs"]] == ["size", "age", "region", "garden"]
+    assert [each["name"] for each in found["model"]["inputs"]] == [
+        "size",
+        "age",
+        "region",
+        "garden",
+    ]
 
 
 def test_tritons_client_learns_the_same_over_grpc(answers: Answers, served: Served) -> None:
@@ -98,7 +116,12 @@ def test_tritons_client_learns_the_same_over_grpc(answers: Answers, served: Serv
     assert (found["live"], found["ready"], found["model ready"]) == (True, True, True)
     assert found["server"]["name"] == "tunegate"
     assert found["model"]["versions"] == [served.homes.digest]
-    assert [each["datatype"] for each in found["model"]["inputs"]] == ["FP64", "FP64", "BYTES", "BOOL"]
+    assert [each["datatype"] for each in found["model"]["inputs"]] == [
+        "FP64",
+        "FP64",
+        "BYTES",
+        "BOOL",
+    ]
 
 
 def test_tritons_client_can_read_why_it_was_refused(answers: Answers) -> None:
@@ -107,12 +130,16 @@ def test_tritons_client_can_read_why_it_was_refused(answers: Answers) -> None:
 
 
 @pytest.mark.parametrize("way", ["numpy FP64", "numpy FP32"])
-def test_mlservers_numpy_codec_asks_about_irises(way: str, answers: Answers, served: Served) -> None:
+def test_mlservers_numpy_codec_asks_about_irises(
+    way: str, answers: Answers, served: Served
+) -> None:
     check_iris(result(answers("mlserver"), way), served)
 
 
 @pytest.mark.parametrize("way", ["pandas", "pandas to bytes"])
-def test_mlservers_pandas_codec_asks_about_homes(way: str, answers: Answers, served: Served) -> None:
+def test_mlservers_pandas_codec_asks_about_homes(
+    way: str, answers: Answers, served: Served
+) -> None:
     assert result(answers("mlserver"), way) == {"predicted_price": served.prices()}
 
 
@@ -128,13 +155,17 @@ def test_a_gap_in_a_table_is_a_missing_value(answers: Answers, served: Served) -
 
 
 @pytest.mark.parametrize("way", ["batches", "batches in binary"])
-def test_mlservers_batch_client_asks_about_irises(way: str, answers: Answers, served: Served) -> None:
+def test_mlservers_batch_client_asks_about_irises(
+    way: str, answers: Answers, served: Served
+) -> None:
     assert result(answers("mlserver"), way) == [[kind] for kind in served.kinds()]
 
 
 def run_curl(command: str, server: Running) -> Any:  # noqa: ANN401 - JSON
     command = re.sub(r"http://(127\.0\.0\.1:8000|\$\(minikube ip\):30080)", server.url, command)
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, timeout=60, check=True
+    )
     return json.loads(done.stdout)
 
 

@@ -10,15 +10,19 @@ from typing import Any
 
 import httpx
 import pytest
-from support.pages import blocks
-from support.servers import await_true
+from support.serving.code_blocks import blocks
+from support.serving.servers import await_true
 
 from registry.package import ModelPackage
 
 from .conftest import HERE, ROOT, Peer, Results, Served
 
 ROW = {"size": 80.5, "age": 12.0, "region": "north", "garden": True}
-QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false", "HF_HUB_OFFLINE": "1"}
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+    "HF_HUB_OFFLINE": "1",
+}
 
 
 def lines(number: int, served: Served) -> str:
@@ -72,14 +76,20 @@ def gradio_page(served: Served, peer: Peer, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "page.py").write_text(lines(1, served))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    settings = environment(GRADIO_SERVER_PORT=str(port), GRADIO_SERVER_NAME="127.0.0.1", GRADIO_TEMP_DIR=str(tmp_path))
+    settings = environment(
+        GRADIO_SERVER_PORT=str(port), GRADIO_SERVER_NAME="127.0.0.1", GRADIO_TEMP_DIR=str(tmp_path)
+    )
     with (
         (tmp_path / "log").open("wb") as log,
-        subprocess.Popen([peer("gradio"), "page.py"], cwd=tmp_path, env=settings, stdout=log, stderr=log) as process,
+        subprocess.Popen(
+            [peer("gradio"), "page.py"], cwd=tmp_path, env=settings, stdout=log, stderr=log
+        ) as process,
     ):
         try:
             url = f"http://127.0.0.1:{port}"
-            await_true(lambda: process.poll() is not None or is_up(url), "Gradio to answer", timeout=90)
+            await_true(
+                lambda: process.poll() is not None or is_up(url), "Gradio to answer", timeout=90
+            )
             assert process.poll() is None, (tmp_path / "log").read_text()
             yield url
         finally:
@@ -93,7 +103,9 @@ def is_up(url: str) -> bool:
         return False
 
 
-def test_gradio_shows_the_models_form_and_its_predictions(served: Served, peer: Peer, gradio_page: str) -> None:
+def test_gradio_shows_the_models_form_and_its_predictions(
+    served: Served, peer: Peer, gradio_page: str
+) -> None:
     found = run(peer("gradio"), "with_gradio.py", {"page": gradio_page, "row": ROW})
     assert found["fields"]["result"] == typical(served.homes)
     assert found["first"]["result"]["predicted_price"] == price(served.homes, typical(served.homes))

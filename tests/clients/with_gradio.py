@@ -11,7 +11,9 @@ def client(asked: dict[str, Any]) -> Client:
 
 
 def fields(asked: dict[str, Any]) -> dict[str, Any]:
-    parameters = client(asked).view_api(return_format="dict")["named_endpoints"]["/predict"]["parameters"]
+    parameters = client(asked).view_api(return_format="dict")["named_endpoints"]["/predict"][
+        "parameters"
+    ]
     return {each["label"]: each["parameter_default"] for each in parameters}
 
 

@@ -11,7 +11,9 @@ from ways import try_all
 
 def v1(asked: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
     client = InferenceRESTClient(RESTConfig(protocol="v1"))
-    return asyncio.run(client.infer(asked["iris"], {"instances": asked["flowers"]}, model_name="iris"))
+    return asyncio.run(
+        client.infer(asked["iris"], {"instances": asked["flowers"]}, model_name="iris")
+    )
 
 
 def v1_ready(asked: dict[str, Any]) -> bool:
@@ -21,7 +23,8 @@ def v1_ready(asked: dict[str, Any]) -> bool:
 
 def v2_health(asked: dict[str, Any]) -> list[bool]:
     async def ask() -> list[bool]:
-        client, url = InferenceRESTClient(RESTConfig(protocol="v2")), asked["iris"]
+        client = InferenceRESTClient(RESTConfig(protocol="v2"))
+        url = asked["iris"]
         return [
             await client.is_server_live(url),
             await client.is_server_ready(url),
@@ -91,7 +94,10 @@ try_all(
             a["iris"], "iris", [flowers(a, "FP64", binary=True)], **answers_in_binary(OUTPUTS)
         ),
         "iris binary back": lambda a: infer(
-            a["iris"], "iris", [flowers(a, "FP64", binary=False)], parameters={"binary_data_output": True}
+            a["iris"],
+            "iris",
+            [flowers(a, "FP64", binary=False)],
+            parameters={"binary_data_output": True},
         ),
         "homes JSON": lambda a: infer(a["homes"], "homes", homes(a, binary=False)),
         "homes binary": lambda a: infer(a["homes"], "homes", homes(a, binary=True)),

@@ -17,13 +17,18 @@ from ways import try_all
 
 def ask(url: str, model: str, request: InferenceRequest) -> InferenceResponse:
     body = request.model_dump_json(exclude_none=True).encode()
-    asked = urllib.request.Request(f"{url}/v2/models/{model}/infer", body, {"Content-Type": "application/json"})
+    asked = urllib.request.Request(
+        f"{url}/v2/models/{model}/infer", body, {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(asked, timeout=60) as answer:
         return InferenceResponse.model_validate_json(answer.read())
 
 
 def decoded(response: InferenceResponse) -> dict[str, Any]:
-    return {output.name: NumpyCodec.decode_output(output).ravel().tolist() for output in response.outputs}
+    return {
+        output.name: NumpyCodec.decode_output(output).ravel().tolist()
+        for output in response.outputs
+    }
 
 
 def by_numpy(asked: dict[str, Any], dtype: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -37,7 +42,9 @@ def frame(asked: dict[str, Any]) -> pd.DataFrame:
 
 
 def by_pandas(asked: dict[str, Any], *, use_bytes: bool) -> dict[str, Any]:
-    return decoded(ask(asked["homes"], "homes", PandasCodec.encode_request(frame(asked), use_bytes=use_bytes)))
+    return decoded(
+        ask(asked["homes"], "homes", PandasCodec.encode_request(frame(asked), use_bytes=use_bytes))
+    )
 
 
 def gaps(asked: dict[str, Any]) -> dict[str, Any]:
@@ -59,14 +66,32 @@ def in_batches(asked: dict[str, Any], *, binary: bool) -> list[Any]:
     lines = [request.model_dump_json(exclude_none=True) for request in requests]
     (folder / "in.jsonl").write_text("\n".join(lines) + "\n")
     address = asked["iris"].removeprefix("http://")
-    command = [str(Path(sys.executable).parent / "mlserver"), "infer", "-u", address, "-m", "iris", "-w", "1"]
-    command += ["-i", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl"), *(["-b"] if binary else [])]
+    command = [
+        str(Path(sys.executable).parent / "mlserver"),
+        "infer",
+        "-u",
+        address,
+        "-m",
+        "iris",
+        "-w",
+        "1",
+    ]
+    command += [
+        "-i",
+        str(folder / "in.jsonl"),
+        "-o",
+        str(folder / "out.jsonl"),
+        *(["-b"] if binary else []),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     answers.sort(key=lambda answer: answer["parameters"]["batch_index"])
     return [
-        output["data"] for answer in answers for output in answer["outputs"] if output["name"] == "predicted_target"
+        output["data"]
+        for answer in answers
+        for output in answer["outputs"]
+        if output["name"] == "predicted_target"
     ]
 
 

@@ -24,7 +24,8 @@ def first(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def changed(asked: dict[str, Any]) -> dict[str, Any]:
-    found, row = page(asked), asked["row"]
+    found = page(asked)
+    row = asked["row"]
     for widget in [*found.number_input, *found.selectbox, *found.checkbox]:
         widget.set_value(row[widget.label])
     found.run()

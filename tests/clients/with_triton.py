@@ -42,7 +42,9 @@ def listed(answer: Any, names: list[str]) -> dict[str, Any]:  # noqa: ANN401
     return found
 
 
-def http(url: str, model: str, inputs: list[Any], names: list[str], *, binary: bool) -> dict[str, Any]:
+def http(
+    url: str, model: str, inputs: list[Any], names: list[str], *, binary: bool
+) -> dict[str, Any]:
     with over_http.InferenceServerClient(url.removeprefix("http://")) as client:
         outputs = [over_http.InferRequestedOutput(name, binary_data=binary) for name in names]
         return listed(client.infer(model, inputs, outputs=outputs, request_id="7"), names)
@@ -104,15 +106,31 @@ def about_grpc(asked: dict[str, Any]) -> dict[str, Any]:
         }
 
 
-BOTH, PRICE = ["predicted_target", "probabilities"], ["predicted_price"]
+BOTH = ["predicted_target", "probabilities"]
+PRICE = ["predicted_price"]
 
 
-def http_iris(asked: dict[str, Any], dtype: Any, names: list[str], *, there: bool, back: bool) -> dict[str, Any]:  # noqa: ANN401
-    return http(asked["iris"], "iris", flowers(over_http, asked, dtype, binary_data=there), names, binary=back)
+def http_iris(
+    asked: dict[str, Any],
+    dtype: Any,  # noqa: ANN401
+    names: list[str],
+    *,
+    there: bool,
+    back: bool,
+) -> dict[str, Any]:
+    return http(
+        asked["iris"],
+        "iris",
+        flowers(over_http, asked, dtype, binary_data=there),
+        names,
+        binary=back,
+    )
 
 
 def http_homes(asked: dict[str, Any], *, there: bool, back: bool) -> dict[str, Any]:
-    return http(asked["homes"], "homes", homes(over_http, asked, binary_data=there), PRICE, binary=back)
+    return http(
+        asked["homes"], "homes", homes(over_http, asked, binary_data=there), PRICE, binary=back
+    )
 
 
 try_all(
@@ -132,7 +150,9 @@ try_all(
         "homes JSON": lambda a: http_homes(a, there=False, back=False),
         "homes binary": lambda a: http_homes(a, there=True, back=True),
         "iris gRPC": lambda a: grpc(a["grpc"], "iris", flowers(over_grpc, a, np.float64), BOTH),
-        "iris gRPC FP32": lambda a: grpc(a["grpc"], "iris", flowers(over_grpc, a, np.float32), BOTH),
+        "iris gRPC FP32": lambda a: grpc(
+            a["grpc"], "iris", flowers(over_grpc, a, np.float32), BOTH
+        ),
         "homes gRPC": lambda a: grpc(a["grpc"], "homes", homes(over_grpc, a), PRICE),
     }
 )

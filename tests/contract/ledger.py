@@ -7,13 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
 
 import pytest
-from support.ledgers import NOON, outcome, promotion
+from support.registry.ledgers import NOON, outcome, promotion
 
-from registry import Conflict, Entry, InFlight, Ledger, LedgerError, Promotion, Unreachable, champion, in_flight
+from registry import (
+    Conflict,
+    Entry,
+    InFlight,
+    Ledger,
+    LedgerError,
+    Promotion,
+    Unreachable,
+    champion,
+    in_flight,
+)
 from registry.ledger import next_number
 
 Connect = Callable[[], Ledger]
-WRITERS, ROUNDS = 8, 5
+WRITERS = 8
+ROUNDS = 5
 
 
 def advance(ledger: Ledger, *results: str, model: str = "houses") -> Sequence[Entry]:
@@ -62,21 +73,29 @@ class LedgerContract:
 
     # Creation is the compare-and-swap.
 
-    def test_of_writers_at_once_exactly_one_creates_a_number(self, connect: Connect, ledger: Ledger) -> None:
+    def test_of_writers_at_once_exactly_one_creates_a_number(
+        self, connect: Connect, ledger: Ledger
+    ) -> None:
         for number in range(1, ROUNDS + 1):
-            ended = at_once(connect, lambda own, writer, n=number: own.create(promotion(n, actor=str(writer))))
+            ended = at_once(
+                connect, lambda own, writer, n=number: own.create(promotion(n, actor=str(writer)))
+            )
             assert ended == {"done": 1, "Conflict": WRITERS - 1}
             ledger.close("houses", number, outcome())
         assert [entry.promotion.number for entry in ledger.history("houses")] == [1, 2, 3, 4, 5]
 
-    def test_what_the_winner_wrote_stays_and_what_the_losers_wrote_does_not(self, ledger: Ledger) -> None:
+    def test_what_the_winner_wrote_stays_and_what_the_losers_wrote_does_not(
+        self, ledger: Ledger
+    ) -> None:
         ledger.create(promotion(1, actor="winner"))
         with pytest.raises(Conflict):
             ledger.create(promotion(1, actor="loser"))
         assert [entry.promotion.actor for entry in ledger.history("houses")] == ["winner"]
 
     @pytest.mark.parametrize("state", ["", "live", "reverted"])
-    def test_a_number_that_exists_is_a_conflict_whatever_its_state(self, ledger: Ledger, state: str) -> None:
+    def test_a_number_that_exists_is_a_conflict_whatever_its_state(
+        self, ledger: Ledger, state: str
+    ) -> None:
         before = advance(ledger, "live", state)
         for number in (1, 2):
             with pytest.raises(Conflict):
@@ -117,7 +136,9 @@ class LedgerContract:
         assert ledger.history("houses") == before
 
     @pytest.mark.parametrize("result", ["live", "reverted"])
-    def test_once_it_is_closed_its_successor_may_be_created(self, ledger: Ledger, result: str) -> None:
+    def test_once_it_is_closed_its_successor_may_be_created(
+        self, ledger: Ledger, result: str
+    ) -> None:
         advance(ledger, result)
         ledger.create(promotion(2))
         assert in_flight(ledger.history("houses")) == Entry(promotion=promotion(2))
@@ -127,7 +148,9 @@ class LedgerContract:
         connect().close("houses", 1, outcome("reverted", note="taken over"))
         assert connect().history("houses")[0].state == "reverted"
 
-    def test_the_lease_is_for_those_who_close_and_does_not_open_the_next_number(self, ledger: Ledger) -> None:
+    def test_the_lease_is_for_those_who_close_and_does_not_open_the_next_number(
+        self, ledger: Ledger
+    ) -> None:
         ledger.create(promotion(1, lease=1, created_at=NOON - timedelta(days=365)))
         with pytest.raises(InFlight):
             ledger.create(promotion(2))
@@ -148,11 +171,15 @@ class LedgerContract:
         for number in range(1, ROUNDS + 1):
             ledger.create(promotion(number))
             results = ["live", "reverted"] * (WRITERS // 2)
-            ended = at_once(connect, lambda own, i, n=number, r=results: own.close("houses", n, outcome(r[i])))
+            ended = at_once(
+                connect, lambda own, i, n=number, r=results: own.close("houses", n, outcome(r[i]))
+            )
             assert ended == {"done": 1, "Conflict": WRITERS - 1}
 
     @pytest.mark.parametrize("number", [0, 2, 3])
-    def test_a_number_that_does_not_exist_cannot_be_closed(self, ledger: Ledger, number: int) -> None:
+    def test_a_number_that_does_not_exist_cannot_be_closed(
+        self, ledger: Ledger, number: int
+    ) -> None:
         before = advance(ledger, "live")
         with pytest.raises(LedgerError) as refused:
             ledger.close("houses", number, outcome())
@@ -192,10 +219,15 @@ class LedgerContract:
     # Read your writes.
 
     def test_every_reader_sees_what_create_and_close_have_returned(self, connect: Connect) -> None:
-        writer, reader = connect(), connect()
+        writer = connect()
+        reader = connect()
         assert list(reader.history("houses")) == []
         writer.create(promotion(1))
-        assert list(reader.history("houses")) == list(connect().history("houses")) == [Entry(promotion=promotion(1))]
+        assert (
+            list(reader.history("houses"))
+            == list(connect().history("houses"))
+            == [Entry(promotion=promotion(1))]
+        )
         writer.close("houses", 1, outcome())
         closed = Entry(promotion=promotion(1), outcome=outcome())
         assert list(reader.history("houses")) == list(connect().history("houses")) == [closed]
@@ -216,10 +248,13 @@ class LedgerContract:
             git_commit="c0ffee",
             actor="CI <ci@example.org>",
             owner="host:1234",
-            created_at=NOON.astimezone(timezone(timedelta(hours=5, minutes=45))) + timedelta(microseconds=1),
+            created_at=NOON.astimezone(timezone(timedelta(hours=5, minutes=45)))
+            + timedelta(microseconds=1),
             lease=60,
         )
-        ended = outcome("reverted", note="p99 of 812 ms; 'late'", closed_at=NOON + timedelta(microseconds=999))
+        ended = outcome(
+            "reverted", note="p99 of 812 ms; 'late'", closed_at=NOON + timedelta(microseconds=999)
+        )
         ledger.create(written)
         ledger.close("houses", 1, ended)
         assert list(ledger.history("houses")) == [Entry(promotion=written, outcome=ended)]
@@ -236,7 +271,9 @@ class LedgerContract:
         assert champion(history) == history[-1]
 
     def test_ten_comes_after_nine(self, ledger: Ledger) -> None:
-        assert [entry.promotion.number for entry in advance(ledger, *["live"] * 11)] == list(range(1, 12))
+        assert [entry.promotion.number for entry in advance(ledger, *["live"] * 11)] == list(
+            range(1, 12)
+        )
 
     # A backend that does not answer.
 

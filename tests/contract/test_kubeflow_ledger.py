@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from contract.ledger import Connect, LedgerContract
-from support.proxy import Proxy, running
+from support.serving.proxy import Proxy, running
 
 pytest.importorskip("mr_openapi")
 from registry import Ledger
@@ -36,12 +36,18 @@ class _OnServer(LedgerContract):
 
     @pytest.fixture
     def connect(self, url: str) -> Connect:
-        environment = f"test-{uuid.uuid4().hex[:12]}"  # a ledger of its own: the server deletes nothing
-        return lambda: KubeflowLedger(Client(url), store_uri="pvc://tunegate-models", environment=environment)
+        environment = (
+            f"test-{uuid.uuid4().hex[:12]}"  # a ledger of its own: the server deletes nothing
+        )
+        return lambda: KubeflowLedger(
+            Client(url), store_uri="pvc://tunegate-models", environment=environment
+        )
 
     @pytest.fixture
     def unreachable(self) -> Ledger:
-        return KubeflowLedger(Client("http://127.0.0.1:9", timeouts=Timeouts(0.2, 0.2)), store_uri="file:///nowhere")
+        return KubeflowLedger(
+            Client("http://127.0.0.1:9", timeouts=Timeouts(0.2, 0.2)), store_uri="file:///nowhere"
+        )
 
 
 class TestServedByAReleasedServer(_OnServer):

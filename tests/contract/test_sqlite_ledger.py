@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from contract.ledger import Connect, LedgerContract, advance
-from support.ledgers import outcome, promotion
-from support.volumes import fill, read_only, tiny_volume
+from support.registry.ledgers import outcome, promotion
+from support.registry.volumes import fill, read_only, tiny_volume
 
 from registry import Ledger, LedgerError, Unreachable
 from registry.sqlite import SqliteLedger
@@ -71,7 +71,9 @@ def test_a_ledger_of_a_newer_tunegate_is_left_alone(ledger: SqliteLedger) -> Non
     run(ledger.path, "PRAGMA user_version = 2")
     before = ledger.path.read_bytes()
     for act in (lambda: ledger.history("houses"), lambda: ledger.create(promotion(2))):
-        with pytest.raises(LedgerError, match=r"written by a newer tunegate \(schema 2\)") as refused:
+        with pytest.raises(
+            LedgerError, match=r"written by a newer tunegate \(schema 2\)"
+        ) as refused:
             act()
         assert not isinstance(refused.value, Unreachable)
         assert refused.value.hint == "upgrade tunegate"
@@ -79,7 +81,9 @@ def test_a_ledger_of_a_newer_tunegate_is_left_alone(ledger: SqliteLedger) -> Non
 
 
 @pytest.mark.parametrize("content", [b"no database\n" * 1000, b"SQLite format 3\0" + bytes(4080)])
-def test_a_file_that_is_no_ledger_is_unreachable_and_left_alone(ledger: SqliteLedger, content: bytes) -> None:
+def test_a_file_that_is_no_ledger_is_unreachable_and_left_alone(
+    ledger: SqliteLedger, content: bytes
+) -> None:
     ledger.path.write_bytes(content)
     for act in (lambda: ledger.history("houses"), lambda: ledger.create(promotion(2))):
         with pytest.raises(Unreachable, match="file is not a database") as refused:
@@ -119,12 +123,16 @@ def test_a_record_that_cannot_be_read_is_said_and_not_passed_over(
             act()
 
 
-def test_while_another_process_writes_the_ledger_can_be_read(ledger: SqliteLedger, lock: sqlite3.Connection) -> None:
+def test_while_another_process_writes_the_ledger_can_be_read(
+    ledger: SqliteLedger, lock: sqlite3.Connection
+) -> None:
     lock.execute("BEGIN IMMEDIATE")
     assert states(ledger) == ["live"]
 
 
-def test_a_lock_that_is_not_released_in_time_is_unreachable(ledger: SqliteLedger, lock: sqlite3.Connection) -> None:
+def test_a_lock_that_is_not_released_in_time_is_unreachable(
+    ledger: SqliteLedger, lock: sqlite3.Connection
+) -> None:
     lock.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unreachable, match="locked"):
         ledger.create(promotion(2))
@@ -152,7 +160,10 @@ def test_in_a_read_only_folder_the_ledger_can_be_read_and_not_written(ledger: Sq
 
 
 def test_a_new_ledger_in_a_read_only_folder_is_unreachable(tmp_path: Path) -> None:
-    with read_only(tmp_path), pytest.raises(Unreachable, match=r"unable to open|Read-only|Permission"):
+    with (
+        read_only(tmp_path),
+        pytest.raises(Unreachable, match=r"unable to open|Read-only|Permission"),
+    ):
         SqliteLedger(tmp_path / "ledger.db").create(promotion())
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from support.crashes import killed_after, killed_anywhere
-from support.ledgers import outcome, promotion
-from support.races import at_once
+from support.promotion.crashes import killed_after, killed_anywhere
+from support.promotion.races import at_once
+from support.registry.ledgers import outcome, promotion
 
 from registry.sqlite import SqliteLedger
 
-RACERS, ROUNDS = 8, 12
+RACERS = 8
+ROUNDS = 12
 
 
 def states(ledger: SqliteLedger) -> list[str]:
@@ -18,20 +19,28 @@ def states(ledger: SqliteLedger) -> list[str]:
 
 def test_of_eight_processes_one_writes_the_first_record_of_a_new_file(tmp_path: Path) -> None:
     for results in at_once("first", tmp_path, processes=RACERS, rounds=ROUNDS):
-        assert results == ["Conflict: promotion 1 of houses exists already"] * (RACERS - 1) + ["created"]
+        assert results == ["Conflict: promotion 1 of houses exists already"] * (RACERS - 1) + [
+            "created"
+        ]
 
 
 def test_of_eight_processes_one_creates_and_one_closes_each_number(tmp_path: Path) -> None:
     steps = at_once("next", tmp_path, processes=RACERS, rounds=ROUNDS)
-    for number, (creations, closings) in enumerate(zip(steps[::2], steps[1::2], strict=True), start=1):
+    for number, (creations, closings) in enumerate(
+        zip(steps[::2], steps[1::2], strict=True), start=1
+    ):
         conflicts = [f"Conflict: promotion {number} of houses exists already"] * (RACERS - 1)
         assert creations == [*conflicts, "created"]
-        assert closings == [f"Conflict: promotion {number} of houses is live already"] * (RACERS - 1) + ["closed"]
+        assert closings == [f"Conflict: promotion {number} of houses is live already"] * (
+            RACERS - 1
+        ) + ["closed"]
     assert states(SqliteLedger(tmp_path / "ledger.db")) == ["live"] * ROUNDS
 
 
 def test_a_creation_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
-    *killed, finished = [SqliteLedger(place / "ledger.db") for place in killed_anywhere("create", tmp_path)]
+    *killed, finished = [
+        SqliteLedger(place / "ledger.db") for place in killed_anywhere("create", tmp_path)
+    ]
     assert len(killed) > 5
     for ledger in killed:
         assert states(ledger) in ([], ["in flight"])
@@ -43,7 +52,9 @@ def test_a_creation_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
 
 
 def test_a_closing_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
-    *killed, finished = [SqliteLedger(place / "ledger.db") for place in killed_anywhere("close", tmp_path)]
+    *killed, finished = [
+        SqliteLedger(place / "ledger.db") for place in killed_anywhere("close", tmp_path)
+    ]
     assert len(killed) > 3
     for ledger in killed:
         assert states(ledger) == ["in flight"]
@@ -55,8 +66,12 @@ def test_a_closing_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lines", [1, 5, 20])
 def test_what_a_writer_reported_survives_its_being_killed(tmp_path: Path, lines: int) -> None:
     path = tmp_path / "ledger.db"
-    reported = [int(line) for line in killed_after(lines, "support.endless_writer", str(path))]
+    reported = [
+        int(line) for line in killed_after(lines, "support.registry.endless_writer", str(path))
+    ]
     assert len(reported) >= lines
     found = SqliteLedger(path).history("houses")
-    assert [entry.promotion.number for entry in found if entry.state == "live"][: len(reported)] == reported
+    assert [entry.promotion.number for entry in found if entry.state == "live"][
+        : len(reported)
+    ] == reported
     assert len(found) <= len(reported) + 1

@@ -17,8 +17,19 @@ from typing import Any
 
 import pytest
 import yaml
-from support.deployment import PATIENCE, ROOT, SEARCH, SERVING, Job, Object, System, await_that, promote_words, system
-from support.kubectl import get, kubectl, port_forward
+from support.cluster.deployment import (
+    PATIENCE,
+    ROOT,
+    SEARCH,
+    SERVING,
+    Job,
+    Object,
+    System,
+    await_that,
+    promote_words,
+    system,
+)
+from support.cluster.kubectl import get, kubectl, port_forward
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -43,23 +54,39 @@ def first(deployed: System) -> dict[str, Any]:
     promoted = deployed.finish(job)
     deployed.rollout()
     details = deployed.read("state/deploy_details.json")
-    await_that(lambda: set(deployed.served()) == {details["sha256"]}, "all replicas serve it", timeout=30)
-    print(f"\nfrom kubectl create: searched {searched - begun:.1f} s, served {time.monotonic() - begun:.1f} s")  # noqa: T201
+    await_that(
+        lambda: set(deployed.served()) == {details["sha256"]}, "all replicas serve it", timeout=30
+    )
+    print(  # noqa: T201
+        f"\nfrom kubectl create: searched {searched - begun:.1f} s, served {time.monotonic() - begun:.1f} s"
+    )
     return {"trials": trials, "job": promoted, "details": details, "champion": details["sha256"]}
 
 
-def experiment(name: str, *, data: str = "boston", trials: int = 4, **ranges: tuple[str, str]) -> Object:
+def experiment(
+    name: str, *, data: str = "boston", trials: int = 4, **ranges: tuple[str, str]
+) -> Object:
     """Return the shipped Experiment, smaller, with other ranges and data."""
     document: Object = copy.deepcopy(yaml.safe_load(SHIPPED.read_text()))
     document["metadata"]["name"] = name
     spec = document["spec"]
-    spec |= {"maxTrialCount": trials, "maxFailedTrialCount": trials, "parallelTrialCount": min(4, trials)}
+    spec |= {
+        "maxTrialCount": trials,
+        "maxFailedTrialCount": trials,
+        "parallelTrialCount": min(4, trials),
+    }
     for parameter in spec["parameters"]:
         if parameter["name"] in ranges:
-            parameter["feasibleSpace"] = dict(zip(("min", "max"), ranges[parameter["name"]], strict=True))
-    command = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["command"]
+            parameter["feasibleSpace"] = dict(
+                zip(("min", "max"), ranges[parameter["name"]], strict=True)
+            )
+    command = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0][
+        "command"
+    ]
     command[:] = [f"--data={data}" if word.startswith("--data=") else word for word in command]
-    command[:] = ["--n-estimators=40" if word.startswith("--n-estimators=") else word for word in command]
+    command[:] = [
+        "--n-estimators=40" if word.startswith("--n-estimators=") else word for word in command
+    ]
     return document
 
 
@@ -67,16 +94,28 @@ def put(deployed: System, path: str, content: bytes) -> None:
     """Write a file on the volume."""
     code = "import base64,pathlib,sys; p=pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True,exist_ok=True); "
     code += "p.write_bytes(base64.b64decode(sys.argv[2]))"
-    job = deployed.run(["python", "-c", code, f"{CLAIM}/{path}", base64.b64encode(content).decode()])
+    job = deployed.run(
+        ["python", "-c", code, f"{CLAIM}/{path}", base64.b64encode(content).decode()]
+    )
     assert job.ended == "Complete", job.logs
 
 
 def apart(deployed: System, first: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
     """Return command and settings that promote the champion's package into a store and a ledger of their own."""
     name = f"apart-{uuid.uuid4().hex[:8]}"
-    words = ["tunegate", "promote", f"--package={CLAIM}/models/{first['champion']}", "--no-exit-code"]
+    words = [
+        "tunegate",
+        "promote",
+        f"--package={CLAIM}/models/{first['champion']}",
+        "--no-exit-code",
+    ]
     root = f"{CLAIM}/{name}"
-    env = {"TUNEGATE_STORE": root, "TUNEGATE_STATE": f"{root}/state", "TUNEGATE_ENVIRONMENT": name, "TUNEGATE_URL": ""}
+    env = {
+        "TUNEGATE_STORE": root,
+        "TUNEGATE_STATE": f"{root}/state",
+        "TUNEGATE_ENVIRONMENT": name,
+        "TUNEGATE_URL": "",
+    }
     return words, env
 
 
@@ -93,7 +132,9 @@ def states(history: list[Object]) -> list[str]:
 # The chain
 
 
-def test_trials_ran_in_parallel_as_jobs_and_left_a_package_each(deployed: System, first: dict[str, Any]) -> None:
+def test_trials_ran_in_parallel_as_jobs_and_left_a_package_each(
+    deployed: System, first: dict[str, Any]
+) -> None:
     def moment(trial: Object, field: str) -> datetime:
         return datetime.fromisoformat(trial["status"][field])
 
@@ -106,7 +147,9 @@ def test_trials_ran_in_parallel_as_jobs_and_left_a_package_each(deployed: System
     assert {trial["metadata"]["name"] for trial in trials} <= set(listed)
 
 
-def test_the_winner_is_promoted_recorded_and_served(deployed: System, first: dict[str, Any]) -> None:
+def test_the_winner_is_promoted_recorded_and_served(
+    deployed: System, first: dict[str, Any]
+) -> None:
     assert first["job"].ended == "Complete", first["job"].logs
     details = first["details"]
     assert details["verdict"] == "promote"
@@ -118,7 +161,9 @@ def test_the_winner_is_promoted_recorded_and_served(deployed: System, first: dic
     assert entry["outcome"]["note"].startswith("smoke test passed")
 
 
-def test_a_prediction_comes_with_the_winners_version(deployed: System, first: dict[str, Any]) -> None:
+def test_a_prediction_comes_with_the_winners_version(
+    deployed: System, first: dict[str, Any]
+) -> None:
     import httpx
 
     row = deployed.read(f"models/{first['champion']}/golden.json")["rows"][0]
@@ -143,11 +188,18 @@ def test_promotion_may_read_experiments_and_nothing_else(deployed: System) -> No
         return subprocess.run(["kubectl", *job], capture_output=True, check=False).returncode == 0
 
     assert all(
-        may(verb, f"{kind}.kubeflow.org") for verb in ("get", "list", "watch") for kind in ("experiments", "trials")
+        may(verb, f"{kind}.kubeflow.org")
+        for verb in ("get", "list", "watch")
+        for kind in ("experiments", "trials")
     )
-    assert not any(may(verb, "experiments.kubeflow.org") for verb in ("create", "delete", "patch", "update"))
+    assert not any(
+        may(verb, "experiments.kubeflow.org") for verb in ("create", "delete", "patch", "update")
+    )
     assert not any(may("get", what) for what in ("secrets", "pods", "configmaps", "jobs.batch"))
-    assert not any(may("get", what, namespace=SERVING) for what in ("secrets", "pods", "experiments.kubeflow.org"))
+    assert not any(
+        may("get", what, namespace=SERVING)
+        for what in ("secrets", "pods", "experiments.kubeflow.org")
+    )
     assert not may("get", "experiments.kubeflow.org", account="api")
 
 
@@ -162,7 +214,9 @@ def test_a_worse_space_is_kept_out(deployed: System, first: dict[str, Any]) -> N
     assert states(deployed.history()) == ["live"]
 
 
-def test_an_experiment_without_a_single_good_trial_fails_the_job(deployed: System, first: dict[str, Any]) -> None:
+def test_an_experiment_without_a_single_good_trial_fails_the_job(
+    deployed: System, first: dict[str, Any]
+) -> None:
     name = deployed.create(experiment("hopeless", data="nowhere", trials=2))
     job = deployed.promote(name, timeout=300)
     assert job.ended == "Failed"
@@ -183,7 +237,9 @@ def test_of_two_jobs_at_once_one_promotes(deployed: System, first: dict[str, Any
 
 
 @pytest.mark.parametrize("said", ["gate: both recipes", "created in the ledger"])
-def test_a_killed_pod_is_followed_by_one_that_ends_it(deployed: System, first: dict[str, Any], said: str) -> None:
+def test_a_killed_pod_is_followed_by_one_that_ends_it(
+    deployed: System, first: dict[str, Any], said: str
+) -> None:
     """Killed with SIGKILL; the Job's next pod takes over at once, without waiting for the lease."""
     words, env = apart(deployed, first)
     ended = killed(deployed, words, env, said)
@@ -192,9 +248,13 @@ def test_a_killed_pod_is_followed_by_one_that_ends_it(deployed: System, first: d
     assert history in (["live"], ["reverted", "live"])
 
 
-def test_a_pod_killed_in_its_smoke_test_leaves_nothing_in_production(deployed: System, first: dict[str, Any]) -> None:
+def test_a_pod_killed_in_its_smoke_test_leaves_nothing_in_production(
+    deployed: System, first: dict[str, Any]
+) -> None:
     words, env = apart(deployed, first)
-    ended = killed(deployed, words, {**env, "TUNEGATE_URL": "http://10.255.255.1:8000"}, "names promotion 1")
+    ended = killed(
+        deployed, words, {**env, "TUNEGATE_URL": "http://10.255.255.1:8000"}, "names promotion 1"
+    )
     assert ended.ended == "Failed", ended.logs
     assert set(states(apart_history(deployed, env))) == {"reverted"}
 
@@ -203,7 +263,8 @@ def killed(deployed: System, words: list[str], env: dict[str, str], said: str) -
     """Run a Job whose first pod is killed once it has said something."""
     job = deployed.start(words, env=env)
     pod = await_that(
-        lambda: next((p for p in deployed.pods(job) if said in _log(deployed, p)), None), f"it says {said}"
+        lambda: next((p for p in deployed.pods(job) if said in _log(deployed, p)), None),
+        f"it says {said}",
     )
     kubectl("delete", "pod", "-n", SERVING, pod["metadata"]["name"], "--grace-period=0", "--force")
     return deployed.finish(job)
@@ -215,7 +276,9 @@ def _log(deployed: System, pod: Object) -> str:
     return deployed.log(pod)
 
 
-def test_a_volume_that_is_read_only_changes_nothing_and_says_so(deployed: System, first: dict[str, Any]) -> None:
+def test_a_volume_that_is_read_only_changes_nothing_and_says_so(
+    deployed: System, first: dict[str, Any]
+) -> None:
     def read_only(job: Object) -> None:
         job["spec"]["backoffLimit"] = 0
         for mount in job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]:
@@ -231,12 +294,16 @@ def test_a_volume_that_is_read_only_changes_nothing_and_says_so(deployed: System
 
 def test_a_full_volume_changes_nothing_and_says_so(deployed: System, first: dict[str, Any]) -> None:
     words, env = apart(deployed, first)
-    put(deployed, f"{env['TUNEGATE_STORE'].removeprefix(CLAIM)}/models/.keep", b"")  # or the mount would make it root's
+    put(
+        deployed, f"{env['TUNEGATE_STORE'].removeprefix(CLAIM)}/models/.keep", b""
+    )  # or the mount would make it root's
 
     def full(job: Object) -> None:
         job["spec"]["backoffLimit"] = 0
         pod = job["spec"]["template"]["spec"]
-        pod["volumes"].append({"name": "small", "emptyDir": {"medium": "Memory", "sizeLimit": "64Ki"}})
+        pod["volumes"].append(
+            {"name": "small", "emptyDir": {"medium": "Memory", "sizeLimit": "64Ki"}}
+        )
         mount = {"name": "small", "mountPath": f"{env['TUNEGATE_STORE']}/models"}
         pod["containers"][0]["volumeMounts"].append(mount)
 
@@ -249,13 +316,17 @@ def test_a_full_volume_changes_nothing_and_says_so(deployed: System, first: dict
     assert states(apart_history(deployed, env)) == ["live"]
 
 
-def test_a_registry_that_is_away_leaves_the_champion_serving(deployed: System, first: dict[str, Any]) -> None:
+def test_a_registry_that_is_away_leaves_the_champion_serving(
+    deployed: System, first: dict[str, Any]
+) -> None:
     words, env = apart(deployed, first)
 
     def once(job: Object) -> None:
         job["spec"]["backoffLimit"] = 0
 
-    job = deployed.run(words, env={**env, "TUNEGATE_LEDGER": "http://10.255.255.1:8080"}, change=once)
+    job = deployed.run(
+        words, env={**env, "TUNEGATE_LEDGER": "http://10.255.255.1:8080"}, change=once
+    )
     assert job.ended == "Failed"
     assert "10.255.255.1" in job.log
     assert set(deployed.served()) == {first["champion"]}
@@ -284,10 +355,15 @@ print(json.dumps({"seen": [[*key, count] for key, count in seen.items()], "faile
 
 
 @pytest.mark.parametrize("fault", ["a pod is deleted", "a rollout"])
-def test_no_request_is_lost_when_replicas_end(deployed: System, first: dict[str, Any], fault: str) -> None:
+def test_no_request_is_lost_when_replicas_end(
+    deployed: System, first: dict[str, Any], fault: str
+) -> None:
     golden = f"{CLAIM}/models/{first['champion']}/golden.json"
     job = deployed.start(["python", "-c", LOAD, golden, "30"])
-    await_that(lambda: any("loading" in _log(deployed, pod) for pod in deployed.pods(job)), "the load begins")
+    await_that(
+        lambda: any("loading" in _log(deployed, pod) for pod in deployed.pods(job)),
+        "the load begins",
+    )
     if fault == "a rollout":
         kubectl("rollout", "restart", "-n", SERVING, "deployment/api")
     else:
@@ -326,7 +402,9 @@ def second(deployed: System, first: dict[str, Any]) -> str:
         put(deployed, path, content)
     data = f"{CLAIM}/data/boston.toml"
     # The appraisal tells most: a forest that tries all columns at each split makes the most of it.
-    name = deployed.create(experiment("better", data=data, max_features=("0.9", "1.0"), min_samples_leaf=("1", "2")))
+    name = deployed.create(
+        experiment("better", data=data, max_features=("0.9", "1.0"), min_samples_leaf=("1", "2"))
+    )
     flags = (f"--data={data}", "--allow-new-data", "--allow-schema-change")
     job = deployed.promote(name, *flags)
     assert job.ended == "Complete", job.logs
@@ -357,7 +435,9 @@ def back(deployed: System, first: dict[str, Any], second: str) -> None:
     script("verify")
 
 
-def test_a_rollback_serves_the_former_champion(deployed: System, first: dict[str, Any], back: None) -> None:
+def test_a_rollback_serves_the_former_champion(
+    deployed: System, first: dict[str, Any], back: None
+) -> None:
     assert set(deployed.served()) == {first["champion"]}
     newest = json.loads(script("inside", "tunegate", "history", "--json"))[-1]["promotion"]
     assert (newest["kind"], newest["sha256"]) == ("rollback", first["champion"])
@@ -369,7 +449,9 @@ def test_a_rollback_serves_the_former_champion(deployed: System, first: dict[str
     )
 
 
-def test_undoing_what_is_undone_changes_nothing(deployed: System, first: dict[str, Any], back: None) -> None:
+def test_undoing_what_is_undone_changes_nothing(
+    deployed: System, first: dict[str, Any], back: None
+) -> None:
     before = deployed.history()
     assert b"what was in production is in production" in script("undo", "1")
     assert deployed.history() == before

@@ -24,7 +24,9 @@ def test_an_unknown_context_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.cluster
 def test_where_all_is_there_it_waits_until_experiments_are_taken() -> None:
-    done = tunegate("cluster", "install", "--timeout=120", env={"KUBECONFIG": os.environ["KUBECONFIG"]})
+    done = tunegate(
+        "cluster", "install", "--timeout=120", env={"KUBECONFIG": os.environ["KUBECONFIG"]}
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("there is one already") == 2
     assert "Katib takes Experiments" in done.stderr

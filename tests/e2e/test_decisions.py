@@ -22,7 +22,14 @@ RECIPES = {
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("packages")
     for name, flags in RECIPES.items():
-        words = ["-m", "trainer", "--data=boston", "--n-estimators=30", *flags, f"--output={folder / name}"]
+        words = [
+            "-m",
+            "trainer",
+            "--data=boston",
+            "--n-estimators=30",
+            *flags,
+            f"--output={folder / name}",
+        ]
         subprocess.run([sys.executable, *words], check=True, capture_output=True, env=environment())
     return {name: folder / name for name in RECIPES}
 
@@ -36,8 +43,12 @@ def state(packages: dict[str, Path], tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("name", "code"), [("worse", 10), ("equal", 10), ("mediocre", 10), ("better", 0)])
-def test_only_a_truly_better_candidate_gets_in(state: Path, packages: dict[str, Path], name: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"), [("worse", 10), ("equal", 10), ("mediocre", 10), ("better", 0)]
+)
+def test_only_a_truly_better_candidate_gets_in(
+    state: Path, packages: dict[str, Path], name: str, code: int
+) -> None:
     done = tunegate("promote", "--package", packages[name], "--state", state, "--json")
     assert done.returncode == code, done.stderr
     verdict = json.loads(done.stdout)
@@ -48,16 +59,27 @@ def test_only_a_truly_better_candidate_gets_in(state: Path, packages: dict[str, 
 
 
 def test_a_dry_run_decides_and_changes_nothing(state: Path, packages: dict[str, Path]) -> None:
-    done = tunegate("promote", "--package", packages["better"], "--state", state, "--dry-run", "--json")
+    done = tunegate(
+        "promote", "--package", packages["better"], "--state", state, "--dry-run", "--json"
+    )
     assert json.loads(done.stdout)["verdict"] == "promote"
     assert len(SqliteLedger(state / "ledger.db").history("boston")) == 1
 
 
-def test_a_held_candidate_waits_for_approval_then_rolls_back(state: Path, packages: dict[str, Path]) -> None:
+def test_a_held_candidate_waits_for_approval_then_rolls_back(
+    state: Path, packages: dict[str, Path]
+) -> None:
     trial = state / "store" / "trials" / "by-hand"
     trial.parent.mkdir(parents=True, exist_ok=True)
     env = {"KATIB_TRIAL_NAME": "by-hand"}
-    words = ["-m", "trainer", "--data=boston", "--n-estimators=30", "--max-features=0.6", f"--output={trial}"]
+    words = [
+        "-m",
+        "trainer",
+        "--data=boston",
+        "--n-estimators=30",
+        "--max-features=0.6",
+        f"--output={trial}",
+    ]
     subprocess.run([sys.executable, *words], check=True, capture_output=True, env=environment(env))
     manual = {"TUNEGATE_GATE__APPROVAL": "manual"}
     held = tunegate("promote", "--trial", "by-hand", "--state", state, env=manual)
@@ -83,13 +105,16 @@ def test_a_held_candidate_waits_for_approval_then_rolls_back(state: Path, packag
 
 def test_a_verdict_is_the_same_to_the_byte(state: Path, packages: dict[str, Path]) -> None:
     first, second = (
-        tunegate("gate", "--package", packages["better"], "--state", state, "--json").stdout for _ in range(2)
+        tunegate("gate", "--package", packages["better"], "--state", state, "--json").stdout
+        for _ in range(2)
     )
     assert first == second
     assert json.loads(first)["verdict"] == "promote"
 
 
-def test_a_first_model_worse_than_the_librarys_defaults_is_refused(packages: dict[str, Path], tmp_path: Path) -> None:
+def test_a_first_model_worse_than_the_librarys_defaults_is_refused(
+    packages: dict[str, Path], tmp_path: Path
+) -> None:
     done = tunegate("promote", "--package", packages["mediocre"], "--state", tmp_path)
     assert done.returncode == 12
     assert "default recipe" in done.stderr

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from support.clusters import namespace
-from support.earlystopping import SERVICE, Asking, condition, pack_early
-from support.experiments import eventually
-from support.kubectl import get, kubectl, port_forward
-from support.suggesting import Client, Trial
-from support.wire import put
+from support.cluster.clusters import namespace
+from support.cluster.kubectl import get, kubectl, port_forward
+from support.katib.early_stopping import SERVICE, Asking, condition, pack_early
+from support.katib.experiments import eventually
+from support.katib.suggestion_clients import Client, Trial
+from support.serving.wire import put
 
 pytestmark = [
     pytest.mark.cluster,
@@ -32,7 +32,11 @@ GROUP = "rbac.authorization.k8s.io"
 
 def rights() -> list[dict[str, Any]]:
     """Return what Katib's controller makes for an Experiment with early stopping."""
-    everything = {"apiGroups": ["kubeflow.org"], "resources": ["trials", "trials/status"], "verbs": ["*"]}
+    everything = {
+        "apiGroups": ["kubeflow.org"],
+        "resources": ["trials", "trials/status"],
+        "verbs": ["*"],
+    }
     subject = {"kind": "ServiceAccount", "name": ACCOUNT}
     metadata = {"name": ACCOUNT}
     role = {"apiGroup": GROUP, "kind": "Role", "name": ACCOUNT}
@@ -82,13 +86,22 @@ def client(room: str) -> Iterator[Client]:
 
 
 def create_trial(room: str) -> None:
-    trial = {"apiVersion": "kubeflow.org/v1beta1", "kind": "Trial", "metadata": {"name": TRIAL}, "spec": {}}
+    trial = {
+        "apiVersion": "kubeflow.org/v1beta1",
+        "kind": "Trial",
+        "metadata": {"name": TRIAL},
+        "spec": {},
+    }
     kubectl("create", "-n", room, "-f", "-", stdin=json.dumps(trial))
     status = json.dumps({"status": {"conditions": [condition("Created"), condition("Running")]}})
-    kubectl("patch", "trial", TRIAL, "-n", room, "--subresource=status", "--type=merge", "-p", status)
+    kubectl(
+        "patch", "trial", TRIAL, "-n", room, "--subresource=status", "--type=merge", "-p", status
+    )
 
 
-def test_it_marks_a_trial_with_the_rights_that_katib_grants_and_no_other(room: str, client: Client) -> None:
+def test_it_marks_a_trial_with_the_rights_that_katib_grants_and_no_other(
+    room: str, client: Client
+) -> None:
     create_trial(room)
     for _ in range(2):
         assert client.call("SetTrialStatus", put(1, TRIAL), SERVICE) == b""
@@ -100,19 +113,28 @@ def test_it_marks_a_trial_with_the_rights_that_katib_grants_and_no_other(room: s
 
     kubectl("delete", "rolebinding", ACCOUNT, "-n", room)
     unknown = put(1, "tiny-4-bbbbbbbb")
-    eventually(lambda: client.refusal("SetTrialStatus", unknown, service=SERVICE)[0] == "PERMISSION_DENIED")
+    eventually(
+        lambda: client.refusal("SetTrialStatus", unknown, service=SERVICE)[0] == "PERMISSION_DENIED"
+    )
 
 
-def test_it_draws_the_limit_from_katibs_database_within_its_memory(room: str, client: Client) -> None:
+def test_it_draws_the_limit_from_katibs_database_within_its_memory(
+    room: str, client: Client
+) -> None:
     names = [f"{room}-{number}-bbbbbbbb" for number in range(3)]
     with port_forward("service/katib-db-manager", 6789, namespace="kubeflow") as address:
         manager = Client(urlsplit(address).port or 0)
         for name, reports in zip(names, (("4", "2"), ("6", "3"), ("8", "4")), strict=True):
-            logs = [put(1, "2026-01-01T00:00:00Z") + put(2, put(1, "mse") + put(2, each)) for each in reports]
+            logs = [
+                put(1, "2026-01-01T00:00:00Z") + put(2, put(1, "mse") + put(2, each))
+                for each in reports
+            ]
             log = put(1, name) + put(2, b"".join(put(1, each) for each in logs))
             manager.call("ReportObservationLog", log, "api.v1.beta1.DBManager")
         manager.channel.close()
-    asking = Asking(client, "katib-db-manager.kubeflow:6789", pack_early("medianstop", {"start_step": "1"}))
+    asking = Asking(
+        client, "katib-db-manager.kubeflow:6789", pack_early("medianstop", {"start_step": "1"})
+    )
     asking.trials = [Trial(name, {"x": "1"}, value="1") for name in names]
     assert asking.rules() == [("mse", 6.0, 3, 1)]
     status = kubectl("exec", "-n", room, ACCOUNT, "--", "cat", "/proc/1/status")

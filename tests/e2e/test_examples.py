@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from sklearn.datasets import load_iris
 from support.cli import ROOT, tunegate
-from support.pages import block
+from support.serving.code_blocks import block
 
 from registry.package import load_package
 
@@ -23,7 +23,9 @@ def test_the_iris_table_is_scikit_learns_and_its_target_a_number() -> None:
 
 
 def test_the_spec_shown_is_the_one_shipped() -> None:
-    assert tomllib.loads(block(PAGE, "toml", 0)) == tomllib.loads((EXAMPLES / "iris.toml").read_text())
+    assert tomllib.loads(block(PAGE, "toml", 0)) == tomllib.loads(
+        (EXAMPLES / "iris.toml").read_text()
+    )
 
 
 def test_lint_finds_nothing_in_the_iris_experiment() -> None:
@@ -32,23 +34,31 @@ def test_lint_finds_nothing_in_the_iris_experiment() -> None:
     assert "nothing to mend" in done.stdout + done.stderr
 
 
-def test_the_iris_experiment_is_searched_and_gated_by_log_loss_and_tells_the_accuracy(tmp_path: Path) -> None:
+def test_the_iris_experiment_is_searched_and_gated_by_log_loss_and_tells_the_accuracy(
+    tmp_path: Path,
+) -> None:
     """Four trials, by the file as shipped otherwise."""
     document = yaml.safe_load(EXPERIMENT.read_text())
     document["spec"] |= {"maxTrialCount": 4}
-    experiment, state = tmp_path / "experiment.yaml", tmp_path / "state"
+    experiment = tmp_path / "experiment.yaml"
+    state = tmp_path / "state"
     experiment.write_text(yaml.safe_dump(document))
     data = ("--data", EXAMPLES / "iris.toml")
     done = tunegate("run", experiment, *data, "--state", state, "--no-serve", "--json", cwd=ROOT)
     verdict = json.loads(done.stdout)
-    assert (done.returncode, verdict["verdict"], verdict["metric"]) == (0, "promote", "log_loss"), done.stderr
+    assert (done.returncode, verdict["verdict"], verdict["metric"]) == (0, "promote", "log_loss"), (
+        done.stderr
+    )
     trials = json.loads(next(state.glob("experiments/*/*/trials.json")).read_bytes())["items"]
     for trial in trials:
         loss, accuracy = trial["status"]["observation"]["metrics"]
         assert (loss["name"], accuracy["name"]) == ("log_loss", "accuracy")
         assert 0 < float(loss["latest"]) < 35
         assert 0.8 < float(accuracy["latest"]) <= 1
-    assert verdict["candidate"]["trial"] == min(verdict["finalists"], key=lambda each: each["loss"])["trial"]
+    assert (
+        verdict["candidate"]["trial"]
+        == min(verdict["finalists"], key=lambda each: each["loss"])["trial"]
+    )
 
 
 def test_the_iris_experiment_runs_and_its_model_answers_kserves_example(tmp_path: Path) -> None:
@@ -59,7 +69,14 @@ def test_the_iris_experiment_runs_and_its_model_answers_kserves_example(tmp_path
     experiment = tmp_path / "experiment.yaml"
     experiment.write_text(yaml.safe_dump(document))
     done = tunegate(
-        "tune", experiment, "--data", EXAMPLES / "iris.toml", "--state", tmp_path / "state", "--json", cwd=ROOT
+        "tune",
+        experiment,
+        "--data",
+        EXAMPLES / "iris.toml",
+        "--state",
+        tmp_path / "state",
+        "--json",
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     packages = sorted((tmp_path / "state" / "store" / "trials").iterdir())

@@ -9,12 +9,21 @@ import time
 from pathlib import Path
 
 import pytest
-from support.cli import descendants_of_session, environment, free_port, running, small_experiment, tunegate
-from support.volumes import read_only, tiny_volume
+from support.cli import (
+    descendants_of_session,
+    environment,
+    free_port,
+    running,
+    small_experiment,
+    tunegate,
+)
+from support.registry.volumes import read_only, tiny_volume
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_search_stops_everything_and_resume_goes_on(tmp_path: Path, told: signal.Signals) -> None:
+def test_a_signal_in_the_search_stops_everything_and_resume_goes_on(
+    tmp_path: Path, told: signal.Signals
+) -> None:
     experiment = small_experiment(tmp_path, trials=6, trees=40)
     with running("tune", experiment, "--state", tmp_path / "state") as command:
         command.wait_for("best mse")
@@ -92,7 +101,10 @@ def test_trials_that_fail_show_their_last_lines(tmp_path: Path) -> None:
         (("report", "--state", "empty"), "run `tunegate tune` first"),
         (("promote", "--on", "katib"), "needs --experiment"),
         (("promote", "--on", "katib", "--experiment", "forest"), "name it with --namespace"),
-        (("promote", "--on", "katib", "--experiment", "forest", "--package", "."), "name two candidates"),
+        (
+            ("promote", "--on", "katib", "--experiment", "forest", "--package", "."),
+            "name two candidates",
+        ),
         (("promote", "--wait", "5", "--state", "empty"), "--wait is for --on katib"),
         (("nonsense",), "No such command"),
     ],
@@ -125,7 +137,9 @@ def test_a_read_only_state_is_said(tmp_path: Path) -> None:
 
 
 def test_settings_come_from_flags_then_environment_then_file(tmp_path: Path) -> None:
-    (tmp_path / "tunegate.toml").write_text('data = "iris"\nstate = "from-file"\n[gate]\nmode = "strict-lower"\n')
+    (tmp_path / "tunegate.toml").write_text(
+        'data = "iris"\nstate = "from-file"\n[gate]\nmode = "strict-lower"\n'
+    )
     code = (
         "from tunegate.commands.options import settings; "
         "s = settings(data='wine'); print(s.data, s.state, s.gate.mode, s.gate.p_recipe)"
@@ -140,7 +154,9 @@ def test_settings_come_from_flags_then_environment_then_file(tmp_path: Path) -> 
 
 def _python(code: str, cwd: Path, env: dict[str, str]) -> str:
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=cwd, env=environment(env), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=cwd, env=environment(env), capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 

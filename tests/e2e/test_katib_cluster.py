@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 from support.cli import running, tunegate
-from support.clusters import FAIL, namespace, tiny, wired, write
-from support.experiments import eventually, parse
-from support.kubectl import kubectl
+from support.cluster.clusters import FAIL, namespace, tiny, wired, write
+from support.cluster.kubectl import kubectl
+from support.katib.experiments import eventually, parse
 
-from katib.cluster import KatibCluster
+from katib.cluster.client import connect
+from katib.cluster.experiments import KatibCluster
 from katib.errors import Refused
 from katib.experiment import Experiment
-from katib.folder import STATUS, TRIALS
-from katib.kube import connect
-from promote import rank
+from katib.local.run_folder import STATUS, TRIALS
+from promote.candidate import rank
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -54,7 +54,11 @@ def test_an_experiment_is_created_followed_and_kept_and_the_same_command_again_f
     first = tunegate(*command)
     assert first.returncode == 0, first.stderr
     created, *trials, end = events(first.stdout)
-    assert (created["event"], created["experiment"], created["namespace"]) == ("created", "tiny", room)
+    assert (created["event"], created["experiment"], created["namespace"]) == (
+        "created",
+        "tiny",
+        room,
+    )
     assert [each["event"] for each in trials] == ["trial"] * 3
     assert end["best"]["value"] == min(each["value"] for each in trials)
     assert "trial 3 tiny-" in first.stderr
@@ -71,7 +75,9 @@ def test_an_experiment_is_created_followed_and_kept_and_the_same_command_again_f
     assert doctor(room)[0] == 0
 
 
-def test_another_experiment_of_the_same_name_is_an_error_that_names_the_field(room: str, tmp_path: Path) -> None:
+def test_another_experiment_of_the_same_name_is_an_error_that_names_the_field(
+    room: str, tmp_path: Path
+) -> None:
     document = tiny(parallelTrialCount=1)
     kubectl("create", "-n", room, "-f", "-", stdin=json.dumps(document))
     document["spec"]["maxTrialCount"] = 2
@@ -81,7 +87,9 @@ def test_another_experiment_of_the_same_name_is_an_error_that_names_the_field(ro
     assert f"kubectl delete experiment tiny -n {room}" in done.stderr
 
 
-def test_a_namespace_without_the_label_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_a_namespace_without_the_label_is_refused_with_the_command_that_mends_it(
+    tmp_path: Path,
+) -> None:
     with namespace(labelled=False) as bare:
         done = tunegate(*tune(write(tiny(), tmp_path), bare, tmp_path / "state"))
         assert done.returncode == 2
@@ -96,8 +104,13 @@ def test_a_bad_objective_is_refused_in_katibs_words(room: str) -> None:
     document = tiny()
     document["spec"]["objective"]["type"] = "least"
     kube = connect()
-    with pytest.raises(Refused, match=r'create experiments \S+: spec.objective.type: Invalid value: "least": must be'):
-        KatibCluster(kube, room).submit(Experiment("tiny", room, document, (), parse(document).value))
+    with pytest.raises(
+        Refused,
+        match=r'create experiments \S+: spec.objective.type: Invalid value: "least": must be',
+    ):
+        KatibCluster(kube, room).submit(
+            Experiment("tiny", room, document, (), parse(document).value)
+        )
     kube.close()
 
 
@@ -108,14 +121,24 @@ def test_an_algorithm_that_the_cluster_does_not_have_is_refused(room: str, tmp_p
     assert "failed to find suggestion config for algorithm: magic" in done.stderr
 
 
-def test_ctrl_c_leaves_the_experiment_running_and_the_same_command_goes_on(room: str, tmp_path: Path) -> None:
-    command = tune(write(tiny(maxTrialCount=4, parallelTrialCount=1), tmp_path), room, tmp_path / "state", "--json")
+def test_ctrl_c_leaves_the_experiment_running_and_the_same_command_goes_on(
+    room: str, tmp_path: Path
+) -> None:
+    command = tune(
+        write(tiny(maxTrialCount=4, parallelTrialCount=1), tmp_path),
+        room,
+        tmp_path / "state",
+        "--json",
+    )
     with running(*command) as followed:
         followed.wait_for("trial 1 tiny-")
         followed.signal(signal.SIGINT)
         assert followed.wait() == 130
         assert f"Experiment {room}/tiny goes on running" in followed.output
-        assert f"`tunegate tune {tmp_path}/experiment.yaml --on katib --namespace {room}" in followed.output
+        assert (
+            f"`tunegate tune {tmp_path}/experiment.yaml --on katib --namespace {room}"
+            in followed.output
+        )
         assert "--resume" not in followed.output
     going_on = tunegate(*command)
     assert going_on.returncode == 0, going_on.stderr
@@ -124,8 +147,12 @@ def test_ctrl_c_leaves_the_experiment_running_and_the_same_command_goes_on(room:
     assert len(trials) == end["trials"] == 4
 
 
-def test_an_experiment_that_is_deleted_while_it_is_followed_is_missed(room: str, tmp_path: Path) -> None:
-    command = tune(write(tiny(maxTrialCount=9, parallelTrialCount=1), tmp_path), room, tmp_path / "state")
+def test_an_experiment_that_is_deleted_while_it_is_followed_is_missed(
+    room: str, tmp_path: Path
+) -> None:
+    command = tune(
+        write(tiny(maxTrialCount=9, parallelTrialCount=1), tmp_path), room, tmp_path / "state"
+    )
     with running(*command) as followed:
         followed.wait_for("trial 1 tiny-")
         kubectl("delete", "experiment", "tiny", "-n", room)
@@ -133,9 +160,13 @@ def test_an_experiment_that_is_deleted_while_it_is_followed_is_missed(room: str,
         assert f"experiment {room}/tiny was deleted while it was followed" in followed.output
 
 
-def test_when_all_trials_fail_the_exit_code_and_the_doctor_say_so(room: str, tmp_path: Path) -> None:
+def test_when_all_trials_fail_the_exit_code_and_the_doctor_say_so(
+    room: str, tmp_path: Path
+) -> None:
     document = tiny(FAIL, maxFailedTrialCount=2)
-    document["spec"]["trialTemplate"]["retain"] = True  # or Katib deletes the pods, and only its own words remain
+    document["spec"]["trialTemplate"]["retain"] = (
+        True  # or Katib deletes the pods, and only its own words remain
+    )
     done = tunegate(*tune(write(document, tmp_path), room, tmp_path / "state"))
     assert done.returncode == 1
     assert "max failed count has reached" in done.stderr
@@ -153,15 +184,22 @@ def test_an_image_that_is_not_there_is_named_by_the_doctor_and_a_time_limit_ends
     assert done.returncode == 1
     assert "not over in the time given" in done.stderr
     assert "tunegate doctor --experiment tiny" in done.stderr
-    causes = eventually(lambda: [c for c in doctor(room)[1] if c["name"] == "trial: image not pulled"], seconds=120)
+    causes = eventually(
+        lambda: [c for c in doctor(room)[1] if c["name"] == "trial: image not pulled"], seconds=120
+    )
     assert "localhost/absent:1" in causes[0]["seen"]
 
 
 def test_a_wrong_primary_container_name_is_told_by_the_doctor(room: str) -> None:
     document = tiny()
-    document["spec"]["trialTemplate"]["primaryContainerName"] = "other"  # lint would not let it through
+    document["spec"]["trialTemplate"]["primaryContainerName"] = (
+        "other"  # lint would not let it through
+    )
     kubectl("create", "-n", room, "-f", "-", stdin=json.dumps(document))
-    found = eventually(lambda: [c for c in doctor(room)[1] if c["name"] == "wrong primaryContainerName"], seconds=120)
+    found = eventually(
+        lambda: [c for c in doctor(room)[1] if c["name"] == "wrong primaryContainerName"],
+        seconds=120,
+    )
     assert "other" in found[0]["seen"]
     assert "spec.trialTemplate.primaryContainerName" in found[0]["mend"]
 

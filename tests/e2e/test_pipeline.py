@@ -22,7 +22,9 @@ class World:
         self.state = folder / "state"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.experiment = small_experiment(folder, trees=60)  # fewer would lose against the library's defaults
+        self.experiment = small_experiment(
+            folder, trees=60
+        )  # fewer would lose against the library's defaults
         self.flags = ("--state", self.state, "--port", self.port)
 
     @property
@@ -54,7 +56,9 @@ def first_run(world: World) -> Iterator[tuple[int, str, httpx.Response]]:
         yield code, command.output, answer
 
 
-def test_a_first_run_promotes_serves_and_stops_cleanly(first_run: tuple[int, str, httpx.Response]) -> None:
+def test_a_first_run_promotes_serves_and_stops_cleanly(
+    first_run: tuple[int, str, httpx.Response],
+) -> None:
     code, output, _ = first_run
     assert code == 0
     assert "promote: first model" in output
@@ -62,7 +66,9 @@ def test_a_first_run_promotes_serves_and_stops_cleanly(first_run: tuple[int, str
     assert output.splitlines()[-1] == "stopped"
 
 
-def test_the_served_answer_is_the_promoted_packages(world: World, first_run: tuple[int, str, httpx.Response]) -> None:
+def test_the_served_answer_is_the_promoted_packages(
+    world: World, first_run: tuple[int, str, httpx.Response]
+) -> None:
     _, _, answer = first_run
     entry = world.ledger.history("boston")[0]
     package = world.store.open(entry.promotion.sha256)
@@ -73,7 +79,9 @@ def test_the_served_answer_is_the_promoted_packages(world: World, first_run: tup
     assert "smoke test passed" in (entry.outcome.note if entry.outcome else "")
 
 
-def test_nothing_listens_after_the_end(world: World, first_run: tuple[int, str, httpx.Response]) -> None:
+def test_nothing_listens_after_the_end(
+    world: World, first_run: tuple[int, str, httpx.Response]
+) -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{world.url}/healthz")
 
@@ -107,12 +115,20 @@ def test_a_second_run_decides_while_the_server_answers(
     assert len(world.ledger.history("boston")) == len(before) + (verdict["verdict"] == "promote")
 
 
-def test_details_and_report_are_written(world: World, first_run: tuple[int, str, httpx.Response]) -> None:
+def test_details_and_report_are_written(
+    world: World, first_run: tuple[int, str, httpx.Response]
+) -> None:
     details = json.loads((world.state / "deploy_details.json").read_text())
     assert details["prod_model"]["version"].startswith("promotion-")
     assert "mse" in details["prod_model"]
     report = (world.state / "report.html").read_text()
-    for title in ("Optimisation history", "Parameter importances", "Parallel coordinates", "Residuals", "Checks"):
+    for title in (
+        "Optimisation history",
+        "Parameter importances",
+        "Parallel coordinates",
+        "Residuals",
+        "Checks",
+    ):
         assert title in report
     verdict = json.loads((world.state / "verdicts" / "latest.json").read_bytes())
     for each in verdict["finalists"]:
@@ -122,7 +138,9 @@ def test_details_and_report_are_written(world: World, first_run: tuple[int, str,
     assert report.count(", the candidate</td>") == 1
 
 
-def test_history_smoke_doctor_and_report_answer(world: World, first_run: tuple[int, str, httpx.Response]) -> None:
+def test_history_smoke_doctor_and_report_answer(
+    world: World, first_run: tuple[int, str, httpx.Response]
+) -> None:
     history = json.loads(tunegate("history", "--state", world.state, "--json").stdout)
     assert history[0]["promotion"]["kind"] == "first"
     with running("serve", *world.flags) as server:
@@ -136,7 +154,9 @@ def test_history_smoke_doctor_and_report_answer(world: World, first_run: tuple[i
     assert without.returncode == 30
 
 
-def test_every_trials_package_can_be_loaded(world: World, first_run: tuple[int, str, httpx.Response]) -> None:
+def test_every_trials_package_can_be_loaded(
+    world: World, first_run: tuple[int, str, httpx.Response]
+) -> None:
     packages = [load_package(path) for path in (world.state / "store" / "trials").iterdir()]
     assert len(packages) >= 4
     assert {package.manifest.provenance.experiment for package in packages} == {"boston-forest"}

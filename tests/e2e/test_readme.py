@@ -19,7 +19,10 @@ def _blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {"TUNEGATE_STATE": str(tmp_path_factory.mktemp("readme")), "TUNEGATE_PORT": str(free_port())}
+    return {
+        "TUNEGATE_STATE": str(tmp_path_factory.mktemp("readme")),
+        "TUNEGATE_PORT": str(free_port()),
+    }
 
 
 def _shell(command: str, place: dict[str, str]) -> "subprocess.CompletedProcess[str]":
@@ -53,7 +56,11 @@ def test_the_first_transcript_is_what_happens(served: str) -> None:
     """Lines of the transcript are said word for word, as far as they hold no number that depends on the machine."""
     transcript = _blocks("console")[0].splitlines()
     assert transcript[0] == "$ scripts/run"
-    lines = [line for line in transcript[1:] if not re.search(r"\d\.\d|^\.\.\.$|[0-9a-f]{12}|curl|127", line)]
+    lines = [
+        line
+        for line in transcript[1:]
+        if not re.search(r"\d\.\d|^\.\.\.$|[0-9a-f]{12}|curl|127", line)
+    ]
     assert len(lines) >= 3
     for line in lines:
         assert line in served
@@ -73,7 +80,9 @@ def test_curl_answers_in_the_form_shown(served: str, place: dict[str, str]) -> N
     answer = json.loads(_shell(command, place).stdout)
     shown = json.loads(_blocks("json")[0])
     assert answer.keys() == shown.keys()
-    assert abs(answer["predicted_price"] - shown["predicted_price"]) < 3  # another numpy, another last bit or tree
+    assert (
+        abs(answer["predicted_price"] - shown["predicted_price"]) < 3
+    )  # another numpy, another last bit or tree
     assert re.fullmatch(r"[0-9a-f]{64}", answer["model_version"])
 
 

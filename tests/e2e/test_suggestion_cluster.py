@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clusters import namespace, tiny
-from support.experiments import BATCH, algorithm, assignments, build, eventually, parse, python, run
-from support.kubectl import get, kubectl
+from support.cluster.clusters import namespace, tiny
+from support.cluster.kubectl import get, kubectl
+from support.katib.experiments import (
+    BATCH,
+    algorithm,
+    assignments,
+    build,
+    eventually,
+    parse,
+    python,
+    run,
+)
 
 from katib.experiment import to_experiment
 
@@ -28,7 +37,12 @@ CONFIG = ("configmap", "katib-config", "-n", "kubeflow")
 
 
 def register(*options: str) -> None:
-    command = [ROOT / "manifests" / "components" / "suggestion" / "register", "--image", IMAGE, *options]
+    command = [
+        ROOT / "manifests" / "components" / "suggestion" / "register",
+        "--image",
+        IMAGE,
+        *options,
+    ]
     env = {**os.environ, "PYTHON": sys.executable}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -83,7 +97,11 @@ def test_katib_gives_the_trials_of_a_local_run_though_the_service_is_killed_amid
     room: str, tmp_path: Path
 ) -> None:
     register()
-    spec = {"parameters": SPACE, "algorithm": algorithm("tunegate", n_initial_points="2"), "parallelTrialCount": 1}
+    spec = {
+        "parameters": SPACE,
+        "algorithm": algorithm("tunegate", n_initial_points="2"),
+        "parallelTrialCount": 1,
+    }
     create(room, tiny(maxTrialCount=5, **spec))
     eventually(lambda: len(get("trials", "-n", room)["items"]) == 2, seconds=120)
     for pod in pods(room, "tiny-tunegate"):
@@ -94,13 +112,21 @@ def test_katib_gives_the_trials_of_a_local_run_though_the_service_is_killed_amid
     assert points(room) == assignments(run(local, tmp_path / "run"))
 
 
-def test_it_serves_several_at_a_time_within_its_memory_in_place_of_another_algorithm(room: str, config: None) -> None:
+def test_it_serves_several_at_a_time_within_its_memory_in_place_of_another_algorithm(
+    room: str, config: None
+) -> None:
     register("--replace", "bayesianoptimization")
     settings = algorithm("bayesianoptimization", acq_func="EI")
-    counts = {"maxTrialCount": 9, "parallelTrialCount": 3, "resumePolicy": "LongRunning"}  # which keeps the pod
+    counts = {
+        "maxTrialCount": 9,
+        "parallelTrialCount": 3,
+        "resumePolicy": "LongRunning",
+    }  # which keeps the pod
     create(room, tiny(parameters=SPACE, algorithm=settings, **counts))
     await_condition("experiment", room, "Succeeded")
-    status = kubectl("exec", "-n", room, "deploy/tiny-bayesianoptimization", "--", "cat", "/proc/1/status")
+    status = kubectl(
+        "exec", "-n", room, "deploy/tiny-bayesianoptimization", "--", "cat", "/proc/1/status"
+    )
     peak = int(status.partition("VmHWM:")[2].split()[0])
     assert peak < 160 << 10  # KiB; what the entry requests
     found = points(room)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from support.experiments import PROC, processes, unique
+from support.katib.experiments import PROC, processes, unique
 
 
 @pytest.fixture

@@ -38,18 +38,31 @@ def test_an_absent_field_stands_where_its_nearest_parent_does() -> None:
 def test_get_returns_the_default_for_anything_missing_null_or_of_another_shape() -> None:
     document = parse_document("kind: Experiment\nspec: {a: [1], b: null, c: text}\n")
     assert document.get("spec", "a", 0) == 1
-    for path in (("spec", "a", 1), ("spec", "a", "x"), ("spec", "b"), ("spec", "c", "d"), ("spec", "x", "y")):
+    for path in (
+        ("spec", "a", 1),
+        ("spec", "a", "x"),
+        ("spec", "b"),
+        ("spec", "c", "d"),
+        ("spec", "x", "y"),
+    ):
         assert document.get(*path, default="gone") == "gone"
 
 
 def test_the_experiment_is_found_among_documents_of_other_kinds() -> None:
-    document = parse_document("kind: Namespace\n---\n---\nkind: Experiment\nmetadata: {name: a}\n---\n- 1\n")
+    document = parse_document(
+        "kind: Namespace\n---\n---\nkind: Experiment\nmetadata: {name: a}\n---\n- 1\n"
+    )
     assert document.get("metadata", "name") == "a"
     assert document.position(("metadata",)) == (5, 1)
 
 
 def test_json_is_read_too() -> None:
-    assert parse_document('{"kind": "Experiment", "spec": {"maxTrialCount": 3}}').get("spec", "maxTrialCount") == 3
+    assert (
+        parse_document('{"kind": "Experiment", "spec": {"maxTrialCount": 3}}').get(
+            "spec", "maxTrialCount"
+        )
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,9 +91,17 @@ def test_dates_are_text_and_exponents_numbers_as_for_kubectl() -> None:
         spec: { objective: { goal: 1e-3 }, quoted: "1e-3", plain: 1.5e3, word: e3, port: 8080 }
         """)
     )
-    assert document.get("metadata", "annotations") == {"day": "2026-01-31", "time": "2026-01-31T10:00:00Z"}
+    assert document.get("metadata", "annotations") == {
+        "day": "2026-01-31",
+        "time": "2026-01-31T10:00:00Z",
+    }
     assert document.get("spec", "objective", "goal") == pytest.approx(0.001)
-    assert [document.get("spec", name) for name in ("quoted", "plain", "word", "port")] == ["1e-3", 1500.0, "e3", 8080]
+    assert [document.get("spec", name) for name in ("quoted", "plain", "word", "port")] == [
+        "1e-3",
+        1500.0,
+        "e3",
+        8080,
+    ]
 
 
 def test_anchors_and_merge_keys_are_followed() -> None:
@@ -99,7 +120,9 @@ def test_anchors_and_merge_keys_are_followed() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"kind: \xff\n"], ids=["absent", "not UTF-8"])
-def test_a_file_that_cannot_be_read_is_refused_by_its_name(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_cannot_be_read_is_refused_by_its_name(
+    tmp_path: Path, content: bytes | None
+) -> None:
     path = tmp_path / "experiment.yaml"
     if content is not None:
         path.write_bytes(content)

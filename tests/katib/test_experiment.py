@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import yaml
-from support.experiments import BATCH, algorithm, build, experiment, parse, shell
-from support.recordings import CASES, recorded
+from support.cluster.recordings import CASES, recorded
+from support.katib.experiments import BATCH, algorithm, build, experiment, parse, shell
 
 from katib.document import Document
 from katib.errors import InvalidExperiment
@@ -32,7 +32,11 @@ def test_defaults_leave_the_document_as_it_was() -> None:
 def test_a_file_collector_reads_katibs_path_as_text_unless_told_otherwise() -> None:
     collector = {"collector": {"kind": "File"}, "source": {"fileSystemPath": {"format": "JSON"}}}
     spec = experiment(*TRIAL, metricsCollectorSpec=collector).spec["metricsCollectorSpec"]
-    assert spec["source"]["fileSystemPath"] == {"path": "/var/log/katib/metrics.log", "kind": "File", "format": "JSON"}
+    assert spec["source"]["fileSystemPath"] == {
+        "path": "/var/log/katib/metrics.log",
+        "kind": "File",
+        "format": "JSON",
+    }
 
 
 def test_counts_and_policy_have_katibs_defaults() -> None:
@@ -40,23 +44,38 @@ def test_counts_and_policy_have_katibs_defaults() -> None:
     del document["spec"]["parallelTrialCount"]
     spec = to_experiment(parse(document)).spec
     assert (spec["parallelTrialCount"], spec["resumePolicy"]) == (3, "Never")
-    assert spec["trialTemplate"]["successCondition"] == 'status.conditions.#(type=="Complete")#|#(status=="True")#'
+    assert (
+        spec["trialTemplate"]["successCondition"]
+        == 'status.conditions.#(type=="Complete")#|#(status=="True")#'
+    )
 
 
 def test_a_field_that_is_null_is_absent() -> None:
-    objective = {"type": "minimize", "objectiveMetricName": "mse", "additionalMetricNames": None, "goal": None}
-    what = experiment(*TRIAL, objective=objective, metricsCollectorSpec={"source": None}, parallelTrialCount=None)
+    objective = {
+        "type": "minimize",
+        "objectiveMetricName": "mse",
+        "additionalMetricNames": None,
+        "goal": None,
+    }
+    what = experiment(
+        *TRIAL, objective=objective, metricsCollectorSpec={"source": None}, parallelTrialCount=None
+    )
     assert (what.metrics, what.goal, what.parallel) == (("mse",), None, 3)
 
 
 def test_a_metric_strategy_is_the_given_one_or_follows_the_type() -> None:
     def strategy(**objective: Any) -> str:  # noqa: ANN401 - YAML
-        return experiment(*TRIAL, objective={"type": "maximize", "objectiveMetricName": "mse", **objective}).strategy
+        return experiment(
+            *TRIAL, objective={"type": "maximize", "objectiveMetricName": "mse", **objective}
+        ).strategy
 
     assert strategy() == "max"
     assert strategy(type="minimize") == "min"
     assert strategy(metricStrategies=[{"name": "mse", "value": "latest"}]) == "latest"
-    assert strategy(metricStrategies=[{"name": "r2", "value": "latest"}], additionalMetricNames=["r2"]) == "max"
+    assert (
+        strategy(metricStrategies=[{"name": "r2", "value": "latest"}], additionalMetricNames=["r2"])
+        == "max"
+    )
 
 
 def test_a_goal_of_zero_is_a_goal() -> None:
@@ -99,5 +118,8 @@ def test_a_file_is_read_or_refused_with_its_findings(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(build(*TRIAL, maxTrialCount=0)))
     with pytest.raises(InvalidExperiment, match=r"a\.yaml: 2 error") as refused:
         read_experiment(path)
-    assert {f.code for f in errors(refused.value.findings) if not f.for_cluster_only} == {"K131", "K132"}
+    assert {f.code for f in errors(refused.value.findings) if not f.for_cluster_only} == {
+        "K131",
+        "K132",
+    }
     assert "tunegate lint" in refused.value.hint

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.spaces import DISTRIBUTIONS, PARAMETERS, numbers, parameter
+from support.katib.search_spaces import DISTRIBUTIONS, PARAMETERS, numbers, parameter
 
 from katib.space import Parameter
 
@@ -16,7 +16,9 @@ def is_feasible(p: Parameter, value: str) -> bool:
     """Judge by the definition: within the bounds, and a whole number of steps above the lower one."""
     if p.choices:
         return value in p.choices
-    low, high, number = Decimal(repr(p.low)), Decimal(repr(p.high)), Decimal(value)
+    low = Decimal(repr(p.low))
+    high = Decimal(repr(p.high))
+    number = Decimal(value)
     on_step = p.step is None or (number - low) % Decimal(repr(p.step)) == 0
     return low <= number <= high and on_step and (p.kind == "double" or value == str(int(value)))
 
@@ -31,7 +33,9 @@ def test_every_number_of_the_unit_interval_becomes_a_feasible_value(p: Parameter
 
 @settings(deadline=None)
 @given(PARAMETERS.filter(lambda p: p.size < math.inf), UNIT)
-def test_a_finite_parameters_values_come_back_from_the_unit_interval(p: Parameter, u: float) -> None:
+def test_a_finite_parameters_values_come_back_from_the_unit_interval(
+    p: Parameter, u: float
+) -> None:
     value = p.from_unit(u)
     assert p.from_unit(p.to_unit(value)) == value
     assert 0 <= p.to_unit(value) <= 1
@@ -41,7 +45,9 @@ def test_a_finite_parameters_values_come_back_from_the_unit_interval(p: Paramete
 @given(numbers("double").filter(lambda p: p.step is None), UNIT)
 def test_a_continuous_parameters_values_come_back_but_for_rounding(p: Parameter, u: float) -> None:
     value = float(p.from_unit(u))
-    assert float(p.from_unit(p.to_unit(str(value)))) == pytest.approx(value, abs=1e-9 * (p.high - p.low))
+    assert float(p.from_unit(p.to_unit(str(value)))) == pytest.approx(
+        value, abs=1e-9 * (p.high - p.low)
+    )
 
 
 @settings(deadline=None)
@@ -92,8 +98,12 @@ def test_a_million_steps_reach_the_upper_bound() -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(-(10**18) + 1, 10**18 - 1), st.integers(1, 10**17), st.integers(1, 300), st.data())
-def test_integers_have_all_their_digits(low: int, step: int, steps: int, data: st.DataObject) -> None:
+@given(
+    st.integers(-(10**18) + 1, 10**18 - 1), st.integers(1, 10**17), st.integers(1, 300), st.data()
+)
+def test_integers_have_all_their_digits(
+    low: int, step: int, steps: int, data: st.DataObject
+) -> None:
     high = min(low + step * steps, 10**18 - 1)
     assume(high > low)
     p = parameter("int", min=str(low), max=str(high), step=str(step))
@@ -110,9 +120,14 @@ def test_integers_have_all_their_digits(low: int, step: int, steps: int, data: s
 
 @settings(deadline=None)
 @given(st.integers(1, 10**17), st.integers(1, 10**17), UNIT, st.sampled_from(DISTRIBUTIONS))
-def test_large_integers_stay_within_their_bounds_on_any_scale(low: int, more: int, u: float, distribution: str) -> None:
+def test_large_integers_stay_within_their_bounds_on_any_scale(
+    low: int, more: int, u: float, distribution: str
+) -> None:
     p = parameter("int", min=str(low), max=str(low + more), distribution=distribution)
-    assert "ormal" in distribution or (p.from_unit(0.0), p.from_unit(1.0)) == (str(low), str(low + more))
+    assert "ormal" in distribution or (p.from_unit(0.0), p.from_unit(1.0)) == (
+        str(low),
+        str(low + more),
+    )
     assert low <= int(p.from_unit(u)) <= low + more
     assert p.contains(p.from_unit(u))
 
@@ -125,16 +140,24 @@ def test_each_step_has_an_equal_share_the_ends_included() -> None:
     assert spread(parameter("int", min="1", max="3")) == {"1": 3000, "2": 3000, "3": 3000}
     shares = spread(parameter("double", min="0", max="1", step="0.3")).values()
     assert min(shares) == pytest.approx(max(shares), abs=1)
-    assert spread(parameter("categorical", list=["a", "b", "c"])) == {"a": 3000, "b": 3000, "c": 3000}
+    assert spread(parameter("categorical", list=["a", "b", "c"])) == {
+        "a": 3000,
+        "b": 3000,
+        "c": 3000,
+    }
 
 
 def test_a_log_scale_gives_each_decade_an_equal_share() -> None:
     p = parameter("double", min="0.01", max="10", distribution="logUniform")
-    decades = Counter(math.floor(math.log10(float(p.from_unit((i + 0.5) / 9000)))) for i in range(9000))
+    decades = Counter(
+        math.floor(math.log10(float(p.from_unit((i + 0.5) / 9000)))) for i in range(9000)
+    )
     assert decades == {-2: 3000, -1: 3000, 0: 3000}
 
 
-@pytest.mark.parametrize(("distribution", "low", "middle"), [("normal", "-1", 0.0), ("logNormal", "0.01", 0.1)])
+@pytest.mark.parametrize(
+    ("distribution", "low", "middle"), [("normal", "-1", 0.0), ("logNormal", "0.01", 0.1)]
+)
 def test_a_normal_has_its_mean_in_the_middle_and_six_deviations_between_the_ends(
     distribution: str, low: str, middle: float
 ) -> None:
@@ -151,12 +174,26 @@ def test_a_normal_has_its_mean_in_the_middle_and_six_deviations_between_the_ends
 def test_discrete_values_are_ordered_as_numbers_and_keep_their_text() -> None:
     p = parameter("discrete", list=["10", "9", "1e1", "0.50"])
     assert p.values() == ["0.50", "9", "10", "1e1"]
-    assert (p.nearest(0.4), p.nearest(8), p.nearest(None), p.nearest(-1e300)) == ("0.50", "9", "10", "0.50")
+    assert (p.nearest(0.4), p.nearest(8), p.nearest(None), p.nearest(-1e300)) == (
+        "0.50",
+        "9",
+        "10",
+        "0.50",
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(7, "7"), (7.4, "7"), (99, "30"), (-1, "4"), (None, "30"), (True, None), ("sqrt", None), (float("inf"), "30")],
+    [
+        (7, "7"),
+        (7.4, "7"),
+        (99, "30"),
+        (-1, "4"),
+        (None, "30"),
+        (True, None),
+        ("sqrt", None),
+        (float("inf"), "30"),
+    ],
 )
 def test_a_hyperparameter_of_elsewhere_is_clipped_none_is_no_limit_and_words_are_nothing(
     value: object, expected: str | None
@@ -165,10 +202,13 @@ def test_a_hyperparameter_of_elsewhere_is_clipped_none_is_no_limit_and_words_are
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(True, "true"), ("poisson", "poisson"), (None, "none"), (10, "10"), ("gini", None)]
+    ("value", "expected"),
+    [(True, "true"), ("poisson", "poisson"), (None, "none"), (10, "10"), ("gini", None)],
 )
 def test_a_category_is_found_by_its_text(value: object, expected: str | None) -> None:
-    assert parameter("categorical", list=["true", "poisson", "none", "10"]).nearest(value) == expected
+    assert (
+        parameter("categorical", list=["true", "poisson", "none", "10"]).nearest(value) == expected
+    )
 
 
 @pytest.mark.parametrize("value", ["0.15", "0.75", "0.05", "nan", "inf", "x", ""])

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import Browser
-from support import toy
-from support.visits import HOSTILE, Visit, rewritten, visiting
+from support.registry import toy_data as toy
+from support.serving.page_visits import HOSTILE, Visit, rewritten, visiting
 
 from registry import ModelStore
 from registry.package import Draft, ModelPackage, load_package, write_package
@@ -17,7 +17,9 @@ from registry.package import Draft, ModelPackage, load_package, write_package
 def homes(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
     """A regression with a number, a number that may be missing, a category and a flag; it states an interval."""
     folder = tmp_path_factory.mktemp("homes")
-    package = toy.package(toy.dataset(folder / "data", toy.homes()), folder / "homes-good", toy.GOOD)
+    package = toy.package(
+        toy.dataset(folder / "data", toy.homes()), folder / "homes-good", toy.GOOD
+    )
     rng = np.random.default_rng(0)
     observed = rng.uniform(0, 30, 50)
     residuals = np.column_stack([observed + rng.normal(0, 1, 50), observed])
@@ -37,11 +39,14 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
 @pytest.fixture(scope="session")
 def hostile(homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
     """Names and categories that would be markup, or very long, if they were not text."""
-    forest, manifest = homes.forest, homes.manifest.to_dict()
+    forest = homes.forest
+    manifest = homes.manifest.to_dict()
     size, age, region, garden = manifest["columns"]
-    size["name"], garden["name"] = HOSTILE, "a_very_long_name_without_any_place_to_break_" * 3
+    size["name"] = HOSTILE
+    garden["name"] = "a_very_long_name_without_any_place_to_break_" * 3
     categories = sorted([HOSTILE, "'; alert(1) //", "x" * 90])
-    region["categories"], region["typical"] = categories, categories[1]
+    region["categories"] = categories
+    region["typical"] = categories[1]
     columns = [size, age, region, garden]
     row = {column["name"]: column["typical"] for column in columns}
     fields = {**manifest, "columns": columns, "target": HOSTILE, "parameters": {HOSTILE: HOSTILE}}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from support.servers import serving
-from support.visits import Visit, await_shown, box, predicted, typical, visiting
+from support.serving.page_visits import Visit, await_shown, box, predicted, typical, visiting
+from support.serving.servers import serving
 
 from registry import ModelStore
 from registry.package import ModelPackage
@@ -42,16 +42,32 @@ def test_the_keyboard_alone_reaches_everything_and_is_seen_doing_so(
         stops = walk(page)
         assert stops[0]["label"] == "Skip to the form"
         ids = [stop["id"] for stop in stops]
-        for each in ("theme", "whatif-on", "reset", "field-0", "field-1-missing", "field-1", "field-2", "field-3"):
+        for each in (
+            "theme",
+            "whatif-on",
+            "reset",
+            "field-0",
+            "field-1-missing",
+            "field-1",
+            "field-2",
+            "field-3",
+        ):
             assert each in ids
-        assert [stop["label"] for stop in stops if stop["type"] == "range"] == ["size, slider", "age, slider"]
+        assert [stop["label"] for stop in stops if stop["type"] == "range"] == [
+            "size, slider",
+            "age, slider",
+        ]
         assert [stop for stop in stops if not stop["seen"]] == []
         page.get_by_label("garden").focus()
         page.keyboard.press("Space")
-        await_shown(page, predicted(homes, {**typical(homes), "garden": not typical(homes)["garden"]})[0])
+        await_shown(
+            page, predicted(homes, {**typical(homes), "garden": not typical(homes)["garden"]})[0]
+        )
 
 
-def test_the_skip_link_goes_to_the_form(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_the_skip_link_goes_to_the_form(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
         page.keyboard.press("Tab")
@@ -60,7 +76,9 @@ def test_the_skip_link_goes_to_the_form(visit: Visit, store: ModelStore, homes: 
         assert page.evaluate("document.activeElement.id") == "reset"
 
 
-def test_a_prediction_is_read_out_once_the_sliders_rest(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_a_prediction_is_read_out_once_the_sliders_rest(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
         box(page, "size").fill("120")
@@ -75,7 +93,10 @@ def test_a_prediction_is_read_out_once_the_sliders_rest(visit: Visit, store: Mod
 def test_every_text_can_be_read_in_both_themes(
     browser: Browser, store: ModelStore, request: pytest.FixtureRequest, scheme: str, which: str
 ) -> None:
-    with serving(store, request.getfixturevalue(which)) as client, visiting(browser, color_scheme=scheme) as visit:
+    with (
+        serving(store, request.getfixturevalue(which)) as client,
+        visiting(browser, color_scheme=scheme) as visit,
+    ):
         page = visit.open(client)
         if which == "homes":
             box(page, "size").fill("500")
@@ -110,11 +131,15 @@ def test_a_phone_needs_no_scrolling_sideways(
     package = request.getfixturevalue(which)
     with (
         serving(store, package) as client,
-        visiting(browser, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True) as visit,
+        visiting(
+            browser, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+        ) as visit,
     ):
         page = visit.open(client)
         expect(page.locator("#whatif-chart svg")).to_have_count(1)
-        page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        page.evaluate(
+            "() => document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+        )
         assert page.evaluate(WIDE) == [360, 360]
         page.locator(".field").last.locator("input, select").last.focus()
         expect(page.locator(":focus")).to_be_in_viewport()

@@ -5,8 +5,8 @@ import subprocess
 from contextlib import suppress
 
 from playwright.sync_api import Route, expect
-from support.servers import await_true, serving
-from support.visits import Visit, await_shown, box, missing, predicted, shown, typical
+from support.serving.page_visits import Visit, await_shown, box, missing, predicted, shown, typical
+from support.serving.servers import await_true, serving
 
 from registry import ModelStore
 from registry.package import ModelPackage
@@ -22,20 +22,33 @@ def test_the_form_is_the_models_and_its_answer_the_packages_own(
         missing(page, "age").check()
         box(page, "region").select_option(label="south")
         page.get_by_role("switch", name="garden").set_checked(not typical(homes)["garden"])
-        row = {"size": 150.25, "age": None, "region": "south", "garden": not typical(homes)["garden"]}
+        row = {
+            "size": 150.25,
+            "age": None,
+            "region": "south",
+            "garden": not typical(homes)["garden"],
+        }
         value = predicted(homes, row)[0]
         await_shown(page, value)
-        assert visit.sent("/predict")[-1] in (row, [{**row, "garden": True}, {**row, "garden": False}])
+        assert visit.sent("/predict")[-1] in (
+            row,
+            [{**row, "garden": True}, {**row, "garden": False}],
+        )
         assert row in visit.sent("/predict")
         assert page.locator("#number").inner_text() == f"{value:.2f}"
-        assert page.locator("#interval").inner_text() == f"{value - 2:.2f} to {value + 2:.2f}, 90 % interval"
+        assert (
+            page.locator("#interval").inner_text()
+            == f"{value - 2:.2f} to {value + 2:.2f}, 90 % interval"
+        )
         expect(box(page, "age")).to_be_disabled()
         page.get_by_role("button", name="Back to typical values").click()
         await_shown(page, predicted(homes, typical(homes))[0])
         expect(box(page, "age")).to_be_enabled()
 
 
-def test_a_classification_shows_every_classes_share(visit: Visit, store: ModelStore, flowers: ModelPackage) -> None:
+def test_a_classification_shows_every_classes_share(
+    visit: Visit, store: ModelStore, flowers: ModelPackage
+) -> None:
     with serving(store, flowers) as client:
         page = visit.open(client)
         box(page, "width").fill("2.5")
@@ -44,9 +57,13 @@ def test_a_classification_shows_every_classes_share(visit: Visit, store: ModelSt
         likeliest = "abc"[int(shares.argmax())]
         expect(page.locator(".bars .chosen .share")).to_have_text(f"{shares.max() * 100:.1f} %")
         expect(page.locator("#number")).to_have_text(likeliest)
-        expect(page.locator(".bars .share")).to_have_text([f"{share * 100:.1f} %" for share in shares])
+        expect(page.locator(".bars .share")).to_have_text(
+            [f"{share * 100:.1f} %" for share in shares]
+        )
         table = page.get_by_role("table")
-        expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_text(["2 67 %", "1 33 %", "0 0 %"])
+        expect(table.get_by_role("row").nth(1).get_by_role("cell")).to_have_text(
+            ["2 67 %", "1 33 %", "0 0 %"]
+        )
         assert f"share of {likeliest} along length" in (
             page.locator("#whatif-chart svg").get_attribute("aria-label") or ""
         )
@@ -98,15 +115,21 @@ def test_a_value_outside_of_what_training_saw_is_answered_and_marked(
     with serving(store, homes) as client:
         page = visit.open(client)
         box(page, "size").fill("500")
-        header = client.post("/predict", json={**typical(homes), "size": 500}).headers["X-Model-Warning"]
+        header = client.post("/predict", json={**typical(homes), "size": 500}).headers[
+            "X-Model-Warning"
+        ]
         expect(page.locator("#warnings li")).to_have_text([header])
-        expect(box(page, "size")).to_have_accessible_description("outside 20.49 to 199.5, never seen in training")
+        expect(box(page, "size")).to_have_accessible_description(
+            "outside 20.49 to 199.5, never seen in training"
+        )
         await_shown(page, predicted(homes, {**typical(homes), "size": 500.0})[0])
         box(page, "size").fill("50")
         expect(page.locator("#warnings li")).to_have_count(0)
 
 
-def test_an_answer_that_comes_too_late_is_not_shown(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_an_answer_that_comes_too_late_is_not_shown(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -130,7 +153,9 @@ def test_an_answer_that_comes_too_late_is_not_shown(visit: Visit, store: ModelSt
         page.unroute_all(behavior="ignoreErrors")
 
 
-def test_many_changes_are_few_requests(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_many_changes_are_few_requests(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
         page.get_by_role("switch", name="What if").uncheck()
@@ -143,7 +168,9 @@ def test_many_changes_are_few_requests(visit: Visit, store: ModelStore, homes: M
         assert len(visit.sent("/predict")) == before + 1
 
 
-def test_the_request_it_shows_gives_the_same_answer(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_the_request_it_shows_gives_the_same_answer(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
         box(page, "size").fill("91.5")

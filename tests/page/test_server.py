@@ -4,18 +4,29 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from support import toy
 from support.cli import free_port
-from support.servers import in_process, put
-from support.visits import NOTHING, Visit, await_shown, box, predicted, rewritten, shown, typical
+from support.registry import toy_data as toy
+from support.serving.page_visits import (
+    NOTHING,
+    Visit,
+    await_shown,
+    box,
+    predicted,
+    rewritten,
+    shown,
+    typical,
+)
+from support.serving.servers import in_process, put
 
 from api import create_app
-from api.keys import ApiKey
+from api.middleware.api_key import ApiKey
 from registry import ModelStore
 from registry.package import ModelPackage
 
 
-def test_a_server_that_has_nothing_yet_is_waited_for(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_a_server_that_has_nothing_yet_is_waited_for(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     with in_process(create_app(store, "homes")) as client:
         visit.page.goto(str(client.base_url))
         expect(visit.page.locator("#news")).to_contain_text("nothing has been promoted yet")
@@ -25,7 +36,9 @@ def test_a_server_that_has_nothing_yet_is_waited_for(visit: Visit, store: ModelS
         expect(visit.page.locator("#verdict")).to_contain_text("no history of promotions")
 
 
-def test_a_server_that_went_away_is_asked_again(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_a_server_that_went_away_is_asked_again(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     put(store, homes)
     port = free_port()
     with in_process(create_app(store, "homes"), port=port) as client:
@@ -39,7 +52,9 @@ def test_a_server_that_went_away_is_asked_again(visit: Visit, store: ModelStore,
         expect(page.locator("#trouble")).to_be_hidden()
 
 
-def test_a_key_is_asked_for_and_sent(visit: Visit, store: ModelStore, homes: ModelPackage, tmp_path: Path) -> None:
+def test_a_key_is_asked_for_and_sent(
+    visit: Visit, store: ModelStore, homes: ModelPackage, tmp_path: Path
+) -> None:
     (tmp_path / "key").write_text("opensesame")
     put(store, homes)
     with in_process(ApiKey(create_app(store, "homes"), tmp_path / "key")) as client:
@@ -81,7 +96,9 @@ def test_of_several_models_one_is_chosen(
 def test_classes_that_are_no_texts_are_shown_with_their_shares(
     visit: Visit, store: ModelStore, flowers: ModelPackage, tmp_path: Path, classes: tuple[int, ...]
 ) -> None:
-    frame = toy.flowers().assign(kind=lambda table: [classes[kind == "b"] for kind in table["kind"]])
+    frame = toy.flowers().assign(
+        kind=lambda table: [classes[kind == "b"] for kind in table["kind"]]
+    )
     data = toy.dataset(tmp_path / "data", frame, name="flowers")
     package = toy.package(data, tmp_path / "package", toy.CAREFUL)
     put(store, flowers)
@@ -91,6 +108,8 @@ def test_classes_that_are_no_texts_are_shown_with_their_shares(
         expect(page.get_by_role("heading", level=1)).to_have_text("others")
         shares = predicted(package, typical(package))
         expect(page.locator(".bars .class")).to_have_text([str(name) for name in classes])
-        expect(page.locator(".bars .share")).to_have_text([f"{share * 100:.1f} %" for share in shares])
+        expect(page.locator(".bars .share")).to_have_text(
+            [f"{share * 100:.1f} %" for share in shares]
+        )
         expect(page.locator("#number")).to_have_text(str(classes[int(shares.argmax())]))
         expect(page.locator("#whatif-chart polyline")).to_have_count(1)

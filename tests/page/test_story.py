@@ -3,9 +3,17 @@
 from pathlib import Path
 
 from playwright.sync_api import expect
-from support.promotions import Plant, passed
-from support.servers import await_true, in_process, serving
-from support.visits import HOSTILE, Visit, await_shown, box, predicted, rewritten, typical
+from support.promotion.promotions import Plant, passed
+from support.serving.page_visits import (
+    HOSTILE,
+    Visit,
+    await_shown,
+    box,
+    predicted,
+    rewritten,
+    typical,
+)
+from support.serving.servers import await_true, in_process, serving
 
 from api import create_app
 from registry import ModelStore
@@ -28,27 +36,39 @@ def test_scores_say_where_they_are_from(visit: Visit, tmp_path: Path, homes: Mod
         expect(page.locator("#verdict")).to_contain_text("mse 1.25 in the gate, on fresh folds.")
 
 
-def test_every_out_of_fold_prediction_is_drawn(visit: Visit, store: ModelStore, homes: ModelPackage) -> None:
+def test_every_out_of_fold_prediction_is_drawn(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
         assert homes.residuals is not None
         expect(page.locator(".cloud circle")).to_have_count(len(homes.residuals))
-        expect(page.get_by_role("img", name="Predicted against observed price for 50 training rows")).to_be_visible()
+        expect(
+            page.get_by_role("img", name="Predicted against observed price for 50 training rows")
+        ).to_be_visible()
         assert page.locator("#text").text_content() == f"# card\n{HOSTILE}"
 
 
-def test_a_promotion_is_noticed_and_what_was_entered_stays(visit: Visit, tmp_path: Path, homes: ModelPackage) -> None:
+def test_a_promotion_is_noticed_and_what_was_entered_stays(
+    visit: Visit, tmp_path: Path, homes: ModelPackage
+) -> None:
     better = rewritten(homes, tmp_path / "better", seed=99)
     plant = Plant(tmp_path, model="homes")
     plant.promoter().promote(homes, passed(homes, None))
     with in_process(create_app(plant.store, "homes")) as client:
         page = visit.open(client)
         box(page, "size").fill("66.5")
-        plant.promoter().promote(better, passed(better, homes, reasons=("better than the champion by both keys",)))
+        plant.promoter().promote(
+            better, passed(better, homes, reasons=("better than the champion by both keys",))
+        )
         await_true(lambda: client.get("/version").json()["promotion"] == 2, "the server to follow")
-        expect(page.get_by_role("status").filter(has_text="Promotion 2 of homes is live")).to_be_visible()
+        expect(
+            page.get_by_role("status").filter(has_text="Promotion 2 of homes is live")
+        ).to_be_visible()
         page.get_by_role("button", name="Show it").click()
-        expect(page.locator("#identity")).to_have_text(f"promotion 2 · package {better.digest[:12]}")
+        expect(page.locator("#identity")).to_have_text(
+            f"promotion 2 · package {better.digest[:12]}"
+        )
         assert box(page, "size").input_value() == "66.5"
         await_shown(page, predicted(better, {**typical(better), "size": 66.5})[0])
         expect(page.locator("#history li")).to_have_count(2)
@@ -64,7 +84,9 @@ def test_markup_in_names_is_text(visit: Visit, tmp_path: Path, hostile: ModelPac
         page = visit.open(client)
         box(page, HOSTILE).fill("100")
         box(page, "region").select_option(label=HOSTILE)
-        await_shown(page, predicted(hostile, {**typical(hostile), HOSTILE: 100.0, "region": HOSTILE})[0])
+        await_shown(
+            page, predicted(hostile, {**typical(hostile), HOSTILE: 100.0, "region": HOSTILE})[0]
+        )
         expect(page.get_by_role("heading", name=f"{HOSTILE} along region")).to_be_visible()
         expect(page.locator("#verdict .lead")).to_have_text(HOSTILE)
         assert page.locator("#text").text_content() == HOSTILE

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import expect
-from support import toy
-from support.servers import await_true, serving
-from support.visits import Visit, await_shown, box, predicted, typical
+from support.registry import toy_data as toy
+from support.serving.page_visits import Visit, await_shown, box, predicted, typical
+from support.serving.servers import await_true, serving
 
 from registry import ModelStore
 from registry.package import Column, ModelPackage
@@ -31,10 +31,18 @@ def test_what_if_draws_the_model_along_the_column_that_was_touched(
         assert 25 <= len(rows) <= 40
         assert all({**row, "age": None} == {**typical(homes), "age": None} for row in rows)
         line = chart.locator("polyline")
-        await_true(lambda: len((line.get_attribute("points") or "").split()) == len(rows), "all of them to be drawn")
+        await_true(
+            lambda: len((line.get_attribute("points") or "").split()) == len(rows),
+            "all of them to be drawn",
+        )
         box(page, "region").select_option(label="east")
-        values = [predicted(homes, {**typical(homes), "age": 33.3, "region": name})[0] for name in toy.REGIONS]
-        said = ", ".join(f"{name} {value:.4g}" for name, value in zip(toy.REGIONS, values, strict=True))
+        values = [
+            predicted(homes, {**typical(homes), "age": 33.3, "region": name})[0]
+            for name in toy.REGIONS
+        ]
+        said = ", ".join(
+            f"{name} {value:.4g}" for name, value in zip(toy.REGIONS, values, strict=True)
+        )
         expect(page.get_by_role("img", name=f"price along region: {said}")).to_be_visible()
         page.get_by_role("switch", name="What if").uncheck()
         expect(chart).to_have_count(0)
@@ -49,12 +57,15 @@ def test_what_if_begins_with_the_column_that_moves_the_prediction_most(
     visit: Visit, store: ModelStore, request: pytest.FixtureRequest, which: str
 ) -> None:
     package: ModelPackage = request.getfixturevalue(which)
-    row, kind = typical(package), int(np.argmax(predicted(package, typical(package))))
+    row = typical(package)
+    kind = int(np.argmax(predicted(package, typical(package))))
 
     def spread(column: Column) -> float:
         ends = {"numeric": (column.minimum, column.maximum), "boolean": (False, True)}
         values = ends.get(column.kind, column.categories)
-        return float(np.ptp([predicted(package, {**row, column.name: value})[kind] for value in values]))
+        return float(
+            np.ptp([predicted(package, {**row, column.name: value})[kind] for value in values])
+        )
 
     strongest = max(package.manifest.columns, key=spread)
     with serving(store, package) as client:

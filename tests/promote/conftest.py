@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from support import toy
-from support.gates import Bench, bench
-from support.promotions import Plant
-from support.variants import tiny
+from support.promotion.gate_cases import Bench, bench
+from support.promotion.promotions import Plant
+from support.registry import toy_data as toy
+from support.registry.package_variants import tiny
 
 from registry.package import ModelPackage
 
@@ -28,7 +28,9 @@ def flowers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def toys(tmp_path_factory: pytest.TempPathFactory) -> list[ModelPackage]:
     """Three packages of one model, a, b and c; each answers something else."""
     folder = tmp_path_factory.mktemp("toys")
-    return [tiny(folder / f"toy-{name}", low=low) for name, low in (("a", 1.0), ("b", 3.0), ("c", 5.0))]
+    return [
+        tiny(folder / f"toy-{name}", low=low) for name, low in (("a", 1.0), ("b", 3.0), ("c", 5.0))
+    ]
 
 
 @pytest.fixture

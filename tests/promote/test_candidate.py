@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.trials import scored, trial
+from support.katib.trial_objects import scored, trial
 
-from promote import NoCandidate, rank
+from promote import NoCandidate
+from promote.candidate import rank
 
 
 def names(trials: list[dict[str, Any]]) -> list[str]:
@@ -20,7 +21,10 @@ def test_the_lowest_objective_comes_first() -> None:
 
 
 def test_the_highest_objective_comes_first_when_maximizing() -> None:
-    trials = [scored(name, value, kind="maximize") for name, value in (("a", "0.5"), ("b", "0.9"), ("c", "-3"))]
+    trials = [
+        scored(name, value, kind="maximize")
+        for name, value in (("a", "0.5"), ("b", "0.9"), ("c", "-3"))
+    ]
     assert names(trials) == ["b", "a", "c"]
 
 
@@ -41,7 +45,9 @@ def test_metrics_are_found_by_name_in_any_order(order: tuple[str, ...]) -> None:
     assert rank([trial("a", metrics)])[0].value == 9.0
 
 
-@pytest.mark.parametrize("state", ["EarlyStopped", "Failed", "Killed", "MetricsUnavailable", "Running", "Created"])
+@pytest.mark.parametrize(
+    "state", ["EarlyStopped", "Failed", "Killed", "MetricsUnavailable", "Running", "Created"]
+)
 def test_only_succeeded_trials_count_whatever_they_reported(state: str) -> None:
     assert names([scored("good", "1.0", state=state), scored("done", "20.0")]) == ["done"]
 
@@ -56,8 +62,12 @@ def test_an_observation_without_latest_is_left_out() -> None:
     assert names([nan, scored("sound", "20.0")]) == ["sound"]
 
 
-@pytest.mark.parametrize("metrics", [None, {}, {"r2": {"latest": "0.5", "min": "0.5", "max": "0.5"}}])
-def test_a_trial_without_the_objective_is_left_out(metrics: dict[str, dict[str, str]] | None) -> None:
+@pytest.mark.parametrize(
+    "metrics", [None, {}, {"r2": {"latest": "0.5", "min": "0.5", "max": "0.5"}}]
+)
+def test_a_trial_without_the_objective_is_left_out(
+    metrics: dict[str, dict[str, str]] | None,
+) -> None:
     assert names([trial("empty", metrics), scored("sound", "20.0")]) == ["sound"]
 
 
@@ -80,16 +90,27 @@ def test_the_strategy_says_which_of_several_reports_counts(
 
 
 def test_latest_stands_in_where_the_strategy_has_no_number() -> None:
-    assert rank([trial("a", {"mse": {"latest": "4", "min": "unavailable", "max": "unavailable"}})])[0].value == 4.0
+    assert (
+        rank([trial("a", {"mse": {"latest": "4", "min": "unavailable", "max": "unavailable"}})])[
+            0
+        ].value
+        == 4.0
+    )
 
 
 def test_equals_are_ordered_by_name() -> None:
     trials = [scored(name, "10.0") for name in "dbca"]
-    assert all(names(list(order)) == ["a", "b", "c", "d"] for order in itertools.permutations(trials))
+    assert all(
+        names(list(order)) == ["a", "b", "c", "d"] for order in itertools.permutations(trials)
+    )
 
 
 def test_without_a_candidate_the_error_counts_the_states_and_says_what_next() -> None:
-    trials = [scored("a", "1", state="Failed"), scored("b", "1", state="Failed"), scored("c", "nan")]
+    trials = [
+        scored("a", "1", state="Failed"),
+        scored("b", "1", state="Failed"),
+        scored("c", "nan"),
+    ]
     with pytest.raises(NoCandidate, match=r"2 Failed, 1 Succeeded") as raised:
         rank(trials)
     assert "lint" in raised.value.hint
@@ -107,7 +128,11 @@ def test_a_trial_that_katib_has_not_looked_at_yet_is_no_candidate() -> None:
         rank([fresh])
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8), st.sampled_from(["minimize", "maximize"]), st.randoms())
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8),
+    st.sampled_from(["minimize", "maximize"]),
+    st.randoms(),
+)
 def test_the_ranking_is_sorted_complete_and_blind_to_the_order_of_trials(
     values: list[float],
     kind: str,

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from support.trials import recorded
+from support.katib.trial_objects import recorded
 
-from promote import NoCandidate, rank
+from promote import NoCandidate
+from promote.candidate import rank
 
 RECORDINGS = Path(__file__).parent / "recordings"
 

@@ -24,11 +24,14 @@ def test_equal_models_are_never_better(loss: Floats, seed: int) -> None:
 @given(pairs, seeds)
 def test_swapping_the_sides_mirrors_the_evidence(pair: tuple[Floats, Floats], seed: int) -> None:
     one, other = pair
-    there, back = compare(one, other, resamples=200, seed=seed), compare(other, one, resamples=200, seed=seed)
+    there = compare(one, other, resamples=200, seed=seed)
+    back = compare(other, one, resamples=200, seed=seed)
     assert back.gain == -there.gain
     assert (back.candidate, back.champion) == (there.champion, there.candidate)
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low), rel=1e-9, abs=1e-6)
-    assert there.p_better + back.p_better <= 1 + 1e-12  # the rest are resamples without any difference
+    assert (
+        there.p_better + back.p_better <= 1 + 1e-12
+    )  # the rest are resamples without any difference
 
 
 @given(pairs, seeds)
@@ -38,12 +41,18 @@ def test_the_same_seed_gives_the_same_numbers(pair: tuple[Floats, Floats], seed:
 
 def test_another_seed_draws_other_rows() -> None:
     rng = np.random.default_rng(0)
-    one, other = rng.random(30), rng.random(30)
-    assert compare(one, other, resamples=200, seed=1).low != compare(one, other, resamples=200, seed=2).low
+    one = rng.random(30)
+    other = rng.random(30)
+    assert (
+        compare(one, other, resamples=200, seed=1).low
+        != compare(one, other, resamples=200, seed=2).low
+    )
 
 
 @given(losses, st.floats(0.01, 100), seeds)
-def test_a_model_that_is_better_on_every_row_is_better_beyond_doubt(loss: Floats, margin: float, seed: int) -> None:
+def test_a_model_that_is_better_on_every_row_is_better_beyond_doubt(
+    loss: Floats, margin: float, seed: int
+) -> None:
     found = compare(loss + margin, loss, resamples=100, seed=seed)
     assert found.p_better == 1
     assert 0 < found.low <= found.high
@@ -62,11 +71,18 @@ def test_rows_stay_paired() -> None:
     """Both models err most on the same rows; only a paired test sees the small steady difference between them."""
     hard = np.random.default_rng(0).exponential(100, 60)
     assert compare(hard + 1, hard, resamples=500, seed=0).p_better == 1
-    assert 0.2 < compare(hard + 1, np.random.default_rng(1).permutation(hard), resamples=500, seed=0).p_better < 0.8
+    assert (
+        0.2
+        < compare(
+            hard + 1, np.random.default_rng(1).permutation(hard), resamples=500, seed=0
+        ).p_better
+        < 0.8
+    )
 
 
 def test_the_interval_covers_the_truth_about_nine_times_in_ten() -> None:
-    rng, truth = np.random.default_rng(7), 0.5
+    rng = np.random.default_rng(7)
+    truth = 0.5
     covered = 0
     for i in range(300):
         gain = rng.normal(truth, 2.0, 80)
@@ -78,7 +94,8 @@ def test_the_interval_covers_the_truth_about_nine_times_in_ten() -> None:
 def test_equal_challengers_seldom_pass_a_demand_of_nine_tenths() -> None:
     rng = np.random.default_rng(11)
     passed = [
-        compare(rng.normal(10, 2, 80), rng.normal(10, 2, 80), resamples=300, seed=i).p_better >= 0.9 for i in range(300)
+        compare(rng.normal(10, 2, 80), rng.normal(10, 2, 80), resamples=300, seed=i).p_better >= 0.9
+        for i in range(300)
     ]
     assert 0.05 <= np.mean(passed) <= 0.16
 
@@ -89,11 +106,14 @@ def halves(n: int) -> list[Slice]:
 
 
 def found_worst(champion: Floats, candidate: Floats, *, ratio: float = 2.0) -> str:
-    return worst_slice(halves(len(champion)), champion, candidate, ratio=ratio, resamples=500, seed=0)
+    return worst_slice(
+        halves(len(champion)), champion, candidate, ratio=ratio, resamples=500, seed=0
+    )
 
 
 def test_a_slice_that_got_clearly_worse_is_named_with_its_factor() -> None:
-    champion, candidate = np.full(60, 2.0), np.repeat([1.0, 9.0], 30)
+    champion = np.full(60, 2.0)
+    candidate = np.repeat([1.0, 9.0], 30)
     assert found_worst(champion, candidate) == "second: 4.50 times the champion's loss (30 rows)"
 
 

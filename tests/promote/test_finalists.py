@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.gates import Bench
+from support.promotion.gate_cases import Bench
 
-from promote import Contender, Contest, Evaluation, Finalist, GatePolicy, Verdict, best_finalist, judge, score_finalists
-from promote.finalists import SEEDS
+from promote import GatePolicy
+from promote.checks import SEARCH_SEEDS
+from promote.finalists import SEEDS, Contender, score_finalists
+from promote.gate import judge
+from promote.gate_input import Contest, Evaluation
 from promote.policy import MOST
-from promote.questions import SEARCH_SEEDS
+from promote.verdict import Finalist, Verdict, best_finalist
 from registry.package import Manifest
 from registry.record import InvalidRecord
 
@@ -32,7 +35,10 @@ def test_each_has_its_recipes_loss_on_folds_of_their_own(homes: Bench) -> None:
         manifest = package.manifest
         assert (scored.trial, scored.sha256) == (manifest.provenance.trial, package.digest)
         assert scored.search_score == manifest.cross_validation.score
-        assert scored.loss == homes.view.out_of_fold(manifest, [SEEDS, SEEDS + 1, SEEDS + 2], POLICY.folds).mean()
+        assert (
+            scored.loss
+            == homes.view.out_of_fold(manifest, [SEEDS, SEEDS + 1, SEEDS + 2], POLICY.folds).mean()
+        )
     assert best_finalist(found) == 1
 
 
@@ -42,9 +48,12 @@ def test_the_least_loss_is_chosen_and_of_equals_the_searchs_better_one(losses: l
 
 
 @given(repeats=st.integers(1, 100), data=st.data())
-def test_no_fold_is_the_searchs_or_the_gates(homes: Bench, repeats: int, data: st.DataObject) -> None:
+def test_no_fold_is_the_searchs_or_the_gates(
+    homes: Bench, repeats: int, data: st.DataObject
+) -> None:
     seed = data.draw(st.integers(0, MOST // repeats))
-    policy, asked = GatePolicy(seed=seed, repeats=repeats, resamples=100), list[list[int]]()
+    policy = GatePolicy(seed=seed, repeats=repeats, resamples=100)
+    asked = list[list[int]]()
 
     def spy(manifest: Manifest, seeds: list[int], folds: int) -> object:
         asked.append(seeds)
@@ -53,10 +62,13 @@ def test_no_fold_is_the_searchs_or_the_gates(homes: Bench, repeats: int, data: s
     view: Evaluation = replace(homes.view, out_of_fold=spy)
     score_finalists([Contender.of(homes.good)], view, policy)
     judge(Contest(homes.good, homes.poor, view), policy)
-    ours, gates = asked[0], {each for seeds in asked[1:] for each in seeds}
+    ours = asked[0]
+    gates = {each for seeds in asked[1:] for each in seeds}
     assert len(set(ours)) == len(gates) == repeats
     assert gates.isdisjoint(ours)
-    assert SEARCH_SEEDS <= min(gates) < max([*gates, *ours]) < 2**32  # what a generator takes as a seed
+    assert (
+        SEARCH_SEEDS <= min(gates) < max([*gates, *ours]) < 2**32
+    )  # what a generator takes as a seed
 
 
 @pytest.mark.parametrize("repeats", [1, 3, 100])

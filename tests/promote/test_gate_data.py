@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support import toy
-from support.gates import Bench, detail, failed, view
-from support.variants import damaged, variant
+from support.promotion.gate_cases import Bench, detail, failed, view
+from support.registry import toy_data as toy
+from support.registry.package_variants import damaged, variant
 
-from promote import Contest, GatePolicy, Verdict, judge
+from promote import GatePolicy
+from promote.gate import judge
+from promote.gate_input import Contest
+from promote.verdict import Verdict
 from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
 
@@ -54,7 +57,9 @@ def test_a_damaged_champion_is_never_replaced_silently(homes: Bench, tmp_path: P
 
 
 def test_damage_on_both_sides_is_reported_together(homes: Bench, tmp_path: Path) -> None:
-    verdict = homes.judge(error(damaged(homes.good, tmp_path / "a")), error(damaged(homes.poor, tmp_path / "b")))
+    verdict = homes.judge(
+        error(damaged(homes.good, tmp_path / "a")), error(damaged(homes.poor, tmp_path / "b"))
+    )
     assert verdict.verdict == "refuse"
     assert failed(verdict) == {"candidate integrity", "champion integrity"}
     assert len(verdict.reasons) == 2
@@ -83,7 +88,10 @@ def richer(homes: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     few = toy.dataset(folder / "few", many.head(120))
     data = toy.dataset(folder / "data", many)
     return Bench(
-        data, view(data), toy.package(data, folder / "homes-new", toy.GOOD), toy.package(few, folder / "old", toy.GOOD)
+        data,
+        view(data),
+        toy.package(data, folder / "homes-new", toy.GOOD),
+        toy.package(few, folder / "old", toy.GOOD),
     )
 
 
@@ -97,7 +105,9 @@ def test_better_data_get_the_same_recipe_in(richer: Bench) -> None:
 
 def test_new_data_that_bring_nothing_keep_the_champion(grown: Bench, tmp_path: Path) -> None:
     """A handful of rows more, and the champion's own recipe: no reason to change what is in production."""
-    champion = toy.package(toy.dataset(tmp_path / "data", toy.homes()), tmp_path / "champion", toy.GOOD)
+    champion = toy.package(
+        toy.dataset(tmp_path / "data", toy.homes()), tmp_path / "champion", toy.GOOD
+    )
     verdict = grown.judge(grown.good, champion, allow_new_data=True)
     assert verdict.verdict == "keep", verdict.reasons
 
@@ -109,13 +119,17 @@ def test_a_worse_recipe_stays_out_whatever_its_data(richer: Bench, tmp_path: Pat
     assert "key 1, recipes on fresh folds" in failed(verdict)
 
 
-def test_a_candidate_of_other_data_than_the_gates_is_refused_even_with_the_override(grown: Bench, homes: Bench) -> None:
+def test_a_candidate_of_other_data_than_the_gates_is_refused_even_with_the_override(
+    grown: Bench, homes: Bench
+) -> None:
     verdict = homes.judge(grown.good, homes.poor, allow_new_data=True)
     assert verdict.verdict == "refuse"
     assert "data" in failed(verdict)
 
 
-def test_rows_the_champion_was_trained_on_leave_the_holdout(homes: Bench, resplit: ModelPackage) -> None:
+def test_rows_the_champion_was_trained_on_leave_the_holdout(
+    homes: Bench, resplit: ModelPackage
+) -> None:
     seen = np.isin(homes.data.holdout.rows, resplit.rows)
     verdict = homes.judge(homes.good, resplit, allow_new_data=True)
     assert 0 < seen.sum() < len(seen) - 10
@@ -137,7 +151,9 @@ def test_a_candidate_that_has_seen_holdout_rows_is_refused(homes: Bench, tmp_pat
 
 def test_too_few_rows_to_judge_by_is_a_hold(homes: Bench, resplit: ModelPackage) -> None:
     left = int((~np.isin(homes.data.holdout.rows, resplit.rows)).sum())
-    assert homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=left).verdict == "promote"
+    assert (
+        homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=left).verdict == "promote"
+    )
     verdict = homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=left + 1)
     assert verdict.verdict == "hold"
     assert failed(verdict) == {"holdout"}
@@ -150,10 +166,15 @@ def test_a_champion_that_has_seen_the_whole_holdout_is_a_hold(homes: Bench, tmp_
     assert verdict.reasons[0].startswith("holdout: 0 holdout rows")
 
 
-def schema_verdict(tmp_path: Path, *, champion: tuple[str, ...], candidate: tuple[str, ...], allow: bool) -> Verdict:
+def schema_verdict(
+    tmp_path: Path, *, champion: tuple[str, ...], candidate: tuple[str, ...], allow: bool
+) -> Verdict:
     """Judge a candidate that leaves out some columns against a champion that leaves out others."""
     packages = []
-    for name, drop, recipe in (("champion", champion, toy.POOR), ("candidate", candidate, toy.GOOD)):
+    for name, drop, recipe in (
+        ("champion", champion, toy.POOR),
+        ("candidate", candidate, toy.GOOD),
+    ):
         data = toy.dataset(tmp_path / name, toy.homes(), drop=("note", *drop))
         packages.append(toy.package(data, tmp_path / f"homes-{name}", recipe))
     policy = GatePolicy(allow_schema_change=allow, allow_new_data=True, repeats=1)
@@ -168,11 +189,17 @@ def test_a_new_column_is_refused_without_an_override(tmp_path: Path) -> None:
 
 
 def test_a_new_column_is_judged_with_the_override(tmp_path: Path) -> None:
-    assert schema_verdict(tmp_path, champion=("garden",), candidate=(), allow=True).verdict == "promote"
+    assert (
+        schema_verdict(tmp_path, champion=("garden",), candidate=(), allow=True).verdict
+        == "promote"
+    )
 
 
 @pytest.mark.parametrize("allow", [True, False])
-def test_a_champion_that_needs_a_column_that_is_gone_is_not_comparable(tmp_path: Path, allow: bool) -> None:  # noqa: FBT001
+def test_a_champion_that_needs_a_column_that_is_gone_is_not_comparable(
+    tmp_path: Path,
+    allow: bool,  # noqa: FBT001
+) -> None:
     verdict = schema_verdict(tmp_path, champion=(), candidate=("garden",), allow=allow)
     assert verdict.verdict == "refuse"
     assert failed(verdict) == {"champion scorable"} | (set() if allow else {"schema"})
@@ -190,9 +217,12 @@ def test_a_candidate_that_cannot_read_the_data_is_refused(homes: Bench, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("name", "flats"), ("target", "rent"), ("metric", "mae"), ("task", "classification")]
+    ("field", "value"),
+    [("name", "flats"), ("target", "rent"), ("metric", "mae"), ("task", "classification")],
 )
-def test_another_task_than_the_champions_is_refused(homes: Bench, tmp_path: Path, field: str, value: str) -> None:
+def test_another_task_than_the_champions_is_refused(
+    homes: Bench, tmp_path: Path, field: str, value: str
+) -> None:
     classes = {"classes": ("a",), "metric": "log_loss"} if field == "task" else {}
     other = variant(homes.poor, tmp_path / "other", **{field: value, **classes})
     verdict = homes.judge(homes.good, other)
@@ -201,8 +231,16 @@ def test_another_task_than_the_champions_is_refused(homes: Bench, tmp_path: Path
     assert field in verdict.reasons[0]
 
 
-def test_everything_that_makes_a_comparison_meaningless_is_reported_together(homes: Bench, tmp_path: Path) -> None:
-    leaky = variant(homes.good, tmp_path / "leaky", rows=homes.data.holdout.rows, fingerprint="f" * 64, name="flats")
+def test_everything_that_makes_a_comparison_meaningless_is_reported_together(
+    homes: Bench, tmp_path: Path
+) -> None:
+    leaky = variant(
+        homes.good,
+        tmp_path / "leaky",
+        rows=homes.data.holdout.rows,
+        fingerprint="f" * 64,
+        name="flats",
+    )
     verdict = homes.judge(leaky, homes.poor, min_holdout=10_000)
     assert verdict.verdict == "refuse"  # the gravest of refuse and hold
     assert failed(verdict) == {"data", "leak", "holdout", "task", "fingerprint"}

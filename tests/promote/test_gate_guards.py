@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support import toy
-from support.gates import Bench, bench, detail, failed
-from support.variants import scaled, variant
+from support.promotion.gate_cases import Bench, bench, detail, failed
+from support.registry import toy_data as toy
+from support.registry.package_variants import scaled, variant
 
 from promote.guards import Losses, guards
 from promote.policy import GatePolicy
@@ -17,7 +17,7 @@ from registry.package import FlatForest, load_package
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
-from tunegate.evaluation import evaluation
+from tunegate.promotion.evaluation import evaluation
 
 KEYS = {"key 1, recipes on fresh folds", "key 2, packages on the holdout"}
 
@@ -56,12 +56,19 @@ def test_all_guards_that_fail_are_reported_together_and_the_gravest_decides(home
     assert {reason.split(":")[0] for reason in verdict.reasons} == failed(verdict)
 
 
-def test_a_candidate_that_fails_one_slice_is_kept_out_though_better_on_average(homes: Bench, tmp_path: Path) -> None:
+def test_a_candidate_that_fails_one_slice_is_kept_out_though_better_on_average(
+    homes: Bench, tmp_path: Path
+) -> None:
     part = homes.data.training
     garden = np.array([value is True for value in part.table["garden"]])
-    blind = toy.package(homes.data, tmp_path / "blind", toy.GOOD, y=np.where(garden, part.y - 6, part.y))
+    blind = toy.package(
+        homes.data, tmp_path / "blind", toy.GOOD, y=np.where(garden, part.y - 6, part.y)
+    )
     noisy = toy.package(
-        homes.data, tmp_path / "noisy", toy.GOOD | {"min_samples_leaf": 5}, y=np.where(garden, part.y, part.y - 13)
+        homes.data,
+        tmp_path / "noisy",
+        toy.GOOD | {"min_samples_leaf": 5},
+        y=np.where(garden, part.y, part.y - 13),
     )
     verdict = homes.judge(blind, noisy, max_error_ratio=100)
     assert verdict.verdict == "keep"
@@ -71,7 +78,8 @@ def test_a_candidate_that_fails_one_slice_is_kept_out_though_better_on_average(h
 
 
 def test_a_candidate_with_one_very_large_error_is_kept_out(homes: Bench, tmp_path: Path) -> None:
-    forest, x = homes.good.forest, homes.data.matrix(homes.data.holdout)
+    forest = homes.good.forest
+    x = homes.data.matrix(homes.data.holdout)
     row = x[np.argmax(homes.good.predict(homes.data.holdout.table)[:, 0])]
     value = forest.value.copy()
     value[leaves(forest, row)] += 18  # this row, and few others in some of the trees
@@ -80,7 +88,10 @@ def test_a_candidate_with_one_very_large_error_is_kept_out(homes: Bench, tmp_pat
     verdict = homes.judge(candidate, homes.poor, max_slice_ratio=1000)
     assert verdict.verdict == "keep"
     assert failed(verdict) == {"largest error"}
-    assert homes.judge(candidate, homes.poor, max_slice_ratio=1000, max_error_ratio=10).verdict == "promote"
+    assert (
+        homes.judge(candidate, homes.poor, max_slice_ratio=1000, max_error_ratio=10).verdict
+        == "promote"
+    )
 
 
 def test_a_class_that_is_missed_for_certain_is_no_largest_error(tmp_path: Path) -> None:
@@ -98,7 +109,9 @@ def guards_of_a_classifier(folder: Path) -> Iterator[Check]:
     part = evaluation(data, cpus=1)
     rows = len(part.y)
     losses = Losses(np.full(rows, 30.0), np.zeros(rows))
-    return guards(load_package(folder / "iris"), part, np.ones(rows, dtype=bool), losses, GatePolicy())
+    return guards(
+        load_package(folder / "iris"), part, np.ones(rows, dtype=bool), losses, GatePolicy()
+    )
 
 
 def leaves(forest: FlatForest, row: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -111,14 +124,18 @@ def leaves(forest: FlatForest, row: NDArray[np.float32]) -> NDArray[np.int32]:
     return node
 
 
-def test_predictions_far_outside_what_was_seen_in_training_are_refused(homes: Bench, tmp_path: Path) -> None:
+def test_predictions_far_outside_what_was_seen_in_training_are_refused(
+    homes: Bench, tmp_path: Path
+) -> None:
     wild = variant(homes.good, tmp_path / "wild", forest=scaled(homes.good, 3.0))
     verdict = homes.judge(wild, homes.poor)
     assert verdict.verdict == "refuse"
     assert "prediction range" in failed(verdict)
 
 
-def test_shares_of_classes_outside_nought_to_one_are_refused(flowers: Bench, tmp_path: Path) -> None:
+def test_shares_of_classes_outside_nought_to_one_are_refused(
+    flowers: Bench, tmp_path: Path
+) -> None:
     wild = variant(flowers.good, tmp_path / "wild", forest=scaled(flowers.good, 3.0))
     assert "prediction range" in failed(flowers.judge(wild, flowers.poor))
 
@@ -133,8 +150,12 @@ def test_a_slice_may_be_a_half_of_numbers_a_side_of_a_flag_or_a_category(
         "garden = True": np.array([value is True for value in part.table["garden"]]),
         "region = east": np.array([value == "east" for value in part.table["region"]]),
     }
-    blind = toy.package(large.data, tmp_path / "blind", toy.GOOD, y=np.where(rows[name], part.y + 9, part.y))
-    steady = toy.package(large.data, tmp_path / "steady", toy.GOOD, y=part.y + 3)  # as wrong everywhere
+    blind = toy.package(
+        large.data, tmp_path / "blind", toy.GOOD, y=np.where(rows[name], part.y + 9, part.y)
+    )
+    steady = toy.package(
+        large.data, tmp_path / "steady", toy.GOOD, y=part.y + 3
+    )  # as wrong everywhere
     verdict = large.judge(blind, steady, repeats=1)
     assert detail(verdict, "worst slice").startswith(name)
 

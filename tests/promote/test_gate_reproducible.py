@@ -5,20 +5,25 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from support import toy
-from support.gates import Bench, Floats
+from support.promotion.gate_cases import Bench, Floats
+from support.registry import toy_data as toy
 
-from promote import Contest, GatePolicy, Verdict, judge
+from promote import GatePolicy
+from promote.gate import judge
+from promote.gate_input import Contest
+from promote.verdict import Verdict
 from registry.package import Manifest, load_package
-from tunegate.evaluation import evaluation
+from tunegate.promotion.evaluation import evaluation
 
 JUDGE = """
 import sys
 from pathlib import Path
-from promote import Contest, GatePolicy, judge
+from promote import GatePolicy
+from promote.gate import judge
+from promote.gate_input import Contest
 from registry.package import load_package
 from trainer.dataset import load_dataset
-from tunegate.evaluation import evaluation
+from tunegate.promotion.evaluation import evaluation
 
 candidate, champion = [load_package(Path(name)) for name in sys.argv[2:]]
 contest = Contest(candidate, champion, evaluation(load_dataset(sys.argv[1]), cpus=2))
@@ -28,15 +33,22 @@ sys.stdout.buffer.write(judge(contest, GatePolicy()).canonical())
 
 def test_judging_again_gives_the_same_bytes(homes: Bench) -> None:
     verdicts = [
-        judge(Contest(homes.good, homes.poor, evaluation(homes.data, cpus=cpus)), GatePolicy()) for cpus in (1, 2)
+        judge(Contest(homes.good, homes.poor, evaluation(homes.data, cpus=cpus)), GatePolicy())
+        for cpus in (1, 2)
     ]
     assert verdicts[0].canonical() == verdicts[1].canonical()
     assert verdicts[0].digest() == verdicts[1].digest()
 
 
 def test_another_process_gives_the_same_bytes(homes: Bench) -> None:
-    arguments = [str(homes.data.spec.folder / "spec.toml"), str(homes.good.path), str(homes.poor.path)]
-    done = subprocess.run([sys.executable, "-c", JUDGE, *arguments], capture_output=True, check=True, timeout=60)
+    arguments = [
+        str(homes.data.spec.folder / "spec.toml"),
+        str(homes.good.path),
+        str(homes.poor.path),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGE, *arguments], capture_output=True, check=True, timeout=60
+    )
     assert done.stdout == homes.judge(homes.good, homes.poor).canonical()
 
 

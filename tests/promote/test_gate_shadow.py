@@ -3,17 +3,24 @@
 from typing import Any
 
 import pytest
-from support.gates import Bench, failed
+from support.promotion.gate_cases import Bench, failed
 
-from promote import Contest, GatePolicy, Verdict, judge
+from promote import GatePolicy
+from promote.gate import judge
+from promote.gate_input import Contest
+from promote.verdict import Verdict
 from registry.shadow import NumberDifferences, ShadowEvidence
 
 
 def seen(homes: Bench, **counts: int) -> ShadowEvidence:
     """Return what a server might have seen; `counts` are its numbers of rows."""
-    numbers = NumberDifferences(mean=-0.1, mean_absolute=1.5, root_mean_square=2.0, largest=9.0, outside=0.05)
+    numbers = NumberDifferences(
+        mean=-0.1, mean_absolute=1.5, root_mean_square=2.0, largest=9.0, outside=0.05
+    )
     fields: dict[str, Any] = {"rows": 500, "dropped": 3, "failed": 0, **counts}
-    return ShadowEvidence(champion=homes.poor.digest, candidate=homes.good.digest, numbers=numbers, **fields)
+    return ShadowEvidence(
+        champion=homes.poor.digest, candidate=homes.good.digest, numbers=numbers, **fields
+    )
 
 
 def judged(homes: Bench, shadow: ShadowEvidence | None, **policy: Any) -> Verdict:  # noqa: ANN401 - a policy's fields
@@ -30,7 +37,8 @@ def test_a_verdict_without_a_shadow_says_nothing_of_shadows(homes: Bench) -> Non
 
 def test_evidence_is_kept_and_decides_nothing(homes: Bench) -> None:
     shadow = seen(homes, failed=7, rows=1)
-    verdict, without = judged(homes, shadow), judged(homes, None)
+    verdict = judged(homes, shadow)
+    without = judged(homes, None)
     assert verdict.shadow == shadow
     assert verdict.verdict == "promote"
     assert verdict.replace(shadow=None) == without
@@ -40,7 +48,12 @@ def test_evidence_is_kept_and_decides_nothing(homes: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("counts", "decision"),
-    [({"rows": 500}, "promote"), ({"rows": 499}, "hold"), ({"rows": 500, "failed": 1}, "hold"), (None, "hold")],
+    [
+        ({"rows": 500}, "promote"),
+        ({"rows": 499}, "hold"),
+        ({"rows": 500, "failed": 1}, "hold"),
+        (None, "hold"),
+    ],
 )
 def test_a_policy_may_ask_for_rows_without_a_failure(
     homes: Bench, counts: dict[str, int] | None, decision: str
@@ -53,5 +66,8 @@ def test_a_policy_may_ask_for_rows_without_a_failure(
 
 
 def test_a_first_model_has_nobody_to_stand_beside(homes: Bench) -> None:
-    verdicts = [judge(Contest(homes.good, None, homes.view), GatePolicy(shadow_rows=rows)) for rows in (0, 500)]
+    verdicts = [
+        judge(Contest(homes.good, None, homes.view), GatePolicy(shadow_rows=rows))
+        for rows in (0, 500)
+    ]
     assert verdicts[0].checks == verdicts[1].checks

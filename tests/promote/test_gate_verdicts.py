@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import toy
-from support.gates import Bench, detail, failed, view
+from support.promotion.gate_cases import Bench, detail, failed, view
+from support.registry import toy_data as toy
 
-from promote import Contest, GatePolicy, judge
+from promote import GatePolicy
+from promote.gate import judge
+from promote.gate_input import Contest
 
 
 def test_a_truly_better_model_gets_in(homes: Bench) -> None:
@@ -31,13 +33,19 @@ def test_a_verdict_names_both_sides_and_what_they_were_judged_on(homes: Bench) -
     assert (verdict.candidate.experiment, verdict.candidate.trial) == ("homes", "homes-good")
     assert verdict.candidate.search_score == homes.good.manifest.cross_validation.score
     assert (verdict.model, verdict.metric) == ("homes", "mse")
-    assert (verdict.fingerprint, verdict.holdout_digest) == (homes.data.fingerprint, homes.data.holdout_digest)
+    assert (verdict.fingerprint, verdict.holdout_digest) == (
+        homes.data.fingerprint,
+        homes.data.holdout_digest,
+    )
 
 
 def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: Bench) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     part = homes.data.holdout
-    losses = [float(np.mean((part.y - p.predict(part.table)[:, 0]) ** 2)) for p in (homes.good, homes.poor)]
+    losses = [
+        float(np.mean((part.y - p.predict(part.table)[:, 0]) ** 2))
+        for p in (homes.good, homes.poor)
+    ]
     assert verdict.holdout
     assert [verdict.holdout.candidate, verdict.holdout.champion] == pytest.approx(losses)
 
@@ -49,8 +57,13 @@ def test_a_worse_model_is_kept_out_and_both_keys_say_so(homes: Bench) -> None:
     assert len(verdict.reasons) == len(failed(verdict))
 
 
-def test_equal_models_are_kept_out_where_the_plain_rule_tosses_a_coin(homes: Bench, tmp_path: Path) -> None:
-    twins = [toy.package(homes.data, tmp_path / f"twin-{seed}", toy.GOOD, seed=seed) for seed in range(1, 9)]
+def test_equal_models_are_kept_out_where_the_plain_rule_tosses_a_coin(
+    homes: Bench, tmp_path: Path
+) -> None:
+    twins = [
+        toy.package(homes.data, tmp_path / f"twin-{seed}", toy.GOOD, seed=seed)
+        for seed in range(1, 9)
+    ]
     careful = [homes.judge(twin, homes.good).verdict for twin in twins]
     plain = [homes.judge(twin, homes.good, mode="strict-lower").verdict for twin in twins]
     assert set(careful) <= {"keep", "promote"}
@@ -71,10 +84,14 @@ def test_a_sound_first_model_is_promoted_as_first(homes: Bench, tmp_path: Path) 
     assert verdict.reasons == ("first model: nothing was in production",)
     assert verdict.champion is None
     assert verdict.holdout
-    assert verdict.holdout.candidate < verdict.holdout.champion  # the champion's side is the trivial answer
+    assert (
+        verdict.holdout.candidate < verdict.holdout.champion
+    )  # the champion's side is the trivial answer
 
 
-def test_a_first_model_with_a_recipe_worse_than_the_librarys_defaults_is_refused(homes: Bench) -> None:
+def test_a_first_model_with_a_recipe_worse_than_the_librarys_defaults_is_refused(
+    homes: Bench,
+) -> None:
     verdict = homes.judge(homes.poor, None, repeats=1)
     assert verdict.verdict == "refuse"
     assert failed(verdict) == {"default recipe"}
@@ -85,8 +102,12 @@ def test_a_model_no_better_than_the_mean_is_refused(tmp_path: Path, first: bool)
     frame = toy.homes()
     frame["price"] = np.random.default_rng(5).normal(0, 1, len(frame)).round(3)  # nothing to learn
     data = toy.dataset(tmp_path / "noise", frame)
-    candidate, champion = (toy.package(data, tmp_path / name, toy.GOOD, seed=i) for i, name in enumerate("ab"))
-    verdict = judge(Contest(candidate, None if first else champion, view(data)), GatePolicy(repeats=1))
+    candidate, champion = (
+        toy.package(data, tmp_path / name, toy.GOOD, seed=i) for i, name in enumerate("ab")
+    )
+    verdict = judge(
+        Contest(candidate, None if first else champion, view(data)), GatePolicy(repeats=1)
+    )
     assert verdict.verdict == "refuse"
     assert "trivial baseline" in failed(verdict)
 
@@ -101,7 +122,9 @@ def test_strict_lower_lets_a_lower_loss_in_and_says_what_it_is(homes: Bench) -> 
 
 def test_strict_lower_keeps_a_higher_and_an_equal_loss_out(homes: Bench, tmp_path: Path) -> None:
     assert "strict-lower" in failed(homes.judge(homes.poor, homes.good, mode="strict-lower"))
-    again = toy.package(homes.data, tmp_path / "again", toy.GOOD)  # the same trees under another trial's name
+    again = toy.package(
+        homes.data, tmp_path / "again", toy.GOOD
+    )  # the same trees under another trial's name
     verdict = homes.judge(again, homes.good, mode="strict-lower")
     assert again.digest != homes.good.digest
     assert verdict.verdict == "keep"
@@ -123,7 +146,10 @@ def test_what_is_kept_out_does_not_wait_for_approval(homes: Bench) -> None:
 def test_classifiers_are_judged_by_the_same_keys(flowers: Bench) -> None:
     better = flowers.judge(flowers.good, flowers.poor, max_error_ratio=10)
     assert (better.verdict, better.metric) == ("promote", flowers.data.spec.metric)
-    assert flowers.judge(flowers.poor, flowers.good, max_error_ratio=10).verdict in {"keep", "refuse"}
+    assert flowers.judge(flowers.poor, flowers.good, max_error_ratio=10).verdict in {
+        "keep",
+        "refuse",
+    }
     assert flowers.judge(flowers.good, flowers.good).verdict == "keep"
 
 

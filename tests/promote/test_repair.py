@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from support.faults import Crash, dead_process, stopping
-from support.promotions import Plant, passed
-from support.variants import flip_bit
+from support.promotion.faults import Crash, dead_process, stopping
+from support.promotion.promotions import Plant, passed
+from support.registry.package_variants import flip_bit
 
 from promote.errors import PromoteError
 from promote.promotion import abandoned, owner
@@ -28,13 +28,21 @@ def served(plant: Plant, toys: list[ModelPackage]) -> Plant:
 def in_flight_by(plant: Plant, toys: list[ModelPackage], holder: str) -> None:
     """Leave promotion 2, of b, in flight with the pointer swapped."""
     first = plant.ledger.history("toy")[0].promotion
-    changes = {"number": 2, "previous": 1, "sha256": toys[1].digest, "owner": holder, "created_at": plant.clock.now}
+    changes = {
+        "number": 2,
+        "previous": 1,
+        "sha256": toys[1].digest,
+        "owner": holder,
+        "created_at": plant.clock.now,
+    }
     plant.store.add(toys[1])
     plant.ledger.create(first.replace(**changes))
     plant.store.point(Pointer(model="toy", number=2, sha256=toys[1].digest))
 
 
-def test_where_all_is_well_repair_does_nothing_and_says_nothing(served: Plant, toys: list[ModelPackage]) -> None:
+def test_where_all_is_well_repair_does_nothing_and_says_nothing(
+    served: Plant, toys: list[ModelPackage]
+) -> None:
     before = served.store.pointer_path("toy").stat()
     assert served.promoter().repair("toy") == []
     after = served.store.pointer_path("toy").stat()
@@ -99,7 +107,9 @@ def test_a_pointer_that_the_ledger_knows_nothing_of_is_left_alone(plant: Plant) 
     assert plant.store.pointer_path("toy").read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", [remove, write(b"half"), name(9, "9" * 64)], ids=["missing", "half", "unknown"])
+@pytest.mark.parametrize(
+    "damage", [remove, write(b"half"), name(9, "9" * 64)], ids=["missing", "half", "unknown"]
+)
 def test_the_next_promotion_mends_the_pointer_first(
     served: Plant, toys: list[ModelPackage], damage: Callable[[Plant], None]
 ) -> None:
@@ -117,14 +127,18 @@ def test_a_promotion_records_the_process_that_carries_it_out(served: Plant) -> N
     assert served.ledger.history("toy")[0].promotion.owner == owner()
 
 
-def test_what_a_dead_process_left_is_taken_over_at_once(served: Plant, toys: list[ModelPackage]) -> None:
+def test_what_a_dead_process_left_is_taken_over_at_once(
+    served: Plant, toys: list[ModelPackage]
+) -> None:
     in_flight_by(served, toys, f"{HERE}:{dead_process()}")
     (sentence,) = served.promoter().repair("toy")
     assert sentence == "promotion 2 of toy was left in flight: now live"
     served.assert_settled(toys[1])
 
 
-def test_what_a_live_process_holds_is_left_alone_within_its_lease(served: Plant, toys: list[ModelPackage]) -> None:
+def test_what_a_live_process_holds_is_left_alone_within_its_lease(
+    served: Plant, toys: list[ModelPackage]
+) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         in_flight_by(served, toys, f"{HERE}:{process.pid}")
         with pytest.raises(InFlight, match=f"by {HERE}:{process.pid}"):
@@ -155,7 +169,9 @@ def test_what_cannot_be_known_to_be_dead_waits_for_its_lease(
     served.assert_settled(toys[1])
 
 
-def test_a_process_of_another_host_is_not_looked_for_here(served: Plant, toys: list[ModelPackage]) -> None:
+def test_a_process_of_another_host_is_not_looked_for_here(
+    served: Plant, toys: list[ModelPackage]
+) -> None:
     in_flight_by(served, toys, f"elsewhere:{dead_process()}")
     with pytest.raises(InFlight):
         served.promoter().repair("toy")
@@ -178,7 +194,9 @@ def test_force_does_not_wait_for_the_lease(served: Plant, toys: list[ModelPackag
     served.assert_settled(toys[1])
 
 
-def test_a_promotion_in_flight_whose_package_is_damaged_is_undone(served: Plant, toys: list[ModelPackage]) -> None:
+def test_a_promotion_in_flight_whose_package_is_damaged_is_undone(
+    served: Plant, toys: list[ModelPackage]
+) -> None:
     in_flight_by(served, toys, "")
     flip_bit(served.store.model(toys[1].digest))
     told: list[str] = []
@@ -188,7 +206,9 @@ def test_a_promotion_in_flight_whose_package_is_damaged_is_undone(served: Plant,
     served.assert_settled(toys[0])
 
 
-def test_a_promotion_in_flight_whose_pointer_is_damaged_is_undone(served: Plant, toys: list[ModelPackage]) -> None:
+def test_a_promotion_in_flight_whose_pointer_is_damaged_is_undone(
+    served: Plant, toys: list[ModelPackage]
+) -> None:
     in_flight_by(served, toys, "")
     served.store.pointer_path("toy").write_bytes(b"half")
     served.promoter().repair("toy", force=True)
@@ -215,7 +235,9 @@ def test_an_owner_that_is_never_there_twice_takes_over_its_own_at_once(
     """A Job's next pod has another host's name, and need not wait for the lease of the one that was killed."""
     in_flight_by(served, toys, "job:7")
     if finished:
-        assert served.promoter(owner=heir).repair("toy") == ["promotion 2 of toy was left in flight: now live"]
+        assert served.promoter(owner=heir).repair("toy") == [
+            "promotion 2 of toy was left in flight: now live"
+        ]
         served.assert_settled(toys[1])
     else:
         with pytest.raises(InFlight):

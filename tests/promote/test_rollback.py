@@ -1,8 +1,8 @@
 """The way back is one more promotion."""
 
 import pytest
-from support.promotions import Plant, passed
-from support.variants import flip_bit
+from support.promotion.promotions import Plant, passed
+from support.registry.package_variants import flip_bit
 
 from promote import PromoteError, SmokeFailed
 from registry import PackageError
@@ -14,7 +14,9 @@ def history(plant: Plant, toys: list[ModelPackage]) -> Plant:
     """Promotions 1 to 3 brought a, b and c into production."""
     over = None
     for package in toys:
-        plant.promoter().promote(package, passed(package, over, reasons=(f"better: {package.path.name}",)))
+        plant.promoter().promote(
+            package, passed(package, over, reasons=(f"better: {package.path.name}",))
+        )
         over = package
     return plant
 
@@ -36,16 +38,26 @@ def test_a_rollback_takes_over_what_is_known_of_the_package(history: Plant) -> N
     assert promotion.reasons == ("back to promotion 2",)
 
 
-def test_a_rollback_to_a_number_returns_to_that_promotion(history: Plant, toys: list[ModelPackage]) -> None:
+def test_a_rollback_to_a_number_returns_to_that_promotion(
+    history: Plant, toys: list[ModelPackage]
+) -> None:
     history.promoter().rollback("toy", to=1)
     history.assert_settled(toys[0])
 
 
-def test_a_rollback_of_a_rollback_returns_to_where_it_came_from(history: Plant, toys: list[ModelPackage]) -> None:
+def test_a_rollback_of_a_rollback_returns_to_where_it_came_from(
+    history: Plant, toys: list[ModelPackage]
+) -> None:
     history.promoter().rollback("toy")
     history.promoter().rollback("toy")
     history.assert_settled(toys[2])
-    assert [entry.promotion.previous for entry in history.ledger.history("toy")] == [None, 1, 2, 3, 4]
+    assert [entry.promotion.previous for entry in history.ledger.history("toy")] == [
+        None,
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_after_a_rollback_the_gate_judges_against_the_package_that_serves(
@@ -65,7 +77,9 @@ def test_the_target_of_a_rollback_can_be_asked_for_without_going_there(
 
 
 @pytest.mark.parametrize("to", [3, 7, 99])
-def test_a_rollback_to_nowhere_names_the_choices(history: Plant, toys: list[ModelPackage], to: int) -> None:
+def test_a_rollback_to_nowhere_names_the_choices(
+    history: Plant, toys: list[ModelPackage], to: int
+) -> None:
     with pytest.raises(PromoteError, match=f"back to promotion {to}") as raised:
         history.promoter().rollback("toy", to=to)
     assert raised.value.hint == "choose from: 1, 2"
@@ -73,7 +87,9 @@ def test_a_rollback_to_nowhere_names_the_choices(history: Plant, toys: list[Mode
     history.assert_settled(toys[2])
 
 
-def test_a_rollback_to_a_promotion_that_was_reverted_is_refused(history: Plant, toys: list[ModelPackage]) -> None:
+def test_a_rollback_to_a_promotion_that_was_reverted_is_refused(
+    history: Plant, toys: list[ModelPackage]
+) -> None:
     history.smoke.passes = False
     with pytest.raises(SmokeFailed):
         history.promoter().promote(toys[0], passed(toys[0], toys[2]))
@@ -83,7 +99,9 @@ def test_a_rollback_to_a_promotion_that_was_reverted_is_refused(history: Plant, 
     assert raised.value.hint == "choose from: 1, 2"
 
 
-def test_the_first_promotion_has_nothing_to_roll_back_to(plant: Plant, toys: list[ModelPackage]) -> None:
+def test_the_first_promotion_has_nothing_to_roll_back_to(
+    plant: Plant, toys: list[ModelPackage]
+) -> None:
     plant.promoter().promote(toys[0], passed(toys[0], None))
     with pytest.raises(PromoteError, match="back") as raised:
         plant.promoter().rollback("toy")
@@ -96,7 +114,9 @@ def test_nothing_in_production_cannot_be_rolled_back(plant: Plant) -> None:
         plant.promoter().rollback("toy")
 
 
-def test_a_rollback_to_a_damaged_package_changes_nothing(history: Plant, toys: list[ModelPackage]) -> None:
+def test_a_rollback_to_a_damaged_package_changes_nothing(
+    history: Plant, toys: list[ModelPackage]
+) -> None:
     flip_bit(history.store.model(toys[1].digest))
     with pytest.raises(PackageError):
         history.promoter().rollback("toy")

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from support.cli import free_port
-from support.gates import Bench
-from support.servers import Answer, fake, honest, listening, serving
+from support.promotion.gate_cases import Bench
+from support.serving.servers import Answer, fake, honest, listening, serving
 
-from promote.smoke import smoke
-from promote.smoke_report import SmokeReport
+from promote.smoke import SmokeReport, smoke
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -44,7 +43,9 @@ def smoke_a_fake(package: ModelPackage, change: Change, **options: Any) -> Smoke
 
 def predicting(content: bytes) -> Change:
     """Answer good rows with this."""
-    return lambda path, _, answer: (200, answer[1], content) if path == "/predict" and answer[0] == 200 else answer
+    return lambda path, _, answer: (
+        (200, answer[1], content) if path == "/predict" and answer[0] == 200 else answer
+    )
 
 
 @pytest.mark.parametrize("which", ["good", "poor"])
@@ -62,7 +63,9 @@ def test_a_classifiers_server_passes_every_check(flowers: Bench, tmp_path: Path)
         assert smoke(str(client.base_url), flowers.good, timeout=5, max_latency=5).passed
 
 
-def test_an_honest_fake_passes_so_that_the_fakes_below_fail_for_their_own_reason(toys: list[ModelPackage]) -> None:
+def test_an_honest_fake_passes_so_that_the_fakes_below_fail_for_their_own_reason(
+    toys: list[ModelPackage],
+) -> None:
     assert smoke_a_fake(toys[0], lambda _path, _body, answer: answer).passed
 
 
@@ -95,7 +98,9 @@ def test_the_version_is_awaited(toys: list[ModelPackage]) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_an_unhealthy_server_fails(toys: list[ModelPackage], path: str) -> None:
-    report = smoke_a_fake(toys[0], lambda asked, _, answer: (503, answer[1], b"") if asked == path else answer)
+    report = smoke_a_fake(
+        toys[0], lambda asked, _, answer: (503, answer[1], b"") if asked == path else answer
+    )
     assert f"{path} 503" in only(report, "health")
 
 
@@ -119,7 +124,9 @@ def test_an_unhealthy_server_fails(toys: list[ModelPackage], path: str) -> None:
         b"",
     ],
 )
-def test_a_server_that_predicts_something_else_fails(toys: list[ModelPackage], content: bytes) -> None:
+def test_a_server_that_predicts_something_else_fails(
+    toys: list[ModelPackage], content: bytes
+) -> None:
     only(smoke_a_fake(toys[0], predicting(content)), "golden predictions")
 
 
@@ -154,22 +161,32 @@ def test_a_classifier_that_answers_other_shares_fails(flowers: Bench, shares: An
 def test_a_server_that_swaps_in_the_middle_fails(toys: list[ModelPackage]) -> None:
     other = {"X-Model-Version": toys[1].digest}
     report = smoke_a_fake(
-        toys[0], lambda path, _, answer: (answer[0], other, answer[2]) if path == "/predict" else answer
+        toys[0],
+        lambda path, _, answer: (answer[0], other, answer[2]) if path == "/predict" else answer,
     )
     assert toys[1].digest in only(report, "golden predictions")
 
 
 @pytest.mark.parametrize("status", [200, 500, 400])
-def test_a_server_that_does_not_refuse_bad_input_fails(toys: list[ModelPackage], status: int) -> None:
-    report = smoke_a_fake(toys[0], lambda _path, _body, answer: (status, *answer[1:]) if answer[0] == 422 else answer)
+def test_a_server_that_does_not_refuse_bad_input_fails(
+    toys: list[ModelPackage], status: int
+) -> None:
+    report = smoke_a_fake(
+        toys[0], lambda _path, _body, answer: (status, *answer[1:]) if answer[0] == 422 else answer
+    )
     assert f"without x is answered {status}" in only(report, "bad input")
 
 
 def test_a_server_that_fails_on_good_rows_fails(toys: list[ModelPackage]) -> None:
     report = smoke_a_fake(
-        toys[0], lambda path, _, answer: (500, *answer[1:]) if path == "/predict" and answer[0] == 200 else answer
+        toys[0],
+        lambda path, _, answer: (
+            (500, *answer[1:]) if path == "/predict" and answer[0] == 200 else answer
+        ),
     )
-    assert outcome(report) == {name: name not in {"golden predictions", "latency"} for name in CHECKS}
+    assert outcome(report) == {
+        name: name not in {"golden predictions", "latency"} for name in CHECKS
+    }
     assert "500" in report.failures
 
 
@@ -190,7 +207,11 @@ def resolving(name: str, *hosts: str) -> Callable[..., list[Any]]:
     truly = socket.getaddrinfo
 
     def resolve(host: str, port: int, *rest: Any, **options: Any) -> list[Any]:  # noqa: ANN401 - as the original
-        return [entry for each in (hosts if host == name else [host]) for entry in truly(each, port, *rest, **options)]
+        return [
+            entry
+            for each in (hosts if host == name else [host])
+            for entry in truly(each, port, *rest, **options)
+        ]
 
     return resolve
 
@@ -209,7 +230,9 @@ def test_each_replica_behind_a_name_is_tested(
         report = smoke(f"http://replicas.test:{port}", homes.good, timeout=1, max_latency=5)
     tested = [f"{name} of http://{host}:{port}" for host in versions for name in CHECKS]
     if behind:
-        assert [check.name for check in report.checks if not check.passed] == [f"version of http://127.0.0.2:{port}"]
+        assert [check.name for check in report.checks if not check.passed] == [
+            f"version of http://127.0.0.2:{port}"
+        ]
     else:
         assert [check.name for check in report.checks] == [*CHECKS, *tested]
         assert report.passed, report.failures

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from support.packages import FILES, write
+from support.registry.packages import FILES, write
 
 from registry import PackageError
 from registry.package import ModelPackage, load_package
@@ -45,7 +45,9 @@ def place() -> st.SearchStrategy[int]:
 
 
 def flip(at: int, bits: int) -> Damage:
-    return lambda content: b"".join([content[: (i := at % len(content))], bytes([content[i] ^ bits]), content[i + 1 :]])
+    return lambda content: b"".join(
+        [content[: (i := at % len(content))], bytes([content[i] ^ bits]), content[i + 1 :]]
+    )
 
 
 def cut(start: int, length: int) -> Damage:
@@ -64,13 +66,21 @@ DAMAGE = st.one_of(
     st.builds(flip, place(), st.integers(1, 255)),
     st.builds(cut, place(), st.integers(1, 5000)),
     st.builds(put, place(), st.binary(min_size=1, max_size=20)),
-    st.builds(overwrite, place(), st.sampled_from([bytes(4), b"\xff" * 4, bytes(64), b"\xff" * 64, b"9" * 8])),
+    st.builds(
+        overwrite,
+        place(),
+        st.sampled_from([bytes(4), b"\xff" * 4, bytes(64), b"\xff" * 64, b"9" * 8]),
+    ),
 )
 
 
 def sealed(contents: Contents) -> Contents:
     """Let the manifest name the files' digests, as a forger would."""
-    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in FILES if name != "manifest.json"}
+    digests = {
+        name: hashlib.sha256(contents[name]).hexdigest()
+        for name in FILES
+        if name != "manifest.json"
+    }
     manifest = json.loads(contents["manifest.json"])
     return {**contents, "manifest.json": json.dumps({**manifest, "files": digests}).encode()}
 
@@ -93,7 +103,10 @@ def test_a_damaged_manifest_is_refused_or_gives_the_same_model(damage: Damage) -
 
 
 @settings(max_examples=300, deadline=None)
-@given(name=st.sampled_from(["model.npz", "golden.json"]), damages=st.lists(DAMAGE, min_size=1, max_size=3))
+@given(
+    name=st.sampled_from(["model.npz", "golden.json"]),
+    damages=st.lists(DAMAGE, min_size=1, max_size=3),
+)
 def test_damage_under_right_digests_is_refused_or_gives_a_package_that_verifies(
     name: str, damages: list[Damage]
 ) -> None:
@@ -106,9 +119,15 @@ def test_damage_under_right_digests_is_refused_or_gives_a_package_that_verifies(
 
 def assert_sound(package: ModelPackage) -> None:
     """Check that it answers any row, and its golden rows as written."""
-    table = {"rooms": [6.0, None, 1e30], "river": [True, None, False], "zone": ["a", "b", "elsewhere"]}
+    table = {
+        "rooms": [6.0, None, 1e30],
+        "river": [True, None, False],
+        "zone": ["a", "b", "elsewhere"],
+    }
     if {column.name for column in package.manifest.columns} == set(table):
         assert np.isfinite(package.predict(table)).all()
     rows = package.golden.rows
-    golden = {column.name: [row[column.name] for row in rows] for column in package.manifest.columns}
+    golden = {
+        column.name: [row[column.name] for row in rows] for column in package.manifest.columns
+    }
     assert np.allclose(package.predict(golden), package.golden.predictions, rtol=1e-8)

@@ -5,13 +5,13 @@ from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.packages import manifest
+from support.registry.packages import manifest
 
-from api.body import load
-from api.encoding import Cells, Encoder, Rows
-from api.fast import Reader
+from api.codecs.fast_rows import Reader
+from api.codecs.json_body import load
+from api.codecs.rows import Cells, Encoder, Rows
 from api.problems import Problem
-from api.schema import RowSchema
+from api.routes.row_schema import RowSchema
 from registry.package import Column, Manifest, encode
 from registry.package.columns import FLOAT32_MAX
 
@@ -30,7 +30,9 @@ READER = Reader(ENCODER)
 numbers = st.one_of(
     st.floats(width=64),
     st.integers(),
-    st.sampled_from([0, -0.0, 5e-324, FLOAT32_MAX, FLOAT32_MAX * (1 + 1e-9), 3.5e38, 2**63, 2**64 + 1, 10**309]),
+    st.sampled_from(
+        [0, -0.0, 5e-324, FLOAT32_MAX, FLOAT32_MAX * (1 + 1e-9), 3.5e38, 2**63, 2**64 + 1, 10**309]
+    ),
 )
 flags = st.booleans()
 right = {
@@ -41,10 +43,14 @@ right = {
     "e": st.sampled_from([None, "x", "y"]),
     "f": st.none() | flags,
 }
-anything = st.one_of(numbers, flags, st.none(), st.sampled_from(["x", "y", "", "0.5", "größe", 'say "x"', "z"]))
+anything = st.one_of(
+    numbers, flags, st.none(), st.sampled_from(["x", "y", "", "0.5", "größe", 'say "x"', "z"])
+)
 rows = st.one_of(
     st.fixed_dictionaries(right),
-    st.fixed_dictionaries({name: kind | anything for name, kind in right.items()}, optional={"more": anything}),
+    st.fixed_dictionaries(
+        {name: kind | anything for name, kind in right.items()}, optional={"more": anything}
+    ),
     st.dictionaries(st.sampled_from([*right, "more", "A", "z"]), anything),
 )
 
@@ -71,14 +77,21 @@ def bodies(draw: st.DrawFn) -> bytes:
     """JSON of a row or of several; sometimes with a field twice, an escape, white space, or an end too much."""
     document = draw(st.one_of(rows, st.lists(rows, max_size=3)))
     text = json.dumps(
-        document, ensure_ascii=draw(flags), separators=draw(st.sampled_from([(",", ":"), (" , ", " :\n")]))
+        document,
+        ensure_ascii=draw(flags),
+        separators=draw(st.sampled_from([(",", ":"), (" , ", " :\n")])),
     )
     if draw(st.integers(0, 3)) == 0 and "{" in text:
-        field, value = draw(st.sampled_from(sorted(right))), draw(anything)
+        field = draw(st.sampled_from(sorted(right)))
+        value = draw(anything)
         text = text.replace("{", "{" + json.dumps(field) + ":" + json.dumps(value) + ",", 1)
     if draw(st.integers(0, 3)) == 0:
         text = text.replace('"a"', '"\\u0061"')
-    return (draw(st.sampled_from(["", "", " "])) + text + draw(st.sampled_from(["", "", "\n", "]", "\x00"]))).encode()
+    return (
+        draw(st.sampled_from(["", "", " "]))
+        + text
+        + draw(st.sampled_from(["", "", "\n", "]", "\x00"]))
+    ).encode()
 
 
 @settings(max_examples=1500, deadline=None)
@@ -88,7 +101,8 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"a":1,"b c":null,"\xc3\x9f":true,"d":"x","e":null,"f":null}')
 @example(b"\xff")
 def test_what_it_reads_is_what_the_strict_reader_reads(text: bytes) -> None:
-    one, many = READER.row(text), READER.rows(text)
+    one = READER.row(text)
+    many = READER.rows(text)
     assert not (one and many)
     if found := one or many:
         assert same(found, strict(text))
@@ -96,7 +110,9 @@ def test_what_it_reads_is_what_the_strict_reader_reads(text: bytes) -> None:
 
 @given(st.lists(st.fixed_dictionaries(right), min_size=1, max_size=5))
 def test_it_does_read_what_is_right_and_plain(documents: list[dict[str, Any]]) -> None:
-    plain = [document | {"d": "größe"} for document in documents]  # a quotation mark in a text is for the other reader
+    plain = [
+        document | {"d": "größe"} for document in documents
+    ]  # a quotation mark in a text is for the other reader
     for document in plain:
         assert READER.row(json.dumps(document, ensure_ascii=False).encode()) is not None
     assert READER.rows(json.dumps(plain).encode()) is not None
@@ -124,7 +140,10 @@ def test_many_rows_of_numbers_are_read_as_few_are(n: int, data: st.DataObject) -
     rows: list[list[Any]] = [[i / 7, -i, 1e-3 * i] for i in range(n)]
     found = reader.instances(json.dumps({"instances": rows}).encode())
     assert isinstance(found, Rows)
-    assert found.x.tobytes() == encode(columns, dict(zip("abc", zip(*rows, strict=True), strict=True))).tobytes()
+    assert (
+        found.x.tobytes()
+        == encode(columns, dict(zip("abc", zip(*rows, strict=True), strict=True))).tobytes()
+    )
     assert len(found.warnings) == 20
     wrong = data.draw(st.sampled_from([True, None, "1", 3.5e38, [1.0], {}, 10**400]))
     rows[data.draw(st.integers(0, n - 1))][data.draw(st.integers(0, 2))] = wrong

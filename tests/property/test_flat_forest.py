@@ -11,12 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.base import is_regressor
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
-from support.kernels import walks
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from support.registry.kernels import walks
 
 from registry.package import Column, CrossValidation, Draft, load_package, write_package
-from registry.package.package import finish
-from trainer.export import flatten, round_down
+from registry.package.model_package import finish
+from trainer.flatten import flatten, round_down
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -75,14 +80,17 @@ def labels(rng: np.random.Generator, shape: tuple[int, int], kind: str | float) 
         case "constant":
             return np.full(shape, rng.normal())
         case "doubling":
-            return rng.permuted(np.repeat(np.exp2(np.arange(shape[0]))[:, None], shape[1], axis=1), axis=0)
+            return rng.permuted(
+                np.repeat(np.exp2(np.arange(shape[0]))[:, None], shape[1], axis=1), axis=0
+            )
     return rng.normal(scale=kind, size=shape)
 
 
 @st.composite
 def cases(draw: st.DrawFn, *, most_targets: int = 9) -> Case:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    rows, features = draw(st.integers(10, 120)), draw(st.integers(1, 5))
+    rows = draw(st.integers(10, 120))
+    features = draw(st.integers(1, 5))
     x = table(rng, rows, features, draw(st.sampled_from([1e-30, 1.0, 1e30])))
     x = with_gaps(rng, x, draw(st.sampled_from([0.0, 0.0, 0.2])))
     settings = {
@@ -96,7 +104,9 @@ def cases(draw: st.DrawFn, *, most_targets: int = 9) -> Case:
     weight = draw(st.sampled_from([None, rng.exponential(size=rows), rng.integers(1, 4, rows)]))
     if draw(st.booleans()):
         kind = draw(st.sampled_from([RandomForestRegressor, ExtraTreesRegressor]))
-        y = labels(rng, (rows, draw(st.integers(1, most_targets))), draw(st.sampled_from(LABELS))).squeeze()
+        y = labels(
+            rng, (rows, draw(st.integers(1, most_targets))), draw(st.sampled_from(LABELS))
+        ).squeeze()
     else:
         kind = draw(st.sampled_from([RandomForestClassifier, ExtraTreesClassifier]))
         y = rng.integers(0, draw(st.integers(2, 4)), rows)
@@ -117,7 +127,9 @@ def thresholds(case: Case) -> list[tuple[int, float]]:
 @given(case=cases())
 def test_it_predicts_the_rows_it_was_trained_on_and_others_to_the_bit(case: Case) -> None:
     case.assert_equal_bits(case.x)
-    case.assert_equal_bits(case.x[case.rng.integers(0, len(case.x), case.x.shape), np.arange(case.x.shape[1])])
+    case.assert_equal_bits(
+        case.x[case.rng.integers(0, len(case.x), case.x.shape), np.arange(case.x.shape[1])]
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -134,7 +146,11 @@ def test_rows_on_a_threshold_and_beside_it_take_scikit_learns_side(case: Case) -
         (feature, value)
         for feature, threshold in splits
         for on in [np.float32(threshold), round_down(np.array([threshold]))[0]]
-        for value in [on, np.nextafter(on, np.float32(np.inf)), np.nextafter(on, np.float32(-np.inf))]
+        for value in [
+            on,
+            np.nextafter(on, np.float32(np.inf)),
+            np.nextafter(on, np.float32(-np.inf)),
+        ]
     ]
     x = case.x[case.rng.integers(0, len(case.x), len(near))]
     for row, (feature, value) in enumerate(near):
@@ -145,7 +161,9 @@ def test_rows_on_a_threshold_and_beside_it_take_scikit_learns_side(case: Case) -
 
 @settings(max_examples=200, deadline=None)
 @given(threshold=st.floats(-(2.0**127), 2.0**127), steps=st.integers(-3, 3))
-def test_a_threshold_rounded_down_decides_every_float32_as_before(threshold: float, steps: int) -> None:
+def test_a_threshold_rounded_down_decides_every_float32_as_before(
+    threshold: float, steps: int
+) -> None:
     value = np.float32(threshold)
     for _ in range(abs(steps)):
         value = np.nextafter(value, np.float32(np.copysign(np.inf, steps)))
@@ -160,10 +178,15 @@ def test_a_package_predicts_the_same_bits_once_it_was_written_and_loaded(case: C
     columns = [Column(name=f"x{i}", kind="numeric", nullable=True) for i in range(case.x.shape[1])]
     forest, output = flatten(case.estimator, n_features=len(columns))
     rows = [
-        {c.name: None if np.isnan(v) else v for c, v in zip(columns, row, strict=True)} for row in case.x[:4].tolist()
+        {c.name: None if np.isnan(v) else v for c, v in zip(columns, row, strict=True)}
+        for row in case.x[:4].tolist()
     ]
     draft = Draft(
-        {**manifest(case), "columns": columns, "output": output}, forest, np.empty(0, dtype=np.uint64), rows, ""
+        {**manifest(case), "columns": columns, "output": output},
+        forest,
+        np.empty(0, dtype=np.uint64),
+        rows,
+        "",
     )
     with TemporaryDirectory() as folder:
         write_package(Path(folder) / "package", draft)
@@ -186,16 +209,27 @@ def test_xgboosts_margins_agree_within_the_last_bits_of_its_float32(
     xgboost = pytest.importorskip("xgboost")
     rng = np.random.default_rng(seed)
     x = with_gaps(rng, table(rng, 100, 3, 1.0), share)
-    y = rng.normal(size=100) if objective.startswith("reg") else np.arange(100) % (2 + objective.startswith("multi"))
+    y = (
+        rng.normal(size=100)
+        if objective.startswith("reg")
+        else np.arange(100) % (2 + objective.startswith("multi"))
+    )
     kind = xgboost.XGBRegressor if objective.startswith("reg") else xgboost.XGBClassifier
-    estimator = kind(n_estimators=trees, max_depth=depth, objective=objective, n_jobs=1, random_state=0).fit(x, y)
+    estimator = kind(
+        n_estimators=trees, max_depth=depth, objective=objective, n_jobs=1, random_state=0
+    ).fit(x, y)
     forest, output = flatten(estimator, n_features=3)
     theirs = estimator.predict(x, output_margin=True).reshape(len(x), -1)
     # XGBoost rounds to float32 at each addition, we do not: each can cost half a bit of the largest sum on the way.
-    largest = np.abs(output.base).max() + np.maximum.reduceat(np.abs(forest.value), forest.start[:-1]).sum(axis=0).max()
+    largest = (
+        np.abs(output.base).max()
+        + np.maximum.reduceat(np.abs(forest.value), forest.start[:-1]).sum(axis=0).max()
+    )
     for kernel in walks(forest):
         mine = kernel.sums(x) + np.asarray(output.base)
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=(trees + 2) * np.finfo(np.float32).eps * largest)
+        np.testing.assert_allclose(
+            mine, theirs, rtol=0, atol=(trees + 2) * np.finfo(np.float32).eps * largest
+        )
         assert_same_bits(np.array([kernel.sums_row(row.tobytes()) for row in x]), kernel.sums(x))
 
 

@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from numpy.typing import NDArray
-from support.kernels import walks
+from support.registry.kernels import walks
 
 from registry import PackageError
 from registry.package import FlatForest
@@ -15,7 +15,16 @@ from registry.package import FlatForest
 Arrays = dict[str, NDArray[Any]]
 FEATURES = 2
 ROWS = np.array(
-    [[0, 0], [1, -1], [np.nan, 0.5], [np.nan, np.nan], [np.inf, -np.inf], [3e38, 1e-45], [-0.0, 0.0]], dtype=np.float32
+    [
+        [0, 0],
+        [1, -1],
+        [np.nan, 0.5],
+        [np.nan, np.nan],
+        [np.inf, -np.inf],
+        [3e38, 1e-45],
+        [-0.0, 0.0],
+    ],
+    dtype=np.float32,
 )
 EDGES = [-(2**31), -(2**30), -2, -1, 0, 1, 2, 3, 7, 8, 2**30, 2**31 - 1]
 SPECIAL = {
@@ -28,9 +37,12 @@ SPECIAL = {
 
 def grown(draw: st.DrawFn, *, most_splits: int) -> list[tuple[int, int]]:
     """Grow one tree by splitting leaves, any or always the last; return the children of each node, a leaf's itself."""
-    children, leaves, lopsided = [(0, 0)], [0], draw(st.booleans())
+    children = [(0, 0)]
+    leaves = [0]
+    lopsided = draw(st.booleans())
     for _ in range(draw(st.integers(0, most_splits))):
-        leaf, new = leaves.pop(-1 if lopsided else draw(st.integers(0, len(leaves) - 1))), len(children)
+        leaf = leaves.pop(-1 if lopsided else draw(st.integers(0, len(leaves) - 1)))
+        new = len(children)
         children[leaf] = (new, new + 1)
         children += [(new, new), (new + 1, new + 1)]
         leaves += [new, new + 1]
@@ -40,7 +52,8 @@ def grown(draw: st.DrawFn, *, most_splits: int) -> list[tuple[int, int]]:
 def numbered(draw: st.DrawFn, children: list[tuple[int, int]], first: int) -> list[tuple[int, int]]:
     """Number the nodes from `first` on in any order in which children come after their parent."""
     random = draw(st.randoms(use_true_random=False))
-    order, seen = [], [0]
+    order = []
+    seen = [0]
     while seen:
         node = seen.pop(random.randrange(len(seen)))
         order.append(node)
@@ -52,16 +65,22 @@ def numbered(draw: st.DrawFn, children: list[tuple[int, int]], first: int) -> li
 @st.composite
 def sound_arrays(draw: st.DrawFn, *, most_splits: int = 4) -> Arrays:
     """Put one tree after the other."""
-    start, nodes = [0], []
+    start = [0]
+    nodes = []
     for _ in range(draw(st.integers(1, 3))):
         nodes += numbered(draw, grown(draw, most_splits=most_splits), len(nodes))
         start.append(len(nodes))
     left, right = zip(*nodes, strict=True)
-    n, outputs = len(nodes), draw(st.sampled_from([1, 2, 9]))
+    n = len(nodes)
+    outputs = draw(st.sampled_from([1, 2, 9]))
     return {
         "start": np.array(start, dtype=np.int32),
         "feature": draw(arrays_of.arrays(np.int32, n, elements=st.integers(0, FEATURES - 1))),
-        "threshold": draw(arrays_of.arrays(np.float32, n, elements=st.sampled_from([-np.inf, -1.0, 0.0, 0.5, np.inf]))),
+        "threshold": draw(
+            arrays_of.arrays(
+                np.float32, n, elements=st.sampled_from([-np.inf, -1.0, 0.0, 0.5, np.inf])
+            )
+        ),
         "left": np.array(left, dtype=np.int32),
         "right": np.array(right, dtype=np.int32),
         "missing_left": draw(arrays_of.arrays(np.bool_, n)),
@@ -79,11 +98,19 @@ def forged_arrays(draw: st.DrawFn) -> Arrays:
         at = draw(st.integers(0, array.size - 1)) if array.size else 0
         match draw(st.integers(0, 9)):
             case 0:
-                arrays[name] = draw(st.sampled_from([array[:-1], array[::2], array.ravel(), array[..., None], array.T]))
+                arrays[name] = draw(
+                    st.sampled_from(
+                        [array[:-1], array[::2], array.ravel(), array[..., None], array.T]
+                    )
+                )
             case 1:
-                arrays[name] = np.ones(array.shape, draw(st.sampled_from([np.int64, np.float32, np.complex64, "S4"])))
+                arrays[name] = np.ones(
+                    array.shape, draw(st.sampled_from([np.int64, np.float32, np.complex64, "S4"]))
+                )
             case 2:
-                arrays[name] = draw(arrays_of.arrays(array.dtype, array.shape, elements=SPECIAL.get(array.dtype)))
+                arrays[name] = draw(
+                    arrays_of.arrays(array.dtype, array.shape, elements=SPECIAL.get(array.dtype))
+                )
             case _ if array.dtype in SPECIAL and array.size:
                 array.flat[at] = draw(SPECIAL[array.dtype])
     return arrays
@@ -91,7 +118,8 @@ def forged_arrays(draw: st.DrawFn) -> Arrays:
 
 def walk(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray[np.float64]:
     """Follow one row through one tree, a step at a time, and check each step."""
-    node, end = int(forest.start[tree]), int(forest.start[tree + 1])
+    node = int(forest.start[tree])
+    end = int(forest.start[tree + 1])
     while not forest.left[node] == forest.right[node] == node:
         seen = row[forest.feature[node]]
         go_left = forest.missing_left[node] if np.isnan(seen) else seen <= forest.threshold[node]
@@ -141,11 +169,17 @@ def test_forged_arrays_are_refused_or_make_a_forest(arrays: Arrays) -> None:
     left=st.lists(st.sampled_from(EDGES), min_size=3, max_size=3),
     right=st.lists(st.sampled_from(EDGES), min_size=3, max_size=3),
 )
-def test_no_numbers_make_the_check_itself_fail_or_grow(start: list[int], left: list[int], right: list[int]) -> None:
+def test_no_numbers_make_the_check_itself_fail_or_grow(
+    start: list[int], left: list[int], right: list[int]
+) -> None:
     zeros = np.zeros(3, dtype=np.int32)
     indices = {"start": start, "left": left, "right": right}
     arrays = {name: np.array(numbers, dtype=np.int32) for name, numbers in indices.items()}
-    more = {"threshold": zeros.astype(np.float32), "missing_left": zeros.astype(np.bool_), "value": np.ones((3, 1))}
+    more = {
+        "threshold": zeros.astype(np.float32),
+        "missing_left": zeros.astype(np.bool_),
+        "value": np.ones((3, 1)),
+    }
     try:
         forest = FlatForest.from_arrays({**arrays, **more, "feature": zeros}, n_features=FEATURES)
     except PackageError:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from support.ledgers import outcome, promotion
+from support.registry.ledgers import outcome, promotion
 
 from registry import Conflict, Entry, InFlight, LedgerError, champion, in_flight
 from registry.ledger import next_number
 from registry.sqlite import SqliteLedger
 
-MODELS, PROMOTERS = st.sampled_from(["houses", "iris"]), st.sampled_from([0, 1])
+MODELS = st.sampled_from(["houses", "iris"])
+PROMOTERS = st.sampled_from([0, 1])
 RESULTS = st.sampled_from(["live", "reverted"])
 
 
@@ -65,7 +66,8 @@ class TwoPromoters(RuleBasedStateMachine):
     def close(self, promoter: int, model: str, result: str) -> None:
         """Close the newest entry that this promoter knows."""
         number = len(self.known[promoter].get(model, ())) or 1
-        truth, ended = self.truth[model], outcome(result, note=f"by promoter {promoter}")
+        truth = self.truth[model]
+        ended = outcome(result, note=f"by promoter {promoter}")
         if number > len(truth):
             with pytest.raises(LedgerError, match="does not exist"):
                 self.ledgers[promoter].close(model, number, ended)

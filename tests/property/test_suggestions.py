@@ -7,16 +7,36 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.spaces import PARAMETERS
-from support.suggesting import STATES, Controller, Started, Trial, pack_experiment, serving
+from support.katib.search_spaces import PARAMETERS
+from support.katib.suggestion_clients import (
+    STATES,
+    Controller,
+    Started,
+    Trial,
+    pack_experiment,
+    serving,
+)
 
 from katib.space import Parameter
 
-ALGORITHMS = ("tunegate", "tunegate", "bayesianoptimization", "multivariate-tpe", "cmaes", "random", "sobol")
-ENDS = tuple(state for state in STATES if state != "METRICSUNAVAILABLE")  # which Katib does not send
+ALGORITHMS = (
+    "tunegate",
+    "tunegate",
+    "bayesianoptimization",
+    "multivariate-tpe",
+    "cmaes",
+    "random",
+    "sobol",
+)
+ENDS = tuple(
+    state for state in STATES if state != "METRICSUNAVAILABLE"
+)  # which Katib does not send
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(repr)
 VALUES = st.one_of(
-    st.none(), NUMBERS, NUMBERS, st.sampled_from(["nan", "inf", "", "unavailable", "1_0", "1e999", "-0"])
+    st.none(),
+    NUMBERS,
+    NUMBERS,
+    st.sampled_from(["nan", "inf", "", "unavailable", "1_0", "1e999", "-0"]),
 )
 SPACES = st.lists(PARAMETERS, min_size=1, max_size=4)
 
@@ -38,7 +58,10 @@ HISTORIES = st.lists(
         st.floats(0, 1),
         st.sampled_from(ENDS),
         VALUES,
-        st.one_of(st.integers(0, 99).map(lambda n: f"tiny-{n}-bcdfghjk"), st.text("bcdf-0", min_size=1, max_size=9)),
+        st.one_of(
+            st.integers(0, 99).map(lambda n: f"tiny-{n}-bcdfghjk"),
+            st.text("bcdf-0", min_size=1, max_size=9),
+        ),
         st.sampled_from([False, False, False, True]),
     ),
     max_size=25,
@@ -52,7 +75,10 @@ def started() -> Iterator[Started]:
 
 
 def named(parameters: Sequence[Parameter]) -> list[Parameter]:
-    return [Parameter(f"p{i}", *[getattr(p, n) for n in Parameter.__slots__[1:]]) for i, p in enumerate(parameters)]
+    return [
+        Parameter(f"p{i}", *[getattr(p, n) for n in Parameter.__slots__[1:]])
+        for i, p in enumerate(parameters)
+    ]
 
 
 def trial(past: Past, space: Sequence[Parameter]) -> Trial:
@@ -62,14 +88,23 @@ def trial(past: Past, space: Sequence[Parameter]) -> Trial:
     return Trial(past.name, point, past.state, past.value)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(SPACES, HISTORIES, st.sampled_from(ALGORITHMS), st.integers(1, 6), st.integers(0, 2**40))
 def test_in_any_space_after_any_history_the_answer_is_right(
-    started: Started, parameters: list[Parameter], history: list[Past], algorithm: str, count: int, seed: int
+    started: Started,
+    parameters: list[Parameter],
+    history: list[Past],
+    algorithm: str,
+    count: int,
+    seed: int,
 ) -> None:
     space = named(parameters)
     experiment = pack_experiment(space, algorithm=algorithm, settings={"random_state": str(seed)})
-    controller = Controller(experiment, started.client, trials=[trial(past, space) for past in history])
+    controller = Controller(
+        experiment, started.client, trials=[trial(past, space) for past in history]
+    )
     controller.count = len(history)
     started.client.validate(experiment)
 

@@ -8,21 +8,32 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import packages
+from support.registry import packages
 
-from api.inference import rows as rows_of
+from api.codecs.tensor_bytes import pack, unpack
+from api.codecs.tensors import NUMBERS, Inputs, Tensor
 from api.limits import Limits
 from api.problems import Problem
-from api.slot import Served
-from api.tensors import NUMBERS, Inputs, Tensor
-from api.v2.binary import pack, unpack
-from api.v2.document import read, slow
-from api.v2.quick import quick
-from api.v2.row import read_row
+from api.routes.open_inference import rows as rows_of
+from api.routes.v2_fast_json import quick
+from api.routes.v2_fast_row import read_row
+from api.routes.v2_json import read, slow
+from api.serving.served import Served
 from registry import Pointer
 from registry.package import Column, encode, load_package
 
-NAMES = ("inputs", "id", "outputs", "parameters", "name", "shape", "datatype", "data", "model_name", "other")
+NAMES = (
+    "inputs",
+    "id",
+    "outputs",
+    "parameters",
+    "name",
+    "shape",
+    "datatype",
+    "data",
+    "model_name",
+    "other",
+)
 COLUMNS = (
     Column(name="size", kind="numeric", minimum=-10.0, maximum=10.0),
     Column(name="zone", kind="categorical", categories=("", "a", "ü"), nullable=True),
@@ -41,8 +52,12 @@ def tensors(draw: st.DrawFn) -> dict[str, Any]:
     shape = draw(st.lists(st.integers(0, 3), min_size=0, max_size=2))
     datatype = draw(st.sampled_from([*NUMBERS, "BOOL", "BYTES", "BF16"]))
     n = draw(st.sampled_from([int(np.prod(shape)), 1]))
-    fitting = {"BOOL": st.booleans(), "BYTES": texts}.get(datatype, numbers if "FP" in datatype else st.integers(0, 99))
-    data: list[Any] = draw(st.lists(draw(st.sampled_from([fitting, fitting, fitting, cells])), min_size=n, max_size=n))
+    fitting = {"BOOL": st.booleans(), "BYTES": texts}.get(
+        datatype, numbers if "FP" in datatype else st.integers(0, 99)
+    )
+    data: list[Any] = draw(
+        st.lists(draw(st.sampled_from([fitting, fitting, fitting, cells])), min_size=n, max_size=n)
+    )
     if len(shape) == 2 and shape[1] and draw(st.booleans()):
         data = [data[i : i + shape[1]] for i in range(0, n, shape[1])]
     found = {"name": draw(texts), "shape": shape, "datatype": datatype, "data": data}
@@ -54,7 +69,9 @@ requests = st.fixed_dictionaries(
     optional={
         "id": st.one_of(texts, st.none()),
         "model_name": texts,
-        "outputs": st.lists(st.fixed_dictionaries({"name": texts}, optional={"parameters": parameters}), max_size=2),
+        "outputs": st.lists(
+            st.fixed_dictionaries({"name": texts}, optional={"parameters": parameters}), max_size=2
+        ),
         "parameters": parameters,
     },
 )
@@ -81,13 +98,17 @@ def same(a: Any, b: Any) -> bool:  # noqa: ANN401 - parts of requests
         about = (a.name, a.datatype, list(a.shape)) == (b.name, b.datatype, list(b.shape))
         if a.values.dtype == object:
             return about and a.values.tolist() == b.values.tolist()
-        return about and a.values.dtype == b.values.dtype and a.values.tobytes() == b.values.tobytes()
+        return (
+            about and a.values.dtype == b.values.dtype and a.values.tobytes() == b.values.tobytes()
+        )
     return bool(a == b)
 
 
 @settings(max_examples=400)
 @given(bodies())
-@example(b'{"id": "a", "id": "b", "inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1]}]}')
+@example(
+    b'{"id": "a", "id": "b", "inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1]}]}'
+)
 @example(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1], "data": [2]}]}')
 @example(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "data": ["a\\"b"]}]}')
 @example(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "BF16", "data": [1]}]}')
@@ -96,12 +117,19 @@ def test_the_quick_way_agrees_with_the_slow_one_or_declines(body: bytes) -> None
     if found is None:
         return
     expected = slow(body)
-    assert (found.id, found.outputs, found.parameters) == (expected.id, expected.outputs, expected.parameters)
+    assert (found.id, found.outputs, found.parameters) == (
+        expected.id,
+        expected.outputs,
+        expected.parameters,
+    )
     assert len(found.inputs) == len(expected.inputs)
     assert all(map(same, found.inputs, expected.inputs))
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9), st.booleans())
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9),
+    st.booleans(),
+)
 def test_what_is_plain_is_read_quickly_and_exactly(numbers: list[float], nested: bool) -> None:  # noqa: FBT001
     data: Any = [[number] for number in numbers] if nested else numbers
     tensor = {"name": "x", "shape": [len(numbers), 1], "datatype": "FP64", "data": data}
@@ -125,7 +153,10 @@ rows = st.fixed_dictionaries(
 def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]]) -> None:
     table = {name: [row[name] for row in found] for name in found[0]}
     types = {"size": "FP64", "zone": "BYTES", "gap": "FP32", "flag": "BOOL"}
-    inputs = [{"name": n, "shape": [len(found)], "datatype": types[n], "data": v} for n, v in table.items()]
+    inputs = [
+        {"name": n, "shape": [len(found)], "datatype": types[n], "data": v}
+        for n, v in table.items()
+    ]
     asked = read(json.dumps({"inputs": inputs[::-1]}).encode(), None)
     read_rows = Inputs(COLUMNS).read(asked.inputs)
     assert read_rows.x.tobytes() == encode(COLUMNS, table).tobytes()
@@ -136,7 +167,7 @@ def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]])
 
 @st.composite
 def one_row(draw: st.DrawFn) -> bytes:
-    """Draw a request for a row of the package in `support.packages`; now and then a part of it is something else."""
+    """Draw a request for a row of the package in `support.registry.packages`; now and then a part of it is something else."""
     fitting = {"rooms": st.floats(-10, 10), "river": st.booleans(), "zone": st.sampled_from("ab")}
     datatypes = {"rooms": "FP64", "river": "BOOL", "zone": "BYTES"}
     inputs = []
@@ -145,8 +176,13 @@ def one_row(draw: st.DrawFn) -> bytes:
         shape = draw(st.sampled_from([[1], [1], [1, 1], [2]]))
         datatype = draw(st.sampled_from([datatypes[name]] * 6 + ["FP32", "INT8", "BOOL", "BF16"]))
         inputs.append({"name": name, "shape": shape, "datatype": datatype, "data": [value]})
-    text = json.dumps({"inputs": inputs} | draw(st.sampled_from([{}, {}, {"id": "7"}, {"parameters": {"a": "b"}}])))
-    return text.replace(*draw(st.sampled_from([("", "")] * 4 + [('"zone"', '"rooms"'), ("[1]", "[1, 2]")]))).encode()
+    text = json.dumps(
+        {"inputs": inputs}
+        | draw(st.sampled_from([{}, {}, {"id": "7"}, {"parameters": {"a": "b"}}]))
+    )
+    return text.replace(
+        *draw(st.sampled_from([("", "")] * 4 + [('"zone"', '"rooms"'), ("[1]", "[1, 2]")]))
+    ).encode()
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +193,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 
 @given(rooms=st.floats(-1e30, 1e30), river=st.booleans(), zone=st.sampled_from("ab"))
-def test_a_plain_row_is_read_quickly(served: Served, *, rooms: float, river: bool, zone: str) -> None:
+def test_a_plain_row_is_read_quickly(
+    served: Served, *, rooms: float, river: bool, zone: str
+) -> None:
     values = {"rooms": ("FP64", rooms), "river": ("BOOL", river), "zone": ("BYTES", zone)}
-    inputs = [{"name": n, "shape": [1], "datatype": datatype, "data": [v]} for n, (datatype, v) in values.items()]
+    inputs = [
+        {"name": n, "shape": [1], "datatype": datatype, "data": [v]}
+        for n, (datatype, v) in values.items()
+    ]
     found = read_row(served, json.dumps({"id": "1", "inputs": inputs}).encode())
     assert found
     assert found[1] == (rooms, river, zone)
@@ -184,7 +225,11 @@ def test_one_row_is_read_as_by_the_array_or_left_alone(served: Served, body: byt
     asked, cells = found
     expected = read(body, None)
     by_array = rows_of(served, expected, Limits())
-    assert (asked.id, asked.outputs, asked.binary) == (expected.id, expected.outputs, expected.binary)
+    assert (asked.id, asked.outputs, asked.binary) == (
+        expected.id,
+        expected.outputs,
+        expected.binary,
+    )
     assert served.encoder.pack(cells) == by_array.x.tobytes()
     assert served.encoder.warnings(cells) == list(by_array.warnings)
 
@@ -199,7 +244,9 @@ def test_bytes_of_a_tensor_come_back(data: st.DataObject) -> None:
     else:
         dtype = np.dtype(bool) if datatype == "BOOL" else NUMBERS[datatype]
         content = data.draw(st.binary(min_size=n * dtype.itemsize, max_size=n * dtype.itemsize))
-        drawn = np.frombuffer(bytes(b & 1 for b in content) if datatype == "BOOL" else content, dtype)
+        drawn = np.frombuffer(
+            bytes(b & 1 for b in content) if datatype == "BOOL" else content, dtype
+        )
     packed = pack(Tensor("x", datatype, [n], drawn))
     assert pack(unpack("x", datatype, [n], packed)) == packed
     cut = data.draw(st.integers(0, len(packed) - 1)) if packed else 0
@@ -208,7 +255,11 @@ def test_bytes_of_a_tensor_come_back(data: st.DataObject) -> None:
             unpack("x", datatype, [n], wrong)
 
 
-@given(st.binary(max_size=40), st.sampled_from([*NUMBERS, "BOOL", "BYTES", "BF16"]), st.integers(-1, 2**70))
+@given(
+    st.binary(max_size=40),
+    st.sampled_from([*NUMBERS, "BOOL", "BYTES", "BF16"]),
+    st.integers(-1, 2**70),
+)
 def test_any_bytes_are_read_or_refused(content: bytes, datatype: str, n: int) -> None:
     with suppress(Problem):
         assert len(unpack("x", datatype, [n], content).values) == n

@@ -7,18 +7,20 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from support.proxy import Start, running
-from support.registries import MODEL, Answer, Raw, Serve, Server, listing, say
+from support.registry.registries import MODEL, Answer, Raw, Serve, Server, listing, say
+from support.serving.proxy import Start, running
 
 if TYPE_CHECKING:  # needs an extra
-    from support.registry_cases import Case
+    from support.registry.registry_cases import Case
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
-        def start(*reads: Answer, writes: tuple[Answer, ...] = (MODEL,), content_type: str = "") -> Server:
+        def start(
+            *reads: Answer, writes: tuple[Answer, ...] = (MODEL,), content_type: str = ""
+        ) -> Server:
             server = Server(list(reads) or [listing()], list(writes))
             server.content_type = content_type or server.content_type
             stack.enter_context(running(server))
@@ -47,7 +49,7 @@ def raw() -> Iterator[Raw]:
 @pytest.fixture
 def case(server: str, quick: None, monkeypatch: pytest.MonkeyPatch) -> "Case":
     """A model of its own on the real server, whose ledger is looked at without pauses."""
-    from support.registry_cases import Case
+    from support.registry.registry_cases import Case
 
     from registry.kubeflow import ledger
 

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from support.ledgers import NOON, outcome, promotion
+from support.registry.ledgers import NOON, outcome, promotion
 
 from registry import Entry, Outcome, Promotion, champion, in_flight
 from registry.ledger import next_number
@@ -35,15 +35,20 @@ def test_the_champion_is_the_newest_that_is_live(results: list[str], number: int
 
 
 @pytest.mark.parametrize(
-    ("results", "number"), [([], None), (["live"], None), (["reverted"], None), ([""], 1), (["live", ""], 2)]
+    ("results", "number"),
+    [([], None), (["live"], None), (["reverted"], None), ([""], 1), (["live", ""], 2)],
 )
 def test_only_the_newest_can_be_in_flight(results: list[str], number: int | None) -> None:
     entry = in_flight(history(*results))
     assert (entry.promotion.number if entry else None) == number
 
 
-@pytest.mark.parametrize(("results", "number"), [([], 1), (["live"], 2), (["live", "reverted", ""], 4)])
-def test_the_next_number_is_one_more_than_the_newest_whatever_its_state(results: list[str], number: int) -> None:
+@pytest.mark.parametrize(
+    ("results", "number"), [([], 1), (["live"], 2), (["live", "reverted", ""], 4)]
+)
+def test_the_next_number_is_one_more_than_the_newest_whatever_its_state(
+    results: list[str], number: int
+) -> None:
     assert next_number(history(*results)) == number
 
 
@@ -56,12 +61,16 @@ def test_an_entry_without_outcome_is_in_flight() -> None:
     assert Entry(promotion=promotion()).state == "in flight"
 
 
-@pytest.mark.parametrize(("seconds", "expired"), [(-60, False), (59.999, False), (60, True), (3600, True)])
+@pytest.mark.parametrize(
+    ("seconds", "expired"), [(-60, False), (59.999, False), (60, True), (3600, True)]
+)
 def test_a_lease_is_over_once_its_seconds_have_passed(seconds: float, expired: bool) -> None:  # noqa: FBT001 - expected
     assert promotion(lease=60).expired(NOON + timedelta(seconds=seconds)) is expired
 
 
-@pytest.mark.parametrize("record", [promotion(reasons=("better", "größer"), score=0.1, previous=None), outcome()])
+@pytest.mark.parametrize(
+    "record", [promotion(reasons=("better", "größer"), score=0.1, previous=None), outcome()]
+)
 def test_a_record_round_trips_through_json(record: Promotion | Outcome) -> None:
     assert type(record).parse(record.to_json()) == record
 
@@ -92,7 +101,11 @@ def test_a_promotion_of_another_form_is_refused(changes: dict[str, Any]) -> None
         promotion(**changes)
 
 
-@pytest.mark.parametrize("changes", [{"result": "kept"}, {"closed_at": datetime(2024, 5, 1)}, {"number": 1}], ids=str)  # noqa: DTZ001 - likewise
+@pytest.mark.parametrize(
+    "changes",
+    [{"result": "kept"}, {"closed_at": datetime(2024, 5, 1)}, {"number": 1}],  # noqa: DTZ001 - likewise
+    ids=str,
+)
 def test_an_outcome_of_another_form_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRecord):
         outcome(**changes)

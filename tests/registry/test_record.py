@@ -35,7 +35,9 @@ outers = st.builds(
     known=st.none() | finite,
     inside=st.lists(st.builds(Inner, number=finite), max_size=3).map(tuple),
     when=st.none()
-    | st.builds(datetime, st.integers(2, 9998), st.just(3), st.just(31), st.integers(0, 23), tzinfo=zones),
+    | st.builds(
+        datetime, st.integers(2, 9998), st.just(3), st.just(31), st.integers(0, 23), tzinfo=zones
+    ),
     anything=st.dictionaries(st.text(), scalars, max_size=4),
 )
 
@@ -51,7 +53,12 @@ def test_what_is_written_is_read_as_it_was(record: Outer) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(
-    "make", [lambda n: {"known": n}, lambda n: {"anything": {"a": n}}, lambda n: {"inside": [{"number": n}]}]
+    "make",
+    [
+        lambda n: {"known": n},
+        lambda n: {"anything": {"a": n}},
+        lambda n: {"inside": [{"number": n}]},
+    ],
 )
 def test_a_number_that_is_not_finite_is_neither_taken_nor_written(
     make: Callable[[float], dict[str, Any]], number: float

@@ -2,10 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.crashes import killed_anywhere
-from support.packages import FILES, draft, write
-from support.races import at_once
-from support.volumes import fill, largest_file, read_only, tiny_volume
+from support.promotion.crashes import killed_anywhere
+from support.promotion.races import at_once
+from support.registry.packages import FILES, draft, write
+from support.registry.volumes import fill, largest_file, read_only, tiny_volume
 
 from registry import ModelStore, PackageError, Pointer, StoreError
 from registry.package import ModelPackage, load_package, write_package
@@ -52,14 +52,18 @@ def test_adding_mends_a_damaged_copy(store: ModelStore, package: ModelPackage) -
     assert store.open(package.digest).digest == package.digest
 
 
-def test_a_copy_that_does_not_verify_is_refused_and_removed(store: ModelStore, package: ModelPackage) -> None:
+def test_a_copy_that_does_not_verify_is_refused_and_removed(
+    store: ModelStore, package: ModelPackage
+) -> None:
     (package.path / "model.npz").write_bytes(b"changed after it was verified")
     with pytest.raises(PackageError, match="sha256"):
         store.add(package)
     assert names(store.root / "models") == []
 
 
-def test_a_trial_that_was_deleted_meanwhile_is_a_store_error(store: ModelStore, package: ModelPackage) -> None:
+def test_a_trial_that_was_deleted_meanwhile_is_a_store_error(
+    store: ModelStore, package: ModelPackage
+) -> None:
     store.prune_trials(keep=[])
     with pytest.raises(StoreError, match="No such file"):
         store.add(package)
@@ -78,7 +82,9 @@ def test_a_copy_for_other_servers_is_added_too(store: ModelStore) -> None:
     assert store.open(package.digest).files == package.files
 
 
-def test_several_processes_may_add_the_same_package(store: ModelStore, package: ModelPackage) -> None:
+def test_several_processes_may_add_the_same_package(
+    store: ModelStore, package: ModelPackage
+) -> None:
     results = at_once("add", package.path, processes=4, rounds=25)
     assert results == [["added"] * 4] * 25
 
@@ -88,13 +94,17 @@ def test_a_digest_that_was_never_added_cannot_be_opened(store: ModelStore) -> No
         store.open("0" * 64)
 
 
-def test_a_package_under_anothers_digest_cannot_be_opened(store: ModelStore, package: ModelPackage) -> None:
+def test_a_package_under_anothers_digest_cannot_be_opened(
+    store: ModelStore, package: ModelPackage
+) -> None:
     store.add(package).rename(store.model("0" * 64))
     with pytest.raises(PackageError, match="digest is"):
         store.open("0" * 64)
 
 
-def test_a_full_volume_takes_no_package_and_keeps_what_it_has(tmp_path: Path, package: ModelPackage) -> None:
+def test_a_full_volume_takes_no_package_and_keeps_what_it_has(
+    tmp_path: Path, package: ModelPackage
+) -> None:
     with tiny_volume(tmp_path / "volume", kilobytes=64) as volume:
         store = ModelStore(volume)
         store.point(FIRST)
@@ -130,7 +140,9 @@ def test_unpointing_what_has_no_pointer_changes_nothing(store: ModelStore) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"model": "houses"}', b"\xff", bytes(100)])
-def test_a_damaged_pointer_is_a_store_error_that_names_the_way_out(store: ModelStore, content: bytes) -> None:
+def test_a_damaged_pointer_is_a_store_error_that_names_the_way_out(
+    store: ModelStore, content: bytes
+) -> None:
     store.point(FIRST)
     store.pointer_path("houses").write_bytes(content)
     with pytest.raises(StoreError, match="not a readable pointer") as refused:
@@ -157,7 +169,9 @@ def test_a_volume_that_refuses_keeps_the_old_pointer(store: ModelStore) -> None:
     assert store.pointer("houses") == FIRST
 
 
-def test_a_read_only_volume_is_a_store_error_for_every_writer(store: ModelStore, package: ModelPackage) -> None:
+def test_a_read_only_volume_is_a_store_error_for_every_writer(
+    store: ModelStore, package: ModelPackage
+) -> None:
     store.point(FIRST)
     with read_only(store.root / "pointers"):
         with pytest.raises(StoreError, match="cannot write"):
@@ -171,7 +185,9 @@ def test_a_read_only_volume_is_a_store_error_for_every_writer(store: ModelStore,
 def test_a_writer_killed_anywhere_leaves_the_old_pointer_or_the_new(
     tmp_path: Path, scenario: str, after: Pointer | None
 ) -> None:
-    *killed, finished = (ModelStore(place).pointer("houses") for place in killed_anywhere(scenario, tmp_path))
+    *killed, finished = (
+        ModelStore(place).pointer("houses") for place in killed_anywhere(scenario, tmp_path)
+    )
     assert all(pointer in (FIRST, after) for pointer in killed)
     assert FIRST in killed
     assert finished == after

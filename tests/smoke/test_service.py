@@ -8,11 +8,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from support.servers import serving
-from support.variants import tiny
+from support.registry.package_variants import tiny
+from support.serving.servers import serving
 
-from promote.smoke import smoke
-from promote.smoke_report import SmokeReport
+from promote.smoke import SmokeReport, smoke
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -38,7 +37,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmokeReport]:
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_service_answers_as_the_model_in_production_does(report: SmokeReport, name: str) -> None:
+def test_the_service_answers_as_the_model_in_production_does(
+    report: SmokeReport, name: str
+) -> None:
     found = [check for check in report.checks if check.name.partition(" of ")[0] == name]
     assert found, f"not reached: {report.failures}"
     assert all(check.passed for check in found), report.failures

@@ -41,7 +41,11 @@ class Running:
     """A command under way; what it says on stderr is kept and can be waited for."""
 
     def __init__(
-        self, words: tuple[object, ...], env: Mapping[str, str] | None, *, command: list[str] | None = None
+        self,
+        words: tuple[object, ...],
+        env: Mapping[str, str] | None,
+        *,
+        command: list[str] | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             [*(command or [sys.executable, "-m", "tunegate"]), *map(str, words)],
@@ -69,10 +73,13 @@ class Running:
         """Wait until a line holds this text."""
         with self._changed:
             found = self._changed.wait_for(
-                lambda: any(text in line for line in self.said) or not self._reader.is_alive(), TIMEOUT
+                lambda: any(text in line for line in self.said) or not self._reader.is_alive(),
+                TIMEOUT,
             )
         assert found, f"not said: {text}\n" + "\n".join(self.said)
-        assert any(text in line for line in self.said), f"ended without {text}:\n" + "\n".join(self.said)
+        assert any(text in line for line in self.said), f"ended without {text}:\n" + "\n".join(
+            self.said
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command alone, as `kill` does."""

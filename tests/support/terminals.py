@@ -25,14 +25,19 @@ class Terminal:
     """A command on a pseudo-terminal."""
 
     def __init__(self, words: tuple[object, ...], columns: int, rows: int) -> None:
-        self.columns, self.rows = columns, rows
+        self.columns = columns
+        self.rows = rows
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         env = {
-            name: value for name, value in environment({"TERM": "xterm"}).items() if name not in {"COLUMNS", "LINES"}
+            name: value
+            for name, value in environment({"TERM": "xterm"}).items()
+            if name not in {"COLUMNS", "LINES"}
         }
         command = [sys.executable, "-m", "tunegate", *map(str, words)]
-        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+        self.process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=env
+        )
         os.close(theirs)
         self.drawn = ""
         self._changed = threading.Condition()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support.toy import homes
+from support.registry.toy_data import homes
 
 from trainer.dataset import Dataset, load_dataset
 
@@ -18,7 +18,13 @@ Write = Callable[..., str]
 @pytest.fixture
 def table() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"id": np.arange(120), "a": rng.normal(size=120).round(3), "b": rng.normal(size=120).round(3)})
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(120),
+            "a": rng.normal(size=120).round(3),
+            "b": rng.normal(size=120).round(3),
+        }
+    )
     return frame.assign(y=(frame["a"] - frame["b"] + rng.normal(0, 0.1, 120)).round(3))
 
 
@@ -26,8 +32,16 @@ def table() -> pd.DataFrame:
 def write(tmp_path: Path) -> Write:
     def write(table: pd.DataFrame | str | bytes, more: str = "", **fields: Any) -> str:  # noqa: ANN401 - TOML values
         content = table.to_csv(index=False) if isinstance(table, pd.DataFrame) else table
-        (tmp_path / "table.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
-        document = {"name": "toy", "source": "table.csv", "target": "y", "task": "regression", **fields}
+        (tmp_path / "table.csv").write_bytes(
+            content if isinstance(content, bytes) else content.encode()
+        )
+        document = {
+            "name": "toy",
+            "source": "table.csv",
+            "target": "y",
+            "task": "regression",
+            **fields,
+        }
         lines = [f"{name} = {json.dumps(value)}" for name, value in document.items()]
         (tmp_path / "toy.toml").write_text("\n".join([*lines, more]))
         return str(tmp_path / "toy.toml")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from support.toy import flowers, homes
+from support.registry.toy_data import flowers, homes
 
 from trainer import DataError, load_spec
 from trainer.dataset import MIN_HOLDOUT, MIN_PER_CLASS, MIN_TRAINING, Dataset, load_dataset
@@ -32,14 +32,18 @@ def refused(path: str) -> DataError:
         ("breast_cancer", 569, 30, (0, 1)),
     ],
 )
-def test_the_built_in_data_sets_load(name: str, rows: int, columns: int, classes: tuple[int, ...]) -> None:
+def test_the_built_in_data_sets_load(
+    name: str, rows: int, columns: int, classes: tuple[int, ...]
+) -> None:
     data = load_dataset(name)
     assert len(data.training.y) + len(data.holdout.y) == rows
     assert data.matrix(data.training).shape == (len(data.training.y), columns)
     assert data.classes == classes
 
 
-def test_boston_has_thirteen_columns_and_learns_from_all_but_b_unless_asked(boston: Dataset) -> None:
+def test_boston_has_thirteen_columns_and_learns_from_all_but_b_unless_asked(
+    boston: Dataset,
+) -> None:
     assert read_table(load_spec("boston")).shape == (506, 14)
     assert "B" not in [column.name for column in boston.columns]
     assert "B" in [column.name for column in load_dataset("boston", include=("B",)).columns]
@@ -72,11 +76,14 @@ def test_booleans_may_have_gaps(write: Write) -> None:
     assert np.isnan(data.matrix(data.training)[:, -1]).any()
 
 
-def test_columns_are_described_by_the_training_part_alone(write: Write, table: pd.DataFrame) -> None:
+def test_columns_are_described_by_the_training_part_alone(
+    write: Write, table: pd.DataFrame
+) -> None:
     by = '[split]\nby = ["id"]'
     held = table["id"].isin(load_dataset(write(table, by)).holdout.table["id"])
     odd = table.assign(a=table["a"].where(~held, 1e6), b=table["b"].where(~held, np.nan))
-    before, after = load_dataset(write(table, by)), load_dataset(write(odd, by))
+    before = load_dataset(write(table, by))
+    after = load_dataset(write(odd, by))
     assert after.holdout.table["a"].min() == 1e6
     assert after.columns == before.columns
 
@@ -89,7 +96,9 @@ def test_features_are_taken_in_the_order_of_the_spec_and_without_what_is_dropped
 
 
 def test_no_column_left_to_learn_from_is_refused(write: Write, table: pd.DataFrame) -> None:
-    assert str(refused(write(table, drop=["id", "a", "b"]))) == "toy: no feature is left to learn from"
+    assert (
+        str(refused(write(table, drop=["id", "a", "b"]))) == "toy: no feature is left to learn from"
+    )
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
@@ -98,14 +107,18 @@ def test_a_constant_target_is_refused(write: Write, table: pd.DataFrame, task: s
     assert message == "target y: every row says '3.5', so there is nothing to learn"
 
 
-def test_a_target_that_is_constant_in_the_training_part_is_refused(write: Write, table: pd.DataFrame) -> None:
+def test_a_target_that_is_constant_in_the_training_part_is_refused(
+    write: Write, table: pd.DataFrame
+) -> None:
     by = '[split]\nby = ["id"]'
     held = table["id"].isin(load_dataset(write(table, by)).holdout.table["id"])
     assert "y: constant in the training part" in str(refused(write(table.assign(y=held * 1.0), by)))
 
 
 @pytest.mark.parametrize("kind", ["numeric", "boolean", "categorical"])
-def test_a_column_without_any_value_is_refused(write: Write, table: pd.DataFrame, kind: str) -> None:
+def test_a_column_without_any_value_is_refused(
+    write: Write, table: pd.DataFrame, kind: str
+) -> None:
     error = refused(write(table.assign(empty=np.nan), f'[columns.empty]\ntype = "{kind}"'))
     assert str(error) == "column empty: no value in the training part"
     assert error.hint == "put it into `drop`"
@@ -116,12 +129,18 @@ def test_too_few_rows_are_counted_with_what_is_needed(write: Write, table: pd.Da
     assert "toy: too few rows" in str(error)
     assert f"{MIN_TRAINING} + {MIN_HOLDOUT} rows are needed" in error.hint
     small = '[split]\nmethod = "seeded"\nholdout = 0.05'
-    assert f"too few rows: 6 in the holdout, at least {MIN_HOLDOUT} needed" in str(refused(write(table, small)))
+    assert f"too few rows: 6 in the holdout, at least {MIN_HOLDOUT} needed" in str(
+        refused(write(table, small))
+    )
     large = '[split]\nmethod = "seeded"\nholdout = 0.9'
-    assert f"too few rows: 12 in the training part, at least {MIN_TRAINING}" in str(refused(write(table, large)))
+    assert f"too few rows: 12 in the training part, at least {MIN_TRAINING}" in str(
+        refused(write(table, large))
+    )
 
 
-def test_a_holdout_that_leaves_no_row_to_train_on_is_refused(write: Write, table: pd.DataFrame) -> None:
+def test_a_holdout_that_leaves_no_row_to_train_on_is_refused(
+    write: Write, table: pd.DataFrame
+) -> None:
     message = str(refused(write(table, '[split]\nmethod = "seeded"\nholdout = 0.999')))
     assert message == "too few rows: 120, with [split] holdout = 0.999"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.toy import homes
+from support.registry.toy_data import homes
 
 from registry.package import load_package
 
@@ -30,9 +30,21 @@ def data(write: Write) -> str:
 
 
 def run(data: str, output: Path, *, hash_seed: str) -> str:
-    command = [sys.executable, "-m", "trainer", "--data", data, "--n-estimators", "5", "--output", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "trainer",
+        "--data",
+        data,
+        "--n-estimators",
+        "5",
+        "--output",
+        str(output),
+    ]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "KATIB_TRIAL_NAME": "homes-1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stderr.splitlines()[1:]) == (0, [])
     return done.stdout
 
@@ -40,11 +52,19 @@ def run(data: str, output: Path, *, hash_seed: str) -> str:
 def test_two_fresh_processes_write_the_same_bytes_and_a_third_serves_them_without_training_libraries(
     data: str, tmp_path: Path
 ) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
+    one = tmp_path / "one"
+    other = tmp_path / "other"
     assert run(data, one, hash_seed="1") == run(data, other, hash_seed="2")
-    assert {f.name: f.read_bytes() for f in one.iterdir()} == {f.name: f.read_bytes() for f in other.iterdir()}
+    assert {f.name: f.read_bytes() for f in one.iterdir()} == {
+        f.name: f.read_bytes() for f in other.iterdir()
+    }
 
-    rows = {"size": [80.5, 20], "age": [None, 3], "region": ["north", "atlantis"], "garden": [True, False]}
+    rows = {
+        "size": [80.5, 20],
+        "age": [None, 3],
+        "region": ["north", "atlantis"],
+        "garden": [True, False],
+    }
     done = subprocess.run(
         [sys.executable, "-c", SERVE, str(one), json.dumps(rows)],
         capture_output=True,

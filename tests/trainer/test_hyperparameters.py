@@ -23,8 +23,26 @@ SHARES = [
 WEIGHTS = [("xgboost", "min_child_weight"), ("xgboost", "reg_lambda")]
 CHOICES = [("random_forest", "bootstrap"), ("random_forest", "criterion")]
 ALL = [(case[0], case[1]) for case in (*INTEGERS, *SHARES, *WEIGHTS, *CHOICES)]
-NASTY = ["", " ", "nan", "NaN", "inf", "-inf", "Infinity", "1e400", "0x10", "1,5", "1 2", "²", "[1]", "null", "-1"]
-NOT_NONE = [case for case in ALL if case[1] != "max_samples" and case != ("random_forest", "max_depth")]
+NASTY = [
+    "",
+    " ",
+    "nan",
+    "NaN",
+    "inf",
+    "-inf",
+    "Infinity",
+    "1e400",
+    "0x10",
+    "1,5",
+    "1 2",
+    "²",
+    "[1]",
+    "null",
+    "-1",
+]
+NOT_NONE = [
+    case for case in ALL if case[1] != "max_samples" and case != ("random_forest", "max_depth")
+]
 
 
 def value(algorithm: str, name: str, text: object) -> object:
@@ -40,7 +58,11 @@ def refused(algorithm: str, name: str, text: object) -> str:
 
 
 def test_every_parameter_is_tested_here() -> None:
-    assert {(algorithm, name) for algorithm, learner in LEARNERS.items() for name in learner.model_fields} == set(ALL)
+    assert {
+        (algorithm, name)
+        for algorithm, learner in LEARNERS.items()
+        for name in learner.model_fields
+    } == set(ALL)
 
 
 @pytest.mark.parametrize(("algorithm", "name", "low", "high"), INTEGERS)
@@ -48,11 +70,16 @@ def test_an_integer_is_taken_up_to_its_edges_and_refused_beyond_with_its_range(
     algorithm: str, name: str, low: int, high: int
 ) -> None:
     assert [value(algorithm, name, str(edge)) for edge in (low, high)] == [low, high]
-    assert all(f"an integer from {low} to {high}" in refused(algorithm, name, str(n)) for n in (low - 1, high + 1))
+    assert all(
+        f"an integer from {low} to {high}" in refused(algorithm, name, str(n))
+        for n in (low - 1, high + 1)
+    )
 
 
 @pytest.mark.parametrize(("algorithm", "name", "low", "high"), INTEGERS)
-def test_an_integer_may_arrive_as_a_real_number_and_is_rounded(algorithm: str, name: str, low: int, high: int) -> None:
+def test_an_integer_may_arrive_as_a_real_number_and_is_rounded(
+    algorithm: str, name: str, low: int, high: int
+) -> None:
     assert [value(algorithm, name, text) for text in ("3.7", "4.0", "4.2", 3.7)] == [4, 4, 4, 4]
     assert value(algorithm, name, f"{low - 0.4}") == low
     assert value(algorithm, name, f"{high + 0.4}") == high
@@ -61,8 +88,16 @@ def test_an_integer_may_arrive_as_a_real_number_and_is_rounded(algorithm: str, n
 
 @pytest.mark.parametrize(("algorithm", "name"), SHARES)
 def test_a_share_is_above_0_and_up_to_1(algorithm: str, name: str) -> None:
-    assert [value(algorithm, name, text) for text in ("1", "1.0", "1e-3", "0.50000")] == [1.0, 1.0, 0.001, 0.5]
-    assert all("above 0 and up to 1" in refused(algorithm, name, text) for text in ("0", "-0", "-0.1", "1.0001", "1e3"))
+    assert [value(algorithm, name, text) for text in ("1", "1.0", "1e-3", "0.50000")] == [
+        1.0,
+        1.0,
+        0.001,
+        0.5,
+    ]
+    assert all(
+        "above 0 and up to 1" in refused(algorithm, name, text)
+        for text in ("0", "-0", "-0.1", "1.0001", "1e3")
+    )
 
 
 @pytest.mark.parametrize(("algorithm", "name"), WEIGHTS)
@@ -73,8 +108,12 @@ def test_a_weight_is_at_least_0(algorithm: str, name: str) -> None:
 
 @pytest.mark.parametrize("text", NASTY)
 @pytest.mark.parametrize(("algorithm", "name"), ALL)
-def test_a_nasty_value_is_refused_with_what_is_allowed(algorithm: str, name: str, text: str) -> None:
-    assert refused(algorithm, name, text).endswith(str(LEARNERS[algorithm].model_fields[name].description))
+def test_a_nasty_value_is_refused_with_what_is_allowed(
+    algorithm: str, name: str, text: str
+) -> None:
+    assert refused(algorithm, name, text).endswith(
+        str(LEARNERS[algorithm].model_fields[name].description)
+    )
 
 
 @pytest.mark.parametrize(("algorithm", "name"), [case for case in ALL if case[1] != "bootstrap"])
@@ -83,7 +122,9 @@ def test_a_truth_value_is_no_number(algorithm: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("algorithm", "name", "low", "high"), INTEGERS)
-def test_an_exponent_is_read_as_the_number_it_is(algorithm: str, name: str, low: int, high: int) -> None:
+def test_an_exponent_is_read_as_the_number_it_is(
+    algorithm: str, name: str, low: int, high: int
+) -> None:
     if high >= 1000:
         assert value(algorithm, name, "1e3") == 1000
     else:
@@ -116,7 +157,9 @@ def test_max_features_may_be_a_rule(text: str) -> None:
     assert value("random_forest", "max_features", text) == text
 
 
-@pytest.mark.parametrize(("algorithm", "other"), [("random_forest", XGBoost), ("xgboost", RandomForest)])
+@pytest.mark.parametrize(
+    ("algorithm", "other"), [("random_forest", XGBoost), ("xgboost", RandomForest)]
+)
 def test_a_parameter_of_the_other_learner_is_refused_by_name(
     algorithm: str, other: type[RandomForest | XGBoost]
 ) -> None:
@@ -129,9 +172,15 @@ def test_a_parameter_of_the_other_learner_is_refused_by_name(
 
 def test_every_wrong_value_is_named_at_once() -> None:
     with pytest.raises(ParameterError) as caught:
-        parse("random_forest", {"max_depth": "0", "n_estimators": "many", "min_samples_leaf": "2", "gamma": "1"})
+        parse(
+            "random_forest",
+            {"max_depth": "0", "n_estimators": "many", "min_samples_leaf": "2", "gamma": "1"},
+        )
     message = str(caught.value)
-    assert all(part in message for part in ("--max-depth: '0'", "--n-estimators: 'many'", "--gamma: not a parameter"))
+    assert all(
+        part in message
+        for part in ("--max-depth: '0'", "--n-estimators: 'many'", "--gamma: not a parameter")
+    )
     assert "min-samples-leaf" not in message
 
 
@@ -142,11 +191,15 @@ def test_every_wrong_value_is_named_at_once() -> None:
         ("classification", ["gini", "entropy", "log_loss"], "sqrt"),
     ],
 )
-def test_the_task_decides_what_is_left_open(task: str, criteria: list[str], max_features: object) -> None:
+def test_the_task_decides_what_is_left_open(
+    task: str, criteria: list[str], max_features: object
+) -> None:
     filled = parse("random_forest", {}).for_task(task)
     assert (filled.criterion, filled.max_features) == (criteria[0], max_features)
     for criterion in criteria:
-        assert parse("random_forest", {"criterion": criterion}).for_task(task).criterion == criterion
+        assert (
+            parse("random_forest", {"criterion": criterion}).for_task(task).criterion == criterion
+        )
 
 
 @pytest.mark.parametrize(
@@ -158,8 +211,12 @@ def test_the_task_decides_what_is_left_open(task: str, criteria: list[str], max_
         ("classification", "poisson", "gini, entropy, log_loss"),
     ],
 )
-def test_a_criterion_of_the_other_task_is_refused_with_those_that_fit(task: str, criterion: str, allowed: str) -> None:
-    with pytest.raises(ParameterError, match=f"^--criterion: {criterion} is not for {task}$") as caught:
+def test_a_criterion_of_the_other_task_is_refused_with_those_that_fit(
+    task: str, criterion: str, allowed: str
+) -> None:
+    with pytest.raises(
+        ParameterError, match=f"^--criterion: {criterion} is not for {task}$"
+    ) as caught:
         parse("random_forest", {"criterion": criterion}).for_task(task)
     assert caught.value.hint == f"allowed: {allowed}"
 
@@ -167,13 +224,17 @@ def test_a_criterion_of_the_other_task_is_refused_with_those_that_fit(task: str,
 def test_poisson_wants_a_target_that_is_never_negative() -> None:
     poisson = parse("random_forest", {"criterion": "poisson"})
     assert poisson.for_task("regression", smallest_target=0.0).criterion == "poisson"
-    with pytest.raises(ParameterError, match="poisson needs a target that is never negative") as caught:
+    with pytest.raises(
+        ParameterError, match="poisson needs a target that is never negative"
+    ) as caught:
         poisson.for_task("regression", smallest_target=-0.001)
     assert caught.value.hint == "use squared_error"
 
 
 @pytest.mark.parametrize(("bootstrap", "expected"), [("true", 0.5), ("false", None)])
-def test_max_samples_is_dropped_where_nothing_is_sampled(bootstrap: str, expected: float | None) -> None:
+def test_max_samples_is_dropped_where_nothing_is_sampled(
+    bootstrap: str, expected: float | None
+) -> None:
     chosen = parse("random_forest", {"bootstrap": bootstrap, "max_samples": "0.5"})
     assert chosen.for_task("regression").max_samples == expected
 

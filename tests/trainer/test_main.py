@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.volumes import largest_file, read_only, tiny_volume
+from support.registry.volumes import largest_file, read_only, tiny_volume
 
 from registry.package import load_package
 from trainer.__main__ import main
@@ -47,7 +47,9 @@ def poor_volume(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path
         yield volume
 
 
-def test_metrics_are_all_of_stdout_and_the_package_is_there(tmp_path: Path, capsys: Capture) -> None:
+def test_metrics_are_all_of_stdout_and_the_package_is_there(
+    tmp_path: Path, capsys: Capture
+) -> None:
     assert main(["--data", "boston", *FEW, "--output", str(tmp_path / "package")]) == 0
     printed = capsys.readouterr()
     assert re.fullmatch(r"mse=\d+\.\d+\nmae=\d+\.\d+\n", printed.out)
@@ -64,10 +66,39 @@ def test_without_an_output_only_metrics_are_made(capsys: Capture) -> None:
 
 
 def test_flags_reach_the_package(tmp_path: Path) -> None:
-    flags = ["--include", "B", "--seed", "7", "--fold-seed", "3", "--max-depth", "2.6", "--max-features", "0.5"]
-    assert main(["--data", "boston", *FEW, *flags, "--n-jobs", "2", "--output", str(tmp_path / "package")]) == 0
+    flags = [
+        "--include",
+        "B",
+        "--seed",
+        "7",
+        "--fold-seed",
+        "3",
+        "--max-depth",
+        "2.6",
+        "--max-features",
+        "0.5",
+    ]
+    assert (
+        main(
+            [
+                "--data",
+                "boston",
+                *FEW,
+                *flags,
+                "--n-jobs",
+                "2",
+                "--output",
+                str(tmp_path / "package"),
+            ]
+        )
+        == 0
+    )
     manifest = load_package(tmp_path / "package").manifest
-    assert (manifest.seed, manifest.cross_validation.seed, len(manifest.cross_validation.folds)) == (7, 3, 2)
+    assert (
+        manifest.seed,
+        manifest.cross_validation.seed,
+        len(manifest.cross_validation.folds),
+    ) == (7, 3, 2)
     assert (manifest.parameters["max_depth"], manifest.parameters["max_features"]) == (3, 0.5)
     assert manifest.ignored == ()
 
@@ -90,7 +121,9 @@ def test_xgboost_is_one_flag_away(tmp_path: Path, capsys: Capture) -> None:
     assert (manifest.algorithm, manifest.parameters["learning_rate"]) == ("xgboost", 0.1)
 
 
-def test_a_volume_that_takes_no_package_prints_no_metric_and_keeps_no_rest(poor_volume: Path, capsys: Capture) -> None:
+def test_a_volume_that_takes_no_package_prints_no_metric_and_keeps_no_rest(
+    poor_volume: Path, capsys: Capture
+) -> None:
     target = poor_volume / "package"
     error = refused(capsys, "--data", "boston", "--output", str(target), code=1)
     assert re.match(rf"error: cannot write {re.escape(str(target))}: {REFUSALS}\n", error)
@@ -100,11 +133,15 @@ def test_a_volume_that_takes_no_package_prints_no_metric_and_keeps_no_rest(poor_
 
 def test_a_folder_that_cannot_be_made_prints_no_metric(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "file").touch()
-    error = refused(capsys, "--data", "boston", "--output", str(tmp_path / "file" / "package"), code=1)
+    error = refused(
+        capsys, "--data", "boston", "--output", str(tmp_path / "file" / "package"), code=1
+    )
     assert f"cannot write {tmp_path / 'file' / 'package'}: " in error
 
 
-def test_a_failed_trial_leaves_the_package_that_was_there(tmp_path: Path, capsys: Capture, write: Write) -> None:
+def test_a_failed_trial_leaves_the_package_that_was_there(
+    tmp_path: Path, capsys: Capture, write: Write
+) -> None:
     argv = ["--data", "boston", *FEW, "--output", str(tmp_path / "package")]
     main(argv)
     digest = load_package(tmp_path / "package").digest
@@ -112,27 +149,37 @@ def test_a_failed_trial_leaves_the_package_that_was_there(tmp_path: Path, capsys
     assert load_package(tmp_path / "package").digest == digest
 
 
-def test_unusable_data_is_an_error_and_a_hint(write: Write, table: pd.DataFrame, capsys: Capture) -> None:
+def test_unusable_data_is_an_error_and_a_hint(
+    write: Write, table: pd.DataFrame, capsys: Capture
+) -> None:
     error = refused(capsys, "--data", write(table, target="price"))
     assert error == "error: table.csv: no column price\nhint: columns: id, a, b, y\n"
 
 
-def test_targets_whose_squares_overflow_are_not_reported(write: Write, table: pd.DataFrame, capsys: Capture) -> None:
+def test_targets_whose_squares_overflow_are_not_reported(
+    write: Write, table: pd.DataFrame, capsys: Capture
+) -> None:
     assert "is too large" in refused(capsys, "--data", write(table.assign(y=table["y"] * 1e200)))
 
 
-def test_values_that_only_a_float64_holds_are_named(write: Write, table: pd.DataFrame, capsys: Capture) -> None:
+def test_values_that_only_a_float64_holds_are_named(
+    write: Write, table: pd.DataFrame, capsys: Capture
+) -> None:
     wide = table.assign(a=table["a"].where(table["id"] != 5, 1e39))
     assert "column a, line 7: '1e+39' is too large" in refused(capsys, "--data", write(wide))
 
 
-def test_more_folds_than_rows_of_any_class_are_refused(write: Write, table: pd.DataFrame, capsys: Capture) -> None:
+def test_more_folds_than_rows_of_any_class_are_refused(
+    write: Write, table: pd.DataFrame, capsys: Capture
+) -> None:
     path = write(table.assign(y=table["id"] % 8), task="classification")
     assert "20 folds are too many" in refused(capsys, "--data", path, "--folds", "20")
 
 
 def test_a_name_to_include_that_is_not_dropped_is_refused(capsys: Capture) -> None:
-    assert "cannot include ZN: not a dropped column" in refused(capsys, "--data", "boston", "--include", "ZN")
+    assert "cannot include ZN: not a dropped column" in refused(
+        capsys, "--data", "boston", "--include", "ZN"
+    )
 
 
 def test_a_wrong_hyperparameter_is_named_with_its_range(capsys: Capture) -> None:
@@ -141,10 +188,14 @@ def test_a_wrong_hyperparameter_is_named_with_its_range(capsys: Capture) -> None
     assert "--subsample: not a parameter of random_forest" in error
 
 
-def test_a_criterion_that_does_not_fit_the_data_is_refused(write: Write, table: pd.DataFrame, capsys: Capture) -> None:
+def test_a_criterion_that_does_not_fit_the_data_is_refused(
+    write: Write, table: pd.DataFrame, capsys: Capture
+) -> None:
     error = refused(capsys, "--data", write(table), "--criterion", "poisson")
     assert "--criterion: poisson needs a target that is never negative" in error
-    assert "--criterion: gini is not for regression" in refused(capsys, "--data", "boston", "--criterion", "gini")
+    assert "--criterion: gini is not for regression" in refused(
+        capsys, "--data", "boston", "--criterion", "gini"
+    )
 
 
 @pytest.mark.parametrize(

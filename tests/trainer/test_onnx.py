@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.toy import flowers, homes
+from support.registry.toy_data import flowers, homes
 
 from registry.package import Column, FlatForest, ModelPackage, Output, encode, finish, load_package
 from trainer.__main__ import main
 from trainer.errors import TrainerError
-from trainer.export import flatten
+from trainer.flatten import flatten
 from trainer.onnx import export_onnx, largest_error
 from trainer.recipe import Recipe
 
@@ -42,7 +42,9 @@ def rows_around(forest: FlatForest) -> NDArray[np.float32]:
     """Make rows on thresholds, on both sides of them, and with gaps."""
     rng = np.random.default_rng(1)
     inner = forest.left != np.arange(forest.n_nodes)
-    on = rng.choice(forest.threshold[inner & np.isfinite(forest.threshold)], (200, forest.n_features))
+    on = rng.choice(
+        forest.threshold[inner & np.isfinite(forest.threshold)], (200, forest.n_features)
+    )
     beside = [np.nextafter(on, np.float32(to)) for to in (-np.inf, np.inf)]
     rows = np.vstack([on, *beside, rng.normal(size=on.shape)]).astype(np.float32)
     rows[rng.random(rows.shape) < 0.2] = np.nan
@@ -51,23 +53,46 @@ def rows_around(forest: FlatForest) -> NDArray[np.float32]:
 
 def trained(write: Write, folder: Path, data: str, *flags: str) -> ModelPackage:
     table = homes() if data == "homes" else flowers()
-    fields: dict[str, Any] = {"target": "price", "drop": ["note"]} if data == "homes" else {"target": "kind"}
+    fields: dict[str, Any] = (
+        {"target": "price", "drop": ["note"]} if data == "homes" else {"target": "kind"}
+    )
     task = "regression" if data == "homes" else "classification"
     if data == "two kinds":
         table = table[table["kind"] != "c"]
     source = write(table, task=task, **fields)
-    assert main(["--data", source, "--n-estimators", "7", "--folds", "2", "--output", str(folder), *flags]) == 0
+    assert (
+        main(
+            [
+                "--data",
+                source,
+                "--n-estimators",
+                "7",
+                "--folds",
+                "2",
+                "--output",
+                str(folder),
+                *flags,
+            ]
+        )
+        == 0
+    )
     return load_package(folder)
 
 
 def on_the_card(package: ModelPackage) -> float:
-    (line,) = (x for x in (package.path / "card.md").read_text().splitlines() if "its answers are at most" in x)
+    (line,) = (
+        x
+        for x in (package.path / "card.md").read_text().splitlines()
+        if "its answers are at most" in x
+    )
     return float(line.partition("at most ")[2].split()[0])
 
 
 @pytest.mark.parametrize("learner", ["random_forest", "xgboost"])
 @pytest.mark.parametrize("data", ["homes", "two kinds", "three kinds"])
-def test_the_copy_answers_as_the_package_does(tmp_path: Path, write: Write, data: str, learner: str) -> None:
+def test_the_copy_answers_as_the_package_does(
+    tmp_path: Path, write: Write, data: str, learner: str
+) -> None:
     pytest.importorskip(learner if learner == "xgboost" else "sklearn")
     package = trained(write, tmp_path / "package", data, "--model", learner, "--onnx")
     table = (homes(seed=9) if data == "homes" else flowers(seed=9)).to_dict("list")
@@ -84,17 +109,32 @@ def test_the_copy_answers_as_the_package_does(tmp_path: Path, write: Write, data
 
 def test_the_copy_names_its_features_and_classes_in_order(tmp_path: Path, write: Write) -> None:
     package = trained(write, tmp_path / "package", "homes", "--onnx")
-    about = onnxruntime.InferenceSession(package.path / "model.onnx").get_modelmeta().custom_metadata_map
+    about = (
+        onnxruntime.InferenceSession(package.path / "model.onnx")
+        .get_modelmeta()
+        .custom_metadata_map
+    )
     names = ["size", "age", "region=east", "region=north", "region=south", "garden"]
     assert (json.loads(about["features"]), json.loads(about["classes"])) == (names, [])
     package = trained(write, tmp_path / "package", "three kinds", "--onnx")
-    about = onnxruntime.InferenceSession(package.path / "model.onnx").get_modelmeta().custom_metadata_map
-    assert (json.loads(about["features"]), json.loads(about["classes"])) == (["width", "length"], ["a", "b", "c"])
+    about = (
+        onnxruntime.InferenceSession(package.path / "model.onnx")
+        .get_modelmeta()
+        .custom_metadata_map
+    )
+    assert (json.loads(about["features"]), json.loads(about["classes"])) == (
+        ["width", "length"],
+        ["a", "b", "c"],
+    )
 
 
-@pytest.mark.parametrize("parameters", [{"max_depth": 1}, {"min_samples_leaf": 200}, {"bootstrap": False}, {}])
+@pytest.mark.parametrize(
+    "parameters", [{"max_depth": 1}, {"min_samples_leaf": 200}, {"bootstrap": False}, {}]
+)
 @pytest.mark.parametrize("task", ["regression", "classification"])
-def test_shallow_trees_trees_of_one_leaf_and_deep_ones_go_over(task: str, parameters: dict[str, object]) -> None:
+def test_shallow_trees_trees_of_one_leaf_and_deep_ones_go_over(
+    task: str, parameters: dict[str, object]
+) -> None:
     rng = np.random.default_rng(3)
     x = rng.integers(-5, 5, (300, 4)).astype(np.float32) / np.float32(3)
     x[rng.random(x.shape) < 0.1] = np.nan
@@ -102,22 +142,41 @@ def test_shallow_trees_trees_of_one_leaf_and_deep_ones_go_over(task: str, parame
     recipe = Recipe.make("random_forest", task, {"n_estimators": 5, **parameters}, 0)
     forest, output = flatten(recipe.fit(x, y), n_features=4)
     rows = rows_around(forest) if forest.depth else x
-    content = export_onnx(forest, output, columns=COLUMNS, classes=range(k) if (k := forest.value.shape[1]) > 1 else ())
-    np.testing.assert_allclose(run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14)
+    content = export_onnx(
+        forest,
+        output,
+        columns=COLUMNS,
+        classes=range(k) if (k := forest.value.shape[1]) > 1 else (),
+    )
+    np.testing.assert_allclose(
+        run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14
+    )
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), depth=st.sampled_from([1, 3, None]), classes=st.integers(1, 4))
+@given(
+    seed=st.integers(0, 2**32 - 1), depth=st.sampled_from([1, 3, None]), classes=st.integers(1, 4)
+)
 def test_any_forest_goes_over(seed: int, depth: int | None, classes: int) -> None:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(80, 3)).round(int(rng.integers(0, 5))).astype(np.float32)
     x[rng.random(x.shape) < rng.choice([0, 0.3])] = np.nan
-    y = rng.normal(size=80) * 1e3 if classes == 1 else rng.permutation(np.arange(80) % classes).astype(np.float64)
-    recipe = Recipe.make("random_forest", "regression" if classes == 1 else "classification", {"max_depth": depth}, 0)
+    y = (
+        rng.normal(size=80) * 1e3
+        if classes == 1
+        else rng.permutation(np.arange(80) % classes).astype(np.float64)
+    )
+    recipe = Recipe.make(
+        "random_forest", "regression" if classes == 1 else "classification", {"max_depth": depth}, 0
+    )
     forest, output = flatten(recipe.fit(x, y), n_features=3)
-    content = export_onnx(forest, output, columns=COLUMNS[:3], classes=range(classes) if classes > 1 else ())
+    content = export_onnx(
+        forest, output, columns=COLUMNS[:3], classes=range(classes) if classes > 1 else ()
+    )
     rows = np.vstack([x, rows_around(forest)[::7]])
-    np.testing.assert_allclose(run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14
+    )
 
 
 def test_a_decision_that_only_missing_values_lose_goes_over() -> None:
@@ -132,7 +191,9 @@ def test_a_decision_that_only_missing_values_lose_goes_over() -> None:
     }
     forest = FlatForest.from_arrays(arrays, n_features=1)
     rows = np.array([[-3e38], [3e38], [np.nan]], dtype=np.float32)
-    answers = run(export_onnx(forest, Output(combine="sum"), columns=COLUMNS[:1], classes=("a", "b")), rows)
+    answers = run(
+        export_onnx(forest, Output(combine="sum"), columns=COLUMNS[:1], classes=("a", "b")), rows
+    )
     assert answers.tolist() == [[1, 0], [1, 0], [2, 0]]
 
 
@@ -141,7 +202,11 @@ def test_a_copy_that_answers_otherwise_is_refused() -> None:
     recipe = Recipe.make("random_forest", "regression", {"n_estimators": 5}, 0)
     forest, output = flatten(recipe.fit(x, x[:, 0].astype(np.float64)), n_features=2)
     assert largest_error(export_onnx(forest, output, columns=COLUMNS[:2]), forest, output) < 1e-14
-    changes = {"value": forest.value + 1e-6, "missing_left": ~forest.missing_left, "threshold": forest.threshold - 1}
+    changes = {
+        "value": forest.value + 1e-6,
+        "missing_left": ~forest.missing_left,
+        "threshold": forest.threshold - 1,
+    }
     for name, array in changes.items():
         other = FlatForest.from_arrays({**forest.arrays(), name: array}, n_features=2)
         with pytest.raises(TrainerError, match="does not answer as the model does"):
@@ -174,4 +239,7 @@ def test_without_the_extra_the_trial_says_what_to_install_before_it_fits(
 
 def test_a_copy_without_a_package_is_refused(capsys: Capture) -> None:
     assert main(["--data", "boston", "--onnx"]) == 2
-    assert capsys.readouterr().err == "error: --onnx: there is no package to put it into\nhint: add --output\n"
+    assert (
+        capsys.readouterr().err
+        == "error: --onnx: there is no package to put it into\nhint: add --output\n"
+    )

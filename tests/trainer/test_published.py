@@ -19,4 +19,6 @@ def test_the_published_mse_is_reproduced_by_the_written_package(tmp_path: Path) 
     write_trial(tmp_path / "package", recipe, data, score, fold_seed=0)
     predicted = load_package(tmp_path / "package").predict(data.holdout.table)
     assert (len(data.columns), len(data.training.y), len(data.holdout.y)) == (13, 404, 102)
-    assert row_losses("regression", "mse", data.holdout.y, predicted).mean() == pytest.approx(PUBLISHED, rel=0.01)
+    assert row_losses("regression", "mse", data.holdout.y, predicted).mean() == pytest.approx(
+        PUBLISHED, rel=0.01
+    )

@@ -52,7 +52,8 @@ def test_the_fitted_estimator_has_the_parameters_of_the_recipe(algorithm: str) -
 
 
 def test_threads_change_nothing(houses: Dataset) -> None:
-    x, y = houses.matrix(houses.training), houses.training.y
+    x = houses.matrix(houses.training)
+    y = houses.training.y
     recipe = Recipe.make("random_forest", "regression", TREES, 0)
     one, two = (recipe.predict(recipe.fit(x, y, n_jobs=n), x) for n in (1, 2))
     np.testing.assert_array_equal(one, two)
@@ -62,7 +63,9 @@ def test_the_seed_decides_the_trees() -> None:
     x, y = toy()
     first, same, other = (
         recipe.predict(recipe.fit(x, y), x)
-        for recipe in (Recipe.make("random_forest", "regression", TREES, seed) for seed in (0, 0, 1))
+        for recipe in (
+            Recipe.make("random_forest", "regression", TREES, seed) for seed in (0, 0, 1)
+        )
     )
     np.testing.assert_array_equal(first, same)
     assert (first != other).any()
@@ -74,7 +77,10 @@ def test_folds_test_every_row_once_and_are_decided_by_their_seed(task: str) -> N
     recipe = Recipe.make("random_forest", task, TREES, 0)
     first, same, other = (recipe.folds(y, n=5, seed=seed) for seed in (4, 4, 5))
     assert sorted(row for _, test in first for row in test) == list(range(60))
-    assert all(set(training).isdisjoint(test) and len(training) + len(test) == 60 for training, test in first)
+    assert all(
+        set(training).isdisjoint(test) and len(training) + len(test) == 60
+        for training, test in first
+    )
     assert all(a.tolist() == b.tolist() for (_, a), (_, b) in zip(first, same, strict=True))
     assert any(a.tolist() != b.tolist() for (_, a), (_, b) in zip(first, other, strict=True))
 
@@ -112,8 +118,12 @@ def test_what_xgboost_refuses_is_said_in_one_line(name: str, value: str) -> None
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
-def test_xgboost_that_is_not_installed_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+def test_xgboost_that_is_not_installed_is_named_with_the_extra(
+    monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
     monkeypatch.setitem(sys.modules, "xgboost", None)
-    with pytest.raises(TrainerError, match=r"^--model xgboost: the package xgboost is not installed$") as caught:
+    with pytest.raises(
+        TrainerError, match=r"^--model xgboost: the package xgboost is not installed$"
+    ) as caught:
         Recipe.make("xgboost", task, TREES, 0).fit(*toy())
     assert caught.value.hint == "install tunegate with the extra `xgboost`"

@@ -37,8 +37,19 @@ def test_each_line_is_the_mean_over_the_folds_so_far_and_the_end_is_as_without(
 
 
 def test_a_report_can_be_read_before_the_trial_ends(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "trainer", "--data", "boston", "--n-estimators", "10000", "--report-folds"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "trainer",
+        "--data",
+        "boston",
+        "--n-estimators",
+        "10000",
+        "--report-folds",
+    ]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
         assert process.stdout
         first = process.stdout.readline()
         running = process.poll() is None

@@ -17,7 +17,14 @@ def refused(name: str) -> DataError:
 
 
 def test_six_data_sets_are_built_in_and_their_specs_are_valid() -> None:
-    assert builtin_names() == ["boston", "boston_published", "breast_cancer", "diabetes", "iris", "wine"]
+    assert builtin_names() == [
+        "boston",
+        "boston_published",
+        "breast_cancer",
+        "diabetes",
+        "iris",
+        "wine",
+    ]
     assert [load_spec(name).name for name in builtin_names()] == builtin_names()
 
 
@@ -29,15 +36,25 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 
 def test_what_is_left_out_is_filled_in(write: Write) -> None:
-    regression, classification = load_spec(write("")), load_spec(write("", task="classification"))
+    regression = load_spec(write(""))
+    classification = load_spec(write("", task="classification"))
     assert (regression.metric, classification.metric) == ("mse", "log_loss")
     assert regression.prediction == "predicted_y"
-    assert (regression.split.method, regression.split.holdout, regression.split.seed) == ("hash", 0.2, 0)
+    assert (regression.split.method, regression.split.holdout, regression.split.seed) == (
+        "hash",
+        0.2,
+        0,
+    )
 
 
 @pytest.mark.parametrize(
     ("task", "metric"),
-    [("regression", "mae"), ("classification", "brier"), ("classification", "accuracy"), ("regression", "mse")],
+    [
+        ("regression", "mae"),
+        ("classification", "brier"),
+        ("classification", "accuracy"),
+        ("regression", "mse"),
+    ],
 )
 def test_a_metric_of_the_task_is_taken(write: Write, task: str, metric: str) -> None:
     assert load_spec(write("", task=task, metric=metric)).metric == metric
@@ -45,7 +62,10 @@ def test_a_metric_of_the_task_is_taken(write: Write, task: str, metric: str) -> 
 
 @pytest.mark.parametrize(
     ("task", "metric", "allowed"),
-    [("regression", "accuracy", "mse, mae"), ("classification", "mse", "log_loss, brier, accuracy")],
+    [
+        ("regression", "accuracy", "mse, mae"),
+        ("classification", "mse", "log_loss, brier, accuracy"),
+    ],
 )
 def test_a_metric_of_the_other_task_is_refused_with_those_that_fit(
     write: Write, task: str, metric: str, allowed: str
@@ -76,7 +96,9 @@ def test_a_metric_of_the_other_task_is_refused_with_those_that_fit(
         ("folder", "elsewhere"),
     ],
 )
-def test_a_wrong_field_is_named_with_the_file_and_the_fields_there_are(write: Write, field: str, value: object) -> None:
+def test_a_wrong_field_is_named_with_the_file_and_the_fields_there_are(
+    write: Write, field: str, value: object
+) -> None:
     path = write("", **{field: value})
     error = refused(path)
     assert str(error).startswith(f"{path}: {field}")
@@ -110,7 +132,9 @@ def test_a_field_that_must_be_there_is_named(write: Write, field: str) -> None:
         ('[columns]\na = "numeric"', "columns.a"),
     ],
 )
-def test_a_wrong_field_of_a_table_is_named_with_its_path(write: Write, more: str, field: str) -> None:
+def test_a_wrong_field_of_a_table_is_named_with_its_path(
+    write: Write, more: str, field: str
+) -> None:
     path = write("", more)
     assert str(refused(path)).startswith(f"{path}: {field}: ")
 
@@ -141,7 +165,10 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: bytes) -> Non
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "folder.toml").mkdir()
-    assert str(refused(str(tmp_path / "none.toml"))) == f"{tmp_path}/none.toml: No such file or directory"
+    assert (
+        str(refused(str(tmp_path / "none.toml")))
+        == f"{tmp_path}/none.toml: No such file or directory"
+    )
     assert str(refused(str(tmp_path / "folder.toml"))) == f"{tmp_path}/folder.toml: Is a directory"
 
 
@@ -159,6 +186,8 @@ def test_an_included_column_joins_the_features_that_are_listed(write: Write) -> 
 
 @pytest.mark.parametrize("column", ["CRIM", "MEDV", "nonsense"])
 def test_only_a_dropped_column_can_be_included(column: str) -> None:
-    with pytest.raises(DataError, match=rf"boston: cannot include {column}: not a dropped column") as caught:
+    with pytest.raises(
+        DataError, match=rf"boston: cannot include {column}: not a dropped column"
+    ) as caught:
         load_spec("boston").including(("B", column))
     assert caught.value.hint == "dropped columns: B"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.toy import homes
+from support.registry.toy_data import homes
 
 from trainer import DataError
 from trainer.dataset import load_dataset
@@ -46,7 +46,9 @@ def as_read(rows: list[tuple[object, ...]]) -> pd.DataFrame:
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=ROWS, more=ROWS, seed=st.integers(0, 2**32 - 1), order=st.randoms(use_true_random=False))
+@given(
+    rows=ROWS, more=ROWS, seed=st.integers(0, 2**32 - 1), order=st.randoms(use_true_random=False)
+)
 def test_a_row_keeps_its_side_when_rows_are_appended_and_reordered(
     rows: list[tuple[object, ...]], more: list[tuple[object, ...]], seed: int, order: Random
 ) -> None:
@@ -55,7 +57,11 @@ def test_a_row_keeps_its_side_when_rows_are_appended_and_reordered(
     order.shuffle(grown)
     before = held_out(as_read(rows), spec)
     after = held_out(as_read([row for _, row in grown]), spec)
-    assert all(side == before[number] for (number, _), side in zip(grown, after, strict=True) if number is not None)
+    assert all(
+        side == before[number]
+        for (number, _), side in zip(grown, after, strict=True)
+        if number is not None
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -82,7 +88,9 @@ def test_two_spellings_of_a_number_are_one(values: list[float]) -> None:
     assert len(set(row_hashes(pd.DataFrame({"a": values})))) == 1
 
 
-@pytest.mark.parametrize("values", [["a", "b"], ["x", None], [0.0, None], [True, False], [1.0, 1.0 + 2**-52]])
+@pytest.mark.parametrize(
+    "values", [["a", "b"], ["x", None], [0.0, None], [True, False], [1.0, 1.0 + 2**-52]]
+)
 def test_different_rows_have_different_hashes(values: list[object]) -> None:
     assert len(set(row_hashes(pd.DataFrame({"a": values})))) == 2
 
@@ -91,13 +99,17 @@ def test_different_rows_have_different_hashes(values: list[object]) -> None:
 def test_about_the_asked_share_is_held_out(share: float) -> None:
     frame = pd.DataFrame({"a": np.arange(4000)})
     assert held_out(frame, Split(holdout=share)).mean() == pytest.approx(share, abs=0.03)
-    assert held_out(frame, Split(method="seeded", holdout=share)).mean() == pytest.approx(share, abs=0.001)
+    assert held_out(frame, Split(method="seeded", holdout=share)).mean() == pytest.approx(
+        share, abs=0.001
+    )
 
 
 @pytest.mark.parametrize("method", ["hash", "seeded"])
 def test_another_seed_makes_another_split_and_the_same_seed_the_same(method: str) -> None:
     frame = pd.DataFrame({"a": np.arange(200)})
-    one, same, other = (held_out(frame, Split.model_validate({"method": method, "seed": s})) for s in (1, 1, 2))
+    one, same, other = (
+        held_out(frame, Split.model_validate({"method": method, "seed": s})) for s in (1, 1, 2)
+    )
     assert one.tolist() == same.tolist()
     assert one.tolist() != other.tolist()
 
@@ -110,8 +122,11 @@ def test_groups_are_not_torn_apart() -> None:
     assert 0 < held.mean() < 0.5
 
 
-def test_a_row_keeps_its_side_when_what_is_not_hashed_is_mended(write: Write, table: pd.DataFrame) -> None:
-    before, after = load_dataset(write(table, BY_ID)), load_dataset(write(table.assign(y=-table["y"]), BY_ID))
+def test_a_row_keeps_its_side_when_what_is_not_hashed_is_mended(
+    write: Write, table: pd.DataFrame
+) -> None:
+    before = load_dataset(write(table, BY_ID))
+    after = load_dataset(write(table.assign(y=-table["y"]), BY_ID))
     assert set(before.holdout.table["id"]) == set(after.holdout.table["id"])
     assert set(before.holdout.rows).isdisjoint(after.holdout.rows)
 
@@ -127,7 +142,9 @@ def test_rows_that_stand_on_both_sides_are_refused_and_the_hash_split_keeps_them
     write: Write, table: pd.DataFrame
 ) -> None:
     twins = pd.concat([table, table])
-    with pytest.raises(DataError, match=r"^\d+ row\(s\) stand in both the training part and the holdout$") as caught:
+    with pytest.raises(
+        DataError, match=r"^\d+ row\(s\) stand in both the training part and the holdout$"
+    ) as caught:
         load_dataset(write(twins, '[split]\nmethod = "seeded"'))
     assert 'method = "hash"' in caught.value.hint
     data = load_dataset(write(twins))
@@ -181,15 +198,23 @@ def test_the_fingerprint_changes_with_all_that_is_learned_from(
 
 
 def test_the_fingerprint_changes_when_a_row_goes(write: Write, table: pd.DataFrame) -> None:
-    assert load_dataset(write(table)).fingerprint != load_dataset(write(table.iloc[:-1])).fingerprint
+    assert (
+        load_dataset(write(table)).fingerprint != load_dataset(write(table.iloc[:-1])).fingerprint
+    )
 
 
 def test_the_fingerprint_does_not_change_with_words(write: Write, table: pd.DataFrame) -> None:
     plain = load_dataset(write(table)).fingerprint
-    assert load_dataset(write(table, name="other", notes="words", prediction="guess")).fingerprint == plain
+    assert (
+        load_dataset(write(table, name="other", notes="words", prediction="guess")).fingerprint
+        == plain
+    )
 
 
-def test_the_holdouts_digest_depends_on_the_held_rows_alone(write: Write, table: pd.DataFrame) -> None:
-    one, other = load_dataset(write(table)), load_dataset(write(table, metric="mae"))
+def test_the_holdouts_digest_depends_on_the_held_rows_alone(
+    write: Write, table: pd.DataFrame
+) -> None:
+    one = load_dataset(write(table))
+    other = load_dataset(write(table, metric="mae"))
     assert one.holdout_digest == other.holdout_digest
     assert one.holdout_digest != load_dataset(write(table, "[split]\nseed = 1")).holdout_digest

@@ -21,7 +21,9 @@ def refused(path: str) -> DataError:
 
 
 def with_cell(table: pd.DataFrame, column: str, row: int, value: object) -> pd.DataFrame:
-    return table.assign(**{column: [value if i == row else cell for i, cell in enumerate(table[column])]})
+    return table.assign(
+        **{column: [value if i == row else cell for i, cell in enumerate(table[column])]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,13 +39,19 @@ def test_a_missing_column_is_named_with_those_there_are(
 
 
 @pytest.mark.parametrize("more", ['[split]\nby = ["z"]', '[columns.z]\ntype = "numeric"'])
-def test_a_missing_column_is_named_wherever_the_spec_names_it(write: Write, table: pd.DataFrame, more: str) -> None:
+def test_a_missing_column_is_named_wherever_the_spec_names_it(
+    write: Write, table: pd.DataFrame, more: str
+) -> None:
     assert str(refused(write(table, more))) == "table.csv: no column z"
 
 
 @pytest.mark.parametrize("role", ["features", "drop"])
-def test_the_target_is_neither_a_feature_nor_dropped(write: Write, table: pd.DataFrame, role: str) -> None:
-    assert "toy: the target y is also a feature or dropped" in str(refused(write(table, **{role: ["a", "y"]})))
+def test_the_target_is_neither_a_feature_nor_dropped(
+    write: Write, table: pd.DataFrame, role: str
+) -> None:
+    assert "toy: the target y is also a feature or dropped" in str(
+        refused(write(table, **{role: ["a", "y"]}))
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +84,12 @@ def test_the_first_of_several_wrong_cells_is_named_and_the_others_are_counted(
 @pytest.mark.parametrize("column", ["a", "y"])
 @pytest.mark.parametrize(
     ("cell", "what"),
-    [("inf", "is not finite"), ("-inf", "is not finite"), ("1e999", "is not finite"), ("1e39", "is too large")],
+    [
+        ("inf", "is not finite"),
+        ("-inf", "is not finite"),
+        ("1e999", "is not finite"),
+        ("1e39", "is too large"),
+    ],
 )
 def test_a_number_that_no_tree_can_read_is_named_with_its_line(
     write: Write, table: pd.DataFrame, column: str, cell: str, what: str
@@ -91,34 +104,45 @@ def test_the_largest_float32_is_still_learned_from(write: Write, table: pd.DataF
     assert max(data.training.table["a"].max(), data.holdout.table["a"].max()) == largest
 
 
-def test_a_target_that_is_no_number_points_to_classification(write: Write, table: pd.DataFrame) -> None:
+def test_a_target_that_is_no_number_points_to_classification(
+    write: Write, table: pd.DataFrame
+) -> None:
     error = refused(write(with_cell(table, "y", 4, "high")))
     assert str(error) == "column y, line 6: 'high' is not a number"
     assert 'task = "classification"' in error.hint
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
-def test_a_row_without_a_target_is_named_with_its_line(write: Write, table: pd.DataFrame, task: str) -> None:
+def test_a_row_without_a_target_is_named_with_its_line(
+    write: Write, table: pd.DataFrame, task: str
+) -> None:
     wrong = with_cell(with_cell(table, "y", 10, None), "y", 20, None)
     error = refused(write(wrong, task=task))
     assert str(error) == "target y, line 12: missing (2 in all)"
     assert "remove the rows" in error.hint
 
 
-def test_too_many_categories_are_counted_and_as_many_as_allowed_are_learned(write: Write, table: pd.DataFrame) -> None:
+def test_too_many_categories_are_counted_and_as_many_as_allowed_are_learned(
+    write: Write, table: pd.DataFrame
+) -> None:
     texts = pd.Series([f"t{i}" for i in range(len(table))])
     error = refused(write(table.assign(text=texts)))
     assert str(error) == f"column text: {len(table)} different texts"
     assert "`drop`" in error.hint
     assert str(MAX_CATEGORIES) in error.hint
-    allowed = load_dataset(write(table.assign(text=texts.where(texts.index < MAX_CATEGORIES, "t0"))))
+    allowed = load_dataset(
+        write(table.assign(text=texts.where(texts.index < MAX_CATEGORIES, "t0")))
+    )
     assert allowed.columns[-1].kind == "categorical"
 
 
 @pytest.mark.parametrize(
-    "content", ["", "\n\n", "a,b,y\n", b"\x89PNG\r\n\x1a\n\xff\x00", 'a,y\n1,"2\n', "a,y\n1,2\n1,2,3\n"]
+    "content",
+    ["", "\n\n", "a,b,y\n", b"\x89PNG\r\n\x1a\n\xff\x00", 'a,y\n1,"2\n', "a,y\n1,2\n1,2,3\n"],
 )
-def test_a_file_without_rows_or_of_another_format_is_named(write: Write, content: str | bytes) -> None:
+def test_a_file_without_rows_or_of_another_format_is_named(
+    write: Write, content: str | bytes
+) -> None:
     path = write(content)
     message = str(refused(path))
     assert message.startswith(f"{Path(path).parent / 'table.csv'}: ")
@@ -128,17 +152,25 @@ def test_a_file_without_rows_or_of_another_format_is_named(write: Write, content
 @pytest.mark.parametrize("source", ["table.zip", "table.csv.gz", "table.csv.xz"])
 def test_an_archive_is_not_a_table(write: Write, tmp_path: Path, source: str) -> None:
     (tmp_path / source).write_bytes(b"PK\x03\x04\xff\xfe")
-    assert str(refused(write("", source=source))).startswith(f"{tmp_path / source}: not a readable CSV file: ")
+    assert str(refused(write("", source=source))).startswith(
+        f"{tmp_path / source}: not a readable CSV file: "
+    )
 
 
-@pytest.mark.parametrize(("source", "reason"), [("none.csv", "No such file or directory"), (".", "Is a directory")])
-def test_a_source_that_cannot_be_read_is_named_with_the_reason(write: Write, source: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "reason"), [("none.csv", "No such file or directory"), (".", "Is a directory")]
+)
+def test_a_source_that_cannot_be_read_is_named_with_the_reason(
+    write: Write, source: str, reason: str
+) -> None:
     error = refused(write("", source=source))
     assert str(error).endswith(f": {reason}")
     assert "relative to the TOML file" in error.hint
 
 
-def test_rows_longer_than_the_header_are_refused_instead_of_shifted(write: Write, table: pd.DataFrame) -> None:
+def test_rows_longer_than_the_header_are_refused_instead_of_shifted(
+    write: Write, table: pd.DataFrame
+) -> None:
     header, *rows = table.to_csv(index=False).splitlines()
     error = refused(write("\n".join([header, *(f"{row},5" for row in rows)])))
     assert "rows have more cells than the header" in str(error)

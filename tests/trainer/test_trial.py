@@ -19,7 +19,9 @@ from trainer.recipe import Recipe
 from trainer.trial import Score, cross_validate, metric_lines, write_trial
 
 Write = Callable[..., str]
-KATIB = re.compile(r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)")  # the collector's default filter
+KATIB = re.compile(
+    r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
+)  # the collector's default filter
 TREES = {"n_estimators": 5}
 
 
@@ -36,12 +38,16 @@ def trial(folder: Path, data: Dataset, *, seed: int = 0, n_jobs: int = 1) -> str
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=3))
 def test_katib_reads_each_metric_exactly_once_and_to_the_last_bit(means: list[float]) -> None:
     names = ["mse", "log_loss", "mae"][: len(means)]
-    lines = list(metric_lines([Score(name, (mean,)) for name, mean in zip(names, means, strict=True)]))
+    lines = list(
+        metric_lines([Score(name, (mean,)) for name, mean in zip(names, means, strict=True)])
+    )
     found = [(match[1], float(match[2])) for match in KATIB.finditer("\n".join(lines))]
     assert found == list(zip(names, means, strict=True))
 
 
-@pytest.mark.parametrize("mean", [1e-300, 5e-324, 1e300, 1.7976931348623157e308, 1e-5, 123456789.125, 0.0])
+@pytest.mark.parametrize(
+    "mean", [1e-300, 5e-324, 1e300, 1.7976931348623157e308, 1e-5, 123456789.125, 0.0]
+)
 def test_a_metric_has_no_exponent_however_small_or_large(mean: float) -> None:
     (line,) = metric_lines([Score("mse", (mean,))])
     assert re.fullmatch(r"mse=\d+\.\d+", line)
@@ -61,16 +67,22 @@ def test_a_metric_that_is_not_finite_is_never_reported(mean: float) -> None:
         ("iris", ["log_loss", "brier", "accuracy"]),
     ],
 )
-def test_every_metric_of_the_task_is_scored_the_data_sets_own_first(data: str, metrics: list[str]) -> None:
+def test_every_metric_of_the_task_is_scored_the_data_sets_own_first(
+    data: str, metrics: list[str]
+) -> None:
     loaded = load_dataset(data)
-    assert [s.metric for s in cross_validate(forest(loaded.spec.task), loaded, folds=2, seed=0)] == metrics
+    assert [
+        s.metric for s in cross_validate(forest(loaded.spec.task), loaded, folds=2, seed=0)
+    ] == metrics
     last = replace(loaded, spec=loaded.spec.model_copy(update={"metric": metrics[-1]}))
     assert cross_validate(forest(loaded.spec.task), last, folds=2, seed=0)[0].metric == metrics[-1]
 
 
 def test_a_score_is_the_mean_over_folds_of_the_mean_over_rows(boston: Dataset) -> None:
-    x, y = boston.matrix(boston.training), boston.training.y
-    squares, distances = [], []
+    x = boston.matrix(boston.training)
+    y = boston.training.y
+    squares = []
+    distances = []
     for training, test in forest().folds(y, n=3, seed=5):
         error = forest().fit(x[training], y[training]).predict(x[test]) - y[test]
         squares.append(np.mean(error**2))
@@ -91,9 +103,13 @@ def test_the_holdout_is_never_seen(tmp_path: Path, write: Write, table: pd.DataF
     by = '[split]\nby = ["id"]'
     data = load_dataset(write(table, by))
     held = table["id"].isin(data.holdout.table["id"])
-    spoilt = load_dataset(write(table.assign(y=table["y"].where(~held, -1e6), a=table["a"].where(~held, 1e6)), by))
+    spoilt = load_dataset(
+        write(table.assign(y=table["y"].where(~held, -1e6), a=table["a"].where(~held, 1e6)), by)
+    )
     assert spoilt.holdout.y.max() == -1e6
-    assert cross_validate(forest(), spoilt, folds=3, seed=0) == cross_validate(forest(), data, folds=3, seed=0)
+    assert cross_validate(forest(), spoilt, folds=3, seed=0) == cross_validate(
+        forest(), data, folds=3, seed=0
+    )
     for name, loaded in (("data", data), ("spoilt", spoilt)):
         trial(tmp_path / name, loaded)
     packages = [load_package(tmp_path / name) for name in ("data", "spoilt")]
@@ -103,12 +119,16 @@ def test_the_holdout_is_never_seen(tmp_path: Path, write: Write, table: pd.DataF
     assert packages[0].manifest.holdout != packages[1].manifest.holdout
 
 
-def test_the_order_of_the_file_does_not_change_the_package(tmp_path: Path, write: Write, table: pd.DataFrame) -> None:
+def test_the_order_of_the_file_does_not_change_the_package(
+    tmp_path: Path, write: Write, table: pd.DataFrame
+) -> None:
     first = trial(tmp_path / "first", load_dataset(write(table)))
     assert trial(tmp_path / "other", load_dataset(write(table.iloc[::-1]))) == first
 
 
-def test_threads_do_not_change_the_package_and_another_seed_does(tmp_path: Path, houses: Dataset) -> None:
+def test_threads_do_not_change_the_package_and_another_seed_does(
+    tmp_path: Path, houses: Dataset
+) -> None:
     first = trial(tmp_path / "first", houses)
     assert trial(tmp_path / "threads", houses, n_jobs=2) == first
     assert trial(tmp_path / "seed", houses, seed=1) != first
@@ -118,7 +138,12 @@ def test_the_manifest_says_what_was_learned_and_how(tmp_path: Path, houses: Data
     digest = trial(tmp_path / "package", houses)
     package = load_package(tmp_path / "package", digest=digest)
     manifest = package.manifest
-    assert (manifest.name, manifest.task, manifest.target, manifest.metric) == ("toy", "regression", "price", "mse")
+    assert (manifest.name, manifest.task, manifest.target, manifest.metric) == (
+        "toy",
+        "regression",
+        "price",
+        "mse",
+    )
     assert (manifest.columns, manifest.ignored) == (houses.columns, ("note",))
     assert (manifest.fingerprint, manifest.holdout) == (houses.fingerprint, houses.holdout_digest)
     assert manifest.parameters["n_estimators"] == 5
@@ -130,7 +155,9 @@ def test_the_manifest_says_what_was_learned_and_how(tmp_path: Path, houses: Data
     assert {"python", "numpy", "pandas", "scikit-learn", "tunegate"} == set(manifest.versions)
 
 
-def test_column_b_of_boston_is_ignored_unless_it_is_included(tmp_path: Path, boston: Dataset) -> None:
+def test_column_b_of_boston_is_ignored_unless_it_is_included(
+    tmp_path: Path, boston: Dataset
+) -> None:
     trial(tmp_path / "without", boston)
     trial(tmp_path / "with", load_dataset("boston", include=("B",)))
     without, included = (load_package(tmp_path / name).manifest for name in ("without", "with"))
@@ -155,14 +182,18 @@ def test_the_names_that_katib_and_the_workflow_give_land_in_the_provenance(
     }
 
 
-def test_a_trial_by_hand_has_no_provenance(tmp_path: Path, boston: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_by_hand_has_no_provenance(
+    tmp_path: Path, boston: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("KATIB_TRIAL_NAME", "GIT_COMMIT", "GITHUB_SHA"):
         monkeypatch.delenv(name, raising=False)
     trial(tmp_path / "package", boston)
     assert set(load_package(tmp_path / "package").manifest.provenance.to_dict().values()) == {""}
 
 
-def test_golden_rows_are_raw_spread_over_the_target_and_one_has_a_gap(tmp_path: Path, houses: Dataset) -> None:
+def test_golden_rows_are_raw_spread_over_the_target_and_one_has_a_gap(
+    tmp_path: Path, houses: Dataset
+) -> None:
     trial(tmp_path / "package", houses)
     golden = json.loads((tmp_path / "package" / "golden.json").read_text())
     assert len(golden["rows"]) == len(golden["predictions"]) == 9

@@ -12,11 +12,17 @@ from support.cli import environment, tunegate
 from tunegate.cli import COMMANDS, MODULES, root
 from tunegate.commands import options
 
-LOADED = "[name.rpartition('.')[2] for name in sys.modules if name.startswith('tunegate.commands.')]"
+LOADED = (
+    "[name.rpartition('.')[2] for name in sys.modules if name.startswith('tunegate.commands.')]"
+)
 
 
 def test_help_shows_all_commands_in_their_order() -> None:
-    shown = [line.split()[0] for line in tunegate("--help").stdout.partition("Commands:")[2].splitlines() if line]
+    shown = [
+        line.split()[0]
+        for line in tunegate("--help").stdout.partition("Commands:")[2].splitlines()
+        if line
+    ]
     assert shown == [name for names in COMMANDS.values() for name in names]
 
 
@@ -29,10 +35,10 @@ def test_each_command_is_called_by_its_name_and_has_help_with_an_example(name: s
 
 def test_a_command_loads_its_own_module_and_no_other() -> None:
     """A server, or a trial's gate, starts without the others; and without pydantic, a seventh of a server's memory."""
-    code = (
-        f"import sys; from tunegate.cli import root; root.commands['serve']; print({LOADED}, 'pydantic' in sys.modules)"
+    code = f"import sys; from tunegate.cli import root; root.commands['serve']; print({LOADED}, 'pydantic' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
     )
-    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout == "['options', 'serving'] False\n"
 
 

@@ -20,14 +20,18 @@ def test_other_owners_are_taken(owner: str) -> None:
     assert load_settings(owner=owner).owner == owner
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "http://", "http://[::1", "http://api:port", "ftp://api", "//api"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "http://", "http://[::1", "http://api:port", "ftp://api", "//api"]
+)
 def test_an_address_that_no_smoke_test_can_reach_is_refused(url: str) -> None:
     """Before anything is promoted, too."""
     with pytest.raises(UsageError, match="url: "):
         load_settings(url=url)
 
 
-@pytest.mark.parametrize("url", ["", "http://api-replicas:8000", "https://predict.example.com/v1", "http://[::1]:8000"])
+@pytest.mark.parametrize(
+    "url", ["", "http://api-replicas:8000", "https://predict.example.com/v1", "http://[::1]:8000"]
+)
 def test_other_addresses_are_taken(url: str) -> None:
     assert load_settings(url=url).url == url
 
@@ -53,9 +57,13 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_flag_wins_over_the_environment_and_that_over_the_file(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each name for itself, within the gate's and the server's too."""
-    (empty / "tunegate.toml").write_text('model = "file"\nport = 1\n[serving]\nworkers = 2\ndrain = 3\nmax_rows = 4\n')
+    (empty / "tunegate.toml").write_text(
+        'model = "file"\nport = 1\n[serving]\nworkers = 2\ndrain = 3\nmax_rows = 4\n'
+    )
     monkeypatch.setenv("TUNEGATE_PORT", "5")
     monkeypatch.setenv("TUNEGATE_SERVING__DRAIN", "6")
     monkeypatch.setenv("TUNEGATE_SERVING__MAX_ROWS", "7")
@@ -81,9 +89,18 @@ def test_the_environment_takes_every_kind_of_value(monkeypatch: pytest.MonkeyPat
     for name, value in values.items():
         monkeypatch.setenv(f"TUNEGATE_{name}", value)
     read = load_settings()
-    assert (read.state, read.include, read.mounts) == (Path("here/state"), ("B", "C"), {"data": Path("/mnt/x")})
+    assert (read.state, read.include, read.mounts) == (
+        Path("here/state"),
+        ("B", "C"),
+        {"data": Path("/mnt/x")},
+    )
     gate = read.gate
-    assert (gate.mode, gate.seed, gate.allow_new_data, gate.ceiling) == ("strict-lower", 4, True, 12.5)
+    assert (gate.mode, gate.seed, gate.allow_new_data, gate.ceiling) == (
+        "strict-lower",
+        4,
+        True,
+        12.5,
+    )
     assert (read.host, read.time) == ("[::1]", 5400.0)
 
 

@@ -49,15 +49,24 @@ class TestRelease:
         path = f"{github / 'bin'}{os.pathsep}{os.environ['PATH']}"
         if not (github / "bin").exists():
             path = stand_in(github, "gh", GH)
-        return run(sys.executable, "scripts/deploy/release.py", *words, PATH=path, FAKE_GITHUB=str(github))
+        return run(
+            sys.executable, "scripts/deploy/release.py", *words, PATH=path, FAKE_GITHUB=str(github)
+        )
 
     def decide(self, folder: Path, *digests: str, note: str = "") -> Path:
         """Write what scripts/deploy/fetch does, for a ledger of these packages."""
         folder.mkdir(exist_ok=True)
-        entries = [{"promotion": {"number": n, "sha256": sha, "actor": note}} for n, sha in enumerate(digests, 1)]
+        entries = [
+            {"promotion": {"number": n, "sha256": sha, "actor": note}}
+            for n, sha in enumerate(digests, 1)
+        ]
         with zipfile.ZipFile(folder / "champion.zip", "w") as archive:
             archive.writestr("bundle.json", json.dumps({"model": "boston", "entries": entries}))
-        model = {"mse": 9.5, "version": f"promotion-{len(digests):04d}", "uri": f"pvc://x/models/{digests[-1]}"}
+        model = {
+            "mse": 9.5,
+            "version": f"promotion-{len(digests):04d}",
+            "uri": f"pvc://x/models/{digests[-1]}",
+        }
         (folder / "deploy_details.json").write_text(
             json.dumps(NO_CHAMPION | {"prod_model": model, "verdict": "promote"})
         )
@@ -68,15 +77,24 @@ class TestRelease:
         assert done.returncode == 0, done.stderr
         assert not (tmp_path / "champion.zip").exists()
 
-    def test_what_was_kept_is_recalled_and_the_newest_of_all(self, github: Path, tmp_path: Path) -> None:
+    def test_what_was_kept_is_recalled_and_the_newest_of_all(
+        self, github: Path, tmp_path: Path
+    ) -> None:
         digests: list[str] = []
         for number in range(1, 12):  # 11 comes after 2, though "11" comes before "2"
             digests.append(f"{number:064d}")
-            assert self.release(github, "keep", self.decide(tmp_path / "evidence", *digests)).returncode == 0
+            assert (
+                self.release(
+                    github, "keep", self.decide(tmp_path / "evidence", *digests)
+                ).returncode
+                == 0
+            )
         done = self.release(github, "recall", tmp_path / "champion.zip")
         assert done.returncode == 0, done.stderr
         assert "boston-11.zip" in done.stderr
-        assert (tmp_path / "champion.zip").read_bytes() == (github / "champion" / "boston-11.zip").read_bytes()
+        assert (tmp_path / "champion.zip").read_bytes() == (
+            github / "champion" / "boston-11.zip"
+        ).read_bytes()
         recorded = json.loads((github / "deploy_details.json").read_text())
         assert recorded["prod_model"]["version"] == "promotion-0011"
 
@@ -87,22 +105,36 @@ class TestRelease:
         assert done.returncode == 0, done.stderr
         assert "already" in done.stderr
 
-    def test_another_history_of_the_same_length_is_refused(self, github: Path, tmp_path: Path) -> None:
+    def test_another_history_of_the_same_length_is_refused(
+        self, github: Path, tmp_path: Path
+    ) -> None:
         assert self.release(github, "keep", self.decide(tmp_path / "one", "a" * 64)).returncode == 0
-        done = self.release(github, "keep", self.decide(tmp_path / "other", "b" * 64, note="another cluster"))
+        done = self.release(
+            github, "keep", self.decide(tmp_path / "other", "b" * 64, note="another cluster")
+        )
         assert done.returncode == 1
         assert "another history" in done.stderr
 
     def test_a_champion_without_a_bundle_is_an_error(self, github: Path, tmp_path: Path) -> None:
-        assert self.release(github, "keep", self.decide(tmp_path / "evidence", "a" * 64)).returncode == 0
+        assert (
+            self.release(github, "keep", self.decide(tmp_path / "evidence", "a" * 64)).returncode
+            == 0
+        )
         shutil.rmtree(github / "champion")
         done = self.release(github, "recall", tmp_path / "champion.zip")
         assert done.returncode == 1
         assert "promotion-0001 is in production, but the release has no bundle" in done.stderr
 
-    def test_a_bundle_that_is_older_than_production_is_an_error(self, github: Path, tmp_path: Path) -> None:
+    def test_a_bundle_that_is_older_than_production_is_an_error(
+        self, github: Path, tmp_path: Path
+    ) -> None:
         for digests in (["a" * 64], ["a" * 64, "b" * 64]):
-            assert self.release(github, "keep", self.decide(tmp_path / "evidence", *digests)).returncode == 0
+            assert (
+                self.release(
+                    github, "keep", self.decide(tmp_path / "evidence", *digests)
+                ).returncode
+                == 0
+            )
         (github / "champion" / "boston-2.zip").unlink()
         done = self.release(github, "recall", tmp_path / "champion.zip")
         assert done.returncode == 1
@@ -110,6 +142,12 @@ class TestRelease:
 
     def test_github_that_does_not_answer_is_no_first_model(self, tmp_path: Path) -> None:
         path = stand_in(tmp_path, "gh", "#!/bin/sh\necho 'connection refused' >&2\nexit 1\n")
-        done = run(sys.executable, "scripts/deploy/release.py", "recall", tmp_path / "champion.zip", PATH=path)
+        done = run(
+            sys.executable,
+            "scripts/deploy/release.py",
+            "recall",
+            tmp_path / "champion.zip",
+            PATH=path,
+        )
         assert done.returncode == 1
         assert "connection refused" in done.stderr

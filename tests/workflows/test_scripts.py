@@ -33,9 +33,13 @@ done
 class TestRender:
     def test_renames_the_images_where_it_is_told_to(self) -> None:
         file = "manifests/experiment.yaml"
-        renamed = run("scripts/deploy/render", file, IMAGE_PREFIX="example.org/me/", IMAGE_TAG="abc")
+        renamed = run(
+            "scripts/deploy/render", file, IMAGE_PREFIX="example.org/me/", IMAGE_TAG="abc"
+        )
         assert re.findall(r"image: (\S+)", renamed.stdout) == ["example.org/me/trainer:abc"]
-        assert run("scripts/deploy/render", file).stdout.rstrip() == (ROOT / file).read_text().rstrip()
+        assert (
+            run("scripts/deploy/render", file).stdout.rstrip() == (ROOT / file).read_text().rstrip()
+        )
 
     def test_a_missing_overlay_is_an_error(self) -> None:
         assert run("scripts/deploy/render", "manifests/overlays/nowhere").returncode != 0
@@ -61,12 +65,19 @@ class TestAwait:
 class TestPipeline:
     def run(self, tmp_path: Path, pod: str, *words: object) -> "subprocess.CompletedProcess[str]":
         path = stand_in(tmp_path, "kubectl", KUBECTL)
-        return run(*words, PATH=path, FAKE_KUBECTL=str(tmp_path / "told"), FAKE_POD=f"case $* in {pod} esac")
+        return run(
+            *words,
+            PATH=path,
+            FAKE_KUBECTL=str(tmp_path / "told"),
+            FAKE_POD=f"case $* in {pod} esac",
+        )
 
     def test_what_an_earlier_run_left_in_flight_is_settled_first(self, tmp_path: Path) -> None:
         """The server follows it, so the champion would never be verified, and no run would come to a promotion."""
         pod = '*"tunegate repair") echo "in flight" >&2; exit 21 ;;'
-        done = self.run(tmp_path, pod, "scripts/deploy/pipeline", "manifests/overlays/ci", tmp_path / "evidence")
+        done = self.run(
+            tmp_path, pod, "scripts/deploy/pipeline", "manifests/overlays/ci", tmp_path / "evidence"
+        )
         assert (done.returncode, done.stderr) == (21, "in flight\n")
         assert done.stdout.splitlines() == ["== install", "== repair"]
 
@@ -87,7 +98,9 @@ class TestPipeline:
             {"promotion": {"number": n, "sha256": str(n)}, "outcome": state and {"result": state}}
             for n, state in enumerate(states, 1)
         ]
-        pod = f"*history*) echo '{json.dumps(entries)}' ;; *\"rollback --to 1\"*) echo rolled back ;;"
+        pod = (
+            f"*history*) echo '{json.dumps(entries)}' ;; *\"rollback --to 1\"*) echo rolled back ;;"
+        )
         done = self.run(tmp_path, pod, "scripts/deploy/undo", "1")
         assert done.returncode == code, done.stderr
         assert says in done.stdout + done.stderr
@@ -105,8 +118,15 @@ class TestImages:
 
     def test_all_go_into_one_archive(self, tmp_path: Path) -> None:
         _, told = self.told(tmp_path, "scripts/deploy/images", "images.tar")
-        assert [line.split()[2] for line in told[:3]] == ["trainer/Dockerfile", "api/Dockerfile", "promote/Dockerfile"]
-        assert re.fullmatch(r"save --output images.tar( localhost/tunegate-(trainer|api|promote):[\d.]+){3}", told[3])
+        assert [line.split()[2] for line in told[:3]] == [
+            "trainer/Dockerfile",
+            "api/Dockerfile",
+            "promote/Dockerfile",
+        ]
+        assert re.fullmatch(
+            r"save --output images.tar( localhost/tunegate-(trainer|api|promote):[\d.]+){3}",
+            told[3],
+        )
 
     def test_layers_are_kept_and_used_the_next_time(self, tmp_path: Path) -> None:
         layers = tmp_path / "layers"
@@ -115,7 +135,11 @@ class TestImages:
             builds = [line for line in told if line.startswith("buildx build")][-3:]
             assert all(("--cache-from" in line) is (time == "second") for line in builds)
             assert all("--load" in line and line.endswith(" .") for line in builds)
-            assert sorted(folder.name for folder in layers.iterdir()) == ["api", "promote", "trainer"]
+            assert sorted(folder.name for folder in layers.iterdir()) == [
+                "api",
+                "promote",
+                "trainer",
+            ]
 
     def test_pushed_names_are_in_lower_case(self, tmp_path: Path) -> None:
         words = ("scripts/deploy/push", "images.tar", "ghcr.io/Some/Project-", "abc")
@@ -128,14 +152,21 @@ class TestImages:
 
 class TestSummary:
     def test_shows_verdict_checks_and_production(self, tmp_path: Path) -> None:
-        checks = [{"name": "key 1", "passed": False, "otherwise": "keep", "detail": "P < 0.9 | <b>"}]
+        checks = [
+            {"name": "key 1", "passed": False, "otherwise": "keep", "detail": "P < 0.9 | <b>"}
+        ]
         model = {"mse": 9.5, "version": "promotion-0001", "uri": "pvc://x/models/1"}
         for name, document in (
             ("verdict", {"verdict": "keep", "reasons": ["no better"], "checks": checks}),
             ("details", NO_CHAMPION | {"prod_model": model}),
         ):
             (tmp_path / f"{name}.json").write_text(json.dumps(document))
-        done = run(sys.executable, "scripts/deploy/summary.py", tmp_path / "verdict.json", tmp_path / "details.json")
+        done = run(
+            sys.executable,
+            "scripts/deploy/summary.py",
+            tmp_path / "verdict.json",
+            tmp_path / "details.json",
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("## keep: the champion stays\n")
         assert "| **keep** | key 1 | P &lt; 0.9 \\| &lt;b> |" in done.stdout

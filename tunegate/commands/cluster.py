@@ -14,15 +14,19 @@ def cluster() -> None:
 @cluster.command()
 @options.context
 @click.option(
-    "--timeout", type=click.FloatRange(min=1), default=900.0, show_default=True, help="Seconds for all of it."
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=900.0,
+    show_default=True,
+    help="Seconds for all of it.",
 )
 def install(timeout: float, **flags: options.Flags) -> int:
     """Install Katib and the Model Registry where they are missing, and wait until Katib takes Experiments.
 
     Example: tunegate cluster install
     """
-    from tunegate.commands.searching import shipped
-    from tunegate.installing import install as run
+    from tunegate.cluster_install import install as run
+    from tunegate.commands.run import shipped
 
     run(shipped(), context=options.settings(**flags).context, timeout=timeout)
     return ExitCode.DONE

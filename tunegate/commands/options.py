@@ -39,9 +39,15 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-data = click.option("--data", help="A built-in data set, or the path of a spec (.toml).", show_default="boston")
-include = click.option("--include", multiple=True, help="A dropped column to learn from after all; may be repeated.")
-state = click.option("--state", type=PATH, help="Folder of runs and verdicts.", show_default=".tunegate")
+data = click.option(
+    "--data", help="A built-in data set, or the path of a spec (.toml).", show_default="boston"
+)
+include = click.option(
+    "--include", multiple=True, help="A dropped column to learn from after all; may be repeated."
+)
+state = click.option(
+    "--state", type=PATH, help="Folder of runs and verdicts.", show_default=".tunegate"
+)
 store = click.option("--store", type=PATH, help="The model store.", show_default="<state>/store")
 ledger = click.option(
     "--ledger",
@@ -56,25 +62,47 @@ on = click.option(
     show_default=True,
     help="Where the trials run: on this machine, or on a cluster that has Katib.",
 )
-namespace = click.option("--namespace", help="Namespace of the Experiment.", show_default="the document's")
-context = click.option("--context", help="Context of the kubeconfig.", show_default="the current one")
+namespace = click.option(
+    "--namespace", help="Namespace of the Experiment.", show_default="the document's"
+)
+context = click.option(
+    "--context", help="Context of the kubeconfig.", show_default="the current one"
+)
 json = click.option("--json", is_flag=True, help="Print the result as JSON on stdout.")
 url = click.option("--url", help="A running service, to smoke-test.")
-api_key = click.option("--api-key", type=PATH, help="File with the key that requests for predictions must carry.")
+api_key = click.option(
+    "--api-key", type=PATH, help="File with the key that requests for predictions must carry."
+)
 host = click.option("--host", help="Address to serve on.", show_default="127.0.0.1")
-port = click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on.", show_default="8000")
+port = click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port to serve on.", show_default="8000"
+)
 cpus = click.option("--cpus", type=click.IntRange(1), help="CPUs to use.", show_default="all")
 mount = click.option(
-    "--mount", "mounts", multiple=True, help="CLAIM=FOLDER or /MOUNT/PATH=FOLDER, where a trial's volume lies here."
+    "--mount",
+    "mounts",
+    multiple=True,
+    help="CLAIM=FOLDER or /MOUNT/PATH=FOLDER, where a trial's volume lies here.",
 )
-image = click.option("--image", "images", multiple=True, help="IMAGE=PYTHON, the interpreter that stands for an image.")
+image = click.option(
+    "--image",
+    "images",
+    multiple=True,
+    help="IMAGE=PYTHON, the interpreter that stands for an image.",
+)
 mode = click.option("--mode", help="two-key, or strict-lower (the lower holdout loss wins).")
 # Without a default: what is not given must not outweigh the environment.
 new_data = click.option(
-    "--allow-new-data", is_flag=True, default=None, help="The champion was trained on other data: compare now."
+    "--allow-new-data",
+    is_flag=True,
+    default=None,
+    help="The champion was trained on other data: compare now.",
 )
 new_schema = click.option(
-    "--allow-schema-change", is_flag=True, default=None, help="The columns differ from the champion's."
+    "--allow-schema-change",
+    is_flag=True,
+    default=None,
+    help="The columns differ from the champion's.",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Decide, but change nothing in production.")
 places = together(data, model, state, store, ledger)
@@ -124,5 +152,7 @@ def _given(flags: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.rpartition("=") if option == "images" else text.partition("=")
     if not (name and equals and value):
-        raise click.BadParameter(f"{text!r}: write NAME=VALUE", param_hint=f"--{option.rstrip('s')}")
+        raise click.BadParameter(
+            f"{text!r}: write NAME=VALUE", param_hint=f"--{option.rstrip('s')}"
+        )
     return name, value

@@ -22,7 +22,12 @@ SHARE = 0.1
     required=False,
     help=f"A trial's name, a model package's folder, or `{LATEST}`: the gate's choice. Without it: show what runs.",
 )
-@click.option("--share", type=float, help="Share of the requests, above 0, at most 1.", show_default=str(SHARE))
+@click.option(
+    "--share",
+    type=float,
+    help="Share of the requests, above 0, at most 1.",
+    show_default=str(SHARE),
+)
 @click.option("--stop", is_flag=True, help="Let no candidate answer any more.")
 @options.places
 @options.include
@@ -30,7 +35,9 @@ SHARE = 0.1
 @click.option("--url", help="The running service to ask.", show_default="http://HOST:PORT")
 @options.api_key
 @options.json
-def shadow(candidate: str | None, share: float | None, *, stop: bool, json: bool, **flags: options.Flags) -> int:
+def shadow(
+    candidate: str | None, share: float | None, *, stop: bool, json: bool, **flags: options.Flags
+) -> int:
     """Let a candidate answer a share of real requests silently; without one, show what runs and what it has shown.
 
     Nobody is given its answers. How they differ is in the server's metrics, and in the gate's evidence.
@@ -38,7 +45,10 @@ def shadow(candidate: str | None, share: float | None, *, stop: bool, json: bool
     Example: tunegate shadow latest --share 0.2
     """
     if (stop and candidate) or (share is not None and not candidate):
-        alone = "--stop takes no candidate" if candidate else "--share is for a candidate"
+        if candidate:
+            alone = "--stop takes no candidate"
+        else:
+            alone = "--share is for a candidate"
         raise UsageError(alone, hint="tunegate shadow [CANDIDATE [--share SHARE] | --stop]")
     workspace = options.workspace(**flags)
     if stop:
@@ -57,7 +67,10 @@ def shadow(candidate: str | None, share: float | None, *, stop: bool, json: bool
 
 def _start(workspace: Workspace, candidate: str, share: float) -> Shadow:
     if not 0 < share <= 1:
-        raise UsageError(f"--share {share:g}: it is to be above 0 and at most 1", hint="0.1 is every tenth request")
+        raise UsageError(
+            f"--share {share:g}: it is to be above 0 and at most 1",
+            hint="0.1 is every tenth request",
+        )
     champion = _champion(workspace)
     package = _package(workspace, candidate)
     _check_comparable(champion, package)
@@ -70,7 +83,7 @@ def _start(workspace: Workspace, candidate: str, share: float) -> Shadow:
 
 
 def _package(workspace: Workspace, candidate: str) -> ModelPackage:
-    from tunegate.contenders import find_candidate
+    from tunegate.promotion.candidates import find_candidate
 
     trial = workspace.store.trial(candidate).is_dir()
     folder = None if trial or candidate == LATEST else Path(candidate)
@@ -99,17 +112,21 @@ def _check_comparable(champion: ModelPackage, candidate: ModelPackage) -> None:
     if champion.digest == candidate.digest:
         raise UsageError("the candidate is in production already", hint="name another one")
     if found := obstacle(champion.manifest, candidate.manifest):
-        raise UsageError(found, hint="only what reads the champion's encoded rows can be compared with it")
+        raise UsageError(
+            found, hint="only what reads the champion's encoded rows can be compared with it"
+        )
 
 
 def _status(workspace: Workspace) -> ShadowStatus:
-    from promote.shadow import shadow_status
+    from promote.shadow_client import shadow_status
 
     settings = workspace.settings
     status = shadow_status(settings.url or settings.address, workspace.model, key=settings.key)
     if status.candidate:
         share = f"{status.share:g} of the requests" if status.share else ""
-        say(f"package {status.candidate[:12]} answers {share} silently beside {status.champion[:12]}")
+        say(
+            f"package {status.candidate[:12]} answers {share} silently beside {status.champion[:12]}"
+        )
     elif not status.refused:
         say(f"no candidate of {workspace.model} answers silently")
     if status.refused:

@@ -19,7 +19,9 @@ class Hyperopt:
     def __init__(self, parameters: list[wire.Parameter], message: dict[str, Any]) -> None:
         self.parameters = parameters
         self.rng = np.random.RandomState(message["seed"])
-        self.domain = hyperopt.Domain(None, {p["name"]: _space(p) for p in parameters}, pass_expr_memo_ctrl=None)
+        self.domain = hyperopt.Domain(
+            None, {p["name"]: _space(p) for p in parameters}, pass_expr_memo_ctrl=None
+        )
         self.trials = hyperopt.Trials()
         self.fresh = True
 
@@ -38,13 +40,19 @@ class Hyperopt:
 
     def ask(self, count: int) -> list[wire.Assignments]:
         """Suggest: in one call at first, then a call a point, each with the same seed."""
-        ids, seed = self.trials.new_trial_ids(count), int(self.rng.randint(2**31 - 1))
+        ids = self.trials.new_trial_ids(count)
+        seed = int(self.rng.randint(2**31 - 1))
         groups = [ids] if self.fresh else [[one] for one in ids]
         self.fresh = False
         documents = []
         for group in groups:
-            documents += hyperopt.tpe.suggest(group, self.domain, self.trials, seed, n_startup_jobs=count)
-        return [{p["name"]: _text(p, d["misc"]["vals"][p["name"]][0]) for p in self.parameters} for d in documents]
+            documents += hyperopt.tpe.suggest(
+                group, self.domain, self.trials, seed, n_startup_jobs=count
+            )
+        return [
+            {p["name"]: _text(p, d["misc"]["vals"][p["name"]][0]) for p in self.parameters}
+            for d in documents
+        ]
 
 
 def _space(p: wire.Parameter) -> Any:  # noqa: ANN401 - hyperopt's own graph

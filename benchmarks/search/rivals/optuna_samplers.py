@@ -21,9 +21,14 @@ class Study:
         self.distributions = {p["name"]: _distribution(p) for p in parameters}
         self.asked: dict[int, optuna.Trial] = {}
         self.next = 0
-        self.kinds = {p["name"]: str if p["choices"] else int if p["kind"] == "int" else float for p in parameters}
+        self.kinds = {
+            p["name"]: str if p["choices"] else int if p["kind"] == "int" else float
+            for p in parameters
+        }
         if first := {name: value for name, value in message["first"].items() if value is not None}:
-            self.study.enqueue_trial({name: self.kinds[name](value) for name, value in first.items()})
+            self.study.enqueue_trial(
+                {name: self.kinds[name](value) for name, value in first.items()}
+            )
 
     def tell(self, told: list[wire.Told]) -> None:
         """Tell each by its trial; others were asked of nobody."""
@@ -34,7 +39,9 @@ class Study:
                 self.next = max(self.next, place + 1)
                 params = {name: self.kinds[name](text) for name, text in assignments.items()}
                 distributions = self.distributions
-                self.study.add_trial(create_trial(params=params, distributions=distributions, value=loss))
+                self.study.add_trial(
+                    create_trial(params=params, distributions=distributions, value=loss)
+                )
 
     def ask(self, count: int) -> list[wire.Assignments]:
         """Ask one by one; those not told yet are running trials to the sampler."""
@@ -52,9 +59,9 @@ def _sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
     import optunahub  # noqa: PLC0415 - only for this one
 
     registry = os.environ["OPTUNAHUB_REGISTRY"]  # the folder of a copy of optuna/optunahub-registry
-    return optunahub.load_local_module("samplers/auto_sampler", registry_root=f"{registry}/package").AutoSampler(
-        seed=seed
-    )
+    return optunahub.load_local_module(
+        "samplers/auto_sampler", registry_root=f"{registry}/package"
+    ).AutoSampler(seed=seed)
 
 
 def _distribution(p: wire.Parameter) -> optuna.distributions.BaseDistribution:

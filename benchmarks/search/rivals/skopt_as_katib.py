@@ -23,18 +23,28 @@ class Skopt:
         dimensions = [_dimension(p, honest) for p in parameters]
         points = int(message["settings"].pop("n_initial_points", 10))
         self.optimizer = skopt.Optimizer(
-            dimensions, "GP", n_initial_points=points, acq_func="gp_hedge", random_state=message["seed"]
+            dimensions,
+            "GP",
+            n_initial_points=points,
+            acq_func="gp_hedge",
+            random_state=message["seed"],
         )
 
     def tell(self, told: list[wire.Told]) -> None:
         """Tell all that ended since the last request in one call."""
-        points = [[_typed(p, assignments[p["name"]]) for p in self.parameters] for _, assignments, _ in told]
+        points = [
+            [_typed(p, assignments[p["name"]]) for p in self.parameters]
+            for _, assignments, _ in told
+        ]
         self.optimizer.tell(points, [loss for _, _, loss in told])
 
     def ask(self, count: int) -> list[wire.Assignments]:
         """Ask for all points of a request in one call."""
         found = self.optimizer.ask(n_points=count)
-        return [{p["name"]: _text(v) for p, v in zip(self.parameters, point, strict=True)} for point in found]
+        return [
+            {p["name"]: _text(v) for p, v in zip(self.parameters, point, strict=True)}
+            for point in found
+        ]
 
 
 def _dimension(p: wire.Parameter, honest: str | None) -> Any:  # noqa: ANN401 - one of three classes

@@ -9,7 +9,9 @@ from pydantic import BaseModel, create_model
 
 app = FastAPI()
 model = joblib.load(os.environ["MODEL"])
-Row: type[BaseModel] = create_model("Row", **{f"x{i}": (float, ...) for i in range(model.n_features_in_)})
+Row: type[BaseModel] = create_model(
+    "Row", **{f"x{i}": (float, ...) for i in range(model.n_features_in_)}
+)
 
 
 @app.post("/predict")

@@ -7,7 +7,11 @@ BODY = b'{"predicted_y":14.439541287652863,"model_version":"' + b"0" * 64 + b'"}
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
 
 
-async def app(scope: dict[str, Any], _: Any, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:  # noqa: ANN401 - as the server calls it
+async def app(
+    scope: dict[str, Any],
+    _: Any,  # noqa: ANN401 - as the server calls it
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
     """Answer any request with the same bytes."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})

@@ -24,9 +24,16 @@ class Forest(Model):
         self.ready = True
         return self.ready
 
-    def predict(self, payload: dict[str, Any] | InferRequest, *_: Any, **__: Any) -> dict[str, Any] | InferResponse:  # noqa: ANN401 - as the server calls it
+    def predict(
+        self,
+        payload: dict[str, Any] | InferRequest,
+        *_: Any,  # noqa: ANN401 - as the server calls it
+        **__: Any,  # noqa: ANN401
+    ) -> dict[str, Any] | InferResponse:
         """Answer V1 and V2."""
-        return get_predict_response(payload, self._model.predict(get_predict_input(payload)), self.name)
+        return get_predict_response(
+            payload, self._model.predict(get_predict_input(payload)), self.name
+        )
 
 
 if __name__ == "__main__":

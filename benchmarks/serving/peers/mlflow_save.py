@@ -9,4 +9,6 @@ import mlflow
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     model = joblib.load(folder / "model.joblib")
-    mlflow.sklearn.save_model(model, folder / "mlflow", serialization_format="cloudpickle", pip_requirements=[])
+    mlflow.sklearn.save_model(
+        model, folder / "mlflow", serialization_format="cloudpickle", pip_requirements=[]
+    )

@@ -6,7 +6,8 @@ request's id.
 
 import sys
 
-from api import hot, observe, slot
+from api.middleware import fast_path, request_log
+from api.serving import served as slot
 from tunegate.cli import main
 
 NAMELESS = "--nameless"
@@ -16,13 +17,17 @@ def _without_version(served: slot.Served) -> list[tuple[bytes, bytes]]:
     return [header for header in served.headers if header[0] != b"x-model-version"]
 
 
-def _start_without_name(_: hot.Hot, status: int, headers: list[hot.Header], __: bytes) -> dict[str, object]:
+def _start_without_name(
+    _: fast_path.Hot, status: int, headers: list[fast_path.Header], __: bytes
+) -> dict[str, object]:
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 make = slot.Served.make.__func__
-observe.Notes.add = lambda *_: None
-slot.Served.make = classmethod(lambda cls, package, pointer, _=(): _plain(make(cls, package, pointer, ())))
+request_log.Notes.add = lambda *_: None
+slot.Served.make = classmethod(
+    lambda cls, package, pointer, _=(): _plain(make(cls, package, pointer, ()))
+)
 
 
 def _plain(served: slot.Served) -> slot.Served:
@@ -32,6 +37,6 @@ def _plain(served: slot.Served) -> slot.Served:
 
 if NAMELESS in sys.argv:
     sys.argv.remove(NAMELESS)
-    observe.Identities.of = lambda *_: (b"", b"")
-    hot.Hot._start = _start_without_name  # noqa: SLF001 - to leave it out is the point
+    request_log.Identities.of = lambda *_: (b"", b"")
+    fast_path.Hot._start = _start_without_name  # noqa: SLF001 - to leave it out is the point
 main()

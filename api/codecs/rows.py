@@ -1,0 +1,98 @@
+"""From rows as they came to what the trees read, in as few steps as a request can bear.
+
+The same encoding as `registry.package.encode`, which takes a table by columns; here it is rows, and mostly one.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from struct import Struct
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.package import Column
+
+Cells = tuple[Any, ...]
+MAX_WARNINGS = 20  # named in one answer
+
+
+class Rows(NamedTuple):
+    """What a request asks to have predicted: float32 (n, sum of widths), and values that training has not seen."""
+
+    x: NDArray[np.float32]
+    warnings: Sequence[str]
+
+
+class Encoder:
+    """Encodes rows of cells: raw values in the columns' order, None is missing.
+
+    Attributes:
+        columns: the model's.
+        plain: whether cells are numbers and flags alone, none of which may be missing: one feature each.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+        self._one_hot = [_one_hot(column) for column in columns]
+        self.plain = not any(column.nullable or column.kind == "categorical" for column in columns)
+        self._column = [column for column in columns for _ in range(column.width)]
+        self._low = np.array([-np.inf if c.minimum is None else c.minimum for c in self._column])
+        self._high = np.array([np.inf if c.maximum is None else c.maximum for c in self._column])
+        self._pack = Struct(f"{sum(column.width for column in columns)}f").pack
+        self._ranges = [
+            (i, column.minimum, column.maximum)
+            for i, column in enumerate(columns)
+            if column.minimum is not None and column.maximum is not None
+        ]
+
+    def pack(self, cells: Cells) -> bytes:
+        """Encode a row as native float32.
+
+        Raises:
+            OverflowError: when a number does not fit float32.
+        """
+        return self._pack(*(cells if self.plain else self._encoded(cells)))
+
+    def rows(self, rows: Sequence[Cells]) -> Rows:
+        """Encode rows of which all numbers fit float32."""
+        encoded = rows if self.plain else map(self._encoded, rows)
+        flat = np.fromiter(chain.from_iterable(encoded), dtype=np.float64)
+        return self.table(flat.reshape(len(rows), -1))
+
+    def table(self, encoded: NDArray[np.float64]) -> Rows:
+        """Take rows that are encoded but for their width: float64 (n, sum of widths), all of which fit float32."""
+        outside = (encoded < self._low) | (
+            encoded > self._high
+        )  # NaN, which is missing, is neither
+        warnings = [
+            self._warning(self._column[i], encoded[row, i])
+            for row, i in np.argwhere(outside)[:MAX_WARNINGS].tolist()
+        ]
+        return Rows(encoded.astype(np.float32), warnings)
+
+    def warnings(self, cells: Cells) -> list[str]:
+        """Name values of a row that lie outside of what was seen in training."""
+        return [
+            self._warning(self.columns[i], cells[i])
+            for i, low, high in self._ranges
+            if cells[i] is not None and not low <= cells[i] <= high
+        ][:MAX_WARNINGS]
+
+    def _warning(self, column: Column, value: float) -> str:
+        return f"{column.name}={value:g} outside {column.minimum:g}..{column.maximum:g}"
+
+    def _encoded(self, cells: Cells) -> list[float]:
+        found: list[float] = []
+        for cell, table in zip(cells, self._one_hot, strict=True):
+            found += table[cell] if table else (np.nan if cell is None else cell,)
+        return found
+
+
+def _one_hot(column: Column) -> Mapping[str | None, tuple[float, ...]] | None:
+    if column.kind != "categorical":
+        return None
+    found: dict[str | None, tuple[float, ...]] = {None: (0.0,) * column.width}
+    for i, category in enumerate(column.categories):
+        found[category] = tuple(float(i == k) for k in range(column.width))
+    return found

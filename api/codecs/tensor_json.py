@@ -1,0 +1,158 @@
+"""A tensor's data in JSON: values in row-major order, flat or nested as the shape says."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from api.codecs.tensors import MATRIX, NUMBERS, Tensor, count, fault, known
+
+Values = NDArray[Any]
+KINDS: dict[str, frozenset[type]] = {"BOOL": frozenset({bool}), "BYTES": frozenset({str})}
+NUMERIC = frozenset({int, float})
+EXPECTED = {"BOOL": "true or false", "BYTES": "a text"}
+
+
+def values(name: str, datatype: str, shape: Sequence[int], data: list[Any]) -> Tensor:
+    """Check and convert data as `json.loads` gives it; null stays missing for the columns to allow or refuse.
+
+    Raises:
+        Problem: 422, with the place of the first value that is wrong.
+    """
+    kinds = KINDS.get(known(name, datatype), NUMERIC)
+    flat = _flat(name, shape, data)
+    if not set(map(type, flat)) <= {*kinds, type(None)}:
+        wrong = next(
+            i for i, cell in enumerate(flat) if cell is not None and type(cell) not in kinds
+        )
+        fault(
+            f"{name}[{wrong}]",
+            f"is {_named(flat[wrong])}; {EXPECTED.get(datatype, 'a number')} is expected",
+        )
+    if datatype == "BYTES":
+        return Tensor(name, datatype, shape, _texts(name, flat))
+    if datatype == "BOOL" and None not in flat:
+        return Tensor(name, datatype, shape, np.array(flat, dtype=bool))
+    numbers = _numbers(name, flat)
+    misfit = misfits(datatype, numbers)
+    if misfit is not None and misfit.any():
+        fault(f"{name}[{int(misfit.argmax())}]", f"does not fit {datatype}")
+    return Tensor(name, datatype, shape, numbers)
+
+
+def fast_values(name: str, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Tensor | None:
+    """Convert data that is surely right; None where `values` must look.
+
+    Raises:
+        msgspec.MsgspecError: likewise.
+        UnicodeDecodeError: likewise.
+    """
+    if datatype not in _DECODERS:
+        return None
+    flat, nested = _DECODERS[datatype]
+    n = count(name, shape)
+    if bytes(memoryview(data)[:2]) == b"[[":
+        rows = nested(data)
+        if len(shape) != MATRIX or set(map(len, rows)) != {shape[1]}:
+            return None
+        found = list(chain.from_iterable(rows))
+    else:
+        found = flat(data)
+    if len(found) != n:
+        return None
+    if datatype == "BYTES":
+        return Tensor(name, datatype, shape, np.array(found, dtype=object))
+    if datatype == "BOOL":
+        return Tensor(name, datatype, shape, np.array(found, dtype=bool))
+    numbers = np.fromiter(found, dtype=np.float64, count=n)
+    misfit = misfits(datatype, numbers)
+    return Tensor(name, datatype, shape, numbers) if misfit is None or not misfit.any() else None
+
+
+def misfits(datatype: str, numbers: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """Say which numbers the datatype cannot hold, NaN apart: too large, or not whole; None where it is no number."""
+    dtype = NUMBERS.get(datatype)
+    if dtype is None:
+        return None
+    if dtype.kind == "f":
+        too_large: NDArray[np.bool_] = np.abs(numbers) > float(np.finfo(dtype).max)
+        return too_large
+    low = float(np.iinfo(dtype).min)
+    high = float(np.iinfo(dtype).max)
+    found: NDArray[np.bool_] = (numbers < low) | (numbers > high) | (np.floor(numbers) < numbers)
+    return found
+
+
+def _decoders(kind: Any) -> tuple[Callable[[Any], list[Any]], Callable[[Any], list[Any]]]:  # noqa: ANN401 - a type
+    return msgspec.json.Decoder(list[kind]).decode, msgspec.json.Decoder(list[list[kind]]).decode
+
+
+_DECODERS = {
+    "BOOL": _decoders(bool),
+    "BYTES": _decoders(str),
+    **dict.fromkeys(NUMBERS, _decoders(float)),
+}
+
+
+def _flat(name: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
+    n = count(name, shape)
+    if any(type(part) is list for part in data):
+        if len(data) != shape[0]:
+            fault(name, f"has {len(data)} parts for shape {list(shape)}")
+        for size in shape[1:]:
+            if any(type(part) is not list or len(part) != size for part in data):
+                fault(name, f"is not nested as shape {list(shape)} says")
+            data = list(chain.from_iterable(data))
+    if len(data) != n:
+        fault(name, f"has {len(data)} values for shape {list(shape)}")
+    return data
+
+
+def _numbers(name: str, flat: list[Any]) -> NDArray[np.float64]:
+    missing = flat.count(None)
+    if missing:
+        cells = [np.nan if cell is None else cell for cell in flat]
+    else:
+        cells = flat
+    try:
+        numbers = np.array(cells, dtype=np.float64)
+    except OverflowError:
+        wrong = next(i for i, cell in enumerate(flat) if type(cell) is int and _beyond(cell))
+        fault(f"{name}[{wrong}]", "is too large for a number")
+    finite = np.isfinite(numbers)
+    if len(flat) - int(finite.sum()) != missing:
+        wrong = next(i for i, cell in enumerate(flat) if cell is not None and not finite[i])
+        fault(f"{name}[{wrong}]", "is not finite; a finite number is expected")
+    return numbers
+
+
+def _beyond(cell: int) -> bool:
+    try:
+        float(cell)
+    except OverflowError:
+        return True
+    return False
+
+
+def _texts(name: str, flat: list[Any]) -> NDArray[Any]:
+    for i, cell in enumerate(flat):
+        if cell is not None and not _is_text(cell):
+            fault(f"{name}[{i}]", "has half of a surrogate pair, which is no text")
+    return np.array(flat, dtype=object)
+
+
+def _is_text(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _named(cell: Any) -> str:  # noqa: ANN401 - JSON
+    return {bool: "true or false", str: "a text", list: "a list", dict: "an object"}.get(
+        type(cell), "a number"
+    )

@@ -1,0 +1,74 @@
+"""An API key for those who may ask for predictions; health, readiness and version stay open.
+
+The key lies in a file, which a Secret of Kubernetes is to a container, and is read anew when the file changes.
+"""
+
+import hmac
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.limits import ALWAYS
+from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem, refusal
+from api.routes.static_files import FILES
+
+HEADER = "X-API-Key"
+OPEN = frozenset({*(ALWAYS - {"/metrics"}), *FILES})  # the page asks for the key itself
+
+
+class ApiKey:
+    """ASGI middleware: a request must carry the key, as `X-API-Key` or as a bearer token.
+
+    Args:
+        app: what is protected.
+        file: where the key is.
+    """
+
+    def __init__(self, app: ASGIApp, file: Path) -> None:
+        self.app = app
+        self.key = Key(file)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, or refuse."""
+        closed = scope["type"] == "http" and scope["path"] not in OPEN
+        no = self.key.refusal(dict(scope["headers"])) if closed else None
+        await (refusal(scope["path"], no) if no else self.app)(scope, receive, send)
+
+
+class Key:
+    """The key in a file, as it is now."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._read: tuple[tuple[int, int], bytes] | None = None
+
+    def refusal(self, headers: Mapping[bytes, bytes]) -> Problem | None:
+        """Say why a request with these headers is refused: 401, or 503 where there is no key; None where it is not."""
+        key = self._key()
+        if not key:  # closed, not open, when the Secret is not there
+            return Problem(
+                UNAVAILABLE,
+                "No API key is set",
+                "the server's key file cannot be read, or is empty",
+            )
+        if hmac.compare_digest(_given(headers), key):
+            return None
+        return Problem(
+            UNAUTHORIZED, "An API key is needed", f"send it as {HEADER}, or as a bearer token"
+        )
+
+    def _key(self) -> bytes:
+        try:
+            status = self.file.stat()
+            seen = (status.st_mtime_ns, status.st_ino)
+            if self._read is None or self._read[0] != seen:
+                self._read = seen, self.file.read_bytes().strip()
+        except OSError:
+            return b""
+        return self._read[1]
+
+
+def _given(headers: Mapping[bytes, bytes]) -> bytes:
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    return headers.get(HEADER.lower().encode()) or (token if scheme.lower() == b"bearer" else b"")

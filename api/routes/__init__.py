@@ -1,0 +1,1 @@
+"""One router a protocol, with the replies that they share. Knows no middleware."""

@@ -1,0 +1,1 @@
+"""The process: uvicorn, its workers and signals."""

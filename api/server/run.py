@@ -1,0 +1,223 @@
+"""Run the application under uvicorn, on a socket that was bound before anything was loaded."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from api.app import create_app, nothing
+from api.limits import Limited, Limits, Room
+from api.middleware.access_log import AccessLog
+from api.middleware.api_key import ApiKey
+from api.middleware.draining import Draining, Leaving
+from api.middleware.fast_path import Hot, hot_ways
+from api.middleware.request_log import Identities, Notes, Observed
+from api.middleware.tracing import traced
+from api.server.http_protocol import Protocol
+from api.server.signals import handled
+from api.serving.served import Slots
+from registry.store import ModelStore
+
+logger = logging.getLogger("tunegate.api")
+SWITCH = 0.0005  # seconds that a thread which loads a model may keep Python's lock from requests; 5 ms by default
+GRACE = 10  # seconds for requests in flight after SIGTERM
+KEEP_ALIVE = 75  # seconds that an idle connection stays: more than a proxy (60 s), which might use it as we close it
+
+
+class PortInUse(Exception):
+    """Somebody else listens on the port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to serve.
+
+    Attributes:
+        store: the model store's root.
+        model: whose rows `/predict` takes.
+        also: other models, served under their names.
+        workers: processes on the same socket.
+        drain: seconds after SIGTERM in which requests are still accepted and clients are told to reconnect elsewhere.
+        api_key: file with the key that requests for predictions must carry; None asks for none.
+        grpc_port: where to listen for gRPC too, on the same address; needs the extra `grpc`; 0 for nowhere.
+        access_log: whether each request is written to stdout.
+        limits: what each process takes on.
+    """
+
+    store: Path
+    model: str
+    also: tuple[str, ...] = ()
+    workers: int = 1
+    drain: float = 0.0
+    api_key: Path | None = None
+    grpc_port: int = 0
+    access_log: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Bind the listening socket.
+
+    Raises:
+        PortInUse: when another process has the port, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, so that asyncio switches Nagle off: with 0 every answer on a kept connection takes 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()  # until then another process could bind the same port
+    except OSError as error:
+        listener.close()
+        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def serve(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
+    """Serve until SIGTERM, SIGHUP or SIGINT; requests in flight are finished.
+
+    Args:
+        options: how.
+        listener: from `bind`.
+        until_eof: also end when stdin closes, so that a server never outlives the run that started it.
+    """
+    if options.workers > 1:
+        from api.server.workers import supervise  # noqa: PLC0415 - one worker needs no multiprocessing
+
+        supervise(options.workers, work, options, listener, until_eof=until_eof)
+    else:
+        work(options, listener, until_eof=until_eof)
+
+
+def work(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
+    """Serve in this process."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    sys.setswitchinterval(SWITCH)
+    log = AccessLog() if options.access_log else None
+    app = assemble(options, log, host=listener.getsockname()[0])
+    with traced(app) as outermost:
+        server = _Server(_config(outermost), app.leaving, options.drain)
+        if until_eof:
+            _on_eof(lambda: setattr(server, "should_exit", True))
+        with handled(
+            server.handle_exit
+        ):  # until the last line is written: another signal must not cut that off
+            try:
+                server.run(sockets=[listener])
+            finally:
+                app.layers.notes.flush()
+                if log:
+                    log.close()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        interface="asgi3",
+        http=Protocol,
+        ws="none",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
+    config.load()
+    return config
+
+
+def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> Hot:
+    """Put the layers around the application, the outermost first: hot, observed, draining, limited, guarded."""
+    leaving = Leaving(GRACE)
+    if options.grpc_port:
+        beside = _grpc(options, host, leaving)
+    else:
+        beside = nothing
+    app = create_app(
+        ModelStore(options.store), options.model, options.also, limits=options.limits, beside=beside
+    )
+    guarded = ApiKey(app, options.api_key) if options.api_key else app
+    limited = Limited(guarded, Room(options.limits))
+    observed = Observed(Draining(limited, leaving), Notes(app.state.metrics, log), Identities())
+    key = guarded.key if isinstance(guarded, ApiKey) else None
+    return Hot(observed, hot_ways(app.state), options.limits, limited.room, key, leaving)
+
+
+def _grpc(
+    options: Options, host: str, leaving: Leaving
+) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
+    from api.grpc.server import listening  # noqa: PLC0415 - an extra
+
+    where = f"[{host}]" if ":" in host else host
+    return partial(
+        listening,
+        address=f"{where}:{options.grpc_port}",
+        limits=options.limits,
+        key_file=options.api_key,
+        reuse_port=options.workers > 1,
+        leaving=leaving,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Goes on for a while after SIGTERM: until the cluster has stopped sending, and clients have let go."""
+
+    def __init__(self, config: uvicorn.Config, leaving: Leaving, drain: float) -> None:
+        super().__init__(config)
+        self.leaving = leaving
+        self.drain = drain
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `work`: uvicorn would raise them again at the end, and kill what comes after serving."""
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first SIGTERM or SIGHUP; end at any other signal, at once at a second SIGINT."""
+        if sig != signal.SIGINT and self.drain and not self.leaving.begun:
+            logger.info("draining for %g s", self.drain)
+            self.leaving.begun = True
+            timer = threading.Timer(self.drain, super().handle_exit, (sig, frame))
+            timer.daemon = True
+            timer.start()
+        else:
+            super().handle_exit(sig, frame)
+            self.leaving.forced = self.force_exit
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what runs beside end together with HTTP; where it is forced, end the application all the same."""
+        self.leaving.ended.set()
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self._let_go()
+            await self.lifespan.shutdown()
+
+    async def _let_go(self) -> None:
+        for connection in self.server_state.connections:
+            connection.transport.abort()
+        if tasks := self.server_state.tasks.copy():
+            await asyncio.wait(
+                tasks, timeout=1
+            )  # they see that the client has gone; cancelled, each logs a traceback
+
+
+def _on_eof(act: Callable[[], None]) -> None:
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1 << 10):
+            pass
+        act()
+
+    threading.Thread(target=watch, name="until-eof", daemon=True).start()

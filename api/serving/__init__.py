@@ -1,0 +1,1 @@
+"""What is served: the loaded package, the follower of the pointer, shadow mode, metrics."""

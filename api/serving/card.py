@@ -1,0 +1,93 @@
+"""What `GET /v1/models/{name}/card` tells of a model."""
+
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from api.serving.served import Served
+from registry.errors import StoreError
+from registry.history import Past
+from registry.package import Column, CrossValidation, Provenance
+from registry.package.manifest import Interval, Scalar
+from registry.package.model_package import CARD
+from registry.record import Record
+from registry.store import ModelStore
+
+logger = logging.getLogger("tunegate.api")
+
+
+class Card(Record, frozen=True, kw_only=True):
+    """What there is to know about the model that answers.
+
+    Attributes:
+        model_version: sha256 of the package.
+        promotion: its number in the ledger.
+        text: the card as its trainer wrote it, Markdown.
+        interval: what is stated of prediction intervals; null where the model gives none.
+        residuals: some training rows' (predicted, observed) out of fold; for a classification (predicted class,
+            observed class, predicted one's share), classes as indices. Null where the package has none.
+        history: oldest promotion first; null where the store was never told.
+    """
+
+    name: str
+    model_version: str
+    promotion: int
+    loaded_at: datetime
+    task: Literal["regression", "classification"]
+    target: str
+    prediction: str
+    classes: tuple[bool | int | str, ...]
+    columns: tuple[Column, ...]
+    ignored: tuple[str, ...]
+    target_range: tuple[float, float]
+    metric: str
+    cross_validation: CrossValidation
+    algorithm: str
+    parameters: dict[str, Scalar]
+    seed: int
+    training_rows: int
+    fingerprint: str
+    versions: dict[str, str]
+    provenance: Provenance
+    size: Annotated[int, Meta(description="bytes")]
+    text: str
+    interval: Interval | None
+    residuals: list[list[float]] | None
+    history: tuple[Past, ...] | None
+
+
+def card_of(served: Served) -> Card:
+    """Put it together; the history is read from the store."""
+    package = served.package
+    pointer = served.pointer
+    return Card(
+        **Card.shared_with(package.manifest),
+        model_version=package.digest,
+        promotion=pointer.number,
+        loaded_at=served.loaded_at,
+        size=package.size,
+        residuals=None if package.residuals is None else package.residuals.tolist(),
+        text=_text(package.path / CARD),
+        history=_history(served),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:  # it was there when the package was verified; the volume is gone
+        logger.warning("%s: %s", path, error)
+        return ""
+
+
+def _history(served: Served) -> tuple[Past, ...] | None:
+    store = ModelStore(served.package.path.parents[1])
+    try:
+        found = store.history(served.pointer.model)
+    except StoreError as error:
+        logger.warning("%s", error)
+        return None
+    return found.entries if found else None

@@ -1,0 +1,1 @@
+"""The client of Katib on a Kubernetes cluster. Only `client` imports `kubernetes`."""

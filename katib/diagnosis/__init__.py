@@ -1,0 +1,1 @@
+"""Why an Experiment has no result, on a cluster or on this machine."""

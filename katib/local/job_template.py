@@ -1,0 +1,264 @@
+"""From the trial template to a command on this machine: placeholders, `$(VAR)`, mounts, images.
+
+The document is never changed for a local run. Where a container's paths lie here, and which interpreter stands for an
+image, comes from `Places`, filled from flags and from the annotations `tunegate.dev/mounts` and `tunegate.dev/images`.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from katib.errors import EngineError
+from katib.experiment import Experiment
+from katib.lint.rules.trial_template import FIELD, META
+from katib.metrics_collector import number
+
+PYTHONS = frozenset({"python", "python3"})
+VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+DEFAULT_BACKOFF_LIMIT = 6
+SCRATCH = "volumes"  # below the trial's folder: what Kubernetes would make for each start and throw away after it
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a container's world lies on this machine.
+
+    Attributes:
+        images: image -> interpreter that stands for its `python`; others use this process's own.
+        mounts: claim name, volume name or mount path -> folder.
+        volumes: folder for volumes that `mounts` does not name.
+    """
+
+    volumes: Path
+    images: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A container's command as this machine runs it.
+
+    Attributes:
+        argv: program and arguments.
+        env: variables to set on top of this process's own.
+        cwd: working directory; where there is none of that name, the current one.
+        folders: what is mounted; there before the command starts.
+        deadline: seconds for the whole Job, None for no limit.
+        attempts: how often the command is started before the trial counts as failed.
+        grace: seconds between SIGTERM and SIGKILL.
+        cpus: CPUs that the container asks for.
+        metrics_file: what a File collector reads, None for StdOut.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    cwd: Path | None
+    folders: tuple[Path, ...]
+    deadline: float | None
+    attempts: int
+    grace: float
+    cpus: float
+    metrics_file: Path | None
+
+
+def render(experiment: Experiment, assignments: Mapping[str, str], trial: str) -> dict[str, Any]:
+    """Return the trial's Job: the template with every `${trialParameters.<name>}` replaced."""
+    template = experiment.spec["trialTemplate"]
+    values = {
+        p["name"]: assignments[p["reference"]]
+        if p["reference"] in assignments
+        else _meta(p["reference"], experiment, trial)
+        for p in template["trialParameters"]
+    }
+    job: dict[str, Any] = _substitute(template["trialSpec"], values)
+    job["metadata"] = {**job.get("metadata", {}), "name": trial, "namespace": experiment.namespace}
+    return job
+
+
+def launch(experiment: Experiment, job: dict[str, Any], places: Places, folder: Path) -> Launch:
+    """Translate the primary container of a rendered Job.
+
+    Args:
+        experiment: for the primary container's name and the collector.
+        job: what `render` made.
+        places: where images and mounts lie.
+        folder: the trial's own folder; its volumes of kind emptyDir and its metrics file go there.
+
+    Raises:
+        EngineError: when the container reads something that does not exist here.
+    """
+    pod = job["spec"]["template"]["spec"]
+    name = experiment.spec["trialTemplate"]["primaryContainerName"]
+    container = next(c for c in pod["containers"] if c["name"] == name)
+    roots = _mounts(pod, container, places, folder)
+    folders = tuple(roots.values())
+    metrics = _metrics_path(experiment)
+    if metrics:
+        roots[str(Path(metrics).parent)] = folder / "metrics"
+    env = _environment(container, job, experiment)
+    words = [_expand(word, env) for word in [*container["command"], *container.get("args", [])]]
+    argv = [_relocate(word, roots) for word in words]
+    if argv[0] in PYTHONS:
+        argv[0] = places.images.get(container.get("image", ""), sys.executable)
+    if container.get("workingDir"):
+        cwd = Path(_relocate(container["workingDir"], roots))
+    else:
+        cwd = None
+    deadlines = [
+        d for d in (job["spec"].get("activeDeadlineSeconds"), pod.get("activeDeadlineSeconds")) if d
+    ]
+    return Launch(
+        argv=tuple(argv),
+        env={key: _relocate(value, roots) for key, value in env.items()} | _threads(container, env),
+        cwd=cwd,
+        folders=folders,
+        deadline=min(deadlines, default=None),
+        attempts=1 + int(job["spec"].get("backoffLimit", DEFAULT_BACKOFF_LIMIT)),
+        grace=float(pod.get("terminationGracePeriodSeconds", 30)),
+        cpus=requested_cpus(container),
+        metrics_file=Path(_relocate(metrics, roots)) if metrics else None,
+    )
+
+
+def requested_cpus(container: Mapping[str, Any]) -> float:
+    """Return the CPUs that a container requests, or is limited to; 1 where it says nothing, or a placeholder."""
+    resources = container.get("resources", {})
+    quantity = str(
+        resources.get("requests", {}).get("cpu") or resources.get("limits", {}).get("cpu") or 1
+    )
+    cpus = number(quantity.removesuffix("m"))
+    if cpus is None:
+        return 1.0
+    return cpus / 1000 if quantity.endswith("m") else cpus
+
+
+def primary_container(experiment: Experiment) -> dict[str, Any]:
+    """Return the template's primary container, placeholders and all."""
+    template = experiment.spec["trialTemplate"]
+    containers = template["trialSpec"]["spec"]["template"]["spec"]["containers"]
+    return next(c for c in containers if c["name"] == template["primaryContainerName"])
+
+
+def _substitute(value: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 - YAML
+    if isinstance(value, dict):
+        return {key: _substitute(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_substitute(item, values) for item in value]
+    if isinstance(value, str):
+        for name, text in values.items():
+            value = value.replace(f"${{trialParameters.{name}}}", text)
+    return value
+
+
+def _meta(reference: str, experiment: Experiment, trial: str) -> str:
+    match = META.fullmatch(reference)
+    key = match.group(1) if match else ""
+    spec = experiment.spec["trialTemplate"]["trialSpec"]
+    plain = {
+        "Name": trial,
+        "Namespace": experiment.namespace,
+        "Kind": spec["kind"],
+        "APIVersion": spec["apiVersion"],
+    }
+    if key in plain:
+        return str(plain[key])
+    group, _, name = key.rstrip("]").partition("[")
+    try:
+        return str(spec["metadata"][group.lower()][name])
+    except KeyError as error:
+        raise EngineError(
+            f"{reference}: the trial template has no such {group.lower()[:-1]}"
+        ) from error
+
+
+def _mounts(
+    pod: dict[str, Any], container: dict[str, Any], places: Places, folder: Path
+) -> dict[str, Path]:
+    volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
+    roots = {}
+    for mount in container.get("volumeMounts", []):
+        volume = volumes.get(mount["name"], {})
+        claim = volume.get("persistentVolumeClaim", {}).get("claimName", mount["name"])
+        own = folder / SCRATCH if "emptyDir" in volume else places.volumes
+        path = mount["mountPath"].rstrip("/")
+        names = (path, claim, mount["name"])
+        root = next((places.mounts[name] for name in names if name in places.mounts), own / claim)
+        roots[path] = (root / mount.get("subPath", "")).resolve()
+    return roots
+
+
+def _metrics_path(experiment: Experiment) -> str:
+    collector = experiment.spec["metricsCollectorSpec"]
+    if collector["collector"]["kind"] != "File":
+        return ""
+    return str(collector["source"]["fileSystemPath"]["path"])
+
+
+def _environment(
+    container: dict[str, Any], job: dict[str, Any], experiment: Experiment
+) -> dict[str, str]:
+    trial = job["metadata"]["name"]
+    env = {"KATIB_TRIAL_NAME": trial}
+    for variable in container.get("env", []):
+        if "valueFrom" in variable:
+            env[variable["name"]] = _field(
+                variable["valueFrom"]["fieldRef"]["fieldPath"], job, experiment
+            )
+        else:
+            env[variable["name"]] = _expand(str(variable.get("value", "")), env)
+    return env
+
+
+def _field(path: str, job: dict[str, Any], experiment: Experiment) -> str:
+    metadata = job["spec"]["template"].get("metadata", {})
+    labels = {
+        "katib.kubeflow.org/trial": job["metadata"]["name"],
+        "katib.kubeflow.org/experiment": experiment.name,
+        **metadata.get("labels", {}),
+    }
+    match = FIELD.fullmatch(path)
+    if match is None:
+        raise EngineError(
+            f"fieldPath {path} does not exist on this machine",
+            hint="only metadata is known locally",
+        )
+    group, key = match.groups()
+    if group is None:
+        return str(job["metadata"][path.removeprefix("metadata.")])
+    return str((labels if group == "labels" else metadata.get("annotations", {})).get(key, ""))
+
+
+def _expand(text: str, env: Mapping[str, str]) -> str:
+    """Expand `$(VAR)` as the kubelet does: unknown ones stay, `$$` is a `$`."""
+    return VARIABLE.sub(
+        lambda m: "$" if m.group(0) == "$$" else env.get(m.group(1), m.group(0)), text
+    )
+
+
+def _relocate(text: str, roots: Mapping[str, Path]) -> str:
+    """Replace every mount path in a text, the longest that fits, where it stands whole or in front of a slash."""
+    if not roots:
+        return text
+    # In one pass: the folder that stands for one mount may itself lie below a path like another's, such as /tmp.
+    paths = "|".join(re.escape(path) for path in sorted(roots, key=len, reverse=True))
+    return re.sub(
+        rf"(?<![\w./-])(?:{paths})(?![\w.-])", lambda found: str(roots[found.group()]), text
+    )
+
+
+def _threads(container: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:
+    """Hold numeric libraries to the CPUs that the container asked for."""
+    threads = str(max(1, int(requested_cpus(container))))
+    return {
+        name: threads for name in THREAD_VARIABLES if name not in env and name not in os.environ
+    }

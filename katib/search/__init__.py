@@ -1,0 +1,1 @@
+"""The samplers, and what they make of a search space. Knows no lint, no engine and no cluster."""

@@ -1,0 +1,190 @@
+"""Katib's algorithms and our own: which settings each accepts, and what the local engine uses for it.
+
+Source of names and settings: Katib v0.19, standalone katib-config and the services' ValidateAlgorithmSettings.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from katib.errors import InvalidExperiment
+from katib.search.conditions import read_conditions
+from katib.search.portfolio import portfolio
+from katib.search.scales import assumed
+from katib.space import Parameter
+
+Check = Callable[[str], bool]
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+def _integer(least: int) -> Check:
+    return lambda text: bool(INTEGER.fullmatch(text)) and int(text) >= least
+
+
+def _above(least: float) -> Check:
+    def check(text: str) -> bool:
+        try:
+            return float(text) > least
+        except ValueError:
+            return False
+
+    return check
+
+
+def _one_of(*allowed: str) -> Check:
+    return lambda text: text in allowed
+
+
+def _point(text: str) -> bool:
+    """Whether it is a JSON object of texts, booleans, nulls and numbers."""
+    try:
+        values = [value for value in json.loads(text).values() if not isinstance(value, str | None)]
+        return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+    except (ValueError, AttributeError, OverflowError, RecursionError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One algorithm of Katib.
+
+    Attributes:
+        settings: name -> check of the text; None where the service takes anything.
+        sampler: what the local engine runs instead, empty where it has nothing.
+        note: how that differs from Katib's service.
+    """
+
+    settings: dict[str, Check] | None
+    sampler: str = ""
+    note: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether the local engine can run it."""
+        return bool(self.sampler)
+
+
+SEED = {"random_state": _integer(0)}
+TPE = "tpe"
+GAUSSIAN = "gaussian"
+SAMPLERS = {
+    TPE: "Optuna TPE",
+    GAUSSIAN: "a Gaussian process",
+    "cmaes": "Optuna CMA-ES",
+    "sobol": "SciPy Sobol",
+}
+ALGORITHMS: dict[str, Algorithm] = {
+    "random": Algorithm(SEED, "random"),
+    "grid": Algorithm(
+        SEED, "grid", "every combination, the parameters listed first varying slowest"
+    ),
+    "bayesianoptimization": Algorithm(
+        SEED
+        | {
+            "base_estimator": _one_of("GP", "RF", "ET", "GBRT"),
+            "n_initial_points": _integer(1),
+            "acq_func": _one_of("gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
+            "acq_optimizer": _one_of("auto", "sampling", "lbfgs"),
+        },
+        GAUSSIAN,
+        "Katib uses scikit-optimize's Gaussian process, which is no longer maintained",
+    ),
+    "tpe": Algorithm(
+        SEED | {"gamma": _above(0), "prior_weight": _above(0), "n_EI_candidates": _integer(1)},
+        TPE,
+        "Katib uses hyperopt",
+    ),
+    "multivariate-tpe": Algorithm(
+        SEED | {"n_startup_trials": _integer(0), "n_ei_candidates": _integer(1)},
+        TPE,
+        "Katib uses Optuna 3.3",
+    ),
+    "cmaes": Algorithm(
+        SEED | {"sigma": _above(0), "restart_strategy": _one_of("none", "ipop", "bipop")},
+        "cmaes",
+        "warm-started from all finished trials at every batch, where Katib's keeps its state in memory",
+    ),
+    "sobol": Algorithm(None, "sobol"),
+    # Ours, where its service is registered (docs/suggestion.md); `first` is a JSON object of hyperparameters.
+    "tunegate": Algorithm(
+        SEED
+        | {
+            "n_initial_points": _integer(1),
+            "first": _point,
+            "conditions": bool,
+            "scales": _one_of("auto", "declared"),
+            "portfolio": _one_of("auto", "none"),
+        },
+        GAUSSIAN,
+        "the same code as the suggestion service's",
+    ),
+    "hyperband": Algorithm(None),
+    "pbt": Algorithm(None),
+    "enas": Algorithm(None),
+    "darts": Algorithm(None),
+}
+
+
+def settings_problems(
+    name: str, settings: dict[str, str], choices: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield (setting, message) for each setting that the algorithm's service would refuse.
+
+    Args:
+        name: of the algorithm.
+        settings: what is set.
+        choices: the listed values of each parameter of the space, none for a range.
+    """
+    known = ALGORITHMS[name].settings
+    if known is None:
+        return
+    for setting, value in settings.items():
+        if setting not in known:
+            if setting == "seed":
+                hint = "; the seed is called random_state"
+            else:
+                hint = ""
+            yield setting, f"{setting} is not a setting of {name} (known: {', '.join(known)}){hint}"
+        elif not known[setting](value):
+            yield setting, f"{value!r} is not allowed for {setting}"
+        elif setting == "conditions":
+            yield from _conditions_problems(value, choices)
+
+
+def _conditions_problems(
+    text: str, choices: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, str]]:
+    try:
+        read_conditions(text, choices)
+    except InvalidExperiment as error:
+        yield "conditions", str(error)
+
+
+def describe(
+    name: str, parameters: Sequence[Parameter] = (), settings: Mapping[str, str] | None = None
+) -> str:
+    """Return one line that says what the local engine runs for an algorithm's name, and what it assumes."""
+    algorithm = ALGORITHMS[name]
+    text = f"{name} -> {SAMPLERS.get(algorithm.sampler, algorithm.sampler)}"
+    text = f"{text} ({algorithm.note})" if algorithm.note else text
+    if algorithm.sampler == GAUSSIAN:
+        guessed = assumed(parameters, settings or {})
+    else:
+        guessed = []
+    if guessed:
+        text = f"{text}; taken to be on a log scale: {', '.join(guessed)}"
+    known = len(known_points(name, parameters, settings or {}))
+    if known:
+        return f"{text}; without earlier trials, begins with {known} forests that are good on other data"
+    return text
+
+
+def known_points(
+    name: str, parameters: Sequence[Parameter], settings: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Return the points that a search by this algorithm begins with where nothing is known of the data."""
+    if ALGORITHMS[name].sampler in {GAUSSIAN, TPE}:
+        return portfolio(parameters, settings)
+    return []

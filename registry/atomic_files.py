@@ -1,0 +1,98 @@
+"""Files and folders that appear whole or not at all.
+
+A reader never sees half a file: everything is written beside its target, flushed to the disk, then renamed over it.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from registry.errors import StoreError
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn an OSError while `target` is written into a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(
+            f"cannot write {target}: {reason}",
+            hint="free some space or make the folder writable, then run the same command again; nothing was changed",
+        ) from error
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(target: Path, content: bytes) -> None:
+    """Replace `target` by `content` in one step; after a crash it holds either the old bytes or the new ones."""
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(
+                    file.fileno(), 0o644
+                )  # mkstemp's 0600 would hide it from a server under another user
+                os.fsync(file.fileno())
+            temporary.replace(target)
+            sync(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def publish_folder(
+    target: Path, fill: Callable[[Path], None], *, keep: Callable[[Path], bool] = lambda _: False
+) -> None:
+    """Let `fill` write a new folder, flush it, and put it at `target` in place of what is there.
+
+    The old folder, if any, is moved aside first and removed last, so a crash leaves one of the two under the name or
+    the old one beside it, never a mixture. A folder that `keep` accepts stays: another writer was faster.
+    """
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            fresh = scratch / "new"
+            fresh.mkdir()
+            fill(fresh)
+            for file in fresh.iterdir():
+                sync(file)
+            sync(fresh)
+            _place(fresh, target, scratch / "old", keep)
+            sync(target.parent)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _place(fresh: Path, target: Path, aside: Path, keep: Callable[[Path], bool]) -> None:
+    try:
+        fresh.rename(target)  # onto nothing, so of several writers one succeeds
+    except OSError:
+        if not target.exists():
+            raise
+        if not keep(target):
+            _swap(fresh, target, aside)
+
+
+def _swap(fresh: Path, target: Path, aside: Path) -> None:
+    target.rename(aside)
+    try:
+        fresh.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise

@@ -1,0 +1,97 @@
+"""What `model.npz` holds: the flat forest, the hashes of its training rows, and what it said about rows it never saw.
+
+rows        uint64 (n,), sorted
+residuals   float64 (at most 400, 2 or 3), optional; see `ModelPackage.residuals`
+and the forest's own arrays, see `forest`. Members are stored, not compressed: what is read is as large as it looks.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import PackageError
+from registry.package.forest import FlatForest
+from registry.package.manifest import Manifest
+
+MAX_RESIDUALS = 400
+RETRAIN = "fetch the package again, or train it anew; what is in production is not touched"
+
+
+def pack(
+    forest: FlatForest, rows: NDArray[np.uint64], residuals: NDArray[np.float64] | None
+) -> bytes:
+    """Return the file's content; equal arrays give equal bytes."""
+    more = {} if residuals is None else {"residuals": residuals}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, rows=np.sort(rows), **more, **forest.arrays())
+    return buffer.getvalue()
+
+
+def unpack(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays by name, unchecked but for being arrays of plain types.
+
+    Raises:
+        PackageError: when this is no such file; `path` is where it came from.
+    """
+    try:
+        return _arrays(content)
+    except (
+        Exception
+    ) as error:  # zipfile and numpy raise a dozen kinds, from tokenizer to zlib, on forged bytes
+        raise PackageError(f"{path}: not a readable array file: {error}", hint=RETRAIN) from error
+
+
+def training_rows(arrays: Mapping[str, Any], path: Path) -> NDArray[np.uint64]:
+    """Return the hashes of the training rows, or raise PackageError."""
+    rows = arrays.get("rows")
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint64 or rows.ndim != 1:
+        raise PackageError(f"{path}: the hashes of the training rows are missing", hint=RETRAIN)
+    return rows
+
+
+def checked_residuals(
+    arrays: Mapping[str, Any], manifest: Manifest, path: Path
+) -> NDArray[np.float64] | None:
+    """Return the out-of-fold pairs, None where there are none, or raise PackageError."""
+    found = arrays.get("residuals")
+    if found is None:
+        return None
+    width = 3 if manifest.classes else 2
+    if (
+        not isinstance(found, np.ndarray)
+        or found.dtype != np.float64
+        or found.ndim != 2  # noqa: PLR2004 - a matrix
+        or found.shape[1] != width
+    ):
+        raise PackageError(f"{path}: residuals must be float64 (n, {width})", hint=RETRAIN)
+    if (
+        len(found) > MAX_RESIDUALS
+        or not np.isfinite(found).all()
+        or not _plausible(found, len(manifest.classes))
+    ):
+        raise PackageError(
+            f"{path}: residuals are too many, or not what a model can have said", hint=RETRAIN
+        )
+    return found
+
+
+def _plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
+    if not n_classes:
+        return True
+    classes = residuals[:, :2]
+    share = residuals[:, 2]
+    known = (classes == np.floor(classes)) & (classes >= 0) & (classes < n_classes)
+    return bool(known.all() and ((share >= 0) & (share <= 1)).all())
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("compressed members are not part of the format")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

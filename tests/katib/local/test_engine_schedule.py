@@ -1,0 +1,178 @@
+"""Which trials run when: overlap, CPUs, the two schedules, early stopping, preloading."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.katib.experiments import BATCH, algorithm, assignments, experiment, run, shell, states
+
+from katib.local.engine import Result
+from katib.trial import Trial
+
+# Waits until two trials are there, for five seconds at most.
+MEET = """
+    touch {0}/$KATIB_TRIAL_NAME; n=0
+    while [ `ls {0} | wc -l` -lt 2 ]; do n=$((n+1)); [ $n -gt 250 ] && exit 1; sleep 0.02; done; echo mse=1
+"""
+ALONE = "mkdir {0}/lock || exit 1; sleep 0.05; rmdir {0}/lock; echo mse=1"
+TPE = {
+    "algorithm": algorithm("multivariate-tpe", n_startup_trials="2"),
+    "parallelTrialCount": 3,
+    "maxTrialCount": 11,
+}
+UNEVEN = shell("sleep 0.0$(($$$$ % 6)); echo mse=${trialParameters.x}")
+NUMBERS = {"x": ("discrete", {"list": ["1", "2", "3", "9"]})}
+IN_ORDER = {"parameters": NUMBERS, "algorithm": algorithm("grid"), "parallelTrialCount": 1}
+
+
+def request(cpu: str) -> dict[str, Any]:
+    return {"resources": {"requests": {"cpu": cpu}}}
+
+
+@pytest.mark.parametrize(("cpu", "cpus"), [("1", 2), ("500m", 1), ("100m", 1)])
+def test_trials_overlap_as_far_as_there_are_cpus(tmp_path: Path, cpu: str, cpus: int) -> None:
+    (tmp_path / "there").mkdir()
+    what = experiment(
+        *shell(MEET.format(tmp_path / "there")), container=request(cpu), maxTrialCount=2
+    )
+    assert states(run(what, tmp_path / "run", cpus=cpus)) == ["Succeeded"] * 2
+
+
+@pytest.mark.parametrize(("cpu", "cpus"), [("1", 1), ("2", 3), ("4", 2)])
+def test_no_more_trials_run_at_once_than_there_are_cpus_for(
+    tmp_path: Path, cpu: str, cpus: int
+) -> None:
+    what = experiment(*shell(ALONE.format(tmp_path)), container=request(cpu), parallelTrialCount=4)
+    assert states(run(what, tmp_path / "run", cpus=cpus)) == ["Succeeded"] * 4
+
+
+def test_no_more_trials_run_at_once_than_the_experiment_says(tmp_path: Path) -> None:
+    what = experiment(*shell(ALONE.format(tmp_path)), parallelTrialCount=1)
+    assert states(run(what, tmp_path / "run", cpus=8)) == ["Succeeded"] * 4
+
+
+def outcome(result: Result) -> list[Any]:
+    return [
+        [trial["metadata"]["name"], trial["spec"], trial["status"]["observation"]]
+        for trial in result.trials
+    ]
+
+
+def test_in_batches_a_seeded_search_is_the_same_on_any_number_of_cpus(tmp_path: Path) -> None:
+    results = [
+        run(experiment(*UNEVEN, annotations=BATCH, **TPE), tmp_path / str(n), cpus=n)
+        for n in (1, 2, 4)
+    ]
+    assert outcome(results[0]) == outcome(results[1]) == outcome(results[2])
+    assert len({point["x"] for point in assignments(results[0])}) == 11
+
+
+def test_as_katib_all_trials_are_run_too(tmp_path: Path) -> None:
+    result = run(experiment(*UNEVEN, **TPE), tmp_path, cpus=3)
+    assert states(result) == ["Succeeded"] * 11
+    assert len({point["x"] for point in assignments(result)}) == 11
+
+
+def test_as_katib_the_next_trial_starts_when_one_ends(tmp_path: Path) -> None:
+    (tmp_path / "done").mkdir()
+    wait = "n=0; while [ `ls DONE | wc -l` -lt 3 ]; do n=$((n+1)); [ $n -gt 250 ] && exit 1; sleep 0.02; done"
+    script = (
+        f"[ ${{trialParameters.x}} = 1 ] && {{ {wait}; }}; touch DONE/$KATIB_TRIAL_NAME; echo mse=1"
+    )
+    what = experiment(
+        *shell(script.replace("DONE", str(tmp_path / "done"))),
+        **{**IN_ORDER, "parallelTrialCount": 2},
+    )
+    assert states(run(what, tmp_path / "run")) == ["Succeeded"] * 4
+
+
+def test_in_batches_the_next_trial_waits_for_all_of_the_last_batch(tmp_path: Path) -> None:
+    class Events:
+        told = ""
+
+        def started(self, trial: Trial) -> None:
+            self.told += "s"
+
+        def finished(self, trial: Trial, top: Trial | None) -> None:
+            self.told += "f"
+
+    events = Events()
+    run(experiment(*UNEVEN, annotations=BATCH, parallelTrialCount=2), tmp_path, events=events)
+    assert events.told == "ssffssff"
+
+
+REPORTS = "for i in 1 2 3 4; do echo mse=${trialParameters.x}; done"
+MEDIANSTOP = {
+    "algorithmName": "medianstop",
+    "algorithmSettings": [
+        {"name": "min_trials_required", "value": "3"},
+        {"name": "start_step", "value": "2"},
+    ],
+}
+
+
+def test_a_hopeless_trial_is_stopped_early(tmp_path: Path) -> None:
+    script = f"{REPORTS}; [ ${{trialParameters.x}} = 9 ] && sleep 60; exit 0"
+    began = time.monotonic()
+    result = run(experiment(*shell(script), earlyStopping=MEDIANSTOP, **IN_ORDER), tmp_path)
+    assert time.monotonic() - began < 15
+    assert states(result) == ["Succeeded", "Succeeded", "Succeeded", "EarlyStopped"]
+    stopped = result.trials[3]["status"]
+    assert stopped["observation"]["metrics"][0]["min"] == "9"
+    assert stopped["conditions"][-1]["reason"] == "TrialEarlyStopped"
+    status = result.experiment["status"]
+    assert (status["trialsSucceeded"], status["trialsEarlyStopped"], result.end) == (3, 1, "max")
+    assert status["earlyStoppedTrialList"] == [result.trials[3]["metadata"]["name"]]
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "Succeeded"), (1, "Failed")])
+def test_metrics_of_a_file_are_read_when_nothing_can_be_stopped_any_more(
+    tmp_path: Path, code: int, state: str
+) -> None:
+    collector = {
+        "collector": {"kind": "File"},
+        "source": {"fileSystemPath": {"path": "/out/m.log"}},
+    }
+    script = f"({REPORTS}) > /out/m.log; [ ${{trialParameters.x}} != 9 ] || exit {code}"
+    what = experiment(
+        *shell(script), earlyStopping=MEDIANSTOP, metricsCollectorSpec=collector, **IN_ORDER
+    )
+    assert states(run(what, tmp_path)) == ["Succeeded"] * 3 + [state]
+
+
+TOY = """
+import os, sys
+def main(argv=None):
+    x = float((sys.argv[1:] if argv is None else argv)[0].partition("=")[2])
+    if x > 0.8:
+        raise ValueError("too much")
+    if x > 0.6:
+        sys.exit(3)
+    print(f"mse={x:.3f}", os.environ["KATIB_TRIAL_NAME"], flush=True)
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def test_a_preloaded_module_gives_what_a_fresh_interpreter_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "__main__.py").write_text(TOY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    what = experiment(
+        "python", "-m", "toy", "--x=${trialParameters.x}", annotations=BATCH, maxTrialCount=8
+    )
+    fresh, forked = (
+        run(what, tmp_path / name, preload=preload)
+        for name, preload in [("a", ()), ("b", ("toy",))]
+    )
+    assert states(fresh) == states(forked)
+    assert {"Succeeded", "Failed"} == set(states(fresh))
+    assert [trial["spec"] for trial in fresh.trials] == [trial["spec"] for trial in forked.trials]
+    observed = [
+        [trial["status"].get("observation") for trial in result.trials]
+        for result in (fresh, forked)
+    ]
+    assert observed[0] == observed[1]

@@ -1,0 +1,231 @@
+"""Two at once: whatever the order of their steps, one history and a pointer that follows it."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.promotion.faults import Turns, promoter_around
+from support.promotion.promotions import Plant, passed, scratch
+
+from promote import PromoteError
+from promote.promotion import Promoter, Smoke
+from promote.smoke import SmokeReport
+from registry import Conflict, RegistryError, champion
+from registry.package import ModelPackage
+
+MOMENTS = 16
+Act = Callable[[Promoter, list[ModelPackage]], object]
+ACTS: dict[str, Act] = {
+    "promote b": lambda promoter, toys: promoter.promote(toys[1], passed(toys[1], toys[0])),
+    "promote c": lambda promoter, toys: promoter.promote(toys[2], passed(toys[2], toys[0])),
+    "promote c twice over": lambda promoter, toys: (
+        promoter.promote(toys[2], passed(toys[2], toys[0])),
+        promoter.promote(toys[1], passed(toys[1], toys[2])),
+    ),
+    "roll back": lambda promoter, _: promoter.rollback("toy"),
+    "repair": lambda promoter, _: promoter.repair("toy"),
+    "repair by force": lambda promoter, _: promoter.repair("toy", force=True),
+}
+GENTLE = ["promote b", "promote c", "roll back", "repair"]
+
+
+def served(root: Path, toys: list[ModelPackage]) -> Plant:
+    """Return a plant where a serves, and c served before."""
+    plant = Plant(root)
+    plant.promoter().promote(toys[2], passed(toys[2], None))
+    plant.promoter().promote(toys[0], passed(toys[0], toys[2]))
+    return plant
+
+
+def assert_sound(plant: Plant) -> None:
+    """Assert that each promotion replaced the champion of its time, and that servers follow the last one."""
+    history = plant.ledger.history("toy")
+    assert [entry.promotion.number for entry in history] == list(range(1, len(history) + 1))
+    for place, entry in enumerate(history):
+        before = champion(history[:place])
+        assert entry.promotion.previous == (before.promotion.number if before else None)
+    assert "in flight" not in plant.states()
+    assert plant.pointed() == plant.production()
+
+
+@pytest.mark.parametrize(
+    "act", ["promote c", "promote c twice over", "roll back", "repair by force"]
+)
+@pytest.mark.parametrize("mine", ["promote b", "roll back"])
+@pytest.mark.parametrize("passes", [True, False])
+def test_somebody_else_may_act_between_any_two_steps(
+    toys: list[ModelPackage],
+    act: str,
+    mine: str,
+    passes: bool,  # noqa: FBT001
+) -> None:
+    for moment in range(MOMENTS):
+        with scratch() as folder:
+            plant = served(folder, toys)
+            plant.smoke.passes = passes
+            count = acting_at(moment, plant, toys, mine=ACTS[mine], act=ACTS[act])
+            assert_sound(plant)
+    assert count < MOMENTS  # so the last one was not disturbed: no moment is missing
+
+
+def acting_at(moment: int, plant: Plant, toys: list[ModelPackage], *, mine: Act, act: Act) -> int:
+    """Do `mine`, and `act` before its effect number `moment`; return how many effects there were."""
+    effects = 0
+
+    def around(_: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
+        nonlocal effects
+        if effects == moment:
+            with suppress(RegistryError, PromoteError):
+                act(plant.promoter(), toys)
+        effects += 1
+        return effect()
+
+    with suppress(RegistryError, PromoteError):
+        mine(promoter_around(plant, around), toys)
+    return effects
+
+
+schedules = st.lists(st.integers(0, 1), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@example(
+    mine="promote b",
+    other="promote b",
+    passes=True,
+    lost=False,
+    schedule=[0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1],
+)
+@example(
+    mine="promote b",
+    other="repair",
+    passes=True,
+    lost=True,
+    schedule=[*[1] * 3, *[0] * 10, *[1] * 3],
+)
+@given(
+    mine=st.sampled_from(list(ACTS)),
+    other=st.sampled_from(list(ACTS)),
+    passes=st.booleans(),
+    lost=st.booleans(),
+    schedule=schedules,
+)
+def test_any_interleaving_of_two_leaves_one_history_and_a_pointer_that_follows_it(
+    toys: list[ModelPackage],
+    mine: str,
+    other: str,
+    passes: bool,  # noqa: FBT001
+    lost: bool,  # noqa: FBT001
+    schedule: list[int],
+) -> None:
+    with scratch() as folder:
+        plant = served(folder, toys)
+        plant.smoke.passes = passes
+        if lost:
+            plant.store.unpoint("toy")
+        interleave(plant, toys, (ACTS[mine], ACTS[other]), schedule)
+        assert_sound(plant)
+
+
+@settings(max_examples=40, deadline=None)
+@example(mine="promote b", other="repair", schedule=[1, *[0] * 7, *[1] * 3])
+@given(mine=st.sampled_from(GENTLE), other=st.sampled_from(GENTLE), schedule=schedules)
+def test_nobody_who_comes_meanwhile_disturbs_a_promotion_under_way(
+    toys: list[ModelPackage], mine: str, other: str, schedule: list[int]
+) -> None:
+    """The service answers as the pointer says: a pointer moved away would fail the smoke test."""
+    with scratch() as folder:
+        plant = served(folder, toys)
+        interleave(
+            plant,
+            toys,
+            (ACTS[mine], ACTS[other]),
+            schedule,
+            smoke=lambda package: as_pointed(plant, package),
+        )
+        assert_sound(plant)
+        assert set(plant.states()) == {"live"}
+
+
+def as_pointed(plant: Plant, package: ModelPackage) -> SmokeReport:
+    """Pass where the pointer names the package."""
+    plant.smoke.passes = plant.pointed() == package.digest
+    return plant.smoke(package)
+
+
+def interleave(
+    plant: Plant,
+    toys: list[ModelPackage],
+    acts: tuple[Act, Act],
+    schedule: list[int],
+    *,
+    smoke: Smoke | None = None,
+) -> None:
+    """Do both at once, their effects in the order of the schedule."""
+    turns = Turns(schedule)
+
+    def play(who: int) -> None:
+        with turns.playing(who), suppress(RegistryError, PromoteError):
+            acts[who](promoter_around(plant, turns.around(who), smoke=smoke), toys)
+
+    threads = [threading.Thread(target=play, args=(who,)) for who in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_promotion_that_was_taken_over_and_undone_does_not_come_alive(
+    plant: Plant, toys: list[ModelPackage]
+) -> None:
+    a, b, _ = toys
+    plant.promoter().promote(a, passed(a, None))
+
+    def slow(package: ModelPackage) -> Any:  # noqa: ANN401
+        plant.store.point(plant.store.pointer("toy").replace(number=1, sha256=a.digest))
+        plant.promoter().repair("toy", force=True)  # finds the pointer elsewhere, and undoes it
+        return plant.smoke(package)
+
+    with pytest.raises(Conflict, match="reverted already"):
+        plant.promoter(smoke=slow).promote(b, passed(b, a))
+    assert plant.states() == ["live", "reverted"]
+    plant.assert_settled(a)
+
+
+def test_a_promotion_that_was_taken_over_and_finished_is_live(
+    plant: Plant, toys: list[ModelPackage]
+) -> None:
+    a, b, _ = toys
+    plant.promoter().promote(a, passed(a, None))
+
+    def slow(package: ModelPackage) -> Any:  # noqa: ANN401
+        plant.promoter().repair("toy", force=True)
+        return plant.smoke(package)
+
+    entry = plant.promoter(smoke=slow).promote(b, passed(b, a))
+    assert entry.state == "live"
+    assert entry.outcome
+    assert entry.outcome.note == "finished by repair"  # what was recorded first holds
+    plant.assert_settled(b)
+
+
+def test_two_repairs_at_once_close_a_promotion_once(plant: Plant, toys: list[ModelPackage]) -> None:
+    a, b, _ = toys
+    plant.promoter().promote(a, passed(a, None))
+    plant.ledger.create(
+        plant.ledger.history("toy")[0].promotion.replace(number=2, previous=1, sha256=b.digest)
+    )
+
+    def slow(name: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
+        if name == "close":
+            plant.promoter().repair("toy", force=True)
+        return effect()
+
+    promoter_around(plant, slow).repair("toy", force=True)
+    assert plant.states() == ["live", "reverted"]
+    plant.assert_settled(a)

@@ -1,0 +1,142 @@
+"""Where the registry's client asks, and as whom: the token, the server's prefix and the address."""
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from support.registry.registries import (
+    BROKEN,
+    PASSING,
+    UNROUTED,
+    Answer,
+    Raw,
+    Serve,
+    answered,
+    listing,
+    say,
+)
+
+pytest.importorskip("mr_openapi")
+from support.registry.registry_clients import read, write
+
+from registry import LedgerError, Unreachable
+from registry.kubeflow import Client
+
+pytestmark = pytest.mark.usefixtures("no_pauses")
+SECRET = "s3cr3t-t0ken"  # noqa: S105 - a test's
+
+
+# The token.
+
+
+def test_the_token_is_sent_and_read_again_after_its_rotation(serve: Serve, tmp_path: Path) -> None:
+    server = serve()
+    file = tmp_path / "token"
+    client = Client(server.url, token=file)
+    file.write_text(f"{SECRET}\n")
+    read(client)
+    file.write_text("another")
+    write(client)
+    assert [headers.get("authorization") for headers in server.headers] == [
+        f"Bearer {SECRET}"
+    ] * 2 + ["Bearer another"]
+
+
+def test_without_a_token_none_is_sent(serve: Serve) -> None:
+    server = serve()
+    read(Client(server.url))
+    assert all("authorization" not in headers for headers in server.headers)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b" \n",
+        b"one\ntwo " + SECRET.encode(),
+        b"\xff" + SECRET.encode(),
+        SECRET.encode() + b"\0",
+    ],
+)
+def test_a_token_that_is_none_is_named_and_not_shown(
+    serve: Serve, tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "registry-token"
+    if content is not None:
+        file.write_bytes(content)
+    server = serve()
+    with pytest.raises(LedgerError, match="registry-token") as refused:
+        read(Client(server.url, token=file))
+    assert type(refused.value) is LedgerError
+    assert "ledger_token" in refused.value.hint
+    assert SECRET not in str(refused.value)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "answer", [(401, b"{}"), (500, b""), (404, b""), (200, b"<html>"), BROKEN], ids=str
+)
+def test_no_error_shows_the_token(serve: Serve, tmp_path: Path, answer: Answer) -> None:
+    file = tmp_path / "token"
+    file.write_text(SECRET)
+    with pytest.raises(LedgerError) as refused:
+        read(Client(serve(answer).url, token=file))
+    error: BaseException | None = refused.value
+    while error:
+        assert SECRET not in f"{error!r} {error} {getattr(error, 'hint', '')}"
+        error = error.__cause__ or error.__context__
+
+
+# The prefix and the address.
+
+
+def test_the_prefix_is_asked_for_once(serve: Serve) -> None:
+    server = serve(listing())
+    client = Client(server.url)
+    read(client)
+    read(client)
+    write(client)
+    paths = [path for _, path in server.seen]
+    assert [path.partition("?")[0] for path in paths] == [
+        "/api/model_registry/v1alpha3/registered_models"
+    ] * 4
+
+
+def test_a_server_of_v1_is_spoken_to_in_v1(serve: Serve) -> None:
+    server = serve(UNROUTED, listing())
+    client = Client(server.url)
+    read(client)
+    write(client)
+    assert [path.split("/")[3] for _, path in server.seen] == ["v1alpha3", "v1", "v1", "v1"]
+
+
+def test_a_prefix_is_not_learned_from_a_fault(serve: Serve) -> None:
+    server = serve(*[PASSING[0]] * 3, UNROUTED, listing())
+    client = Client(server.url)
+    with pytest.raises(Unreachable):
+        read(client)
+    read(client)
+    assert server.seen[-1][1].startswith("/api/model_registry/v1/")
+
+
+@pytest.mark.parametrize("tail", ["", "/", "//", "/hub", "/hub/", "/hub/api"])
+def test_an_address_may_have_a_path_and_a_slash(serve: Serve, tail: str) -> None:
+    server = serve()
+    read(Client(server.url + tail))
+    path = tail.rstrip("/") + "/api/model_registry/v1alpha3/registered_models"
+    assert {seen.partition("?")[0] for _, seen in server.seen} == {path}
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_an_address_may_be_of_ipv6(raw: Raw) -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError as error:
+        pytest.skip(f"no IPv6 loopback: {error}")
+    with listener:
+        answers = [answered(listing()[1])]
+        threading.Thread(target=say, args=(listener, answers), daemon=True).start()
+        assert read(Client(f"http://[::1]:{listener.getsockname()[1]}")).items == []
+        listener.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,59 @@
+"""Runs in a state folder, made by the engine as `tunegate tune` makes them, with commands of a test's own."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from katib.experiment import read_experiment
+from katib.local.engine import Result
+from katib.local.run_folder import new_run
+from support.katib.experiments import build, run, start_process, using_parameters
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def document(*command: str, **options: object) -> dict[str, Any]:
+    """Return an Experiment that also a cluster could run; see `support.katib.experiments.build`."""
+    return using_parameters(build(*command, container={"image": "any:1"}, **options))
+
+
+def written(folder: Path, what: dict[str, Any]) -> Path:
+    """Write an Experiment into a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(what), encoding="utf-8")
+    return path
+
+
+def made(state: Path, *command: str, **options: object) -> Result:
+    """Run an Experiment to its end in a state folder; its file lies there as `tiny.yaml`."""
+    what = read_experiment(written(state, document(*command, **options)))
+    return run(what, new_run(state / "experiments", what.name))
+
+
+@contextmanager
+def going(
+    state: Path, *command: str, **options: object
+) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """Run one in a process of its own, which is killed when the block ends; gives the process and the run's folder."""
+    what = document(*command, **options)
+    written(state, what)
+    folder = new_run(state / "experiments", "tiny")
+    process = start_process(what, folder)
+    try:
+        yield process, folder
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def change(path: Path, how: Change) -> None:
+    """Change a JSON file."""
+    content = json.loads(path.read_bytes())
+    how(content)
+    path.write_text(json.dumps(content), encoding="utf-8")

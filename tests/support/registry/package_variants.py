@@ -1,0 +1,108 @@
+"""Packages that differ from a good one in a way that matters: other rows, other leaves, damage. And a tiny one."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.package import Draft, FlatForest, ModelPackage, load_package, write_package
+
+
+def stump(low: float = 1.0, high: float = 2.0) -> FlatForest:
+    """Make a forest of one tree with one decision, `x <= 0.5`."""
+    return FlatForest(
+        start=np.array([0, 3], dtype=np.int32),
+        feature=np.zeros(3, dtype=np.int32),
+        threshold=np.array([0.5, 0, 0], dtype=np.float32),
+        left=np.array([1, 1, 2], dtype=np.int32),
+        right=np.array([2, 1, 2], dtype=np.int32),
+        missing_left=np.zeros(3, dtype=bool),
+        value=np.array([[0.0], [low], [high]]),
+        n_features=1,
+    )
+
+
+def tiny(folder: Path, *, low: float = 1.0, **manifest: Any) -> ModelPackage:  # noqa: ANN401 - fields of several types
+    """Write a package of one stump; `low`, its answer to x = 0.25, tells one from another."""
+    fields: dict[str, Any] = {
+        "name": "toy",
+        "task": "regression",
+        "target": "y",
+        "prediction": "predicted_y",
+        "columns": [
+            {"name": "x", "kind": "numeric", "minimum": 0.0, "maximum": 1.0, "typical": 0.25}
+        ],
+        "metric": "mse",
+        "algorithm": "random_forest",
+        "parameters": {},
+        "seed": 0,
+        "target_range": (0.0, 100.0),
+        "training_rows": 2,
+        "fingerprint": "0" * 64,
+        "holdout": "1" * 64,
+        "cross_validation": {"metric": "mse", "score": 1.5, "folds": (1.0, 2.0), "seed": 0},
+        "versions": {},
+        "provenance": {"experiment": "toy", "trial": folder.name},
+        **manifest,
+    }
+    name = fields["columns"][0]["name"]
+    rows = np.array([1, 2], dtype=np.uint64)
+    write_package(folder, Draft(fields, stump(low), rows, [{name: 0.25}, {name: 0.75}], "a card"))
+    return load_package(folder)
+
+
+def variant(
+    package: ModelPackage,
+    folder: Path,
+    *,
+    forest: FlatForest | None = None,
+    rows: NDArray[np.uint64] | None = None,
+    golden: Sequence[Mapping[str, Any]] = (),
+    **manifest: Any,  # noqa: ANN401 - fields of several types
+) -> ModelPackage:
+    """Write a copy with another forest, other training or golden rows, or other manifest fields; it verifies."""
+    fields = {**package.manifest.to_dict(), **manifest}
+    chosen = package.rows if rows is None else rows
+    golden_rows = golden or package.golden.rows
+    pairs = package.residuals
+    if fields["task"] != package.manifest.task:  # they say nothing about another task
+        fields["interval"] = pairs = None
+    write_package(
+        folder,
+        Draft(fields, forest or package.forest, chosen, golden_rows, "a card", residuals=pairs),
+    )
+    return load_package(folder)
+
+
+def with_onnx(package: ModelPackage, folder: Path, content: bytes) -> ModelPackage:
+    """Write a copy that has a file for other servers; nothing of ours reads what it holds."""
+    fields = package.manifest.to_dict()
+    golden = package.golden.rows
+    write_package(
+        folder, Draft(fields, package.forest, package.rows, golden, "a card", onnx=content)
+    )
+    return load_package(folder)
+
+
+def scaled(package: ModelPackage, factor: float) -> FlatForest:
+    """Return the package's forest with every leaf multiplied."""
+    arrays = {**package.forest.arrays(), "value": package.forest.value * factor}
+    return FlatForest.from_arrays(arrays, n_features=package.forest.n_features)
+
+
+def damaged(package: ModelPackage, target: Path) -> Path:
+    """Write a copy with one bit of the forest flipped; it does not verify."""
+    shutil.copytree(package.path, target)
+    flip_bit(target)
+    return target
+
+
+def flip_bit(folder: Path) -> None:
+    """Damage the package in this folder; done twice, it is mended."""
+    model = folder / "model.npz"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)

@@ -1,0 +1,27 @@
+"""The registry's client, and what tests do through it; it needs the extra `clients`."""
+
+import mr_openapi as mr
+
+from registry.kubeflow import Client, KubeflowLedger, Timeouts
+
+SHORT = Timeouts(connect=0.2, read=0.2)
+
+
+def read(client: Client) -> mr.RegisteredModelList:
+    return client.run(lambda api: api.get_registered_models())
+
+
+def write(client: Client) -> mr.RegisteredModel:
+    return client.run(
+        lambda api: api.create_registered_model(mr.RegisteredModelCreate(name="houses"))
+    )
+
+
+def patch(client: Client) -> mr.RegisteredModel:
+    return client.run(
+        lambda api: api.update_registered_model("1", mr.RegisteredModelUpdate(description="x"))
+    )
+
+
+def ledger(url: str) -> KubeflowLedger:
+    return KubeflowLedger(Client(url, timeouts=SHORT), store_uri="file:///nowhere")

@@ -1,0 +1,61 @@
+"""A server of V2 over gRPC in its own event loop, and a channel to it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from api.grpc.server import GrpcServer, start_grpc
+from api.limits import Limits
+from api.serving.served import Served, Slot
+from registry import Pointer
+from registry.package import ModelPackage
+from support.serving.servers import PATIENCE
+
+
+def slot_of(package: ModelPackage) -> Slot:
+    slot = Slot()
+    pointer = Pointer(model=package.manifest.name, number=7, sha256=package.digest)
+    slot.swap(Served.make(package, pointer))
+    return slot
+
+
+@dataclass
+class Started:
+    """A server in its own event loop, and a channel to it."""
+
+    server: GrpcServer
+    channel: Any
+    loop: asyncio.AbstractEventLoop
+
+
+@contextmanager
+def looping() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextmanager
+def listening(
+    slots: Mapping[str, Slot], limits: Limits | None = None, key_file: Path | None = None
+) -> Iterator[Started]:
+    with looping() as loop:
+        starting = start_grpc(slots, "127.0.0.1:0", limits or Limits(), key_file=key_file)
+        server = asyncio.run_coroutine_threadsafe(starting, loop).result(PATIENCE)
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+                yield Started(server, channel, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(PATIENCE)

@@ -1,0 +1,105 @@
+"""A decision begins with what an earlier one left, and is about the model that the settings name."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.cli import tunegate
+from support.promotion.promotions import Plant, passed
+from support.registry.package_variants import tiny
+
+from promote import GatePolicy
+from promote.finalists import Contender
+from registry import Pointer
+from registry.errors import PackageError
+from tunegate.errors import UsageError
+from tunegate.promotion.decision import decide, gate
+from tunegate.settings import Settings
+from tunegate.workspace import Workspace
+
+
+def workspace(root: Path, **settings: str) -> Workspace:
+    return Workspace(
+        Settings(state=root, store=root / "store", ledger=str(root / "ledger.db"), **settings)
+    )
+
+
+def test_what_is_settled_before_a_decision_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the log of a Job's next pod would not show that it has finished what the last one began."""
+    plant = Plant(tmp_path)
+    toy = tiny(tmp_path / "toy")
+    plant.promoter(smoke=None).promote(toy, passed(toy, None))
+    first = plant.ledger.history("toy")[0].promotion
+    plant.ledger.create(first.replace(number=2, previous=1, owner="job:7"))
+    decision = decide(
+        workspace(tmp_path, model="toy", owner="job:7"), [PackageError("damaged")], GatePolicy()
+    )
+    assert decision.verdict.verdict == "refuse"
+    assert "promotion 2 of toy was left in flight: now reverted" in capsys.readouterr().err
+
+
+def test_a_candidate_of_another_model_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
+    """It would be promoted as a model that no server follows."""
+    with pytest.raises(UsageError, match="a package of toy, not of boston"):
+        gate(
+            workspace(tmp_path, model="boston"),
+            [Contender.of(tiny(tmp_path / "toy"))],
+            GatePolicy(),
+        )
+
+
+def test_a_rollback_says_what_it_has_replaced_though_that_was_in_flight(tmp_path: Path) -> None:
+    """What a crashed promotion left counts as the model before, once it was finished."""
+    plant = Plant(tmp_path)
+    first = tiny(tmp_path / "first")
+    second = tiny(tmp_path / "second", low=2.0)
+    plant.promoter(smoke=None).promote(first, passed(first, None))
+    plant.store.add(second)
+    entry = plant.ledger.history("toy")[0].promotion
+    changes = {
+        "number": 2,
+        "previous": 1,
+        "sha256": second.digest,
+        "created_at": datetime(2020, 1, 1, tzinfo=UTC),
+    }
+    plant.ledger.create(entry.replace(**changes))
+    plant.store.point(Pointer(model="toy", number=2, sha256=second.digest))
+    places = [
+        f"--state={tmp_path}",
+        f"--store={tmp_path / 'store'}",
+        f"--ledger={tmp_path / 'ledger.db'}",
+    ]
+    done = tunegate("rollback", "--model=toy", "--to=1", *places)
+    assert done.returncode == 0, done.stderr
+    details = json.loads((tmp_path / "deploy_details.json").read_bytes())
+    versions = {name: details[name]["version"] for name in ("old_model", "prod_model")}
+    assert versions == {"old_model": "promotion-0002", "prod_model": "promotion-0003"}
+
+
+def test_a_rollback_that_is_only_tried_names_its_target_as_json(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    first = tiny(tmp_path / "first")
+    second = tiny(tmp_path / "second", low=2.0)
+    plant.promoter().promote(first, passed(first, None))
+    plant.promoter().promote(second, passed(second, first))
+    places = [
+        f"--state={tmp_path}",
+        f"--store={tmp_path / 'store'}",
+        f"--ledger={tmp_path / 'ledger.db'}",
+    ]
+    done = tunegate("rollback", "--model=toy", "--dry-run", "--json", *places)
+    assert json.loads(done.stdout)["promotion"]["sha256"] == first.digest
+    plant.assert_settled(second)
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"verdict": "promote"}', b"\xff"])
+def test_a_damaged_verdict_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "verdicts").mkdir()
+    (tmp_path / "verdicts" / "latest.json").write_bytes(content)
+    done = tunegate("approve", "--state", tmp_path)
+    assert done.returncode == 2
+    assert "latest.json: not a readable verdict" in done.stderr
+    assert "tunegate gate" in done.stderr

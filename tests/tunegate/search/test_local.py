@@ -1,0 +1,85 @@
+"""Runs on this machine: what is kept, what goes, and what the first trial takes after."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from katib.experiment import read_experiment
+from tunegate.search.local import first_parameters, tune, unfinished
+from tunegate.settings import Settings
+from tunegate.workspace import Workspace
+
+WRITE = "mkdir -p /models/trials/$KATIB_TRIAL_NAME && echo mse=${trialParameters.x}"
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """An Experiment whose trials leave a folder in the store, as the trainer does."""
+    container = {
+        "name": "main",
+        "image": "any",
+        "command": ["sh", "-c", WRITE],
+        "volumeMounts": [{"name": "models", "mountPath": "/models"}],
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "tunegate-models"}}],
+    }
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+    }
+    space = {"name": "x", "parameterType": "double", "feasibleSpace": {"min": "1", "max": "2"}}
+    document = {
+        "apiVersion": "kubeflow.org/v1beta1",
+        "kind": "Experiment",
+        "metadata": {"name": "tiny"},
+        "spec": {
+            "objective": {"type": "minimize", "objectiveMetricName": "mse"},
+            "algorithm": {"algorithmName": "random"},
+            "parallelTrialCount": 1,
+            "maxTrialCount": 2,
+            "parameters": [space],
+            "trialTemplate": {
+                "primaryContainerName": "main",
+                "trialParameters": [{"name": "x", "reference": "x"}],
+                "trialSpec": job,
+            },
+        },
+    }
+    path = tmp_path / "experiment.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_old_runs_go_with_their_trials_packages(experiment: Path, tmp_path: Path) -> None:
+    workspace = Workspace(Settings(state=tmp_path / "state", keep_runs=2))
+    by_hand = workspace.store.trial("by-hand")
+    by_hand.mkdir(parents=True)
+    results = [tune(workspace, read_experiment(experiment)) for _ in range(3)]
+    assert [result.folder.exists() for result in results] == [False, True, True]
+    left = {path.name for path in (workspace.store.root / "trials").iterdir()}
+    kept = {trial["metadata"]["name"] for result in results[1:] for trial in result.trials}
+    assert left == {"by-hand", *kept}
+
+
+def test_nothing_is_unfinished_after_an_end(experiment: Path, tmp_path: Path) -> None:
+    workspace = Workspace(Settings(state=tmp_path / "state"))
+    read = read_experiment(experiment)
+    assert unfinished(workspace, read) is None
+    result = tune(workspace, read)
+    assert unfinished(workspace, read) is None
+    (result.folder / "experiment.json").unlink()
+    assert unfinished(workspace, read) == result.folder
+
+
+def test_the_first_trial_takes_the_librarys_defaults_where_nothing_is_in_production(
+    tmp_path: Path,
+) -> None:
+    first = first_parameters(Workspace(Settings(state=tmp_path)))
+    assert first["max_features"] == 1.0
+    assert first["max_depth"] is None
+    assert first["criterion"] == "squared_error"

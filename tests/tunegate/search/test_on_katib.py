@@ -1,0 +1,186 @@
+"""What the command line makes of an Experiment on a cluster; the cluster is a recording here, and real in tests/e2e."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cluster.recordings import recorded
+from support.cluster.replays import Replay, replay
+from support.katib.experiments import build, parse, using_parameters
+
+from katib.cluster import client as module
+from katib.document import Document
+from katib.errors import AlreadyExists, ClusterError, ClusterUnreachable, Missing, Refused, TimedOut
+from katib.experiment import Experiment, to_experiment
+from katib.local.run_folder import META, STATUS
+from promote.candidate import rank
+from tunegate.error_report import exit_code
+from tunegate.errors import ExitCode, UsageError
+from tunegate.search.local import unfinished
+from tunegate.search.on_katib import connected, tune_on_katib
+from tunegate.settings import Settings
+from tunegate.workspace import Workspace
+
+Connect = Callable[[Replay], None]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Let the command line find this cluster."""
+    return lambda cluster: monkeypatch.setattr(module, "connect", lambda _: cluster)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(Settings(state=tmp_path, namespace="tuning"))
+
+
+def played(case: str) -> tuple[Replay, Experiment]:
+    """Return a recorded cluster, and the Experiment that was applied there."""
+    content = recorded(case)
+    cluster = replay(case)
+    for event in of_experiments(cluster):  # the recorded states hold only a few fields of the spec
+        event["object"]["spec"] = copy.deepcopy(content["experiment"]["spec"])
+    return cluster, to_experiment(parse(content["applied"]), local=False)
+
+
+def of_experiments(cluster: Replay) -> list[dict[str, Any]]:
+    return [event for event in cluster.events if event["object"]["kind"] == "Experiment"]
+
+
+def events(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_a_run_is_kept_in_the_shape_of_a_local_one_and_ranked_by_our_rule(
+    connect: Connect, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster, experiment = played("b-goal")
+    connect(cluster)
+    assert tune_on_katib(workspace, experiment, timeout=None, as_json=True) == ExitCode.DONE
+    exists, *trials, end = events(capsys.readouterr().out)
+    assert exists == {
+        "event": "exists",
+        "experiment": "goal",
+        "namespace": "tuning",
+        "state": "Created",
+    }
+    assert [each["event"] for each in trials] == ["trial"] * 5
+    assert trials[-1]["trial"] == "goal-b2bd86xc"  # it ended after the Experiment
+    run = workspace.last_run("goal")
+    assert end["folder"] == str(run)
+    ranked = rank(workspace.trials(run))
+    assert end["best"] == {
+        "trial": ranked[0].trial,
+        "value": ranked[0].value,
+        "assignments": ranked[0].assignments,
+    }
+    assert len(ranked) == 5
+    document = json.loads((run / STATUS).read_bytes())  # read as the report does
+    del document["status"]
+    assert (
+        to_experiment(Document("kept", document), local=False).parameters == experiment.parameters
+    )
+
+
+def test_without_json_the_trials_are_lines_for_people(
+    connect: Connect, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster, experiment = played("b-goal")
+    connect(cluster)
+    tune_on_katib(workspace, experiment, timeout=None, as_json=False)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "trial 5 goal-b2bd86xc: 17.1 (best mse" in said.err
+
+
+def test_the_same_experiment_keeps_its_folder_and_another_gets_one_of_its_own(
+    connect: Connect, workspace: Workspace
+) -> None:
+    for _ in range(2):
+        cluster, experiment = played("b-goal")
+        connect(cluster)
+        tune_on_katib(workspace, experiment, timeout=None, as_json=False)
+    assert [path.name for path in (workspace.experiments / "goal").iterdir()] == ["0001"]
+    cluster, experiment = played("b-goal")
+    for event in of_experiments(cluster):
+        event["object"]["metadata"]["uid"] = "another"
+    cluster.events = of_experiments(cluster)
+    connect(cluster)
+    tune_on_katib(workspace, experiment, timeout=None, as_json=False)
+    assert workspace.last_run("goal").name == "0002"
+
+
+def test_a_run_on_a_cluster_is_not_taken_for_a_local_one_to_resume(
+    connect: Connect, workspace: Workspace
+) -> None:
+    cluster, experiment = played("b-goal")
+    connect(cluster)
+    tune_on_katib(workspace, experiment, timeout=None, as_json=False)
+    assert not (workspace.last_run("goal") / META).exists()
+    assert unfinished(workspace, experiment) is None
+
+
+def test_a_failed_experiment_is_an_error_that_names_the_doctor(
+    connect: Connect, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = replay("h-bad-setting")
+    experiment = recorded("h-bad-setting")["applied"]
+    for event in cluster.events:
+        event["object"]["spec"] = copy.deepcopy(experiment["spec"])
+    connect(cluster)
+    what = Experiment("bad-setting", "tuning", copy.deepcopy(experiment), (), experiment)
+    assert tune_on_katib(workspace, what, timeout=None, as_json=True) == ExitCode.ERROR
+    said = capsys.readouterr()
+    assert events(said.out)[-1]["best"] is None
+    assert "tunegate doctor --experiment bad-setting --namespace tuning" in said.err
+
+
+def test_ctrl_c_ends_the_command_and_not_the_experiment(
+    connect: Connect,
+    workspace: Workspace,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Replay([])
+    cluster.faults = [None, None, None, None, KeyboardInterrupt()]  # type: ignore[list-item]
+    connect(cluster)
+    monkeypatch.setattr("sys.argv", ["tunegate", "tune", "my file.yaml", "--on", "katib"])
+    experiment = to_experiment(
+        parse(using_parameters(build("true", container={"image": "x"}))), local=False
+    )
+    with pytest.raises(SystemExit) as caught:
+        tune_on_katib(workspace, experiment, timeout=None, as_json=False)
+    assert caught.value.code == 130
+    said = capsys.readouterr().err
+    assert "Experiment tuning/tiny goes on running" in said
+    assert "`tunegate tune 'my file.yaml' --on katib`" in said
+    assert len(cluster.created) == 1
+
+
+def test_without_the_clusters_packages_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "katib.cluster.client", None)
+    monkeypatch.delattr("katib.cluster.client", raising=False)
+    with pytest.raises(UsageError) as caught:
+        connected(Settings())
+    assert caught.value.hint == "pip install 'tunegate[cluster]'"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ClusterUnreachable, 20),
+        (Refused, 2),
+        (AlreadyExists, 2),
+        (Missing, 2),
+        (TimedOut, 1),
+        (ClusterError, 1),
+    ],
+)
+def test_each_error_has_its_exit_code(error: type[ClusterError], code: int) -> None:
+    assert exit_code(error("what")) == code

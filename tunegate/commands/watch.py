@@ -1,0 +1,95 @@
+"""`watch`."""
+
+from pathlib import Path
+
+import click
+
+from tunegate.commands import options
+from tunegate.commands.run import shipped
+from tunegate.errors import UsageError
+from tunegate.settings import Settings
+
+DOCUMENTS = frozenset({".yaml", ".yml", ".json"})
+
+
+@click.command()
+@click.argument(
+    "experiment",
+    required=False,
+    help="Its name, or its file; without it the newest run, on a cluster the Experiment that is shipped.",
+)
+@options.state
+@options.on
+@options.namespace
+@options.context
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), help="Seconds to watch.", show_default="no limit"
+)
+@options.json
+def watch(
+    experiment: str | None, *, on: str, timeout: float | None, json: bool, **flags: options.Flags
+) -> int:
+    """Show an Experiment's trials as they come, until it ends; before it starts, wait for it.
+
+    A live table on a terminal, else a line a change, both on stderr; --json prints a JSON object a change on stdout.
+    Exits with 0 where the Experiment has succeeded, with 1 where it failed or was interrupted. Ctrl-C ends only the
+    watching.
+
+    Example: tunegate watch boston-forest
+    """
+    from tunegate.watch.views import watch as follow
+
+    settings = options.settings(**flags)
+    if on == options.Back.KATIB:
+        return _cluster(experiment or str(shipped()), settings, timeout, as_json=json)
+    import time
+
+    from tunegate.watch.local import local_boards
+
+    name, _ = named(experiment)
+    root = settings.state / "experiments"
+    deadline = None if timeout is None else time.monotonic() + timeout
+    if name:
+        what = f"a run of {name} below {root}"
+    else:
+        what = f"a run below {root}"
+    return follow(local_boards(root, name, deadline=deadline), what, as_json=json)
+
+
+def _cluster(experiment: str, settings: Settings, timeout: float | None, *, as_json: bool) -> int:
+    from katib.cluster.experiments import KatibCluster
+    from tunegate.console import say
+    from tunegate.search.on_katib import connected
+    from tunegate.watch.views import cluster_boards
+    from tunegate.watch.views import watch as follow
+
+    name, written = named(experiment)
+    if not name:
+        raise UsageError(
+            f"{experiment}: its Experiment has no metadata.name",
+            hint="say the name that Katib gave it",
+        )
+    katib = KatibCluster(
+        connected(settings), settings.namespace or written or default_namespace(), notify=say
+    )
+    what = f"Experiment {katib.namespace}/{name}"
+    return follow(cluster_boards(katib, name, timeout), what, as_json=as_json)
+
+
+def named(experiment: str | None) -> tuple[str, str]:
+    """Return name and namespace of an Experiment that is given by name or by its file; empty where it is not said.
+
+    Raises:
+        InvalidExperiment: when it is a file that holds no Experiment.
+    """
+    if experiment is None or Path(experiment).suffix not in DOCUMENTS:
+        return experiment or "", ""
+    from katib.document import read_document
+
+    document = read_document(Path(experiment))
+    return tuple(str(document.get("metadata", key, default="")) for key in ("name", "namespace"))  # type: ignore[return-value] # two
+
+
+def default_namespace() -> str:
+    """Return the namespace of the Experiment that is shipped."""
+    return named(str(shipped()))[1] or "default"

@@ -1,0 +1,1 @@
+"""What `tunegate doctor` looks at on this machine."""

@@ -1,0 +1,1 @@
+"""What `tunegate watch` shows."""
