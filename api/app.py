@@ -1,131 +1,151 @@
-"""The application: probes and the page's files here, everything else by the framework, which is made when first needed.
+"""The FastAPI application: routers, exception handlers, middleware, and what runs while it does.
 
-Every answer of a model carries `X-Model-Version`, the sha256 of the package that gave it. Errors are problem details.
+Every answer of a model carries `X-Model-Version`, the sha256 of the package that gave it. Errors
+are problem details.
 """
 
 import ctypes
 import gc
-import logging
-import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import JSONResponse
 
-from api.demand import OnDemand
-from api.limits import Limits
-from api.middleware.request_log import Route
-from api.problems import Problem, internal, refusal
-from api.routes.probes import Probe, probes, store_id
-from api.routes.static_files import FILES, sender
+from api.limits import InFlight, Limits
+from api.middleware.access_log import AccessLog
+from api.middleware.api_key import ApiKey
+from api.middleware.draining import Draining, Leaving
+from api.middleware.fast_path import FastPath, fast_routes
+from api.middleware.in_flight import LimitInFlight
+from api.middleware.request_log import LogRequests, RequestLog
+from api.problems import MAX_ERRORS, UNPROCESSABLE, Problem, refusal
+from api.routes import card, predict, probes, shadow, static_files, v1, v2
+from api.routes.openapi import ModelDocument
+from api.serving.follower import INTERVAL
 from api.serving.served import Slots
 from api.serving.state import State
 from registry.store import ModelStore
 
-__all__ = ["Application", "create_app", "store_id"]
-logger = logging.getLogger("tunegate.api")
-Beside = Callable[[Slots], AbstractAsyncContextManager[None]]
+DESCRIPTION = "Predictions of the model in production. Try `POST /predict` with the example."
+Companion = Callable[[Slots], AbstractAsyncContextManager[None]]
 
 
 @asynccontextmanager
-async def nothing(_: Slots) -> AsyncIterator[None]:
-    """Run nothing beside the application."""
+async def no_companion(_: Slots) -> AsyncIterator[None]:
+    """Run nothing next to the application."""
     yield
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - a server's options
     store: ModelStore,
     model: str,
     also: Sequence[str] = (),
     *,
     limits: Limits | None = None,
-    beside: Beside = nothing,
-) -> "Application":
+    poll: float = INTERVAL,
+    fast_path: bool = True,
+    api_key: Path | None = None,
+    access_log: AccessLog | None = None,
+    leaving: Leaving | None = None,
+    companion: Companion = no_companion,
+) -> FastAPI:
     """Make the application that serves models from a store; it follows their pointers while it runs.
 
     Args:
         store: where packages and pointers are.
-        model: whose rows `/predict` takes.
+        model: the model whose rows `/predict` takes.
         also: other models, served under their names.
-        limits: what it takes on.
-        beside: what else runs on the same models while it does.
+        limits: what it accepts.
+        poll: seconds between two looks at a pointer.
+        fast_path: whether the accelerator answers what it can, see `api.middleware.fast_path`.
+        api_key: file with the key that requests for predictions must carry; None asks for none.
+        access_log: where each request is written; None for nowhere.
+        leaving: the way of the process to its end.
+        companion: what else runs on the same models while the application does, as gRPC.
     """
-    return Application(State.make(store, model, also, limits or Limits()), beside)
-
-
-class Application:
-    """ASGI: what needs no framework is answered without; importing FastAPI is a quarter of a start's CPU, and 7 MiB."""
-
-    def __init__(self, state: State, beside: Beside = nothing) -> None:
-        self.state = state
-        self.beside = beside
-        found: dict[str, Probe] = {path: sender(path) for path in FILES} | dict(probes(state))
-        self.plain = {path: (answer, Route(path)) for path, answer in found.items()}
-        self.framework = OnDemand(self._make)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif (
-            scope["type"] == "http"
-            and scope["method"] == "GET"
-            and (plain := self.plain.get(scope["path"]))
-        ):
-            answer, scope["route"] = plain
-            try:
-                response = await answer(Request(scope, receive))
-            except Problem as problem:
-                response = refusal(scope["path"], problem)
-            await response(scope, receive, send)
-        else:
-            await self._by_framework(scope, receive, send)
-
-    async def _by_framework(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            framework = await self.framework.get()
-        except Exception:  # an import can fail in any way; the next request tries again
-            logger.exception("the framework cannot be loaded")
-            await refusal(scope["path"], internal())(scope, receive, send)
-        else:
-            await framework(scope, receive, send)
-
-    def _make(self) -> ASGIApp:
-        from api.fastapi_app import make  # noqa: PLC0415 - this is what is put off
-
-        made = make(self.state, {path: answer for path, (answer, _) in self.plain.items()})
-        gc.freeze()  # as at the start
-        return made
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """Speak ASGI's lifespan protocol."""
-        begun = "startup"
-        await receive()
-        try:
-            async with self._running():
-                await send({"type": "lifespan.startup.complete"})
-                begun = "shutdown"
-                await receive()
-        except BaseException:
-            await send({"type": f"lifespan.{begun}.failed", "message": traceback.format_exc()})
-            raise
-        await send({"type": "lifespan.shutdown.complete"})
+    state = State.make(store, model, also, limits or Limits(), poll)
 
     @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        for follower in self.state.followers:
-            follower.start()
-        _give_back()
-        gc.freeze()  # what is here stays: no collection needs to look at it again; one now would find next to nothing
-        async with self.beside(self.state.slots):
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with _following(state), companion(state.slots):
             yield
-        gc.unfreeze()
-        for follower in self.state.followers:
-            follower.stop()
+
+    app = FastAPI(
+        title=f"tunegate: {model}",
+        version=version("tunegate"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # offline, see `static_files`
+        redoc_url=None,
+        redirect_slashes=False,
+        # Spans are `api.middleware.tracing`'s; FastAPI would look for its own at each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.serving = state
+    app.state.request_log = RequestLog(state.metrics, access_log)
+    app.include_router(predict.predict_router(state))
+    app.include_router(probes.router)
+    app.include_router(v1.router)
+    app.include_router(v2.router)
+    app.include_router(card.router)
+    app.include_router(predict.named_router)
+    app.include_router(shadow.router)
+    app.include_router(static_files.page_router(app.title))
+    app.openapi = ModelDocument(app, state)  # type: ignore[method-assign] # as FastAPI documents it
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    # The last that is added is the outermost.
+    if fast_path:
+        app.add_middleware(FastPath, routes=fast_routes(state), limits=state.limits)
+    if api_key:
+        app.add_middleware(ApiKey, file=api_key)
+    app.add_middleware(LimitInFlight, in_flight=InFlight(state.limits))
+    app.add_middleware(Draining, leaving=leaving or Leaving())
+    app.add_middleware(LogRequests, log=app.state.request_log)
+    return app
 
 
-def _give_back() -> None:
-    """Return to the system what importing and loading have freed, 1.5 MiB; other C libraries than glibc keep it."""
+@asynccontextmanager
+async def _following(state: State) -> AsyncIterator[None]:
+    """Follow the models' pointers."""
+    for follower in state.followers:
+        follower.start()
+    _return_freed_memory()
+    gc.freeze()  # what is here stays: no collection needs to look at it again
+    yield
+    gc.unfreeze()
+    for follower in state.followers:
+        follower.stop()
+
+
+def _return_freed_memory() -> None:
+    """Return to the system what importing and loading have freed; C libraries but glibc keep it."""
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+async def _answer_problem(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - FastAPI's signature
+    return refusal(request.url.path, error)
+
+
+async def _answer_http_exception(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - likewise
+    response = refusal(request.url.path, Problem(error.status_code, str(error.detail)))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _answer_invalid_request(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - likewise
+    errors = [
+        {"field": ".".join(map(str, each["loc"])), "problem": each["msg"]}
+        for each in error.errors()[:MAX_ERRORS]
+    ]
+    problem = Problem(UNPROCESSABLE, "The request is not valid", errors=errors)
+    return refusal(request.url.path, problem)

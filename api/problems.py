@@ -16,6 +16,8 @@ UNPROCESSABLE = 422
 INTERNAL = 500
 UNAVAILABLE = 503
 HEADERS = {UNAUTHORIZED: {"WWW-Authenticate": "Bearer"}, UNAVAILABLE: {"Retry-After": "1"}}
+MAX_ERRORS = 100  # named in one answer
+UNFIT = "The request does not fit the model"
 
 
 class Problem(Exception):
@@ -50,13 +52,18 @@ class Problem(Exception):
         return ": ".join(part for part in (self.title, self.detail, where) if part)
 
 
-def internal() -> Problem:
-    """Return what a caller is told of an error that nobody expected, and that was logged."""
+def wrong_field(field: str, problem: str) -> Problem:
+    """Return the refusal of a request with one wrong field: 422."""
+    return Problem(UNPROCESSABLE, UNFIT, errors=[{"field": field, "problem": problem}])
+
+
+def internal_error() -> Problem:
+    """Return what a caller reads of an error that nobody expected, and that was logged."""
     return Problem(INTERNAL, "Internal error", "the server's log says more")
 
 
 def refusal(path: str, problem: Problem) -> JSONResponse:
-    """Return a problem as the protocol of this path has it."""
+    """Return a problem in the form of the protocol that the path belongs to."""
     if path.startswith("/v2"):
         return JSONResponse({"error": problem.text}, problem.status, HEADERS.get(problem.status))
     return problem.response()

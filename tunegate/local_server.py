@@ -53,7 +53,7 @@ def service(workspace: Workspace) -> Iterator[Service]:
 
 
 def _is_ours(workspace: Workspace, url: str) -> bool:
-    from api.app import store_id  # noqa: PLC0415 - brings FastAPI
+    from api.routes.probes import store_id  # noqa: PLC0415 - brings FastAPI
 
     try:
         answer = httpx.get(f"{url}/version", timeout=2.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from api.routes.row_schema import example
+from api.routes.row_schema import example_row
 from katib.experiment import Experiment
 from promote import PromoteError
 from promote.candidate import rank
@@ -88,7 +88,7 @@ def _conclude(workspace: Workspace, decision: Decision, server: Service) -> None
 
 def curl(url: str, package: ModelPackage) -> str:
     """Return the command that asks the service for a prediction."""
-    return f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{json.dumps(example(package.manifest))}'"
+    return f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{json.dumps(example_row(package.manifest))}'"
 
 
 def _serve_on(server: Service) -> None:

@@ -1,8 +1,9 @@
-"""Reads the requests that are surely right, in a few microseconds; whatever is not goes the way that knows why.
+"""Reads rows that are surely right, in one pass by msgspec, straight to the model's own columns.
 
-A decoder made from the model's columns takes what `api.routes.row_schema` takes, and less: it returns None where there is any
-doubt, and never a row that `api.routes.row_schema` would not give. What msgspec cannot see is a field that is there twice; but
-each field costs two quotation marks, so a body with just as many as its fields need has none twice.
+Used by the fast path alone. A decoder made from the model's columns accepts what
+`api.routes.row_schema` accepts, and less: it returns None in any doubt, and never a row that the
+schema would not give. What msgspec cannot see is a field that is there twice; but each name and
+each text costs two quotation marks, so a body with just as many as it needs has none twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
 from api.codecs.rows import Cells, Encoder, Rows
@@ -21,19 +23,41 @@ Number = Annotated[float, msgspec.Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 QUOTES = 2  # around a field's name, and around a text
 NESTED = 2  # brackets at the beginning of instances that are lists
 SMALL = 1 << 12  # bytes of a body below which rows are few
+TENSOR_QUOTES = QUOTES * (4 + 2)  # an input's four names, and the texts of two of them
+DATATYPES = {"numeric": {"FP64", "FP32"}, "boolean": {"BOOL"}, "categorical": {"BYTES"}}
+FAULTS = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
-class Reader:
+class TensorInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An input of V2 as JSON, flat; with parameters or nested data the strict way reads it."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[float | bool | str]  # a whole number is read as a float
+
+
+class TensorRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A request of V2 that wants all outputs as JSON."""
+
+    inputs: list[TensorInput]
+    id: str | UnsetType = UNSET
+
+
+_decode_tensors = msgspec.json.Decoder(TensorRequest).decode
+
+
+class FastRowReader:
     """Decodes rows of one model's columns.
 
     Raises:
-        ValueError: where a column's name needs escapes in JSON; such a model is read the other way.
+        ValueError: where a column's name needs escapes in JSON; FastAPI's routes read such a model.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         columns = encoder.columns
-        fields = [(f"f{i}", _type(column)) for i, column in enumerate(columns)]
+        fields = [(f"f{i}", _cell_type(column)) for i, column in enumerate(columns)]
         names = {f"f{i}": column.name for i, column in enumerate(columns)}
         named = msgspec.defstruct(
             "Named", fields, rename=names, forbid_unknown_fields=True, gc=False
@@ -41,11 +65,13 @@ class Reader:
         listed = msgspec.defstruct(
             "Listed", fields, array_like=True, forbid_unknown_fields=True, gc=False
         )
-        self._row = msgspec.json.Decoder(named).decode
-        self._rows = msgspec.json.Decoder(list[named]).decode  # type: ignore[valid-type] # made at run time
-        self._named_instances = _instances(named)
-        self._listed_instances = _instances(listed)
-        self._number_instances = _instances(list[Number])
+        self._decode_row = msgspec.json.Decoder(named).decode
+        self._decode_rows = msgspec.json.Decoder(list[named]).decode  # type: ignore[valid-type] # made at run time
+        self._decode_named = _instances_decoder(named)
+        self._decode_listed = _instances_decoder(listed)
+        self._decode_numbers = _instances_decoder(list[Number])
+        self._place = {column.name: i for i, column in enumerate(columns)}
+        self._known = [frozenset(column.categories) for column in columns]
         self._width = len(columns)
         self._flags = any(column.kind == "boolean" for column in columns)
         self._texts = [i for i, column in enumerate(columns) if column.kind == "categorical"]
@@ -53,63 +79,107 @@ class Reader:
     def row(self, body: bytes) -> Cells | None:
         """Read an object of fields."""
         try:
-            cells = astuple(self._row(body))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            cells = astuple(self._decode_row(body))
+        except FAULTS:
             return None
-        if body.count(b'"') == QUOTES * self._width + self._text_quotes([cells]):
-            return cells
-        return None
+        expected = QUOTES * self._width + self._text_quotes([cells])
+        return cells if body.count(b'"') == expected else None
 
     def rows(self, body: bytes) -> Rows | Cells | None:
         """Read a list of objects; one row stays cells."""
-        return self._read(self._rows, body, QUOTES * self._width)
+        return self._read_rows(self._decode_rows, body, QUOTES * self._width)
 
     def instances(self, body: bytes) -> Rows | Cells | None:
-        """Read KServe's V1: `{"instances": [...]}`, each an object or a list of values; one row stays cells."""
+        """Read V1: `{"instances": [...]}`, each an object or a list; one row stays cells."""
         if body.count(b"[", 0, 64) < NESTED:
-            return self._read(self._named_instances, body, QUOTES * self._width, others=QUOTES)
+            return self._read_rows(self._decode_named, body, QUOTES * self._width, others=QUOTES)
         if len(body) < SMALL or not self.encoder.plain or self._flags:
-            return self._read(self._listed_instances, body, 0, others=QUOTES)
-        return self._table(body)
+            return self._read_rows(self._decode_listed, body, 0, others=QUOTES)
+        return self._read_numbers(body)
 
-    def _read(
+    def tensors(self, body: bytes) -> tuple[str, Rows | Cells] | None:
+        """Read V2: the request's id, and rows from a tensor for each column; one row stays cells."""
+        try:
+            request = _decode_tensors(body)
+        except FAULTS:
+            return None
+        columns = self._by_column(request.inputs)
+        n = len(columns[0])
+        expected = QUOTES + TENSOR_QUOTES * self._width + QUOTES * n * len(self._texts)
+        if request.id is not UNSET:
+            expected += QUOTES * 2
+        if n == 0 or {n} != set(map(len, columns)) or body.count(b'"') != expected:
+            return None
+        rows: Rows | Cells
+        if n == 1:
+            rows = tuple(column[0] for column in columns)
+        elif self.encoder.plain:
+            rows = self.encoder.table(np.array(columns, np.float64).T)
+        else:
+            rows = self.encoder.rows(list(zip(*columns, strict=True)))
+        return request.id or "", rows
+
+    def _by_column(self, tensors: Sequence[TensorInput]) -> list[Sequence[Any]]:
+        """Return the values of each column; none where a tensor does not fit, or is missing."""
+        columns: list[Sequence[Any]] = [()] * self._width
+        for tensor in tensors:
+            place = self._place.get(tensor.name)
+            if place is None or columns[place] or not self._fits(place, tensor):
+                return [()]
+            columns[place] = tensor.data
+        return columns
+
+    def _fits(self, place: int, tensor: TensorInput) -> bool:
+        kind = self.encoder.columns[place].kind
+        n = len(tensor.data)
+        if tensor.datatype not in DATATYPES[kind] or tensor.shape not in ([n], [n, 1]):
+            return False
+        types = set(map(type, tensor.data))
+        if kind == "categorical":
+            return types == {str} and self._known[place].issuperset(tensor.data)
+        if kind == "boolean":
+            return types == {bool}
+        numbers: list[Any] = tensor.data
+        return types == {float} and min(numbers) >= -FLOAT32_MAX and max(numbers) <= FLOAT32_MAX
+
+    def _read_rows(
         self, decode: Callable[[bytes], list[Any]], body: bytes, quotes: int, *, others: int = 0
     ) -> Rows | Cells | None:
         try:
             rows = [astuple(row) for row in decode(body)]
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except FAULTS:
             return None
-        if not rows or body.count(b'"') != others + quotes * len(rows) + self._text_quotes(rows):
+        expected = others + quotes * len(rows) + self._text_quotes(rows)
+        if not rows or body.count(b'"') != expected:
             return None
-        if len(rows) > 1:
-            return self.encoder.rows(rows)
-        return rows[0]
+        return self.encoder.rows(rows) if len(rows) > 1 else rows[0]
 
-    def _table(self, body: bytes) -> Rows | None:
+    def _read_numbers(self, body: bytes) -> Rows | None:
         """Read many rows of numbers, without an object for each."""
         try:
-            rows = self._number_instances(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            rows = self._decode_numbers(body)
+        except FAULTS:
             return None
         if set(map(len, rows)) != {self._width} or body.count(b'"') != QUOTES:
             return None
-        flat = np.fromiter(
-            chain.from_iterable(rows), dtype=np.float64, count=len(rows) * self._width
-        )
+        cells = chain.from_iterable(rows)
+        flat = np.fromiter(cells, dtype=np.float64, count=len(rows) * self._width)
         return self.encoder.table(flat.reshape(len(rows), -1))
 
     def _text_quotes(self, rows: Sequence[Cells]) -> int:
-        if self._texts:
-            return QUOTES * sum(cells[i] is not None for i in self._texts for cells in rows)
-        return 0
+        if not self._texts:
+            return 0
+        return QUOTES * sum(cells[i] is not None for i in self._texts for cells in rows)
 
 
-def _type(column: Column) -> Any:  # noqa: ANN401 - a type built at run time
-    kind: Any = {"numeric": Number, "boolean": bool}.get(column.kind) or Literal[column.categories]
+def _cell_type(column: Column) -> Any:  # noqa: ANN401 - a type built at run time
+    kinds: dict[str, Any] = {"numeric": Number, "boolean": bool}
+    kind = kinds.get(column.kind) or Literal[column.categories]
     return kind | None if column.nullable else kind
 
 
-def _instances(row: Any) -> Callable[[bytes], list[Any]]:  # noqa: ANN401 - a type
-    body = msgspec.defstruct("Instances", [("instances", list[row])], forbid_unknown_fields=True)
+def _instances_decoder(row: Any) -> Callable[[bytes], list[Any]]:  # noqa: ANN401 - a type
+    fields = [("instances", list[row])]
+    body = msgspec.defstruct("Instances", fields, forbid_unknown_fields=True)
     decode = msgspec.json.Decoder(body).decode
     return lambda text: decode(text).instances  # type: ignore[attr-defined] # the struct is made at run time

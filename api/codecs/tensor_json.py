@@ -1,14 +1,13 @@
 """A tensor's data in JSON: values in row-major order, flat or nested as the shape says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.tensors import MATRIX, NUMBERS, Tensor, count, fault, known
+from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
 
 Values = NDArray[Any]
 KINDS: dict[str, frozenset[type]] = {"BOOL": frozenset({bool}), "BYTES": frozenset({str})}
@@ -16,7 +15,7 @@ NUMERIC = frozenset({int, float})
 EXPECTED = {"BOOL": "true or false", "BYTES": "a text"}
 
 
-def values(name: str, datatype: str, shape: Sequence[int], data: list[Any]) -> Tensor:
+def json_tensor(name: str, datatype: str, shape: Sequence[int], data: list[Any]) -> Tensor:
     """Check and convert data as `json.loads` gives it; null stays missing for the columns to allow or refuse.
 
     Raises:
@@ -43,35 +42,6 @@ def values(name: str, datatype: str, shape: Sequence[int], data: list[Any]) -> T
     return Tensor(name, datatype, shape, numbers)
 
 
-def fast_values(name: str, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Tensor | None:
-    """Convert data that is surely right; None where `values` must look.
-
-    Raises:
-        msgspec.MsgspecError: likewise.
-        UnicodeDecodeError: likewise.
-    """
-    if datatype not in _DECODERS:
-        return None
-    flat, nested = _DECODERS[datatype]
-    n = count(name, shape)
-    if bytes(memoryview(data)[:2]) == b"[[":
-        rows = nested(data)
-        if len(shape) != MATRIX or set(map(len, rows)) != {shape[1]}:
-            return None
-        found = list(chain.from_iterable(rows))
-    else:
-        found = flat(data)
-    if len(found) != n:
-        return None
-    if datatype == "BYTES":
-        return Tensor(name, datatype, shape, np.array(found, dtype=object))
-    if datatype == "BOOL":
-        return Tensor(name, datatype, shape, np.array(found, dtype=bool))
-    numbers = np.fromiter(found, dtype=np.float64, count=n)
-    misfit = misfits(datatype, numbers)
-    return Tensor(name, datatype, shape, numbers) if misfit is None or not misfit.any() else None
-
-
 def misfits(datatype: str, numbers: NDArray[np.float64]) -> NDArray[np.bool_] | None:
     """Say which numbers the datatype cannot hold, NaN apart: too large, or not whole; None where it is no number."""
     dtype = NUMBERS.get(datatype)
@@ -84,17 +54,6 @@ def misfits(datatype: str, numbers: NDArray[np.float64]) -> NDArray[np.bool_] | 
     high = float(np.iinfo(dtype).max)
     found: NDArray[np.bool_] = (numbers < low) | (numbers > high) | (np.floor(numbers) < numbers)
     return found
-
-
-def _decoders(kind: Any) -> tuple[Callable[[Any], list[Any]], Callable[[Any], list[Any]]]:  # noqa: ANN401 - a type
-    return msgspec.json.Decoder(list[kind]).decode, msgspec.json.Decoder(list[list[kind]]).decode
-
-
-_DECODERS = {
-    "BOOL": _decoders(bool),
-    "BYTES": _decoders(str),
-    **dict.fromkeys(NUMBERS, _decoders(float)),
-}
 
 
 def _flat(name: str, shape: Sequence[int], data: list[Any]) -> list[Any]:

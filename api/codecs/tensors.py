@@ -11,9 +11,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.json_body import UNFIT
 from api.codecs.rows import MAX_WARNINGS, Rows
-from api.problems import UNPROCESSABLE, Problem
+from api.problems import UNFIT, UNPROCESSABLE, Problem
 from registry.package import Column
 from registry.package.columns import FLOAT32_MAX
 

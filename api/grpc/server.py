@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from api.codecs.rows import Rows
 from api.grpc.messages import HEALTH, PACKAGE, make
 from api.grpc.tensors import M, read, write
-from api.limits import Limits, Room
+from api.limits import InFlight, Limits
 from api.middleware.api_key import Key
 from api.middleware.draining import Leaving
 from api.problems import (
@@ -32,8 +32,18 @@ from api.problems import (
     UNPROCESSABLE,
     Problem,
 )
-from api.routes.open_inference import SERVER, Asked, metadata, rows, select, versioned, weight
-from api.routes.replies import answered, headers
+from api.routes.dependencies import require_version
+from api.routes.open_inference import (
+    SERVER,
+    InferRequest,
+    model_metadata,
+    reply_head,
+    request_weight,
+    requested_outputs,
+    requested_rows,
+)
+from api.routes.replies import model_headers
+from api.routes.request_body import run_inline_or_threaded
 from api.serving.served import Served, Slots
 
 logger = logging.getLogger("tunegate.api")
@@ -140,7 +150,7 @@ class _Service:
         self.limits = limits
         self.key = key
         self.leaving = leaving
-        self.room = Room(limits)
+        self.room = InFlight(limits)
 
     @property
     def ready(self) -> bool:
@@ -197,7 +207,7 @@ class _Service:
 
     async def _model_ready(self, content: bytes, context: Context) -> bytes:
         asked = _parse(M["ModelReadyRequest"], content)
-        await _say(context, versioned(self.slots, asked.name, asked.version))
+        await _say(context, require_version(self.slots, asked.name, asked.version))
         return _encoded(M["ModelReadyResponse"](ready=True))
 
     async def _server(self, _: bytes, __: Context) -> bytes:
@@ -205,36 +215,36 @@ class _Service:
 
     async def _model(self, content: bytes, context: Context) -> bytes:
         asked = _parse(M["ModelMetadataRequest"], content)
-        served = versioned(self.slots, asked.name, asked.version)
+        served = require_version(self.slots, asked.name, asked.version)
         await _say(context, served)
-        return _encoded(M["ModelMetadataResponse"](**metadata(served)))
+        return _encoded(M["ModelMetadataResponse"](**model_metadata(served)))
 
     async def _infer(self, content: bytes, context: Context) -> bytes:
         request = _parse(M["ModelInferRequest"], content)
-        served = versioned(self.slots, request.model_name, request.model_version)
-        asked, found = await answered(len(content), _read, served, request, self.limits)
-        response = await answered(weight(len(content), found.x), _answer, served, asked, found)
+        served = require_version(self.slots, request.model_name, request.model_version)
+        asked, found = await run_inline_or_threaded(
+            len(content), _read, served, request, self.limits
+        )
+        response = await run_inline_or_threaded(
+            request_weight(len(content), found.x), _answer, served, asked, found
+        )
         await _say(context, served, found.warnings)
         return response
 
 
-def _read(served: Served, request: Any, limits: Limits) -> tuple[Asked, Rows]:  # noqa: ANN401 - made at run time
+def _read(served: Served, request: Any, limits: Limits) -> tuple[InferRequest, Rows]:  # noqa: ANN401 - made at run time
     asked = read(request)
-    return asked, rows(served, asked, limits)
+    return asked, requested_rows(served, asked, limits)
 
 
-def _answer(served: Served, asked: Asked, found: Rows) -> bytes:
-    tensors = select(served, asked, served.predict(found.x))
-    head = {
-        "model_name": served.package.manifest.name,
-        "model_version": served.package.digest,
-        "id": asked.id,
-    }
+def _answer(served: Served, asked: InferRequest, found: Rows) -> bytes:
+    tensors = requested_outputs(served, asked, served.predict(found.x))
+    head = reply_head(served, asked.id)
     return write(head, tensors, raw=asked.binary)
 
 
 async def _say(context: Context, served: Served, warnings: Sequence[str] = ()) -> None:
-    about = headers(served, warnings)
+    about = model_headers(served, warnings)
     await context.send_initial_metadata(
         tuple((name.lower(), value) for name, value in about.items())
     )

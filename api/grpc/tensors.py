@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.json_body import UNFIT
 from api.codecs.tensor_bytes import pack, texts, unpack
 from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
 from api.grpc.messages import MESSAGES, PACKAGE, make
-from api.problems import UNPROCESSABLE, Problem
-from api.routes.open_inference import Asked, Wanted
+from api.problems import UNFIT, UNPROCESSABLE, Problem
+from api.routes.open_inference import InferRequest, RequestedOutput
 
 M = make(PACKAGE, MESSAGES)
 CONTENTS: Mapping[str, str] = {
@@ -32,7 +31,7 @@ WIDE: Mapping[str, type] = {
 }
 
 
-def read(request: Any) -> Asked:  # noqa: ANN401 - a message made at run time
+def read(request: Any) -> InferRequest:  # noqa: ANN401 - a message made at run time
     """Read a `ModelInferRequest`; as its tensors come, raw or typed, the answer's go.
 
     Raises:
@@ -49,8 +48,11 @@ def read(request: Any) -> Asked:  # noqa: ANN401 - a message made at run time
     else:
         inputs = []
     inputs = inputs or [_typed(each) for each in request.inputs]
-    return Asked(
-        request.id, inputs, [Wanted(each.name) for each in request.outputs], binary=bool(raw)
+    return InferRequest(
+        request.id,
+        inputs,
+        [RequestedOutput(each.name) for each in request.outputs],
+        binary=bool(raw),
     )
 
 

@@ -8,16 +8,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-EVERY = 0.2  # seconds between two writes
-MOST = 20_000  # lines kept while nobody reads; then new ones are dropped, and how many is said
+WRITE_EVERY = 0.2  # seconds between two writes
+MAX_WAITING = (
+    20_000  # lines kept while nobody reads; then new ones are dropped, and how many is said
+)
 
 
-Asked = tuple[str, str, tuple[str, int] | None]  # method, path, client
-Said = tuple[int, bytes, str, bytes]  # status, request's id, model, traceparent
-
-
-class Line(msgspec.Struct, omit_defaults=True, gc=False):
-    """What is written of a request; an id of a trace is there where the request had one."""
+class LogLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """What is written of a request; without a trace, the ids of trace and span are left out."""
 
     time: datetime
     client: str | None
@@ -29,6 +27,35 @@ class Line(msgspec.Struct, omit_defaults=True, gc=False):
     model_version: str = ""
     trace_id: str = ""
     span_id: str = ""
+
+    @classmethod
+    def make(  # noqa: PLR0913 - the line's fields
+        cls,
+        *,
+        at: float,
+        seconds: float,
+        client: str | None,
+        method: str,
+        path: str,
+        status: int,
+        request_id: str,
+        model_version: str,
+        trace: str,
+    ) -> "LogLine":
+        """Make a line: `at` in seconds since the epoch, `trace` a traceparent or empty."""
+        _, trace_id, span_id, *_ = trace.split("-") if trace else ("", "", "")
+        return cls(
+            datetime.fromtimestamp(at, UTC),
+            client,
+            method,
+            path,
+            status,
+            int(seconds * 1e6) / 1e6,  # a third of what `round` costs
+            request_id,
+            model_version,
+            trace_id,
+            span_id,
+        )
 
 
 class AccessLog:
@@ -48,9 +75,9 @@ class AccessLog:
         self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
         self._thread.start()
 
-    def write(self, lines: Sequence[Line]) -> None:
-        """Add lines; they are written within `EVERY` seconds."""
-        room = MOST - (self._added - self._taken)
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Add lines; they are written within `WRITE_EVERY` seconds."""
+        room = MAX_WAITING - (self._added - self._taken)
         if len(lines) > room:
             self._dropped += len(lines) - room
             lines = lines[:room]
@@ -63,7 +90,7 @@ class AccessLog:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        while not self._closing.wait(EVERY):
+        while not self._closing.wait(WRITE_EVERY):
             self._flush()
         self._flush()
 
@@ -81,14 +108,3 @@ class AccessLog:
                 left = left[os.write(self.descriptor, left) :]
         except OSError:  # nobody reads any more: a server is there to answer, not to write
             pass
-
-
-def line(time: float, seconds: float, asked: Asked, said: Said) -> Line:
-    """Make a line from what was noted: seconds since the epoch, and the ids of request, model and trace."""
-    method, path, client = asked
-    status, request, model, trace = said
-    _, trace_id, span_id, *_ = trace.decode().split("-") if trace else ("", "", "")
-    at = datetime.fromtimestamp(time, UTC)
-    host = client[0] if client else None
-    brief = int(seconds * 1e6) / 1e6  # a third of what `round` costs
-    return Line(at, host, method, path, status, brief, request.decode(), model, trace_id, span_id)

@@ -1,6 +1,7 @@
 """An API key for those who may ask for predictions; health, readiness and version stay open.
 
-The key lies in a file, which a Secret of Kubernetes is to a container, and is read anew when the file changes.
+The key lies in a file, which a Secret of Kubernetes is to a container, and is read again when the file
+changes.
 """
 
 import hmac
@@ -9,12 +10,13 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.limits import ALWAYS
+from api.middleware.in_flight import ALWAYS
 from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem, refusal
-from api.routes.static_files import FILES
+from api.routes.static_files import FILES, PAGES
 
 HEADER = "X-API-Key"
-OPEN = frozenset({*(ALWAYS - {"/metrics"}), *FILES})  # the page asks for the key itself
+# The page asks for the key itself; of `/docs` only what describes the API is behind the key.
+OPEN = frozenset({*(ALWAYS - {"/metrics"}), *FILES, *PAGES})
 
 
 class ApiKey:

@@ -1,8 +1,9 @@
 """Leave without losing a request.
 
-A server that closes an idle connection may close it under a request that is on its way. So after SIGTERM each answer
-says `Connection: close`: clients then open their next connection elsewhere, and by the time the server ends there is
-nobody left to cut off. Not being ready takes the server out of load balancers that ask.
+A server that closes an idle connection may close it under a request that is on its way. So after
+SIGTERM each answer says `Connection: close`: clients then open their next connection elsewhere, and
+by the time the server ends nobody is left to cut off. Not being ready takes the server out of load
+balancers that ask.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import UNAVAILABLE, Problem
+from api.problems import UNAVAILABLE, Problem, refusal
 
 READY = frozenset({"/readyz", "/v2/health/ready"})
 
@@ -42,22 +43,18 @@ class Draining:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer as the application does; while draining, for the last time on this connection."""
-        draining = self.leaving.begun and scope["type"] == "http"
-        if draining:
-            return self._goodbye(scope, receive, send)
+        if self.leaving.begun and scope["type"] == "http":
+            return self._answer_and_close(scope, receive, send)
         return self.app(scope, receive, send)
 
-    async def _goodbye(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_and_close(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def closing(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
             await send(message)
 
-        app: ASGIApp = self.app
-        if _asks(scope):
-            app = Problem(UNAVAILABLE, "Draining", "this server is about to end").response()
+        app = self.app
+        if scope["path"] in READY:
+            draining = Problem(UNAVAILABLE, "Draining", "this server is about to end")
+            app = refusal("", draining)
         await app(scope, receive, closing)
-
-
-def _asks(scope: Scope) -> bool:
-    return scope["path"] in READY

@@ -1,75 +1,125 @@
-"""What is asked to see whether and what a server serves: by probes, by Prometheus, by people.
-
-The same functions answer on the short way and are described by the framework's OpenAPI.
-"""
+"""Health, readiness, version and metrics endpoints."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
-from starlette.requests import Request
+from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from api.routes.replies import current, version_headers
+from api.routes.dependencies import ServerState, require_served
+from api.routes.openapi import problem_responses
+from api.routes.replies import model_headers
 from api.serving.served import Served
 from api.serving.state import State
 from registry.package import KERNEL
 from registry.store import ModelStore
 
 EXPOSITION = "text/plain; version=1.0.0; charset=utf-8"
-Probe = Callable[[Request], Awaitable[Response]]
+router = APIRouter()
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: str = "ok"
+
+
+class Readiness(BaseModel):
+    """Verified models are loaded; the digest is of the model of `/predict`."""
+
+    status: str
+    model_version: str
+
+
+class V2Live(BaseModel):
+    """The process is alive."""
+
+    live: bool = True
+
+
+class V2Ready(BaseModel):
+    """Verified models are loaded."""
+
+    ready: bool = True
 
 
 def store_id(store: ModelStore) -> str:
-    """Return what tells this store from others without telling where it is."""
+    """Return what distinguishes this store from others without telling where it is."""
     return sha256(str(store.root.resolve()).encode()).hexdigest()[:16]
 
 
-def probes(state: State) -> Mapping[str, Probe]:
-    """Return what answers GET by path; each raises `Problem` where the answer is a refusal."""
-    about = _about(state)
-
-    async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def readyz(_: Request) -> Response:
-        served = _ready(state)
-        found = {"status": "ready", "model_version": served.package.digest}
-        return JSONResponse(found, headers=version_headers(served))
-
-    async def versions(_: Request) -> Response:
-        served = state.slot.served
-        return JSONResponse(about | _now(state), headers=version_headers(served) if served else {})
-
-    async def metrics(_: Request) -> Response:
-        state.metrics.catch_up()
-        return Response(await asyncio.to_thread(state.metrics.text), media_type=EXPOSITION)
-
-    async def live(_: Request) -> Response:
-        return JSONResponse({"live": True})
-
-    async def ready(_: Request) -> Response:
-        served = _ready(state)
-        return JSONResponse({"ready": True}, headers=version_headers(served))
-
-    v2 = {"/v2/health/live": live, "/v2/health/ready": ready}
-    return {"/healthz": healthz, "/readyz": readyz, "/version": versions, "/metrics": metrics, **v2}
+@router.get("/healthz", summary="The process is alive")
+async def health() -> Health:
+    """Say that the process is alive."""
+    return Health()
 
 
-def _ready(state: State) -> Served:
-    """Return what serves the model of `/predict`; raises `Problem` where any model is missing."""
-    served, *_others = [current(slot) for slot in state.slots.values()]
+@router.get(
+    "/readyz",
+    summary="A verified model is loaded",
+    response_model=Readiness,
+    responses=problem_responses(503),
+)
+async def readiness(state: ServerState) -> Response:
+    """Say whether every model is loaded."""
+    served = _require_all(state)
+    content = {"status": "ready", "model_version": served.package.digest}
+    return JSONResponse(content, headers=model_headers(served))
+
+
+@router.get("/version", summary="What serves, since when, and what was refused")
+async def server_version(state: ServerState) -> Response:
+    """Describe the server and the model of `/predict`."""
+    served = state.slot.served
+    headers = model_headers(served) if served else {}
+    return JSONResponse(_describe_server(state) | _describe_model(state), headers=headers)
+
+
+@router.get("/metrics", summary="Requests and predictions, for Prometheus")
+async def metrics(state: ServerState) -> Response:
+    """Return the metrics in Prometheus' text format."""
+    state.metrics.catch_up()
+    return Response(await asyncio.to_thread(state.metrics.text), media_type=EXPOSITION)
+
+
+@router.get("/v2/health/live", summary="V2: the process is alive", tags=["V2"])
+async def v2_live() -> V2Live:
+    """Say that the process is alive."""
+    return V2Live()
+
+
+@router.get(
+    "/v2/health/ready",
+    summary="V2: verified models are loaded",
+    tags=["V2"],
+    response_model=V2Ready,
+    responses=problem_responses(503, v2=True),
+)
+async def v2_ready(state: ServerState) -> Response:
+    """Say whether every model is loaded."""
+    return JSONResponse({"ready": True}, headers=model_headers(_require_all(state)))
+
+
+def _require_all(state: State) -> Served:
+    """Return the model of `/predict`; raises `Problem` where any model is missing."""
+    served, *_others = [require_served(slot) for slot in state.slots.values()]
     return served
 
 
-def _about(state: State) -> dict[str, Any]:
-    names = {"model": state.model, "store": store_id(state.store)}
-    return {"service": "tunegate", "tunegate": version("tunegate"), "kernel": KERNEL, **names}
+def _describe_server(state: State) -> dict[str, Any]:
+    return {
+        "service": "tunegate",
+        "tunegate": version("tunegate"),
+        "kernel": KERNEL,
+        "model": state.model,
+        "store": store_id(state.store),
+    }
 
 
-def _now(state: State) -> dict[str, Any]:
+def _describe_model(state: State) -> dict[str, Any]:
     slot = state.slot
     shadowing = state.shadows[state.model]
     served = slot.served

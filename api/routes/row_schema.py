@@ -1,113 +1,127 @@
-"""Request and answer models made from a package's manifest: names, types and ranges are the model's own.
+"""Pydantic models made from a package's manifest: names, types and ranges are the model's own.
 
-Strict on purpose: no text for numbers, no NaN or infinity, no unknown fields, no field twice. A number outside the
-range seen in training is answered, with a warning.
+Strict on purpose: no text for numbers, no NaN or infinity, no unknown fields, no field twice. A
+number outside the range seen in training is answered, with a warning.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
-from api.codecs.json_body import MAX_ERRORS, UNFIT
 from api.codecs.rows import Cells
-from api.problems import UNPROCESSABLE, Problem
+from api.problems import MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem, wrong_field
 from api.serving.served import once_a_model
 from registry.package import Column, Manifest
 from registry.package.columns import FLOAT32_MAX
 
+# What is documented where the model, and so its columns, is not known.
+_AnyRow = Annotated[dict[str, Any], Field(title="Row")]
+_AnyRows = Annotated[list[_AnyRow], Field(min_length=1)]
+RowDocument: TypeAdapter[Any] = TypeAdapter(_AnyRow | _AnyRows)
+Prediction: TypeAdapter[Any] = TypeAdapter(dict[str, Any] | list[dict[str, Any]])
+
 
 class RowSchema:
-    """Reads the rows of requests for one model."""
+    """Reads and documents the rows of requests for one model.
+
+    Attributes:
+        columns: the model's.
+        row_model: a row.
+        body: a row, or a list of rows.
+        answer: a prediction, or a list of them.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
         self.columns = manifest.columns
-        self.model = _row_model(manifest)
+        self.row_model = _row_model(manifest)
+        row: Any = self.row_model
+        self.body: TypeAdapter[Any] = TypeAdapter(row | Annotated[list[row], Field(min_length=1)])
+        prediction: Any = _prediction_model(manifest)
+        self.answer: TypeAdapter[Any] = TypeAdapter(prediction | list[prediction])
         self._ignored = len(manifest.ignored)
         self._fields = [f"f{i}" for i in range(len(manifest.columns))]
 
     def row(self, document: Any, where: str = "") -> Cells:  # noqa: ANN401 - JSON
-        """Return raw values in the columns' order, from an object of fields or a list of values in that order.
+        """Return raw values in the columns' order.
 
         Args:
-            document: what was sent.
+            document: an object of fields, or a list of values in the columns' order.
             where: its place in the request, for the names of wrong fields.
 
         Raises:
             Problem: 422, with one entry for each field that is wrong.
         """
         if isinstance(document, list):
-            document = self._named(document, where)
+            document = self._name_values(document, where)
         if not isinstance(document, dict):
-            raise Problem(
-                UNPROCESSABLE,
-                "A row must be a JSON object",
-                f"{where or 'it'} is {type(document).__name__}",
-            )
+            detail = f"{where or 'it'} is {type(document).__name__}"
+            raise Problem(UNPROCESSABLE, "A row must be a JSON object", detail)
         if len(document) > len(self.columns) + self._ignored + MAX_ERRORS:
             problem = f"has {len(document)} fields; the model has {len(self.columns)} columns"
-            raise Problem(
-                UNPROCESSABLE, UNFIT, errors=[{"field": where or "body", "problem": problem}]
-            )
+            raise wrong_field(where or "body", problem)
         try:
-            row = self.model.model_validate(document)
+            row = self.row_model.model_validate(document)
         except ValidationError as error:
-            raise Problem(UNPROCESSABLE, UNFIT, errors=_errors(error, where)) from error
+            raise Problem(UNPROCESSABLE, UNFIT, errors=_field_errors(error, where)) from error
         return tuple(getattr(row, field) for field in self._fields)
 
     def rows(self, documents: Any, where: str) -> list[Cells]:  # noqa: ANN401 - JSON
         """Return the rows of a list; raises as `row` does."""
         if not isinstance(documents, list) or not documents:
-            raise Problem(
-                UNPROCESSABLE,
-                UNFIT,
-                f"{where or 'the body'} must be a list of rows, of at least one",
-            )
+            detail = f"{where or 'the body'} must be a list of rows, of at least one"
+            raise Problem(UNPROCESSABLE, UNFIT, detail)
         return [self.row(document, f"{where}[{i}]") for i, document in enumerate(documents)]
 
-    def _named(self, values: list[Any], where: str) -> dict[str, Any]:
+    def _name_values(self, values: list[Any], where: str) -> dict[str, Any]:
         if len(values) != len(self.columns):
             problem = f"has {len(values)} values; the model has {len(self.columns)} columns"
-            raise Problem(
-                UNPROCESSABLE, UNFIT, errors=[{"field": where or "body", "problem": problem}]
-            )
+            raise wrong_field(where or "body", problem)
         return {column.name: value for column, value in zip(self.columns, values, strict=True)}
 
 
-schema_of = once_a_model(RowSchema)  # made when the first row has to be looked at by it
+schema_of = once_a_model(RowSchema)  # made for the first row that FastAPI's routes read
 
 
-def example(manifest: Manifest) -> dict[str, Any]:
+def example_row(manifest: Manifest) -> dict[str, Any]:
     """Return a row that the model answers: the training part's medians and most frequent values."""
     return {column.name: column.typical for column in manifest.columns}
 
 
-def answer_model(manifest: Manifest) -> type[BaseModel]:
-    """Return the model of an answer, for the documentation."""
-    fields: dict[str, Any] = {
-        manifest.prediction: (
-            float | int | str | bool,
-            Field(description=f"predicted {manifest.target}"),
-        ),
-        "model_version": (str, Field(description="sha256 of the model package that answered")),
-    }
-    if manifest.classes:
-        fields["probabilities"] = (dict[str, float], Field(description="share of each class"))
-    return create_model("Prediction", **fields)
-
-
 def _row_model(manifest: Manifest) -> type[BaseModel]:
+    # Named f0, f1, ...: a column may be called anything, `model_config` or `class` too.
     fields: dict[str, Any] = {
         f"f{i}": (_field_type(column), Field(alias=column.name, **_documentation(column)))
         for i, column in enumerate(manifest.columns)
     }
     for i, name in enumerate(manifest.ignored):
-        fields[f"i{i}"] = (
-            Any,
-            Field(default=None, alias=name, description="accepted, not used by the model"),
-        )
-    config = ConfigDict(extra="forbid", json_schema_extra={"examples": [example(manifest)]})
+        about = Field(default=None, alias=name, description="accepted, not used by the model")
+        fields[f"i{i}"] = (Any, about)
+    config = ConfigDict(extra="forbid", json_schema_extra={"examples": [example_row(manifest)]})
     model: type[BaseModel] = create_model("Row", __config__=config, **fields)
     return model
+
+
+def _prediction_model(manifest: Manifest) -> type[BaseModel]:
+    digest = Field(description="sha256 of the model package that answered")
+    fields: dict[str, Any] = {
+        "p": (
+            float | int | str | bool,
+            Field(alias=manifest.prediction, description=f"predicted {manifest.target}"),
+        ),
+        "v": (str, Field(alias="model_version", description=digest.description)),
+    }
+    if manifest.classes:
+        shares = Field(alias="probabilities", description="share of each class")
+        fields["s"] = (dict[str, float], shares)
+    return create_model("Prediction", **fields)
 
 
 def _field_type(column: Column) -> Any:  # noqa: ANN401 - a type built at run time
@@ -126,14 +140,20 @@ def _field_type(column: Column) -> Any:  # noqa: ANN401 - a type built at run ti
 def _documentation(column: Column) -> dict[str, Any]:
     if column.minimum is None or column.maximum is None:
         return {"description": column.kind}
-    text = f"seen in training: {column.minimum:g} to {column.maximum:g}; other values are answered with a warning header"
-    bounds = {"x-training-minimum": column.minimum, "x-training-maximum": column.maximum}
-    return {"description": text, "json_schema_extra": bounds}
+    seen = f"seen in training: {column.minimum:g} to {column.maximum:g}"
+    return {
+        "description": f"{seen}; other values are answered with a warning header",
+        "json_schema_extra": {
+            "x-training-minimum": column.minimum,
+            "x-training-maximum": column.maximum,
+        },
+    }
 
 
-def _errors(error: ValidationError, where: str) -> list[dict[str, str]]:
+def _field_errors(error: ValidationError, where: str) -> list[dict[str, str]]:
     inside = f"{where}." if where else ""
-    found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        {"field": inside + ".".join(map(str, e["loc"][:1])), "problem": e["msg"]} for e in found
+        {"field": inside + ".".join(map(str, each["loc"][:1])), "problem": each["msg"]}
+        for each in errors[:MAX_ERRORS]
     ]

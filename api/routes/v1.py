@@ -1,72 +1,112 @@
-"""KServe's V1 protocol, for clients that speak it: `:predict` on a list of rows.
+"""KServe's V1 protocol: `:predict` on a list of rows.
 
 Source: KServe's documentation, "Data Plane (V1)". A row is checked as strictly as by `/predict`.
 """
 
-from typing import TYPE_CHECKING
+from typing import Annotated, Any
 
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from api.codecs.json_body import UNFIT, load
+from api.codecs.json_body import load_json
 from api.codecs.rows import Rows
 from api.limits import Limits
-from api.problems import UNPROCESSABLE, Problem
-from api.routes.replies import Reply, instances, named, reply, version_headers
-from api.serving.served import Served, Slots
-
-if TYPE_CHECKING:  # brings the framework
-    from fastapi import FastAPI
-
-
-def add_v1(app: "FastAPI", slots: Slots) -> None:
-    """Add KServe's V1 routes."""
-
-    @app.get("/v1/models", summary="V1: the models that serve", tags=["V1"])
-    async def models() -> dict[str, list[str]]:
-        return {"models": [name for name, slot in slots.items() if slot.served]}
-
-    @app.get("/v1/models/{name}", summary="V1: whether a model is ready", tags=["V1"])
-    async def ready(name: str) -> Response:
-        return JSONResponse(
-            {"name": name, "ready": True}, headers=version_headers(named(slots, name))
-        )
-
-    @app.post("/v1/models/{name}:predict", summary="V1: predict rows", tags=["V1"])
-    async def predict(name: str, request: Request) -> Response:
-        return await reply(request, named(slots, name), quick_answer, answer)
+from api.problems import UNFIT, UNPROCESSABLE, Problem
+from api.routes.dependencies import NamedModel, ServerState, get_state, require_model
+from api.routes.openapi import POSTED, problem_responses
+from api.routes.predict import RowsRequest
+from api.routes.replies import json_response, reply_response, v1_reply
+from api.routes.request_body import DocumentedAs, body_bytes, body_route, run_inline_or_threaded
+from api.routes.row_schema import schema_of
+from api.serving.served import Served
 
 
-def quick_answer(served: Served, text: bytes, allowed: Limits) -> Reply | None:
-    """Answer what is surely right; None where `answer` must look.
+class V1Request(BaseModel):
+    """Rows, each an object of features or a list of values in the columns' order."""
 
-    Raises:
-        Problem: 413.
-    """
-    allowed.check_text(text)
-    rows = served.reader.instances(text) if served.reader else None
-    if rows is None:
-        return None
-    if isinstance(rows, Rows):
-        allowed.check_rows(len(rows.x), served.package.manifest.n_outputs)
-    return instances(served, rows)
+    model_config = ConfigDict(extra="forbid")
+
+    instances: Annotated[list[dict[str, Any] | list[Any]], Field(min_length=1)]
 
 
-def answer(served: Served, text: bytes, allowed: Limits) -> Reply:
-    """Answer a body of V1.
+class V1Response(BaseModel):
+    """A number or a class for each row."""
+
+    predictions: list[Any]
+
+
+class V1Models(BaseModel):
+    """The names of the models that serve."""
+
+    models: list[str]
+
+
+class V1Ready(BaseModel):
+    """Whether a model is ready."""
+
+    name: str
+    ready: bool
+
+
+async def read_instances(request: Request) -> RowsRequest:
+    """Read a body of V1 for the model that the path names."""
+    state = get_state(request)
+    served = require_model(state.slots, request.path_params["name"])
+    text = await body_bytes(request)
+    rows = await run_inline_or_threaded(len(text), parse_instances, served, text, state.limits)
+    return RowsRequest(served, rows, len(text))
+
+
+router = APIRouter(tags=["V1"], route_class=body_route(read_instances))
+
+
+@router.get("/v1/models", summary="V1: the models that serve")
+async def list_models(state: ServerState) -> V1Models:
+    """List the models that serve."""
+    return V1Models(models=[name for name, slot in state.slots.items() if slot.served])
+
+
+@router.get(
+    "/v1/models/{name}",
+    summary="V1: whether a model is ready",
+    response_model=V1Ready,
+    responses=problem_responses(404, 503),
+)
+async def model_ready(name: str, served: NamedModel) -> Response:
+    """Say that a model is ready."""
+    return json_response(served, {"name": name, "ready": True})
+
+
+@router.post(
+    "/v1/models/{name}:predict",
+    summary="V1: predict rows",
+    response_model=V1Response,
+    response_description="The predictions",
+    responses=problem_responses(404, *POSTED),
+)
+async def predict(
+    name: str,  # noqa: ARG001 - documents the path, which the body's reader reads
+    rows: Annotated[RowsRequest, DocumentedAs(lambda: TypeAdapter(V1Request)), Body()],
+) -> Response:
+    """Predict rows."""
+    reply = await run_inline_or_threaded(rows.size, v1_reply, rows.served, rows.rows)
+    return reply_response(rows.served, reply)
+
+
+def parse_instances(served: Served, text: bytes, limits: Limits) -> Rows:
+    """Read a body of V1.
 
     Raises:
         Problem: 413 or 422.
     """
-    from api.routes.row_schema import schema_of  # noqa: PLC0415 - brings pydantic, which most servers need for nothing
-
-    allowed.check_text(text)
-    document = load(text)
+    limits.check_text(text)
+    document = load_json(text)
     if not isinstance(document, dict) or document.keys() != {"instances"}:
-        raise Problem(
-            UNPROCESSABLE, UNFIT, 'the body must be {"instances": [...]}, and nothing else'
-        )
+        detail = 'the body must be {"instances": [...]}, and nothing else'
+        raise Problem(UNPROCESSABLE, UNFIT, detail)
     rows = document["instances"]
     if isinstance(rows, list):
-        allowed.check_rows(len(rows), served.package.manifest.n_outputs)
-    return instances(served, served.encoder.rows(schema_of(served).rows(rows, "instances")))
+        limits.check_rows(len(rows), served.package.manifest.n_outputs)
+    return served.encoder.rows(schema_of(served).rows(rows, "instances"))

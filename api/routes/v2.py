@@ -1,121 +1,226 @@
-"""The Open Inference Protocol (V2) over REST, with tensors as JSON or, by Triton's extension, as bytes.
+"""The Open Inference Protocol (V2) over REST, with tensors as JSON or, by Triton's extension, bytes.
 
-Source: https://github.com/kserve/open-inference-protocol. A row is checked as strictly as by `/predict`.
+Source: https://github.com/kserve/open-inference-protocol. A row is checked as strictly as by
+`/predict`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Annotated
 
-import msgspec
-import numpy as np
-from fastapi import FastAPI
-from numpy.typing import NDArray
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.codecs.rows import Rows
 from api.limits import Limits
-from api.routes.open_inference import SERVER, Asked, metadata, rows, select, versioned, weight
-from api.routes.replies import answered, body, headers, limits, tried
-from api.routes.v2_fast_row import head, read_row
-from api.routes.v2_json import read, write
-from api.serving.served import Served, Slots
+from api.routes.dependencies import NamedModel, NamedVersion, get_state, require_version
+from api.routes.open_inference import (
+    SERVER,
+    InferRequest,
+    model_metadata,
+    reply_head,
+    request_weight,
+    requested_outputs,
+    requested_rows,
+)
+from api.routes.openapi import POSTED, problem_responses
+from api.routes.replies import JSON, json_response, model_headers
+from api.routes.request_body import DocumentedAs, body_bytes, body_route, run_inline_or_threaded
+from api.routes.v2_json import (
+    InferenceRequest,
+    InferenceResponse,
+    read_infer_request,
+    write_infer_response,
+)
+from api.serving.served import Served
 
-BINARY = "binary_tensor_data"
+BINARY_EXTENSION = "binary_tensor_data"
 LENGTH_HEADER = "Inference-Header-Content-Length"
-JSON = "application/json"
 BYTES = "application/octet-stream"
+FOUND = problem_responses(404, 503, v2=True)
+INFERRED = problem_responses(404, *POSTED, v2=True)
 
 
-def add_v2(app: FastAPI, slots: Slots) -> None:
-    """Add the Open Inference Protocol's routes."""
+class V2Server(BaseModel):
+    """The server's name, version and extensions of the protocol."""
 
-    @app.get("/v2", summary="V2: the server", tags=["V2"])
-    async def server() -> dict[str, Any]:
-        return {"name": SERVER, "version": app.version, "extensions": [BINARY]}
-
-    _add_models(app, slots)
-    _add_versions(app, slots)
+    name: str
+    version: str
+    extensions: list[str]
 
 
-def _add_models(app: FastAPI, slots: Slots) -> None:
-    @app.get("/v2/models/{name}", summary="V2: the model's tensors", tags=["V2"])
-    async def describe(name: str) -> Response:
-        served = versioned(slots, name)
-        return _json(served, metadata(served))
+class V2ModelReady(BaseModel):
+    """Whether a model is ready."""
 
-    @app.get("/v2/models/{name}/ready", summary="V2: whether a model is ready", tags=["V2"])
-    async def ready(name: str) -> Response:
-        return _json(versioned(slots, name), {"name": name, "ready": True})
-
-    @app.post("/v2/models/{name}/infer", summary="V2: predict rows", tags=["V2"])
-    async def infer(name: str, request: Request) -> Response:
-        return await _infer(versioned(slots, name), request)
+    name: str
+    ready: bool
 
 
-def _add_versions(app: FastAPI, slots: Slots) -> None:
-    """Add the same for one version: the package's digest, or the number of its promotion."""
+class V2Tensor(BaseModel):
+    """A tensor that a model takes or returns; -1 stands for the number of rows."""
 
-    @app.get("/v2/models/{name}/versions/{version}", summary="V2: a version's tensors", tags=["V2"])
-    async def describe(name: str, version: str) -> Response:
-        served = versioned(slots, name, version)
-        return _json(served, metadata(served))
+    name: str
+    datatype: str
+    shape: list[int]
 
-    @app.get(
-        "/v2/models/{name}/versions/{version}/ready",
-        summary="V2: whether a version is ready",
-        tags=["V2"],
+
+class V2Model(BaseModel):
+    """A model's tensors."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[V2Tensor]
+    outputs: list[V2Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A request that was read, its rows, and the model that answers it; `size` is in bytes."""
+
+    served: Served
+    request: InferRequest
+    rows: Rows
+    size: int
+
+
+InferBody = Annotated[Inference, DocumentedAs(lambda: TypeAdapter(InferenceRequest)), Body()]
+
+
+async def read_inference(request: Request) -> Inference:
+    """Read a body for the model, and perhaps the version, that the path names."""
+    state = get_state(request)
+    path = request.path_params
+    served = require_version(state.slots, path["name"], path.get("version", ""))
+    body = await body_bytes(request)
+    header = request.headers.get(LENGTH_HEADER)
+    asked, rows = await run_inline_or_threaded(
+        len(body), _parse, served, body, header, state.limits
     )
-    async def ready(name: str, version: str) -> Response:
-        return _json(versioned(slots, name, version), {"name": name, "ready": True})
-
-    @app.post(
-        "/v2/models/{name}/versions/{version}/infer",
-        summary="V2: predict rows by a version",
-        tags=["V2"],
-    )
-    async def infer(name: str, version: str, request: Request) -> Response:
-        return await _infer(versioned(slots, name, version), request)
+    return Inference(served, asked, rows, len(body))
 
 
-async def _infer(served: Served, request: Request) -> Response:
-    content = await body(request)
-    length = request.headers.get(LENGTH_HEADER)
-    allowed = limits(request)
-    if length is None and not tried(request) and (row := read_row(served, content)):
-        asked, cells = row
-        predicted = np.array([served.predict_row(cells)])
-        return _respond(served, asked, predicted, served.encoder.warnings(cells))
-    asked, found = await answered(len(content), _read, served, content, length, allowed)
-    return await answered(weight(len(content), found.x), _answer, served, asked, found)
+router = APIRouter(tags=["V2"], route_class=body_route(read_inference))
 
 
-def _read(
-    served: Served, content: bytes, length: str | None, allowed: Limits
-) -> tuple[Asked, Rows]:
-    if length is None:
-        allowed.check_text(content)
-    asked = read(content, length)
-    return asked, rows(served, asked, allowed)
+@router.get("/v2", summary="V2: the server")
+async def server_metadata() -> V2Server:
+    """Describe the server."""
+    return V2Server(name=SERVER, version=version("tunegate"), extensions=[BINARY_EXTENSION])
 
 
-def _answer(served: Served, asked: Asked, found: Rows) -> Response:
-    return _respond(served, asked, served.predict(found.x), found.warnings)
+@router.get(
+    "/v2/models/{name}",
+    summary="V2: the model's tensors",
+    response_model=V2Model,
+    responses=FOUND,
+)
+async def describe_model(served: NamedModel) -> Response:
+    """Describe a model."""
+    return json_response(served, model_metadata(served))
 
 
-def _respond(
-    served: Served, asked: Asked, predicted: NDArray[np.float64], warnings: Sequence[str]
+@router.get(
+    "/v2/models/{name}/ready",
+    summary="V2: whether a model is ready",
+    response_model=V2ModelReady,
+    responses=FOUND,
+)
+async def model_ready(name: str, served: NamedModel) -> Response:
+    """Say that a model is ready."""
+    return json_response(served, {"name": name, "ready": True})
+
+
+@router.post(
+    "/v2/models/{name}/infer",
+    summary="V2: predict rows",
+    response_model=InferenceResponse,
+    response_description="The outputs",
+    responses=INFERRED,
+)
+async def infer(
+    name: str,  # noqa: ARG001 - documents the path, which the body's reader reads
+    inference: InferBody,
 ) -> Response:
-    tensors = select(served, asked, predicted)
-    binary = [
-        wanted.binary if wanted.binary is not None else asked.binary for wanted in asked.outputs
-    ]
-    content, length = write(head(served, asked), tensors, binary or [asked.binary] * len(tensors))
-    about = headers(served, warnings)
+    """Predict rows."""
+    return await infer_response(inference)
+
+
+# The same for one version: the package's digest, or the number of its promotion.
+
+
+@router.get(
+    "/v2/models/{name}/versions/{version}",
+    summary="V2: a version's tensors",
+    response_model=V2Model,
+    responses=FOUND,
+)
+async def describe_version(served: NamedVersion) -> Response:
+    """Describe a version."""
+    return json_response(served, model_metadata(served))
+
+
+@router.get(
+    "/v2/models/{name}/versions/{version}/ready",
+    summary="V2: whether a version is ready",
+    response_model=V2ModelReady,
+    responses=FOUND,
+)
+async def version_ready(name: str, served: NamedVersion) -> Response:
+    """Say that a version is ready."""
+    return json_response(served, {"name": name, "ready": True})
+
+
+@router.post(
+    "/v2/models/{name}/versions/{version}/infer",
+    summary="V2: predict rows by a version",
+    response_model=InferenceResponse,
+    response_description="The outputs",
+    responses=INFERRED,
+)
+async def infer_by_version(
+    name: str,  # noqa: ARG001 - documents the path, which the body's reader reads
+    version: str,  # noqa: ARG001 - likewise
+    inference: InferBody,
+) -> Response:
+    """Predict rows by a version."""
+    return await infer_response(inference)
+
+
+async def infer_response(inference: Inference) -> Response:
+    """Predict the rows, in a thread where they are many."""
+    weight = request_weight(inference.size, inference.rows.x)
+    return await run_inline_or_threaded(weight, _answer, inference)
+
+
+def _parse(
+    served: Served, body: bytes, header: str | None, limits: Limits
+) -> tuple[InferRequest, Rows]:
+    if header is None:
+        limits.check_text(body)
+    request = read_infer_request(body, header)
+    return request, requested_rows(served, request, limits)
+
+
+def _answer(inference: Inference) -> Response:
+    served = inference.served
+    request = inference.request
+    tensors = requested_outputs(served, request, served.predict(inference.rows.x))
+    head = reply_head(served, request.id)
+    content, length = write_infer_response(head, tensors, _wants_bytes(request, len(tensors)))
+    headers = model_headers(served, inference.rows.warnings)
     if length is not None:
-        about[LENGTH_HEADER] = str(length)
-    return Response(content, headers=about, media_type=JSON if length is None else BYTES)
+        headers[LENGTH_HEADER] = str(length)
+    media_type = JSON if length is None else BYTES
+    return Response(content, headers=headers, media_type=media_type)
 
 
-def _json(served: Served, content: Any) -> Response:  # noqa: ANN401 - JSON
-    return Response(msgspec.json.encode(content), headers=headers(served, ()), media_type=JSON)
+def _wants_bytes(request: InferRequest, n_outputs: int) -> Sequence[bool]:
+    if not request.outputs:
+        return [request.binary] * n_outputs
+    return [
+        request.binary if output.binary is None else output.binary for output in request.outputs
+    ]

@@ -1,9 +1,9 @@
 """V2's requests and answers as JSON, with binary tensors after it where there are any."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-import msgspec
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,118 +14,25 @@ from pydantic import (
     ValidationError,
 )
 
-from api.codecs.json_body import MAX_ERRORS, UNFIT, load
+from api.codecs.json_body import load_json
 from api.codecs.tensor_bytes import pack, split, unpack
-from api.codecs.tensor_json import values
-from api.codecs.tensors import Tensor
-from api.problems import BAD_REQUEST, UNPROCESSABLE, Problem
-from api.routes.open_inference import Asked, Wanted
-from api.routes.v2_fast_json import (
-    ALL_BINARY,
-    BINARY,
-    SIZE,
-    Document,
-    Later,
-    check_alone,
-    flag,
-    quick,
-    size,
-)
+from api.codecs.tensor_json import json_tensor
+from api.codecs.tensors import LARGEST, Tensor, fault
+from api.problems import BAD_REQUEST, MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem
+from api.routes.open_inference import InferRequest, RequestedOutput
+from api.routes.replies import encode_json
 
-Text = Annotated[
-    StrictStr, AfterValidator(lambda text: text.encode().decode())
-]  # not half of a surrogate pair
-
-MOST_INPUTS = 10_000  # refused before each is looked at
+# Encoding refuses half of a surrogate pair, which is no text.
+Text = Annotated[StrictStr, AfterValidator(lambda text: text.encode().decode())]
+Parameters = Mapping[str, Any]
+MAX_INPUTS = 10_000  # refused before each is looked at
+SIZE = "binary_data_size"
+BINARY = "binary_data"
+ALL_BINARY = "binary_data_output"
 
 
-def read(body: bytes, header: str | None) -> Asked:
-    """Read a request.
-
-    Args:
-        body: JSON, and then the binary tensors, if any.
-        header: `Inference-Header-Content-Length`, how many bytes the JSON has; None where nothing follows it.
-
-    Raises:
-        Problem: 400 for a wrong header, 422 for anything else.
-    """
-    length = _length(header, len(body))
-    text = body if length == len(body) else body[:length]
-    document = quick(text) or slow(text)
-    later = [part for part in document.inputs if isinstance(part, Later)]
-    contents = iter(split(memoryview(body)[length:], [part.size for part in later]))
-    inputs = [
-        unpack(part.name, part.datatype, part.shape, next(contents))
-        if isinstance(part, Later)
-        else part
-        for part in document.inputs
-    ]
-    return Asked(
-        document.id, inputs, document.outputs, flag(document.parameters, ALL_BINARY) or False
-    )
-
-
-def _length(header: str | None, size: int) -> int:
-    if header is None:
-        return size
-    if (
-        not (header.isascii() and header.isdigit())
-        or len(header) > len(str(size))
-        or int(header) > size
-    ):
-        detail = (
-            f"it is {header[:20]!r}; the JSON's length in bytes is expected, of a body of {size}"
-        )
-        raise Problem(BAD_REQUEST, "Inference-Header-Content-Length is wrong", detail)
-    return int(header)
-
-
-def slow(text: bytes) -> Document:
-    """Read JSON and say what is wrong with it.
-
-    Raises:
-        Problem: 422.
-    """
-    try:
-        found = _Request.model_validate(load(text))
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)[
-            :MAX_ERRORS
-        ]
-        errors = [{"field": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in details]
-        raise Problem(UNPROCESSABLE, UNFIT, errors=errors) from error
-    return Document(
-        [_slow_input(each) for each in found.inputs],
-        found.id or "",
-        [Wanted(each.name, flag(each.parameters or {}, BINARY)) for each in found.outputs or ()],
-        found.parameters or {},
-    )
-
-
-def write(
-    head: Mapping[str, Any], tensors: Sequence[Tensor], binary: Sequence[bool]
-) -> tuple[bytes, int | None]:
-    """Return an answer's body, and its JSON's length in bytes where binary tensors follow.
-
-    Args:
-        head: the answer without its outputs.
-        tensors: the outputs.
-        binary: which of them go as bytes.
-    """
-    contents = [pack(tensor) if each else b"" for tensor, each in zip(tensors, binary, strict=True)]
-    written = [
-        {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
-        | ({"parameters": {SIZE: len(content)}} if each else {"data": tensor.values.tolist()})
-        for tensor, each, content in zip(tensors, binary, contents, strict=True)
-    ]
-    text = msgspec.json.encode({**head, "outputs": written})
-    if any(binary):
-        return (text + b"".join(contents), len(text))
-    return (text, None)
-
-
-class _Input(BaseModel):
-    """An input: its values in row-major order, flat or nested, or their size in the bytes that follow."""
+class InputTensor(BaseModel):
+    """An input: values in row-major order, flat or nested, or their size in the bytes that follow."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -136,30 +43,152 @@ class _Input(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
-class _Output(BaseModel):
+class OutputName(BaseModel):
+    """An output that is requested."""
+
     model_config = ConfigDict(extra="forbid")
 
     name: Text
     parameters: dict[str, Any] | None = None
 
 
-class _Request(BaseModel):
-    """A request; KServe's client names the model here too, where the path has it already."""
+class InferenceRequest(BaseModel):
+    """A request; KServe's client names the model here too, although the path names it."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: Text | None = None
     model_name: Text | None = None
     model_version: Text | None = None
-    inputs: Annotated[list[_Input], Field(min_length=1, max_length=MOST_INPUTS)]
-    outputs: list[_Output] | None = None
+    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=MAX_INPUTS)]
+    outputs: list[OutputName] | None = None
     parameters: dict[str, Any] | None = None
 
 
-def _slow_input(found: _Input) -> Tensor | Later:
-    if found.data is None:
-        return Later(
-            found.name, found.datatype, found.shape, size(found.name, found.parameters or {})
-        )
-    check_alone(found.name, found.parameters or {})
-    return values(found.name, found.datatype, found.shape, found.data)
+class OutputTensor(BaseModel):
+    """An output: values in row-major order, or their size in the bytes that follow."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[Any] = []
+    parameters: dict[str, Any] = {}
+
+
+class InferenceResponse(BaseModel):
+    """An answer."""
+
+    model_name: str
+    model_version: str
+    id: str
+    outputs: list[OutputTensor]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTensor:
+    """An input whose bytes follow the JSON."""
+
+    name: str
+    datatype: str
+    shape: Sequence[int]
+    size: int
+
+
+def read_infer_request(body: bytes, header: str | None) -> InferRequest:
+    """Read a request.
+
+    Args:
+        body: JSON, and then the binary tensors, if any.
+        header: `Inference-Header-Content-Length`, the number of bytes of the JSON; None where
+            nothing follows it.
+
+    Raises:
+        Problem: 400 for a wrong header, 422 for anything else.
+    """
+    length = _json_length(header, len(body))
+    document = _validate(body if length == len(body) else body[:length])
+    tensors = [_read_input(each) for each in document.inputs]
+    pending = [tensor for tensor in tensors if isinstance(tensor, PendingTensor)]
+    contents = iter(split(memoryview(body)[length:], [tensor.size for tensor in pending]))
+    inputs = [
+        unpack(tensor.name, tensor.datatype, tensor.shape, next(contents))
+        if isinstance(tensor, PendingTensor)
+        else tensor
+        for tensor in tensors
+    ]
+    outputs = [
+        RequestedOutput(each.name, _flag(each.parameters or {}, BINARY))
+        for each in document.outputs or ()
+    ]
+    binary = _flag(document.parameters or {}, ALL_BINARY) or False
+    return InferRequest(document.id or "", inputs, outputs, binary)
+
+
+def write_infer_response(
+    head: Mapping[str, Any], tensors: Sequence[Tensor], binary: Sequence[bool]
+) -> tuple[bytes, int | None]:
+    """Return an answer's body, and its JSON's length in bytes where binary tensors follow.
+
+    Args:
+        head: the answer without its outputs.
+        tensors: the outputs.
+        binary: which of them go as bytes.
+    """
+    contents: list[bytes] = []
+    outputs: list[dict[str, Any]] = []
+    for tensor, as_bytes in zip(tensors, binary, strict=True):
+        output: dict[str, Any] = {
+            "name": tensor.name,
+            "datatype": tensor.datatype,
+            "shape": tensor.shape,
+        }
+        if as_bytes:
+            contents.append(pack(tensor))
+            output["parameters"] = {SIZE: len(contents[-1])}
+        else:
+            output["data"] = tensor.values.tolist()
+        outputs.append(output)
+    text = encode_json({**head, "outputs": outputs})
+    return (text + b"".join(contents), len(text)) if any(binary) else (text, None)
+
+
+def _json_length(header: str | None, size: int) -> int:
+    if header is None:
+        return size
+    digits = header.isascii() and header.isdigit()
+    if not digits or len(header) > len(str(size)) or int(header) > size:
+        expected = f"the JSON's length in bytes is expected, of a body of {size}"
+        detail = f"it is {header[:20]!r}; {expected}"
+        raise Problem(BAD_REQUEST, "Inference-Header-Content-Length is wrong", detail)
+    return int(header)
+
+
+def _validate(text: bytes) -> InferenceRequest:
+    try:
+        return InferenceRequest.model_validate(load_json(text))
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        errors = [
+            {"field": ".".join(map(str, each["loc"])), "problem": each["msg"]}
+            for each in details[:MAX_ERRORS]
+        ]
+        raise Problem(UNPROCESSABLE, UNFIT, errors=errors) from error
+
+
+def _read_input(tensor: InputTensor) -> Tensor | PendingTensor:
+    size = (tensor.parameters or {}).get(SIZE)
+    if tensor.data is None:
+        if type(size) is not int or not 0 <= size <= LARGEST:
+            fault(tensor.name, f"needs data, or {SIZE} as a number of bytes")
+        return PendingTensor(tensor.name, tensor.datatype, tensor.shape, size)
+    if size is not None:
+        fault(tensor.name, f"has data, and {SIZE} too")
+    return json_tensor(tensor.name, tensor.datatype, tensor.shape, tensor.data)
+
+
+def _flag(parameters: Parameters, name: str) -> bool | None:
+    """Return a parameter that is true or false, or None where it is not given."""
+    value = parameters.get(name)
+    if value is not None and not isinstance(value, bool):
+        fault(name, "must be true or false")
+    return value

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,17 +17,14 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.app import create_app, nothing
-from api.limits import Limited, Limits, Room
+from api.app import Companion, create_app, no_companion
+from api.limits import Limits
 from api.middleware.access_log import AccessLog
-from api.middleware.api_key import ApiKey
-from api.middleware.draining import Draining, Leaving
-from api.middleware.fast_path import Hot, hot_ways
-from api.middleware.request_log import Identities, Notes, Observed
+from api.middleware.draining import Leaving
 from api.middleware.tracing import traced
 from api.server.http_protocol import Protocol
 from api.server.signals import handled
-from api.serving.served import Slots
+from api.serving.follower import INTERVAL
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -53,7 +50,9 @@ class Options:
         api_key: file with the key that requests for predictions must carry; None asks for none.
         grpc_port: where to listen for gRPC too, on the same address; needs the extra `grpc`; 0 for nowhere.
         access_log: whether each request is written to stdout.
-        limits: what each process takes on.
+        limits: what each process accepts.
+        poll: seconds between two looks at a pointer.
+        fast_path: whether the accelerator answers what it can.
     """
 
     store: Path
@@ -65,6 +64,8 @@ class Options:
     grpc_port: int = 0
     access_log: bool = False
     limits: Limits = field(default_factory=Limits)
+    poll: float = INTERVAL
+    fast_path: bool = True
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -107,23 +108,34 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     sys.setswitchinterval(SWITCH)
     log = AccessLog() if options.access_log else None
-    app = assemble(options, log, host=listener.getsockname()[0])
+    leaving = Leaving(GRACE)
+    app = create_app(
+        ModelStore(options.store),
+        options.model,
+        options.also,
+        limits=options.limits,
+        poll=options.poll,
+        fast_path=options.fast_path,
+        api_key=options.api_key,
+        access_log=log,
+        leaving=leaving,
+        companion=_grpc_companion(options, listener.getsockname()[0], leaving),
+    )
     with traced(app) as outermost:
-        server = _Server(_config(outermost), app.leaving, options.drain)
+        server = _Server(_uvicorn_config(outermost), leaving, options.drain)
         if until_eof:
             _on_eof(lambda: setattr(server, "should_exit", True))
-        with handled(
-            server.handle_exit
-        ):  # until the last line is written: another signal must not cut that off
+        # Until the last line is written: another signal must not cut that off.
+        with handled(server.handle_exit):
             try:
                 server.run(sockets=[listener])
             finally:
-                app.layers.notes.flush()
+                app.state.request_log.flush()
                 if log:
                     log.close()
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -139,26 +151,9 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return config
 
 
-def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> Hot:
-    """Put the layers around the application, the outermost first: hot, observed, draining, limited, guarded."""
-    leaving = Leaving(GRACE)
-    if options.grpc_port:
-        beside = _grpc(options, host, leaving)
-    else:
-        beside = nothing
-    app = create_app(
-        ModelStore(options.store), options.model, options.also, limits=options.limits, beside=beside
-    )
-    guarded = ApiKey(app, options.api_key) if options.api_key else app
-    limited = Limited(guarded, Room(options.limits))
-    observed = Observed(Draining(limited, leaving), Notes(app.state.metrics, log), Identities())
-    key = guarded.key if isinstance(guarded, ApiKey) else None
-    return Hot(observed, hot_ways(app.state), options.limits, limited.room, key, leaving)
-
-
-def _grpc(
-    options: Options, host: str, leaving: Leaving
-) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
+def _grpc_companion(options: Options, host: str, leaving: Leaving) -> Companion:
+    if not options.grpc_port:
+        return no_companion
     from api.grpc.server import listening  # noqa: PLC0415 - an extra
 
     where = f"[{host}]" if ":" in host else host

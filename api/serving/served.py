@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.fast_rows import Reader
+from api.codecs.fast_rows import FastRowReader
 from api.codecs.rows import Cells, Encoder
 from registry.package import Manifest, ModelPackage
 from registry.package.model_package import finish
@@ -45,7 +45,7 @@ class Served:
 
     package: ModelPackage
     pointer: Pointer
-    reader: Reader | None
+    reader: FastRowReader | None
     encoder: Encoder
     loaded_at: datetime
     listeners: Sequence[Listener]
@@ -62,7 +62,7 @@ class Served:
         columns = package.manifest.columns
         encoder = Encoder(columns)
         try:
-            reader = Reader(encoder)
+            reader = FastRowReader(encoder)
         except ValueError:
             reader = None
         headers = [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.limits import Limits
-from api.serving.follower import Follower
+from api.serving.follower import INTERVAL, Follower
 from api.serving.metrics import Metrics
 from api.serving.served import Slot, Slots
 from api.serving.shadow import Shadowing, shadowings
@@ -34,14 +34,24 @@ class State:
     followers: Sequence[Follower]
 
     @classmethod
-    def make(cls, store: ModelStore, model: str, also: Sequence[str], limits: Limits) -> "State":
+    def make(
+        cls,
+        store: ModelStore,
+        model: str,
+        also: Sequence[str],
+        limits: Limits,
+        poll: float = INTERVAL,
+    ) -> "State":
         """Prepare to serve models; nothing is loaded or followed yet."""
         slots = {name: Slot() for name in (model, *also)}
         metrics = Metrics(slots)
         for slot in slots.values():
             slot.listeners.append(metrics)
         shadows = shadowings(slots, metrics)
-        followers = [Follower(store, name, slot, shadows[name]) for name, slot in slots.items()]
+        followers = [
+            Follower(store, name, slot, shadows[name], interval=poll)
+            for name, slot in slots.items()
+        ]
         return cls(store, model, slots, limits, metrics, shadows, followers)
 
     @property

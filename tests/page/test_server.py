@@ -19,7 +19,6 @@ from support.serving.page_visits import (
 from support.serving.servers import in_process, put
 
 from api import create_app
-from api.middleware.api_key import ApiKey
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -57,7 +56,7 @@ def test_a_key_is_asked_for_and_sent(
 ) -> None:
     (tmp_path / "key").write_text("opensesame")
     put(store, homes)
-    with in_process(ApiKey(create_app(store, "homes"), tmp_path / "key")) as client:
+    with in_process(create_app(store, "homes", api_key=tmp_path / "key")) as client:
         page = visit.page
         page.goto(str(client.base_url))
         secret = page.get_by_label("This server asks for an API key")

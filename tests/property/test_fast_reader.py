@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.registry.packages import manifest
 
-from api.codecs.fast_rows import Reader
-from api.codecs.json_body import load
+from api.codecs.fast_rows import FastRowReader
+from api.codecs.json_body import load_json
 from api.codecs.rows import Cells, Encoder, Rows
 from api.problems import Problem
 from api.routes.row_schema import RowSchema
@@ -25,7 +25,7 @@ COLUMNS = (
 )
 SCHEMA = RowSchema(Manifest.checked({**manifest(columns=COLUMNS, ignored=("more",)), "files": {}}))
 ENCODER = Encoder(COLUMNS)
-READER = Reader(ENCODER)
+READER = FastRowReader(ENCODER)
 
 numbers = st.one_of(
     st.floats(width=64),
@@ -58,7 +58,7 @@ rows = st.one_of(
 def strict(text: bytes) -> list[Cells] | None:
     """Read a body of `/predict` the slow way; None where it is refused."""
     try:
-        document = load(text)
+        document = load_json(text)
         return SCHEMA.rows(document, "") if isinstance(document, list) else [SCHEMA.row(document)]
     except Problem:
         return None
@@ -136,7 +136,7 @@ def test_rows_are_encoded_as_the_package_encodes_a_table(documents: list[dict[st
 def test_many_rows_of_numbers_are_read_as_few_are(n: int, data: st.DataObject) -> None:
     """Without an object for each row; a single wrong value anywhere, and the strict reader must look."""
     columns = tuple(Column(name=name, kind="numeric", minimum=0.0, maximum=1.0) for name in "abc")
-    reader = Reader(Encoder(columns))
+    reader = FastRowReader(Encoder(columns))
     rows: list[list[Any]] = [[i / 7, -i, 1e-3 * i] for i in range(n)]
     found = reader.instances(json.dumps({"instances": rows}).encode())
     assert isinstance(found, Rows)

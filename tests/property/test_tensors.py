@@ -1,4 +1,4 @@
-"""Tensors: the quick way gives what the slow way gives or leaves it alone; rows are encoded as the package does it."""
+"""Tensors: the fast reader agrees with the strict one or declines; rows are encoded as the package does it."""
 
 import json
 from contextlib import suppress
@@ -10,14 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.registry import packages
 
+from api.codecs.rows import Rows
 from api.codecs.tensor_bytes import pack, unpack
 from api.codecs.tensors import NUMBERS, Inputs, Tensor
 from api.limits import Limits
 from api.problems import Problem
-from api.routes.open_inference import rows as rows_of
-from api.routes.v2_fast_json import quick
-from api.routes.v2_fast_row import read_row
-from api.routes.v2_json import read, slow
+from api.routes.open_inference import requested_rows
+from api.routes.v2_json import read_infer_request
 from api.serving.served import Served
 from registry import Pointer
 from registry.package import Column, encode, load_package
@@ -93,52 +92,6 @@ def bodies(draw: st.DrawFn) -> bytes:
     return {"cut": text[:a] + text[b:], "repeat": text[:b] + text[a:]}.get(spoil, text)
 
 
-def same(a: Any, b: Any) -> bool:  # noqa: ANN401 - parts of requests
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        about = (a.name, a.datatype, list(a.shape)) == (b.name, b.datatype, list(b.shape))
-        if a.values.dtype == object:
-            return about and a.values.tolist() == b.values.tolist()
-        return (
-            about and a.values.dtype == b.values.dtype and a.values.tobytes() == b.values.tobytes()
-        )
-    return bool(a == b)
-
-
-@settings(max_examples=400)
-@given(bodies())
-@example(
-    b'{"id": "a", "id": "b", "inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1]}]}'
-)
-@example(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1], "data": [2]}]}')
-@example(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "data": ["a\\"b"]}]}')
-@example(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "BF16", "data": [1]}]}')
-def test_the_quick_way_agrees_with_the_slow_one_or_declines(body: bytes) -> None:
-    found = quick(body)
-    if found is None:
-        return
-    expected = slow(body)
-    assert (found.id, found.outputs, found.parameters) == (
-        expected.id,
-        expected.outputs,
-        expected.parameters,
-    )
-    assert len(found.inputs) == len(expected.inputs)
-    assert all(map(same, found.inputs, expected.inputs))
-
-
-@given(
-    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9),
-    st.booleans(),
-)
-def test_what_is_plain_is_read_quickly_and_exactly(numbers: list[float], nested: bool) -> None:  # noqa: FBT001
-    data: Any = [[number] for number in numbers] if nested else numbers
-    tensor = {"name": "x", "shape": [len(numbers), 1], "datatype": "FP64", "data": data}
-    found = quick(json.dumps({"id": "1", "inputs": [tensor]}).encode())
-    assert found
-    assert isinstance(found.inputs[0], Tensor)
-    assert found.inputs[0].values.tolist() == numbers
-
-
 rows = st.fixed_dictionaries(
     {
         "size": st.floats(-1e30, 1e30),
@@ -157,7 +110,7 @@ def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]])
         {"name": n, "shape": [len(found)], "datatype": types[n], "data": v}
         for n, v in table.items()
     ]
-    asked = read(json.dumps({"inputs": inputs[::-1]}).encode(), None)
+    asked = read_infer_request(json.dumps({"inputs": inputs[::-1]}).encode(), None)
     read_rows = Inputs(COLUMNS).read(asked.inputs)
     assert read_rows.x.tobytes() == encode(COLUMNS, table).tobytes()
     outside = sum(abs(row["size"]) > 10 for row in found)
@@ -166,23 +119,24 @@ def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]])
 
 
 @st.composite
-def one_row(draw: st.DrawFn) -> bytes:
-    """Draw a request for a row of the package in `support.registry.packages`; now and then a part of it is something else."""
+def plain_requests(draw: st.DrawFn) -> bytes:
+    """Draw a request for rows of the package in `packages`; now and then a part is something else."""
     fitting = {"rooms": st.floats(-10, 10), "river": st.booleans(), "zone": st.sampled_from("ab")}
     datatypes = {"rooms": "FP64", "river": "BOOL", "zone": "BYTES"}
+    n = draw(st.integers(1, 3))
     inputs = []
     for name in draw(st.permutations(sorted(fitting))):
-        value = draw(st.sampled_from([fitting[name]] * 6 + [cells]).flatmap(lambda chosen: chosen))
-        shape = draw(st.sampled_from([[1], [1], [1, 1], [2]]))
+        data = [
+            draw(st.sampled_from([fitting[name]] * 9 + [cells]).flatmap(lambda chosen: chosen))
+            for _ in range(n)
+        ]
+        shape = draw(st.sampled_from([[n], [n], [n, 1], [n + 1], [1, n]]))
         datatype = draw(st.sampled_from([datatypes[name]] * 6 + ["FP32", "INT8", "BOOL", "BF16"]))
-        inputs.append({"name": name, "shape": shape, "datatype": datatype, "data": [value]})
-    text = json.dumps(
-        {"inputs": inputs}
-        | draw(st.sampled_from([{}, {}, {"id": "7"}, {"parameters": {"a": "b"}}]))
-    )
-    return text.replace(
-        *draw(st.sampled_from([("", "")] * 4 + [('"zone"', '"rooms"'), ("[1]", "[1, 2]")]))
-    ).encode()
+        inputs.append({"name": name, "shape": shape, "datatype": datatype, "data": data})
+    extras = draw(st.sampled_from([{}, {}, {"id": "7"}, {"parameters": {"a": "b"}}]))
+    text = json.dumps({"inputs": inputs} | extras, ensure_ascii=draw(st.booleans()))
+    spoil = draw(st.sampled_from([("", "")] * 4 + [('"zone"', '"rooms"'), ("[1]", "[1, 2]")]))
+    return text.replace(*spoil).encode()
 
 
 @pytest.fixture(scope="module")
@@ -192,18 +146,30 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     return Served.make(load_package(folder), Pointer(model="houses", number=1, sha256=digest))
 
 
-@given(rooms=st.floats(-1e30, 1e30), river=st.booleans(), zone=st.sampled_from("ab"))
-def test_a_plain_row_is_read_quickly(
-    served: Served, *, rooms: float, river: bool, zone: str
+@given(
+    rooms=st.lists(st.floats(-1e30, 1e30), min_size=1, max_size=3),
+    river=st.booleans(),
+    zone=st.sampled_from("ab"),
+)
+def test_plain_rows_are_read_by_the_fast_reader(
+    served: Served, *, rooms: list[float], river: bool, zone: str
 ) -> None:
-    values = {"rooms": ("FP64", rooms), "river": ("BOOL", river), "zone": ("BYTES", zone)}
+    n = len(rooms)
+    values = {
+        "rooms": ("FP64", rooms),
+        "river": ("BOOL", [river] * n),
+        "zone": ("BYTES", [zone] * n),
+    }
     inputs = [
-        {"name": n, "shape": [1], "datatype": datatype, "data": [v]}
-        for n, (datatype, v) in values.items()
+        {"name": name, "shape": [n], "datatype": datatype, "data": data}
+        for name, (datatype, data) in values.items()
     ]
-    found = read_row(served, json.dumps({"id": "1", "inputs": inputs}).encode())
+    assert served.reader
+    found = served.reader.tensors(json.dumps({"id": "1", "inputs": inputs}).encode())
     assert found
-    assert found[1] == (rooms, river, zone)
+    expected = [served.encoder.pack((room, river, zone)) for room in rooms]
+    assert found[0] == "1"
+    assert encoded(served, found[1]) == b"".join(expected)
 
 
 PLAIN = (
@@ -213,25 +179,30 @@ PLAIN = (
 )
 
 
-@settings(max_examples=300)
-@given(one_row())
+def encoded(served: Served, rows: Any) -> bytes:  # noqa: ANN401 - rows, or the cells of one
+    return rows.x.tobytes() if isinstance(rows, Rows) else served.encoder.pack(rows)
+
+
+@settings(max_examples=400)
+@given(st.one_of(plain_requests(), bodies()))
 @example(PLAIN.replace(b"{", b'{"id": "a", "id": "b", ', 1))
 @example(PLAIN.replace(b'"data": [1]', b'"data": [1], "data": [2]'))
+@example(PLAIN.replace(b'"data": ["a"]', b'"data": ["\\u0061"]'))
 @example(b'{"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}]}')
-def test_one_row_is_read_as_by_the_array_or_left_alone(served: Served, body: bytes) -> None:
-    found = read_row(served, body)
+def test_the_fast_reader_agrees_with_the_strict_one_or_declines(
+    served: Served, body: bytes
+) -> None:
+    assert served.reader
+    found = served.reader.tensors(body)
     if found is None:
         return
-    asked, cells = found
-    expected = read(body, None)
-    by_array = rows_of(served, expected, Limits())
-    assert (asked.id, asked.outputs, asked.binary) == (
-        expected.id,
-        expected.outputs,
-        expected.binary,
-    )
-    assert served.encoder.pack(cells) == by_array.x.tobytes()
-    assert served.encoder.warnings(cells) == list(by_array.warnings)
+    request_id, rows = found
+    expected = read_infer_request(body, None)
+    by_array = requested_rows(served, expected, Limits())
+    assert (request_id, (), False) == (expected.id, tuple(expected.outputs), expected.binary)
+    assert encoded(served, rows) == by_array.x.tobytes()
+    warnings = rows.warnings if isinstance(rows, Rows) else served.encoder.warnings(rows)
+    assert list(warnings) == list(by_array.warnings)
 
 
 @given(st.data())

@@ -1,42 +1,42 @@
 """Our server without what counts: `python uncounted.py [--nameless] serve …`; for `benchmarks.observing`.
 
-Requests are not noted and predictions not counted, and no answer says the model's version; with `--nameless`, nor the
-request's id.
+Requests are not noted and predictions not counted, and no answer says the model's version; with
+`--nameless`, nor the request's id.
 """
 
 import sys
 
-from api.middleware import fast_path, request_log
-from api.serving import served as slot
+from starlette.types import Receive, Scope, Send
+
+from api.middleware import request_log
+from api.serving import served
+from registry.package import ModelPackage
+from registry.store import Pointer
 from tunegate.cli import main
 
 NAMELESS = "--nameless"
+make = served.Served.make.__func__
 
 
-def _without_version(served: slot.Served) -> list[tuple[bytes, bytes]]:
-    return [header for header in served.headers if header[0] != b"x-model-version"]
+def _make_plain(
+    cls: type, package: ModelPackage, pointer: Pointer, _: object = ()
+) -> served.Served:
+    """Make a model without listeners, whose answers do not name it."""
+    found = make(cls, package, pointer, ())
+    headers = [header for header in found.headers if header[0] != b"x-model-version"]
+    object.__setattr__(found, "headers", headers)
+    return found
 
 
-def _start_without_name(
-    _: fast_path.Hot, status: int, headers: list[fast_path.Header], __: bytes
-) -> dict[str, object]:
-    return {"type": "http.response.start", "status": status, "headers": headers}
+async def _pass_on(
+    self: request_log.LogRequests, scope: Scope, receive: Receive, send: Send
+) -> None:
+    await self.app(scope, receive, send)
 
 
-make = slot.Served.make.__func__
-request_log.Notes.add = lambda *_: None
-slot.Served.make = classmethod(
-    lambda cls, package, pointer, _=(): _plain(make(cls, package, pointer, ()))
-)
-
-
-def _plain(served: slot.Served) -> slot.Served:
-    object.__setattr__(served, "headers", _without_version(served))
-    return served
-
-
+request_log.RequestLog.add = lambda *_: None
+served.Served.make = classmethod(_make_plain)
 if NAMELESS in sys.argv:
     sys.argv.remove(NAMELESS)
-    request_log.Identities.of = lambda *_: (b"", b"")
-    fast_path.Hot._start = _start_without_name  # noqa: SLF001 - to leave it out is the point
+    request_log.LogRequests.__call__ = _pass_on
 main()

@@ -8,7 +8,6 @@ import pytest
 from support.serving.servers import await_true, in_process, put, running
 
 from api import create_app
-from api.middleware.api_key import ApiKey
 from promote.smoke import smoke
 from registry import ModelStore
 from registry.package import ModelPackage
@@ -26,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def client(store: ModelStore, toys: list[ModelPackage], file: Path) -> Iterator[httpx.Client]:
     put(store, toys[0])
-    with in_process(ApiKey(create_app(store, toys[0].manifest.name), file)) as found:
+    with in_process(create_app(store, toys[0].manifest.name, api_key=file)) as found:
         yield found
 
 

@@ -14,7 +14,6 @@ from support.promotion.promotions import Plant, passed
 from support.serving.servers import in_process, put, serving
 
 from api import create_app
-from api.middleware.api_key import ApiKey
 from registry import ModelStore
 from registry.package import Draft, ModelPackage, load_package, write_package
 
@@ -225,7 +224,7 @@ def test_the_page_needs_no_key_and_the_card_does(
 ) -> None:
     (tmp_path / "key").write_text("secret")
     put(store, homes)
-    with in_process(ApiKey(create_app(store, "homes"), tmp_path / "key")) as client:
+    with in_process(create_app(store, "homes", api_key=tmp_path / "key")) as client:
         for name in ["", *names(client)]:
             assert client.get(f"/{name}").status_code == 200
         assert client.get("/v1/models/homes/card").status_code == 401

@@ -213,7 +213,7 @@ def test_a_small_request_need_not_wait_for_a_large_one(
 
     put(store, flowers)
     app = create_app(store, "flowers")
-    app.state.slot.listeners.append(Waiting())
+    app.state.serving.slot.listeners.append(Waiting())
     path = "/v2/models/flowers/infer"
     with in_process(app) as client, ThreadPoolExecutor() as pool:
         large = pool.submit(client.post, path, json={"inputs": [flowers_tensor(1100)]})

@@ -127,7 +127,7 @@ def test_a_share_of_the_requests_is_compared(store: ModelStore, toys: list[Model
     put(store, toys[0])
     begin(store, toys[1], share=0.3)
     app = create_app(store, "toy")
-    app.state.shadows["toy"].chance = np.random.default_rng(11).random
+    app.state.serving.shadows["toy"].chance = np.random.default_rng(11).random
     with in_process(app) as client:
         await_candidate(client, toys[1])
         for _ in range(1000):

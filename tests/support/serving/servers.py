@@ -21,6 +21,8 @@ from api.server.run import bind
 from registry import ModelStore, Pointer
 from registry.package import ModelPackage
 
+# What tests of protocols run with both values of, see tests/api/routes/conftest.py.
+DEFAULTS: dict[str, Any] = {"fast_path": True}
 TESTS = Path(__file__).parents[2]
 PATIENCE = 20.0
 
@@ -86,7 +88,7 @@ def running(store: ModelStore, model: str, **options: Any) -> Iterator[Running]:
                 "support.serving.server_process",
                 str(store.root),
                 model,
-                json.dumps(options),
+                json.dumps(DEFAULTS | options),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -127,7 +129,7 @@ def in_process(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator
 def serving(store: ModelStore, package: ModelPackage) -> Iterator[httpx.Client]:
     """Put a package into the store and serve it from a thread of this process."""
     put(store, package)
-    with in_process(create_app(store, package.manifest.name)) as client:
+    with in_process(create_app(store, package.manifest.name, **DEFAULTS)) as client:
         yield client
 
 

@@ -12,7 +12,7 @@ from registry import ModelStore
 
 VERBOSE = {"PYTHONVERBOSE": "1"}  # each module that is imported is named on stderr
 ELSEWHERE = {
-    "fastapi", "httpx", "katib", "pandas", "promote.deploy_details", "promote.gate", "promote.promotion", "promote.verdict",
+    "httpx", "katib", "pandas", "promote.deploy_details", "promote.gate", "promote.promotion", "promote.verdict",
     "rich", "sklearn", "sqlite3", "trainer", "tunegate.commands.promotion", "tunegate.console", "tunegate.error_report",
     "tunegate.workspace", "yaml",
 }  # fmt: skip
