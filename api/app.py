@@ -20,9 +20,8 @@ from starlette.responses import JSONResponse
 
 from api.limits import InFlight, Limits
 from api.middleware.access_log import AccessLog
-from api.middleware.api_key import ApiKey
+from api.middleware.api_key import ApiKey, Key
 from api.middleware.draining import Draining, Leaving
-from api.middleware.fast_path import FastPath, fast_routes
 from api.middleware.in_flight import LimitInFlight
 from api.middleware.request_log import LogRequests, RequestLog
 from api.problems import MAX_ERRORS, UNPROCESSABLE, Problem, refusal
@@ -50,7 +49,6 @@ def create_app(  # noqa: PLR0913 - a server's options
     *,
     limits: Limits | None = None,
     poll: float = INTERVAL,
-    fast_path: bool = True,
     api_key: Path | None = None,
     access_log: AccessLog | None = None,
     leaving: Leaving | None = None,
@@ -64,7 +62,6 @@ def create_app(  # noqa: PLR0913 - a server's options
         also: other models, served under their names.
         limits: what it accepts.
         poll: seconds between two looks at a pointer.
-        fast_path: whether the accelerator answers what it can, see `api.middleware.fast_path`.
         api_key: file with the key that requests for predictions must carry; None asks for none.
         access_log: where each request is written; None for nowhere.
         leaving: the way of the process to its end.
@@ -90,6 +87,9 @@ def create_app(  # noqa: PLR0913 - a server's options
     )
     app.state.serving = state
     app.state.request_log = RequestLog(state.metrics, access_log)
+    app.state.in_flight = InFlight(state.limits)
+    app.state.leaving = leaving or Leaving()
+    app.state.key = Key(api_key) if api_key else None
     app.include_router(predict.predict_router(state))
     app.include_router(probes.router)
     app.include_router(v1.router)
@@ -103,12 +103,10 @@ def create_app(  # noqa: PLR0913 - a server's options
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     # The last that is added is the outermost.
-    if fast_path:
-        app.add_middleware(FastPath, routes=fast_routes(state), limits=state.limits)
-    if api_key:
-        app.add_middleware(ApiKey, file=api_key)
-    app.add_middleware(LimitInFlight, in_flight=InFlight(state.limits))
-    app.add_middleware(Draining, leaving=leaving or Leaving())
+    if app.state.key:
+        app.add_middleware(ApiKey, key=app.state.key)
+    app.add_middleware(LimitInFlight, in_flight=app.state.in_flight)
+    app.add_middleware(Draining, leaving=app.state.leaving)
     app.add_middleware(LogRequests, log=app.state.request_log)
     return app
 

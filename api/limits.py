@@ -60,13 +60,18 @@ class InFlight:
         self.most = limits.requests
         self.running = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether as many requests run as the limits allow."""
+        return self.running >= self.most
+
     def enter(self) -> None:
         """Count a request; `leave` ends it.
 
         Raises:
             Problem: 503 when as many run as the limits allow.
         """
-        if self.running >= self.most:
+        if self.full:
             detail = f"{self.running} requests are being answered, at most {self.most} are at once"
             raise Problem(UNAVAILABLE, "Too busy", detail)
         self.running += 1

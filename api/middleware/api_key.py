@@ -24,12 +24,12 @@ class ApiKey:
 
     Args:
         app: what is protected.
-        file: where the key is.
+        key: the key.
     """
 
-    def __init__(self, app: ASGIApp, file: Path) -> None:
+    def __init__(self, app: ASGIApp, key: "Key") -> None:
         self.app = app
-        self.key = Key(file)
+        self.key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or refuse."""

@@ -49,22 +49,6 @@ class Note(NamedTuple):
     trace: bytes
 
 
-class RequestIds:
-    """Makes ids for requests that bring none."""
-
-    def __init__(self) -> None:
-        self._prefix = os.urandom(6).hex().encode()
-        self._numbers = count(1)
-
-    def id_and_trace(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
-        """Return a request's id, and its traceparent or nothing."""
-        request_id = headers.get(b"x-request-id")
-        if request_id is None or not SANE.fullmatch(request_id):
-            request_id = b"%b-%x" % (self._prefix, next(self._numbers))
-        trace = headers.get(b"traceparent", b"")
-        return request_id, trace if trace and TRACE.fullmatch(trace) else b""
-
-
 class RequestLog:
     """Requests noted, then counted and logged some at a time.
 
@@ -78,7 +62,17 @@ class RequestLog:
         self.log = log
         self._notes: list[Note] = []
         self._due = False
+        self._prefix = os.urandom(6).hex().encode()
+        self._numbers = count(1)
         metrics.catch_up = self.flush
+
+    def id_and_trace(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Return a request's id, its own or a new one, and its traceparent or nothing."""
+        request_id = headers.get(b"x-request-id")
+        if request_id is None or not SANE.fullmatch(request_id):
+            request_id = b"%b-%x" % (self._prefix, next(self._numbers))
+        trace = headers.get(b"traceparent", b"")
+        return request_id, trace if trace and TRACE.fullmatch(trace) else b""
 
     def add(self, note: Note) -> None:
         """Note a request."""
@@ -135,7 +129,6 @@ class LogRequests:
     def __init__(self, app: ASGIApp, log: RequestLog) -> None:
         self.app = app
         self.log = log
-        self.ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
@@ -145,7 +138,7 @@ class LogRequests:
         began = perf_counter()
         status = CLIENT_LEFT
         model = b""
-        request_id, trace = self.ids.id_and_trace(dict(scope["headers"]))
+        request_id, trace = self.log.id_and_trace(dict(scope["headers"]))
 
         # No coroutine of its own, as this runs twice a request.
         def watch(message: Message) -> Awaitable[None]:

@@ -21,6 +21,7 @@ from api.app import Companion, create_app, no_companion
 from api.limits import Limits
 from api.middleware.access_log import AccessLog
 from api.middleware.draining import Leaving
+from api.middleware.fast_path import accelerate
 from api.middleware.tracing import traced
 from api.server.http_protocol import Protocol
 from api.server.signals import handled
@@ -115,13 +116,12 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
         options.also,
         limits=options.limits,
         poll=options.poll,
-        fast_path=options.fast_path,
         api_key=options.api_key,
         access_log=log,
         leaving=leaving,
         companion=_grpc_companion(options, listener.getsockname()[0], leaving),
     )
-    with traced(app) as outermost:
+    with traced(accelerate(app) if options.fast_path else app) as outermost:
         server = _Server(_uvicorn_config(outermost), leaving, options.drain)
         if until_eof:
             _on_eof(lambda: setattr(server, "should_exit", True))

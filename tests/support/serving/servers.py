@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api import create_app
+from api.middleware.fast_path import accelerate
 from api.server.run import bind
 from registry import ModelStore, Pointer
 from registry.package import ModelPackage
@@ -129,7 +130,8 @@ def in_process(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator
 def serving(store: ModelStore, package: ModelPackage) -> Iterator[httpx.Client]:
     """Put a package into the store and serve it from a thread of this process."""
     put(store, package)
-    with in_process(create_app(store, package.manifest.name, **DEFAULTS)) as client:
+    app = create_app(store, package.manifest.name)
+    with in_process(accelerate(app) if DEFAULTS["fast_path"] else app) as client:
         yield client
 
 
