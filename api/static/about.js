@@ -1,24 +1,24 @@
-// What is known of the model: figures of its errors, how it came into production, its card.
+// What is known of the model: the size of its errors, how it came into production, its card.
 
 import { show, scatter } from "./charts.js";
 import { $, h, named, short, when } from "./dom.js";
 
-const pairs = (place, entries) => place.replaceChildren(...entries
+const showPairs = (place, entries) => place.replaceChildren(...entries
   .filter(([, value]) => value !== "" && value !== null)
   .map(([name, value, look]) => h("div", look ? { class: look } : {}, h("dt", {}, name), h("dd", {}, String(value)))));
 
-const chosen = (value) => (value === null ? "none" : typeof value === "number" && !Number.isInteger(value) ? short(value, 5) : String(value));
+const parameterText = (value) => (value === null ? "none" : typeof value === "number" && !Number.isInteger(value) ? short(value, 5) : String(value));
 
-export function about(card) {
-  verdict(card);
-  $("history").replaceChildren(...(card.history ?? []).toReversed().map((past) => entry(past, card)));
-  pairs($("facts"), facts(card));
-  pairs($("parameters"), Object.entries(card.parameters).map(([name, value]) => [name, chosen(value)]));
+export function showCard(card) {
+  showVerdict(card);
+  $("history").replaceChildren(...(card.history ?? []).toReversed().map((past) => historyEntry(past, card)));
+  showPairs($("facts"), cardFacts(card));
+  showPairs($("parameters"), Object.entries(card.parameters).map(([name, value]) => [name, parameterText(value)]));
   $("text").textContent = card.text;
-  figures(card);
+  showFigures(card);
 }
 
-function facts(card) {
+function cardFacts(card) {
   const { experiment, trial, git_commit: commit } = card.provenance;
   return [
     ["Task", `${card.task} of ${card.target}`],
@@ -36,7 +36,7 @@ function facts(card) {
   ];
 }
 
-function verdict(card) {
+function showVerdict(card) {
   const past = card.history?.find((each) => each.number === card.promotion);
   if (!past) {
     $("verdict").replaceChildren(h("p", { class: "muted" }, card.history
@@ -46,18 +46,18 @@ function verdict(card) {
   }
   const name = past.metric || card.metric;
   const over = past.champion_score === null ? "" : ` against ${short(past.champion_score)} of promotion ${past.previous}`;
-  const score = past.score === null ? null : h("p", {}, `${name} ${short(past.score)} ${scored(past, card)}${over}.`);
+  const score = past.score === null ? null : h("p", {}, `${name} ${short(past.score)} ${scoreSource(past, card)}${over}.`);
   $("verdict").replaceChildren(...[
     h("p", { class: "lead" }, past.reasons.join("; ") || "No reason was recorded."), score,
   ].filter(Boolean));
 }
 
-/** Where a score is from: a gate that does not score recipes anew notes the search's. */
-const scored = (past, card) => (past.score === card.cross_validation.score ? "in the search" : "in the gate, on fresh folds");
+/** Where a score is from: a gate that does not score the recipes itself records the search's score. */
+const scoreSource = (past, card) => (past.score === card.cross_validation.score ? "in the search" : "in the gate, on fresh folds");
 
 const KINDS = { first: "first model", promotion: null, rollback: "rollback" };
 
-function entry(past, card) {
+function historyEntry(past, card) {
   const here = past.number === card.promotion;
   const state = here ? "in production" : past.state === "live" ? "was live" : past.state;
   return h("li", { class: here ? "here" : past.state === "live" ? "" : "off", "aria-current": here ? "true" : false },
@@ -74,10 +74,10 @@ function entry(past, card) {
     ].filter(Boolean).join(" · ")));
 }
 
-const right = (rows) => (rows.length ? `${short((100 * rows.filter(([p, o]) => p === o).length) / rows.length, 3)} %` : "–");
+const shareRight = (rows) => (rows.length ? `${short((100 * rows.filter(([p, o]) => p === o).length) / rows.length, 3)} %` : "–");
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
 
-function figures(card) {
+function showFigures(card) {
   const cv = card.cross_validation;
   const found = [[`${cv.metric} in the search, mean of ${cv.folds.length} folds`, short(cv.score)],
     ["each fold of the search", cv.folds.map((fold) => short(fold, 3)).join("   "), "wide"]];
@@ -89,17 +89,17 @@ function figures(card) {
   }
   if (points && card.task === "classification") {
     const sure = points.filter(([, , share]) => share >= 0.9);
-    found.push(["right when left out", right(points)], [`right where its share is 90 % or more (${sure.length} of ${points.length} rows)`, right(sure)]);
+    found.push(["right, out of fold", shareRight(points)], [`right where the predicted class has a share of 90 % or more (${sure.length} of ${points.length} rows)`, shareRight(sure)]);
   }
   if (card.interval) {
     found.push([`${short(card.interval.coverage * 100)} % interval`, `± ${short(card.interval.half_width, 3)}`],
-      ["it held, in cross-validation", `${short(card.interval.measured * 100, 3)} % of rows`]);
+      ["covered in cross-validation", `${short(card.interval.measured * 100, 3)} % of rows`]);
   }
-  pairs($("figures"), found);
+  showPairs($("figures"), found);
 }
 
-/** Draw the out-of-fold predictions; `at` is the prediction of the moment. */
-export function residuals(card, at) {
+/** Draw the out-of-fold predictions; `at` is the prediction for the form's row. */
+export function showResiduals(card, at) {
   const place = $("residuals");
   const points = card.residuals;
   place.hidden = !points?.length;
@@ -109,7 +109,7 @@ export function residuals(card, at) {
   }
   if (card.task === "classification") {
     show(place, null);
-    place.replaceChildren(confusion(card));
+    place.replaceChildren(confusionTable(card));
     return;
   }
   const names = [`predicted ${card.target}, out of fold`, `observed ${card.target}`];
@@ -118,7 +118,7 @@ export function residuals(card, at) {
 }
 
 /** Rows by predicted and observed class, both as indices. */
-function confusion(card) {
+function confusionTable(card) {
   const counts = card.classes.map(() => card.classes.map(() => 0));
   for (const [predicted, observed] of card.residuals) counts[observed][predicted] += 1;
   const head = h("tr", {}, h("th", { scope: "col" }, "observed ↓ predicted →"), ...card.classes.map((name) => h("th", { scope: "col" }, named(name))));

@@ -1,4 +1,4 @@
-// Charts as SVG, drawn to the pixel width of their place and again when that changes.
+// Charts as SVG, drawn for the pixel width of their place, and again when it changes.
 
 import { niceStep, s, short, snap } from "./dom.js";
 
@@ -98,7 +98,7 @@ export function levels(width, { points, domain, label }) {
   return svg;
 }
 
-/** Where a prediction lies among the values that training saw, with its interval. */
+/** Where a prediction lies among the targets seen in training, with its interval. */
 export function place(width, { value, interval, range, label }) {
   const [low, high] = [Math.min(range[0], value, interval?.low ?? value), Math.max(range[1], value, interval?.high ?? value)];
   const x = scale([low, high], [1, width - 1]);
@@ -118,7 +118,7 @@ function belt([low, high], reach) {
   return [[low, low], [low, low + far], [high - far, high], [high, high], [high, high - far], [low + far, low]];
 }
 
-/** Predicted against observed, out of fold, with the diagonal on which all would lie. */
+/** Predicted against observed, out of fold, with the diagonal of perfect predictions. */
 export function scatter(width, { points, names, at, label, reach }) {
   const all = points.flat();
   const [low, high] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];

@@ -18,19 +18,15 @@ export class Form {
     return Object.fromEntries(this.fields.map((field) => [field.column.name, field.value()]));
   }
 
-  set(row) {
-    for (const field of this.fields) if (Object.hasOwn(row, field.column.name)) field.set(row[field.column.name]);
-  }
-
   reset() {
     for (const field of this.fields) field.set(field.column.typical);
   }
 
-  /** Show what the server said of each field; returns what belongs to none. */
-  complain(errors) {
+  /** Show the problems that the server found in each field; returns those that belong to no field. */
+  showProblems(errors) {
     const named = new Map(errors.map((error) => [error.field, error.problem]));
     for (const field of this.fields) {
-      field.complain(named.get(field.column.name) ?? "");
+      field.showProblem(named.get(field.column.name) ?? "");
       named.delete(field.column.name);
     }
     return [...named].map(([name, problem]) => `${name}: ${problem}`);
@@ -73,12 +69,12 @@ class Field {
     const gone = this.missing?.checked ?? false;
     this.control.disable(gone);
     this.element.classList.toggle("gone", gone);
-    this.complain("");
+    this.showProblem("");
   }
 
-  complain(said) {
+  showProblem(found) {
     const empty = this.column.kind === "numeric" && this.value() === null;
-    const problem = said && empty ? "a number is missing here" : said;
+    const problem = found && empty ? "a number is missing here" : found;
     const outside = !problem && this.outside();
     const box = this.control.box;
     this.note.textContent = problem || (outside ? `outside ${short(this.column.minimum)} to ${short(this.column.maximum)}, never seen in training` : "");
