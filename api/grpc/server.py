@@ -1,7 +1,7 @@
-"""The Open Inference Protocol over gRPC, beside the same application: `GRPCInferenceService`, and gRPC's health check.
+"""A gRPC server next to the HTTP application: `GRPCInferenceService`, and gRPC's health check.
 
-Optional: `api.grpc` alone imports grpcio and protobuf, the extra `grpc`. What a request means, and how
-strictly it is checked, is as over REST; errors carry the same text, in gRPC's codes.
+Requests mean the same, and are checked as strictly, as over REST. Errors have the same text, with
+gRPC's status codes.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from api.codecs.rows import Rows
-from api.grpc.messages import HEALTH, PACKAGE, make
-from api.grpc.tensors import M, read, write
-from api.limits import InFlight, Limits
+from api.grpc.messages import HEALTH_MESSAGES, PACKAGE, message_classes
+from api.grpc.tensors import INFERENCE, read_infer_request, write_infer_response
+from api.limits import Limits, Room
 from api.middleware.api_key import Key
 from api.middleware.draining import Leaving
 from api.problems import (
@@ -48,10 +48,11 @@ from api.serving.served import Served, Slots
 
 logger = logging.getLogger("tunegate.api")
 HEALTH_PACKAGE = "grpc.health.v1"
-H = make(HEALTH_PACKAGE, HEALTH)
+HEALTH = message_classes(HEALTH_PACKAGE, HEALTH_MESSAGES)
+SERVICE = f"{PACKAGE}.GRPCInferenceService"
 SERVING = 1
 NOT_SERVING = 2
-LOOK = 0.1  # seconds between two looks whether the end is forced
+FORCED_POLL = 0.1  # seconds between two checks whether the end is forced
 CODES: Mapping[int, grpc.StatusCode] = {
     BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
     UNAUTHORIZED: grpc.StatusCode.UNAUTHENTICATED,
@@ -66,13 +67,13 @@ Method = Callable[[bytes, Context], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class GrpcServer:
-    """A server that listens."""
+    """A server that is listening on `port`."""
 
     server: grpc.aio.Server
     port: int
 
     async def stop(self, grace: float) -> None:
-        """Take no more calls, and end when those that run have, or after `grace` seconds."""
+        """Refuse new calls, and end after those in flight, or after `grace` seconds."""
         await self.server.stop(grace)
 
 
@@ -90,20 +91,24 @@ async def start_grpc(
     Args:
         slots: the models that answer.
         address: `host:port`; port 0 for any that is free.
-        limits: of a message's bytes, of its rows, and of calls at once.
-        key_file: the key that all calls but health checks must carry, as `x-api-key` or as a bearer token.
+        limits: for a message's bytes, for its rows, and for calls at once.
+        key_file: holds the key that all calls except health checks must carry, as `x-api-key` or
+            as a bearer token; None asks for no key.
         reuse_port: let other processes listen on the same port.
-        leaving: when it has begun, this is not ready any more.
+        leaving: once it has begun, the server reports that it is not ready.
 
     Raises:
-        OSError: when it cannot listen there.
+        OSError: the server cannot listen there.
     """
     options = [
         ("grpc.max_receive_message_length", limits.body),
         ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", int(reuse_port)),
     ]
-    server = grpc.aio.server(options=[*options, ("grpc.so_reuseport", int(reuse_port))])
-    service = _Service(slots, limits, Key(key_file) if key_file else None, leaving or Leaving())
+    server = grpc.aio.server(options=options)
+    service = _InferenceService(
+        slots, limits, Key(key_file) if key_file else None, leaving or Leaving()
+    )
     server.add_generic_rpc_handlers(service.handlers())
     try:
         port = server.add_insecure_port(address)
@@ -114,7 +119,7 @@ async def start_grpc(
 
 
 @asynccontextmanager
-async def listening(
+async def serve_grpc(
     slots: Slots,
     address: str,
     limits: Limits,
@@ -123,11 +128,14 @@ async def listening(
     reuse_port: bool,
     leaving: Leaving,
 ) -> AsyncIterator[None]:
-    """Listen, as `start_grpc` does, until leaving or the block has ended; calls in flight then have `leaving.grace`."""
+    """Listen, as `start_grpc` does, until `leaving` or the block has ended.
+
+    Calls in flight then have `leaving.grace` seconds to finish.
+    """
     server = await start_grpc(
         slots, address, limits, key_file=key_file, reuse_port=reuse_port, leaving=leaving
     )
-    stopped = asyncio.create_task(_stop(server, leaving))
+    stopped = asyncio.create_task(_stop_when_leaving(server, leaving))
     try:
         yield
     finally:
@@ -135,16 +143,18 @@ async def listening(
         await stopped
 
 
-async def _stop(server: GrpcServer, leaving: Leaving) -> None:
+async def _stop_when_leaving(server: GrpcServer, leaving: Leaving) -> None:
     await leaving.ended.wait()
     stopped = asyncio.create_task(server.stop(leaving.grace))
     while not stopped.done():
-        await asyncio.wait({stopped}, timeout=LOOK)
+        await asyncio.wait({stopped}, timeout=FORCED_POLL)
         if leaving.forced:
             await server.stop(0)
 
 
-class _Service:
+class _InferenceService:
+    """Answers calls for predictions, readiness, metadata and health."""
+
     def __init__(self, slots: Slots, limits: Limits, key: Key | None, leaving: Leaving) -> None:
         self.slots = slots
         self.limits = limits
@@ -157,21 +167,21 @@ class _Service:
         return not self.leaving.begun and all(slot.served for slot in self.slots.values())
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
-        health = {"Check": _unary(self._health)}
+        health = {"Check": _unary_handler(self._check_health)}
         inference = {
-            "ServerLive": _unary(self._live),
-            "ServerReady": _unary(self._ready),
-            "ModelReady": _unary(self._closed(self._model_ready)),
-            "ServerMetadata": _unary(self._closed(self._server)),
-            "ModelMetadata": _unary(self._closed(self._model)),
-            "ModelInfer": _unary(self._closed(self._limited(self._infer))),
+            "ServerLive": _unary_handler(self._server_live),
+            "ServerReady": _unary_handler(self._server_ready),
+            "ModelReady": _unary_handler(self._with_key(self._model_ready)),
+            "ServerMetadata": _unary_handler(self._with_key(self._server_metadata)),
+            "ModelMetadata": _unary_handler(self._with_key(self._model_metadata)),
+            "ModelInfer": _unary_handler(self._with_key(self._with_limits(self._model_infer))),
         }
-        made = {HEALTH_PACKAGE + ".Health": health, f"{PACKAGE}.GRPCInferenceService": inference}
         return [
-            grpc.method_handlers_generic_handler(name, methods) for name, methods in made.items()
+            grpc.method_handlers_generic_handler(f"{HEALTH_PACKAGE}.Health", health),
+            grpc.method_handlers_generic_handler(SERVICE, inference),
         ]
 
-    def _closed(self, method: Method) -> Method:
+    def _with_key(self, method: Method) -> Method:
         async def call(content: bytes, context: Context) -> bytes:
             sent = {
                 name.encode(): value if isinstance(value, bytes) else value.encode()
@@ -183,7 +193,7 @@ class _Service:
 
         return call
 
-    def _limited(self, method: Method) -> Method:
+    def _with_limits(self, method: Method) -> Method:
         async def call(content: bytes, context: Context) -> bytes:
             self.room.enter()
             try:
@@ -193,74 +203,80 @@ class _Service:
 
         return call
 
-    async def _live(self, _: bytes, __: Context) -> bytes:
-        return _encoded(M["ServerLiveResponse"](live=True))
+    async def _server_live(self, _: bytes, __: Context) -> bytes:
+        return _serialize(INFERENCE["ServerLiveResponse"](live=True))
 
-    async def _ready(self, _: bytes, __: Context) -> bytes:
-        return _encoded(M["ServerReadyResponse"](ready=self.ready))
+    async def _server_ready(self, _: bytes, __: Context) -> bytes:
+        return _serialize(INFERENCE["ServerReadyResponse"](ready=self.ready))
 
-    async def _health(self, content: bytes, _: Context) -> bytes:
-        service = _parse(H["HealthCheckRequest"], content).service
-        if service not in {"", f"{PACKAGE}.GRPCInferenceService"}:
+    async def _check_health(self, content: bytes, _: Context) -> bytes:
+        service = _parse_message(HEALTH["HealthCheckRequest"], content).service
+        if service not in {"", SERVICE}:
             raise Problem(NOT_FOUND, "No such service", service)
-        return _encoded(H["HealthCheckResponse"](status=SERVING if self.ready else NOT_SERVING))
+        return _serialize(
+            HEALTH["HealthCheckResponse"](status=SERVING if self.ready else NOT_SERVING)
+        )
 
     async def _model_ready(self, content: bytes, context: Context) -> bytes:
-        asked = _parse(M["ModelReadyRequest"], content)
-        await _say(context, require_version(self.slots, asked.name, asked.version))
-        return _encoded(M["ModelReadyResponse"](ready=True))
+        asked = _parse_message(INFERENCE["ModelReadyRequest"], content)
+        await _send_headers(context, versioned(self.slots, asked.name, asked.version))
+        return _serialize(INFERENCE["ModelReadyResponse"](ready=True))
 
-    async def _server(self, _: bytes, __: Context) -> bytes:
-        return _encoded(M["ServerMetadataResponse"](name=SERVER, version=version("tunegate")))
-
-    async def _model(self, content: bytes, context: Context) -> bytes:
-        asked = _parse(M["ModelMetadataRequest"], content)
-        served = require_version(self.slots, asked.name, asked.version)
-        await _say(context, served)
-        return _encoded(M["ModelMetadataResponse"](**model_metadata(served)))
-
-    async def _infer(self, content: bytes, context: Context) -> bytes:
-        request = _parse(M["ModelInferRequest"], content)
-        served = require_version(self.slots, request.model_name, request.model_version)
-        asked, found = await run_inline_or_threaded(
-            len(content), _read, served, request, self.limits
+    async def _server_metadata(self, _: bytes, __: Context) -> bytes:
+        return _serialize(
+            INFERENCE["ServerMetadataResponse"](name=SERVER, version=version("tunegate"))
         )
-        response = await run_inline_or_threaded(
-            request_weight(len(content), found.x), _answer, served, asked, found
-        )
-        await _say(context, served, found.warnings)
+
+    async def _model_metadata(self, content: bytes, context: Context) -> bytes:
+        asked = _parse_message(INFERENCE["ModelMetadataRequest"], content)
+        served = versioned(self.slots, asked.name, asked.version)
+        await _send_headers(context, served)
+        return _serialize(INFERENCE["ModelMetadataResponse"](**metadata(served)))
+
+    async def _model_infer(self, content: bytes, context: Context) -> bytes:
+        request = _parse_message(INFERENCE["ModelInferRequest"], content)
+        served = versioned(self.slots, request.model_name, request.model_version)
+        asked, found = await answered(len(content), _read_rows, served, request, self.limits)
+        response = await answered(weight(len(content), found.x), _answer_rows, served, asked, found)
+        await _send_headers(context, served, found.warnings)
         return response
 
 
-def _read(served: Served, request: Any, limits: Limits) -> tuple[InferRequest, Rows]:  # noqa: ANN401 - made at run time
-    asked = read(request)
-    return asked, requested_rows(served, asked, limits)
+def _read_rows(
+    served: Served,
+    request: Any,  # noqa: ANN401 - a message made at run time
+    limits: Limits,
+) -> tuple[Asked, Rows]:
+    asked = read_infer_request(request)
+    return asked, rows(served, asked, limits)
 
 
-def _answer(served: Served, asked: InferRequest, found: Rows) -> bytes:
-    tensors = requested_outputs(served, asked, served.predict(found.x))
-    head = reply_head(served, asked.id)
-    return write(head, tensors, raw=asked.binary)
+def _answer_rows(served: Served, asked: Asked, found: Rows) -> bytes:
+    tensors = select(served, asked, served.predict(found.x))
+    head = {
+        "model_name": served.package.manifest.name,
+        "model_version": served.package.digest,
+        "id": asked.id,
+    }
+    return write_infer_response(head, tensors, raw=asked.binary)
 
 
-async def _say(context: Context, served: Served, warnings: Sequence[str] = ()) -> None:
-    about = model_headers(served, warnings)
+async def _send_headers(context: Context, served: Served, warnings: Sequence[str] = ()) -> None:
+    about = headers(served, warnings)
     await context.send_initial_metadata(
         tuple((name.lower(), value) for name, value in about.items())
     )
 
 
-def _unary(method: Method) -> grpc.RpcMethodHandler:
-    """Wrap a method of bytes: a message that cannot be parsed is the client's fault, and said so."""
+def _unary_handler(method: Method) -> grpc.RpcMethodHandler:
+    """Wrap a method of bytes; what it raises becomes a status for the caller."""
 
     async def call(content: bytes, context: Context) -> bytes:
         try:
             return await method(content, context)
         except Problem as problem:
             refusal = CODES.get(problem.status, grpc.StatusCode.INTERNAL), problem.text
-        except (
-            Exception
-        ):  # whatever it is, the caller gets a status and the log the cause, as over HTTP
+        except Exception:  # the caller gets a status and the log the cause, as over HTTP
             logger.exception("unexpected error")
             refusal = grpc.StatusCode.INTERNAL, "Internal error: the server's log says more"
         await context.abort(*refusal)
@@ -269,7 +285,7 @@ def _unary(method: Method) -> grpc.RpcMethodHandler:
     return grpc.unary_unary_rpc_method_handler(call)
 
 
-def _parse(kind: Any, content: bytes) -> Any:  # noqa: ANN401 - messages made at run time
+def _parse_message(kind: Any, content: bytes) -> Any:  # noqa: ANN401 - messages made at run time
     try:
         return kind.FromString(content)
     except DecodeError as error:
@@ -278,6 +294,6 @@ def _parse(kind: Any, content: bytes) -> Any:  # noqa: ANN401 - messages made at
         ) from error
 
 
-def _encoded(message: Any) -> bytes:  # noqa: ANN401 - a message made at run time
+def _serialize(message: Any) -> bytes:  # noqa: ANN401 - a message made at run time
     content: bytes = message.SerializeToString()
     return content

@@ -22,9 +22,9 @@ from api.limits import Limits
 from api.middleware.access_log import AccessLog
 from api.middleware.draining import Leaving
 from api.middleware.tracing import traced
-from api.server.http_protocol import Protocol
-from api.server.signals import handled
-from api.serving.follower import INTERVAL
+from api.server.http_protocol import HttpProtocol
+from api.server.signals import ending_signals_handled_by
+from api.serving.served import Slots
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -125,8 +125,9 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
         server = _Server(_uvicorn_config(outermost), leaving, options.drain)
         if until_eof:
             _on_eof(lambda: setattr(server, "should_exit", True))
-        # Until the last line is written: another signal must not cut that off.
-        with handled(server.handle_exit):
+        with ending_signals_handled_by(
+            server.handle_exit
+        ):  # until the last line is written: another signal must not cut that off
             try:
                 server.run(sockets=[listener])
             finally:
@@ -141,7 +142,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         interface="asgi3",
-        http=Protocol,
+        http=HttpProtocol,
         ws="none",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
@@ -151,14 +152,31 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return config
 
 
-def _grpc_companion(options: Options, host: str, leaving: Leaving) -> Companion:
-    if not options.grpc_port:
-        return no_companion
-    from api.grpc.server import listening  # noqa: PLC0415 - an extra
+def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> Hot:
+    """Put the layers around the application, the outermost first: hot, observed, draining, limited, guarded."""
+    leaving = Leaving(GRACE)
+    if options.grpc_port:
+        beside = _grpc(options, host, leaving)
+    else:
+        beside = nothing
+    app = create_app(
+        ModelStore(options.store), options.model, options.also, limits=options.limits, beside=beside
+    )
+    guarded = ApiKey(app, options.api_key) if options.api_key else app
+    limited = Limited(guarded, Room(options.limits))
+    observed = Observed(Draining(limited, leaving), Notes(app.state.metrics, log), Identities())
+    key = guarded.key if isinstance(guarded, ApiKey) else None
+    return Hot(observed, hot_ways(app.state), options.limits, limited.room, key, leaving)
+
+
+def _grpc(
+    options: Options, host: str, leaving: Leaving
+) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
+    from api.grpc.server import serve_grpc  # noqa: PLC0415 - an extra
 
     where = f"[{host}]" if ":" in host else host
     return partial(
-        listening,
+        serve_grpc,
         address=f"{where}:{options.grpc_port}",
         limits=options.limits,
         key_file=options.api_key,
