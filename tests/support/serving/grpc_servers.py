@@ -26,7 +26,7 @@ def slot_of(package: ModelPackage) -> Slot:
 
 
 @dataclass
-class Started:
+class StartedGrpc:
     """A server in its own event loop, and a channel to it."""
 
     server: GrpcServer
@@ -35,7 +35,7 @@ class Started:
 
 
 @contextmanager
-def looping() -> Iterator[asyncio.AbstractEventLoop]:
+def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -48,14 +48,14 @@ def looping() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @contextmanager
-def listening(
+def running_grpc(
     slots: Mapping[str, Slot], limits: Limits | None = None, key_file: Path | None = None
-) -> Iterator[Started]:
-    with looping() as loop:
+) -> Iterator[StartedGrpc]:
+    with running_loop() as loop:
         starting = start_grpc(slots, "127.0.0.1:0", limits or Limits(), key_file=key_file)
         server = asyncio.run_coroutine_threadsafe(starting, loop).result(PATIENCE)
         try:
             with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-                yield Started(server, channel, loop)
+                yield StartedGrpc(server, channel, loop)
         finally:
             asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(PATIENCE)
