@@ -132,12 +132,8 @@ class Follower:
             return
         package = self._open(pointer.sha256)
         self.slot.swap(Served.make(package, pointer, self.slot.listeners))
-        logger.info(
-            "serving promotion %d of %s, package %s",
-            pointer.number,
-            self.model,
-            pointer.sha256[:12],
-        )
+        what = (pointer.number, self.model, pointer.sha256[:12])
+        logger.info("serving promotion %d of %s, package %s", *what)
 
     def _take_out(self) -> None:
         folder = self.store.pointer_path(self.model).parent
@@ -151,11 +147,8 @@ class Follower:
 
     def _refuse(self, reason: str) -> None:
         if reason != self.slot.refused:
-            if self.slot.served:
-                consequence = "the old model keeps serving"
-            else:
-                consequence = "nothing is served"
-            logger.error("refused, %s: %s", consequence, reason)
+            left = "the old model keeps serving" if self.slot.served else "nothing is served"
+            logger.error("refused, %s: %s", left, reason)
         self.slot.refuse(reason)
 
     def _load_shadow(self) -> None:
@@ -171,12 +164,8 @@ class Follower:
         else:
             package = self._open(shadow.sha256)
         self.shadowing.run(package, shadow.share)
-        logger.info(
-            "package %s answers %g of %s's requests silently",
-            shadow.sha256[:12],
-            shadow.share,
-            self.model,
-        )
+        what = (shadow.sha256[:12], shadow.share, self.model)
+        logger.info("package %s answers %g of %s's requests silently", *what)
 
     def _refuse_shadow(self, reason: str) -> None:
         if self.shadowing:

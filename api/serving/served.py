@@ -120,18 +120,17 @@ def _row_predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
     forest = package.forest
     output = package.manifest.output
     if output.link != "identity" or output.base:
-
-        def predict(packed: bytes) -> Sequence[float]:
-            x = np.frombuffer(packed, np.float32)[None]
-            shares: list[float] = finish(forest, output, x)[0].tolist()
-            return shares
-
-        return predict
+        return lambda packed: finish(forest, output, row_matrix(packed))[0].tolist()
     sums = forest.sums_row
     n = forest.n_trees
     if output.combine == "mean":
         return lambda packed: [total / n for total in sums(packed)]
     return sums
+
+
+def row_matrix(packed: bytes) -> NDArray[np.float32]:
+    """Return one packed row as float32 (1, width)."""
+    return np.frombuffer(packed, np.float32)[None]
 
 
 def once_a_model(make: Callable[[Manifest], T]) -> Callable[[Served], T]:

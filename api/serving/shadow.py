@@ -21,7 +21,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from api.serving.metrics import Metrics, model_gauge
-from api.serving.served import Served, Slots
+from api.serving.served import Served, Slots, row_matrix
 from api.serving.shadow_metrics import ShadowCounts, read_evidence
 from registry.package import ModelPackage, finish
 from registry.shadow import ShadowStatus, obstacle
@@ -214,6 +214,4 @@ class _ShadowCollector(Collector):
 
 
 def _as_matrix(x: NDArray[np.float32] | bytes) -> NDArray[np.float32]:
-    if isinstance(x, bytes):
-        return np.frombuffer(x, np.float32)[None]
-    return x
+    return row_matrix(x) if isinstance(x, bytes) else x

@@ -67,10 +67,7 @@ def test_the_keyboard_alone_reaches_everything_and_is_seen_doing_so(
         assert [stop for stop in stops if not stop["seen"]] == []
         page.get_by_label("garden").focus()
         page.keyboard.press("Space")
-        await_shown(
-            page,
-            predict_typical(homes, garden=not typical_row(homes)["garden"]),
-        )
+        await_shown(page, predict_typical(homes, garden=not typical_row(homes)["garden"]))
 
 
 def test_the_skip_link_goes_to_the_form(

@@ -83,10 +83,7 @@ def test_markup_in_names_is_text(visit: Visit, tmp_path: Path, hostile: ModelPac
         page = visit.open(client)
         input_box(page, HOSTILE).fill("100")
         input_box(page, "region").select_option(label=HOSTILE)
-        await_shown(
-            page,
-            predict_typical(hostile, region=HOSTILE, **{HOSTILE: 100.0}),
-        )
+        await_shown(page, predict_typical(hostile, region=HOSTILE, **{HOSTILE: 100.0}))
         expect(page.get_by_role("heading", name=f"{HOSTILE} along region")).to_be_visible()
         expect(page.locator("#verdict .lead")).to_have_text(HOSTILE)
         assert page.locator("#text").text_content() == HOSTILE

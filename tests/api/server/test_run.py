@@ -12,15 +12,7 @@ import httpx
 import pytest
 import uvicorn
 from support.serving.load import connect_to
-from support.serving.servers import (
-    PATIENCE,
-    Running,
-    await_true,
-    in_process,
-    put,
-    running,
-    serving,
-)
+from support.serving.servers import PATIENCE, Running, await_true, in_process, put, running, serving
 
 from api import create_app
 from api.server.http_protocol import HttpProtocol
@@ -113,10 +105,7 @@ def test_a_signal_ends_the_server_after_the_requests_in_flight(
     put(store, toys[0])
     body = b'{"x": 0.25}'
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with (
-        running(store, "toy") as server,
-        connect_to(server) as slow,
-    ):
+    with running(store, "toy") as server, connect_to(server) as slow:
         slow.sendall(head + body[:4])
         # The server has read the head above before it answers this.
         assert server.client.get("/healthz").is_success
