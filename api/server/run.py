@@ -172,11 +172,11 @@ def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127
 def _grpc(
     options: Options, host: str, leaving: Leaving
 ) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
-    from api.grpc.server import serve_grpc  # noqa: PLC0415 - an extra
+    from api.grpc.server import GrpcServer  # noqa: PLC0415 - an extra
 
     where = f"[{host}]" if ":" in host else host
     return partial(
-        serve_grpc,
+        GrpcServer,
         address=f"{where}:{options.grpc_port}",
         limits=options.limits,
         key_file=options.api_key,

@@ -45,10 +45,8 @@ class State:
         """Prepare to serve models; nothing is loaded or followed yet.
 
         Args:
-            store: where packages and pointers are.
-            model: the model whose rows `/predict` takes.
-            also: names of other models to serve.
-            limits: what the process takes on.
+            store, model, limits: the state's.
+            also: names of the other models to serve.
             poll: seconds between two looks at a model's pointer.
         """
         slots = {name: Slot() for name in (model, *also)}

@@ -15,9 +15,8 @@ from support.serving.wire import pack_field, pack_input, pack_request, pack_vari
 
 grpc = pytest.importorskip("grpc", reason="the extra `grpc` is not installed")
 
-from support.serving.grpc_servers import running_grpc, slot_of  # noqa: E402 - only where there is gRPC
+from support.serving.grpc_servers import running_grpc, slot_of, start_grpc  # noqa: E402 - only where there is gRPC
 
-from api.grpc.server import start_grpc  # noqa: E402
 from api.limits import Limits  # noqa: E402
 from api.serving.served import Served, Slot  # noqa: E402
 from registry.package import ModelPackage  # noqa: E402
@@ -314,7 +313,7 @@ def test_a_call_in_flight_is_finished_at_shutdown(homes: ModelPackage) -> None:
 def test_a_port_in_use_is_an_error(homes: ModelPackage) -> None:
     slots = {"homes": slot_of(homes)}
     with running_grpc(slots) as started:
-        second = start_grpc(slots, f"127.0.0.1:{started.server.port}", Limits())
+        second = start_grpc(slots, f"127.0.0.1:{started.port}", Limits())
         with pytest.raises(OSError, match="cannot listen"):
             asyncio.run_coroutine_threadsafe(second, started.loop).result(PATIENCE)
 
