@@ -93,7 +93,7 @@ HEALTH_MESSAGES: Mapping[str, Fields] = {
     "HealthCheckResponse": {"status": (1, "int32")},  # an enumeration, on the wire an int32
 }
 _Field = descriptor_pb2.FieldDescriptorProto
-_Message = descriptor_pb2.DescriptorProto
+Message = Any  # of a class made at run time, which has no types
 
 
 def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
@@ -120,13 +120,7 @@ def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str
     return {name: message_factory.GetMessageClass(find(f"{package}.{name}")) for name in messages}
 
 
-def _add_field(
-    message: Any,  # noqa: ANN401 - protobuf's
-    package: str,
-    name: str,
-    field: Any,  # noqa: ANN401 - protobuf's
-    kind: str,
-) -> None:
+def _add_field(message: Message, package: str, name: str, field: Message, kind: str) -> None:
     if kind[0] in "[{":
         field.label = _Field.LABEL_REPEATED
     else:

@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from api.codecs.rows import Rows
-from api.grpc.messages import HEALTH_MESSAGES, PACKAGE, message_classes
+from api.grpc.messages import HEALTH_MESSAGES, PACKAGE, Message, message_classes
 from api.grpc.tensors import INFERENCE, read_infer_request, write_infer_response
 from api.limits import Limits, Room
 from api.middleware.api_key import Key
@@ -141,11 +141,7 @@ class InferenceService:
         return response
 
 
-def _read_rows(
-    served: Served,
-    request: Any,  # noqa: ANN401 - a message made at run time
-    limits: Limits,
-) -> tuple[Asked, Rows]:
+def _read_rows(served: Served, request: Message, limits: Limits) -> tuple[Asked, Rows]:
     asked = read_infer_request(request)
     return asked, rows(served, asked, limits)
 
@@ -184,7 +180,7 @@ def _unary_handler(method: Method) -> grpc.RpcMethodHandler:
     return grpc.unary_unary_rpc_method_handler(call)
 
 
-def _parse_message(kind: Any, content: bytes) -> Any:  # noqa: ANN401 - messages made at run time
+def _parse_message(kind: Any, content: bytes) -> Message:  # noqa: ANN401 - a message's class
     try:
         return kind.FromString(content)
     except DecodeError as error:
@@ -193,6 +189,6 @@ def _parse_message(kind: Any, content: bytes) -> Any:  # noqa: ANN401 - messages
         ) from error
 
 
-def _serialize(message: Any) -> bytes:  # noqa: ANN401 - a message made at run time
+def _serialize(message: Message) -> bytes:
     content: bytes = message.SerializeToString()
     return content

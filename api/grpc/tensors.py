@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from api.codecs.json_body import UNFIT
 from api.codecs.tensor_bytes import decode_texts, pack, unpack
 from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
-from api.grpc.messages import INFERENCE_MESSAGES, PACKAGE, message_classes
+from api.grpc.messages import INFERENCE_MESSAGES, PACKAGE, Message, message_classes
 from api.problems import UNPROCESSABLE, Problem
 from api.routes.open_inference import Asked, Wanted
 
@@ -32,7 +32,7 @@ WIDE: Mapping[str, type] = {
 }
 
 
-def read_infer_request(request: Any) -> Asked:  # noqa: ANN401 - a message made at run time
+def read_infer_request(request: Message) -> Asked:
     """Read a `ModelInferRequest`; if its contents are raw, the answer's are to be raw too.
 
     Raises:
@@ -78,13 +78,13 @@ def write_infer_response(head: Mapping[str, str], tensors: Sequence[Tensor], *, 
     return content
 
 
-def _raw_tensor(tensor: Any, content: bytes) -> Tensor:  # noqa: ANN401 - a message made at run time
+def _raw_tensor(tensor: Message, content: bytes) -> Tensor:
     if tensor.HasField("contents"):
         fault(tensor.name, "has contents, and raw contents too")
     return unpack(tensor.name, tensor.datatype, list(tensor.shape), content)
 
 
-def _typed_tensor(tensor: Any) -> Tensor:  # noqa: ANN401 - a message made at run time
+def _typed_tensor(tensor: Message) -> Tensor:
     name = tensor.name
     datatype = known(tensor.name, tensor.datatype)
     shape = list(tensor.shape)
