@@ -24,6 +24,7 @@ from registry.package import ModelPackage  # noqa: E402
 SERVICE = "/inference.GRPCInferenceService/"
 ROW = {"size": 80.5, "age": 12.0, "region": "north", "garden": True}
 Code = grpc.StatusCode
+Channel = Any  # grpc.Channel, which has no types
 
 
 def homes_inputs() -> list[bytes]:
@@ -49,20 +50,24 @@ def channel(homes: ModelPackage, flowers: ModelPackage) -> Iterator[Any]:
         yield started.channel
 
 
-def call(channel: Any, method: str, content: bytes = b"", **headers: str) -> dict[int, list[Any]]:  # noqa: ANN401
+def call(
+    channel: Channel, method: str, content: bytes = b"", **headers: str
+) -> dict[int, list[Any]]:
     path = method if method.startswith("/") else SERVICE + method
     metadata = [(name.replace("_", "-"), value) for name, value in headers.items()]
     answer: bytes = channel.unary_unary(path)(content, timeout=PATIENCE, metadata=metadata)
     return read_fields(answer)
 
 
-def refusal_of(channel: Any, method: str, content: bytes = b"", **headers: str) -> tuple[Any, str]:  # noqa: ANN401
+def refusal_of(
+    channel: Channel, method: str, content: bytes = b"", **headers: str
+) -> tuple[Any, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call(channel, method, content, **headers)
     return caught.value.code(), caught.value.details()
 
 
-def code_of(channel: Any, method: str, content: bytes = b"", **headers: str) -> Any:  # noqa: ANN401
+def code_of(channel: Channel, method: str, content: bytes = b"", **headers: str) -> Any:  # noqa: ANN401 - grpc has no types
     return refusal_of(channel, method, content, **headers)[0]
 
 
@@ -70,7 +75,7 @@ def doubles(content: bytes) -> list[float]:
     return [value for (value,) in struct.iter_unpack("<d", content)]
 
 
-def test_the_server_and_its_models_are_described(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
+def test_the_server_and_its_models_are_described(channel: Channel, homes: ModelPackage) -> None:
     assert call(channel, "ServerLive") == {1: [1]}
     assert call(channel, "ServerMetadata")[1] == [b"tunegate"]
     assert call(channel, "ModelReady", pack_field(1, "homes") + pack_field(2, "7")) == {1: [1]}
@@ -84,7 +89,7 @@ def test_the_server_and_its_models_are_described(channel: Any, homes: ModelPacka
     assert read_fields(found[5][0]) == {1: [b"predicted_price"], 2: [b"FP64"], 3: [minus_one]}
 
 
-def test_readiness_waits_for_all_models(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
+def test_readiness_waits_for_all_models(channel: Channel, homes: ModelPackage) -> None:
     health = "/grpc.health.v1.Health/Check"
     assert call(channel, "ServerReady") == {}  # proto3 sends no false
     assert call(channel, health) == {1: [2]}
@@ -93,7 +98,9 @@ def test_readiness_waits_for_all_models(channel: Any, homes: ModelPackage) -> No
         assert call(started.channel, "ServerReady") == call(started.channel, health) == {1: [1]}
 
 
-def test_typed_contents_are_answered_as_typed_contents(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
+def test_typed_contents_are_answered_as_typed_contents(
+    channel: Channel, homes: ModelPackage
+) -> None:
     found = call(channel, "ModelInfer", pack_request("homes", homes_inputs(), id="42"))
     assert (found[1], found[2], found[3]) == ([b"homes"], [homes.digest.encode()], [b"42"])
     (output,) = [read_fields(each) for each in found[5]]
@@ -102,14 +109,14 @@ def test_typed_contents_are_answered_as_typed_contents(channel: Any, homes: Mode
     assert doubles(read_fields(output[5][0])[7][0]) == expected
 
 
-def test_raw_contents_are_answered_as_raw_contents(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
+def test_raw_contents_are_answered_as_raw_contents(channel: Channel, homes: ModelPackage) -> None:
     found = call(channel, "ModelInfer", pack_request("homes", *homes_raw()))
     assert 5 not in read_fields(found[5][0])
     expected = homes.predict({name: [value] for name, value in ROW.items()})[:, 0].tolist()
     assert doubles(found[6][0]) == expected
 
 
-def test_a_class_and_probabilities(channel: Any, flowers: ModelPackage) -> None:  # noqa: ANN401
+def test_a_class_and_probabilities(channel: Channel, flowers: ModelPackage) -> None:
     x = struct.pack("<4f", 0.5, 1.5, 2.0, -0.25)
     found = call(
         channel, "ModelInfer", pack_request("flowers", [pack_input("input-0", "FP32", [2, 2])], [x])
@@ -122,7 +129,7 @@ def test_a_class_and_probabilities(channel: Any, flowers: ModelPackage) -> None:
     assert read_fields(found[5][1])[3] == [bytes(shares.shape)]
 
 
-def test_an_output_is_given_by_name(channel: Any) -> None:  # noqa: ANN401
+def test_an_output_is_given_by_name(channel: Channel) -> None:
     contents = pack_field(6, struct.pack("<2f", 0.5, 1.5))
     asked = pack_request(
         "flowers", [pack_input("x", "FP32", [1, 2], contents)], output="probabilities"
@@ -132,7 +139,7 @@ def test_an_output_is_given_by_name(channel: Any) -> None:  # noqa: ANN401
     ]
 
 
-def test_many_rows_are_answered_too(channel: Any, flowers: ModelPackage) -> None:  # noqa: ANN401
+def test_many_rows_are_answered_too(channel: Channel, flowers: ModelPackage) -> None:
     n = 20_000
     x = struct.pack(f"<{2 * n}d", *(i / n for i in range(2 * n)))
     found = call(
@@ -147,8 +154,7 @@ def test_many_rows_are_answered_too(channel: Any, flowers: ModelPackage) -> None
 
 
 def test_the_metadata_names_the_model_and_what_it_has_not_seen(
-    channel: Any,  # noqa: ANN401
-    homes: ModelPackage,
+    channel: Channel, homes: ModelPackage
 ) -> None:
     _, answer = channel.unary_unary(SERVICE + "ModelInfer").with_call(
         with_size("FP64", pack_doubles(1e6)), timeout=PATIENCE
@@ -215,13 +221,13 @@ WRONG: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("content", WRONG.values(), ids=WRONG)
-def test_what_does_not_fit_is_refused_with_a_reason(channel: Any, content: bytes) -> None:  # noqa: ANN401
+def test_what_does_not_fit_is_refused_with_a_reason(channel: Channel, content: bytes) -> None:
     code, details = refusal_of(channel, "ModelInfer", content)
     assert code == Code.INVALID_ARGUMENT, details
     assert details
 
 
-def test_other_models_and_versions_are_not_here(channel: Any) -> None:  # noqa: ANN401
+def test_other_models_and_versions_are_not_here(channel: Channel) -> None:
     for method in ("ModelReady", "ModelMetadata"):
         assert code_of(channel, method, pack_field(1, "wine")) == Code.NOT_FOUND
         assert (

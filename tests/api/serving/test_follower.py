@@ -9,6 +9,8 @@ from support.clocks import Seconds
 from support.serving.servers import await_true, in_process, put
 
 from api import Follower, Slot, create_app
+from api.limits import Limits
+from api.serving.state import State
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -162,3 +164,8 @@ def test_a_stopped_follower_leaves_what_is_served(
     assert threading.active_count() == before
     put(store, toys[1], number=2)
     assert served_digest(slot) == toys[0].digest
+
+
+def test_all_followers_of_a_server_look_at_its_interval(store: ModelStore) -> None:
+    state = State.make(store, "toy", ["other"], Limits(), poll=1.5)
+    assert [follower.interval for follower in state.followers] == [1.5, 1.5]

@@ -42,6 +42,9 @@ class Visit:
         expect(self.page.locator("#number")).not_to_have_text(NOTHING)
         return self.page
 
+    def note_request(self, request: Request) -> None:
+        self.requests.append(request)
+
     def note_message(self, message: ConsoleMessage) -> None:
         """Keep a message of the console if it is an error."""
         if message.type == "error":
@@ -64,7 +67,7 @@ def visiting(browser: Browser, **options: Any) -> Iterator[Visit]:  # noqa: ANN4
     context.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
     visit = Visit(context.new_page())
-    visit.page.on("request", visit.requests.append)
+    visit.page.on("request", visit.note_request)
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
     visit.page.on("console", visit.note_message)
     yield visit
