@@ -7,7 +7,11 @@ const showPairs = (place, entries) => place.replaceChildren(...entries
   .filter(([, value]) => value !== "" && value !== null)
   .map(([name, value, look]) => h("div", look ? { class: look } : {}, h("dt", {}, name), h("dd", {}, String(value)))));
 
-const parameterText = (value) => (value === null ? "none" : typeof value === "number" && !Number.isInteger(value) ? short(value, 5) : String(value));
+function parameterText(value) {
+  if (value === null) return "none";
+  const isFraction = typeof value === "number" && !Number.isInteger(value);
+  return isFraction ? short(value, 5) : String(value);
+}
 
 export function showCard(card) {
   showVerdict(card);
@@ -59,8 +63,9 @@ const KINDS = { first: "first model", promotion: null, rollback: "rollback" };
 
 function historyEntry(past, card) {
   const here = past.number === card.promotion;
-  const state = here ? "in production" : past.state === "live" ? "was live" : past.state;
-  return h("li", { class: here ? "here" : past.state === "live" ? "" : "off", "aria-current": here ? "true" : false },
+  let [state, look] = past.state === "live" ? ["was live", ""] : [past.state, "off"];
+  if (here) [state, look] = ["in production", "here"];
+  return h("li", { class: look, "aria-current": here ? "true" : false },
     h("div", { class: "line" },
       h("strong", {}, `Promotion ${past.number}`),
       h("span", { class: "state" }, state),
@@ -89,7 +94,9 @@ function showFigures(card) {
   }
   if (points && card.task === "classification") {
     const sure = points.filter(([, , share]) => share >= 0.9);
-    found.push(["right, out of fold", shareRight(points)], [`right where the predicted class has a share of 90 % or more (${sure.length} of ${points.length} rows)`, shareRight(sure)]);
+    const those = `${sure.length} of ${points.length} rows`;
+    found.push(["right, out of fold", shareRight(points)],
+      [`right where the predicted class has a share of 90 % or more (${those})`, shareRight(sure)]);
   }
   if (card.interval) {
     found.push([`${short(card.interval.coverage * 100)} % interval`, `± ${short(card.interval.half_width, 3)}`],
@@ -113,7 +120,8 @@ export function showResiduals(card, at) {
     return;
   }
   const names = [`predicted ${card.target}, out of fold`, `observed ${card.target}`];
-  const label = `Predicted against observed ${card.target} for ${points.length} training rows, each left out when it was predicted; the closer to the diagonal, the better.`;
+  const label = `Predicted against observed ${card.target} for ${points.length} training rows,`
+    + " each left out when it was predicted; the closer to the diagonal, the better.";
   show(place, (width) => scatter(width, { points, names, at, label, reach: card.interval?.half_width ?? 0 }));
 }
 
@@ -121,12 +129,17 @@ export function showResiduals(card, at) {
 function confusionTable(card) {
   const counts = card.classes.map(() => card.classes.map(() => 0));
   for (const [predicted, observed] of card.residuals) counts[observed][predicted] += 1;
-  const head = h("tr", {}, h("th", { scope: "col" }, "observed ↓ predicted →"), ...card.classes.map((name) => h("th", { scope: "col" }, named(name))));
+  const head = h("tr", {}, h("th", { scope: "col" }, "observed ↓ predicted →"),
+    ...card.classes.map((name) => h("th", { scope: "col" }, named(name))));
   const body = card.classes.map((name, i) => {
     const total = counts[i].reduce((a, b) => a + b, 0);
-    return h("tr", {}, h("th", { scope: "row" }, named(name)),
-      ...counts[i].map((n, k) => h("td", { class: i === k ? "right" : "" }, `${n}`, h("span", { class: "muted small" }, total ? ` ${Math.round((100 * n) / total)} %` : ""))));
+    const cells = counts[i].map((n, k) => {
+      const share = total ? ` ${Math.round((100 * n) / total)} %` : "";
+      return h("td", { class: i === k ? "right" : "" }, `${n}`, h("span", { class: "muted small" }, share));
+    });
+    return h("tr", {}, h("th", { scope: "row" }, named(name)), ...cells);
   });
-  return h("table", { class: "confusion" }, h("caption", {}, "Training rows by observed class, and by the class predicted when they were left out"),
+  const caption = "Training rows by observed class, and by the class predicted when they were left out";
+  return h("table", { class: "confusion" }, h("caption", {}, caption),
     h("thead", {}, head), h("tbody", {}, ...body));
 }

@@ -62,7 +62,8 @@ function showValue(card, answer) {
   const between = interval ? `${fine(interval.low, span)} to ${fine(interval.high, span)}` : "";
   const coverage = interval ? `${short(interval.coverage * 100)} %` : "";
   $("interval").textContent = between && `${between}, ${coverage} interval`;
-  const label = `${text}${between && `, interval ${between}`}; training saw ${short(card.target_range[0])} to ${short(card.target_range[1])}`;
+  const [lowest, highest] = card.target_range.map((bound) => short(bound));
+  const label = `${text}${between && `, interval ${between}`}; training saw ${lowest} to ${highest}`;
   show($("scale"), (width) => place(width, { value: found, interval, range: card.target_range, label }));
   $("bars").replaceChildren();
   announce(`Predicted ${card.target} ${text}${between && `, ${coverage} interval ${between}`}`);
@@ -85,7 +86,8 @@ function showBars(rows, likeliest) {
   $("bars").replaceChildren(h("ul", { class: "bars" }, ...rows.map(([name, share]) => {
     const bar = h("span", { class: "bar", "aria-hidden": "true" });
     bar.style.setProperty("--share", share);
-    return h("li", { class: name === likeliest ? "chosen" : "" }, h("span", { class: "class" }, name), bar, h("span", { class: "share" }, percent(share)));
+    return h("li", { class: name === likeliest ? "chosen" : "" },
+      h("span", { class: "class" }, name), bar, h("span", { class: "share" }, percent(share)));
   })));
 }
 
@@ -134,7 +136,9 @@ export class WhatIf {
     const { columns } = this.card;
     const tried = columns.flatMap((column) => extremes(column).map((value) => ({ column, row: { ...row, [column.name]: value } })));
     if (tried.length < 2 || tried.length > MAX_ROWS) return columns[0];
-    const found = (await predictRows(this.card, this.primary, tried.map((each) => each.row), signal)).answers.map((each) => this.of(each, now));
+    const rows = tried.map((each) => each.row);
+    const { answers } = await predictRows(this.card, this.primary, rows, signal);
+    const found = answers.map((each) => this.of(each, now));
     const spread = (column) => {
       const seen = found.filter((_, i) => tried[i].column === column);
       return seen.length ? Math.max(...seen) - Math.min(...seen) : -1;
@@ -177,7 +181,8 @@ export class WhatIf {
 }
 
 const bounds = (interval) => (interval ? { low: interval.low, high: interval.high } : {});
-const word = (x) => (x === null ? "missing" : x === true ? "yes" : x === false ? "no" : x);
+const WORDS = new Map([[null, "missing"], [true, "yes"], [false, "no"]]);
+const word = (x) => WORDS.get(x) ?? x;
 
 function extremes(column) {
   if (column.kind !== "numeric") return along(column, null).filter((value) => value !== null);

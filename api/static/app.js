@@ -15,7 +15,10 @@ async function start() {
     const { data } = await ask("v1/models");
     const { data: version } = await ask("version");
     page.primary = version.model;
-    if (data.models.length === 0) throw new Refused(503, { title: "No model is loaded", detail: version.refused ?? version.removed ?? "nothing has been promoted yet" });
+    if (data.models.length === 0) {
+      const detail = version.refused ?? version.removed ?? "nothing has been promoted yet";
+      throw new Refused(503, { title: "No model is loaded", detail });
+    }
     const wanted = new URLSearchParams(location.search).get("model");
     const name = [wanted, page.primary].find((each) => data.models.includes(each)) ?? data.models[0];
     showSwitcher(data.models, name);

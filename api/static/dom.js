@@ -15,8 +15,10 @@ function fill(element, attributes, children) {
 export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 export const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+const FLAGS = new Map([[true, "True"], [false, "False"]]);
+
 /** A class as the server names it among the probabilities. */
-export const named = (x) => (x === true ? "True" : x === false ? "False" : String(x));
+export const named = (x) => FLAGS.get(x) ?? String(x);
 
 /** A number as people write it: four significant digits, no trailing zeros. */
 export function short(x, digits = 4) {

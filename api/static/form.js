@@ -76,8 +76,9 @@ class Field {
     const empty = this.column.kind === "numeric" && this.value() === null;
     const problem = found && empty ? "a number is missing here" : found;
     const outside = !problem && this.outside();
+    const warning = `outside ${short(this.column.minimum)} to ${short(this.column.maximum)}, never seen in training`;
     const box = this.control.box;
-    this.note.textContent = problem || (outside ? `outside ${short(this.column.minimum)} to ${short(this.column.maximum)}, never seen in training` : "");
+    this.note.textContent = problem || (outside ? warning : "");
     this.note.classList.toggle("problem", Boolean(problem));
     this.note.classList.toggle("warning", outside);
     if (problem) box.setAttribute("aria-invalid", "true");
@@ -96,8 +97,10 @@ function number(field) {
   const [low, high] = [column.minimum ?? 0, column.maximum ?? 1];
   const step = high > low ? niceStep(high - low, 100) : 1;
   const box = h("input", { type: "number", id, step, inputmode: "decimal", autocomplete: "off", "aria-describedby": `${id}-note` });
-  const slider = h("input", { type: "range", min: low, max: high, step: "any", "aria-label": `${column.name}, slider`, disabled: high <= low });
-  const below = h("div", { class: "track" }, h("span", { "aria-hidden": "true" }, short(low)), slider, h("span", { "aria-hidden": "true" }, short(high)));
+  const label = `${column.name}, slider`;
+  const slider = h("input", { type: "range", min: low, max: high, step: "any", "aria-label": label, disabled: high <= low });
+  const end = (bound) => h("span", { "aria-hidden": "true" }, short(bound));
+  const below = h("div", { class: "track" }, end(low), slider, end(high));
   const follow = (value) => {
     slider.value = value;
     slider.setAttribute("aria-valuetext", short(value, 6));
@@ -126,7 +129,13 @@ function number(field) {
 function flag(field) {
   const box = h("input", { type: "checkbox", role: "switch", id: field.id, "aria-describedby": `${field.id}-note` });
   box.addEventListener("change", () => field.touched());
-  return { box, below: null, get: () => box.checked, set: (value) => { box.checked = value; }, disable: (gone) => { box.disabled = gone; } };
+  return {
+    box,
+    below: null,
+    get: () => box.checked,
+    set: (value) => { box.checked = value; },
+    disable: (gone) => { box.disabled = gone; },
+  };
 }
 
 function choice(field) {
