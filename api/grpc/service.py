@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from api.codecs.rows import Rows
 from api.grpc.messages import HEALTH_MESSAGES, PACKAGE, Message, message_classes
 from api.grpc.tensors import INFERENCE, read_infer_request, write_infer_response
-from api.limits import Limits, Room
+from api.limits import InFlight, Limits
 from api.middleware.api_key import Key
 from api.middleware.draining import Leaving
 from api.problems import (
@@ -27,8 +27,18 @@ from api.problems import (
     UNPROCESSABLE,
     Problem,
 )
-from api.routes.open_inference import SERVER, Asked, metadata, rows, select, versioned, weight
-from api.routes.replies import answered, headers
+from api.routes.dependencies import require_version
+from api.routes.open_inference import (
+    SERVER,
+    InferRequest,
+    model_metadata,
+    reply_head,
+    request_weight,
+    requested_outputs,
+    requested_rows,
+)
+from api.routes.replies import model_headers
+from api.routes.request_body import run_inline_or_threaded
 from api.serving.served import Served, Slots
 
 logger = logging.getLogger("tunegate.api")
@@ -57,7 +67,7 @@ class InferenceService:
         self.limits = limits
         self.key = key
         self.leaving = leaving
-        self.room = Room(limits)
+        self.in_flight = InFlight(limits)
 
     @property
     def ready(self) -> bool:
@@ -111,7 +121,7 @@ class InferenceService:
 
     async def _model_ready(self, content: bytes, context: Context) -> bytes:
         asked = _parse_message(INFERENCE["ModelReadyRequest"], content)
-        await _send_headers(context, versioned(self.slots, asked.name, asked.version))
+        await _send_headers(context, require_version(self.slots, asked.name, asked.version))
         return _serialize(INFERENCE["ModelReadyResponse"](ready=True))
 
     async def _server_metadata(self, _: bytes, __: Context) -> bytes:
@@ -121,43 +131,42 @@ class InferenceService:
 
     async def _model_metadata(self, content: bytes, context: Context) -> bytes:
         asked = _parse_message(INFERENCE["ModelMetadataRequest"], content)
-        served = versioned(self.slots, asked.name, asked.version)
+        served = require_version(self.slots, asked.name, asked.version)
         await _send_headers(context, served)
-        return _serialize(INFERENCE["ModelMetadataResponse"](**metadata(served)))
+        return _serialize(INFERENCE["ModelMetadataResponse"](**model_metadata(served)))
 
     async def _model_infer(self, content: bytes, context: Context) -> bytes:
-        self.room.enter()
+        self.in_flight.enter()
         try:
             return await self._infer(content, context)
         finally:
-            self.room.leave()
+            self.in_flight.leave()
 
     async def _infer(self, content: bytes, context: Context) -> bytes:
         request = _parse_message(INFERENCE["ModelInferRequest"], content)
-        served = versioned(self.slots, request.model_name, request.model_version)
-        asked, found = await answered(len(content), _read_rows, served, request, self.limits)
-        response = await answered(weight(len(content), found.x), _answer_rows, served, asked, found)
+        served = require_version(self.slots, request.model_name, request.model_version)
+        asked, found = await run_inline_or_threaded(
+            len(content), _read_rows, served, request, self.limits
+        )
+        response = await run_inline_or_threaded(
+            request_weight(len(content), found.x), _answer_rows, served, asked, found
+        )
         await _send_headers(context, served, found.warnings)
         return response
 
 
-def _read_rows(served: Served, request: Message, limits: Limits) -> tuple[Asked, Rows]:
+def _read_rows(served: Served, request: Message, limits: Limits) -> tuple[InferRequest, Rows]:
     asked = read_infer_request(request)
-    return asked, rows(served, asked, limits)
+    return asked, requested_rows(served, asked, limits)
 
 
-def _answer_rows(served: Served, asked: Asked, found: Rows) -> bytes:
-    tensors = select(served, asked, served.predict(found.x))
-    head = {
-        "model_name": served.package.manifest.name,
-        "model_version": served.package.digest,
-        "id": asked.id,
-    }
-    return write_infer_response(head, tensors, raw=asked.binary)
+def _answer_rows(served: Served, asked: InferRequest, found: Rows) -> bytes:
+    tensors = requested_outputs(served, asked, served.predict(found.x))
+    return write_infer_response(reply_head(served, asked.id), tensors, raw=asked.binary)
 
 
 async def _send_headers(context: Context, served: Served, warnings: Sequence[str] = ()) -> None:
-    about = headers(served, warnings)
+    about = model_headers(served, warnings)
     await context.send_initial_metadata(
         tuple((name.lower(), value) for name, value in about.items())
     )

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.json_body import UNFIT
 from api.codecs.tensor_bytes import decode_texts, pack, unpack
 from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
 from api.grpc.messages import INFERENCE_MESSAGES, PACKAGE, Message, message_classes
-from api.problems import UNPROCESSABLE, Problem
-from api.routes.open_inference import Asked, Wanted
+from api.problems import UNFIT, UNPROCESSABLE, Problem
+from api.routes.open_inference import InferRequest, RequestedOutput
 
 INFERENCE = message_classes(PACKAGE, INFERENCE_MESSAGES)
 CONTENTS: Mapping[str, str] = {
@@ -32,7 +31,7 @@ WIDE: Mapping[str, type] = {
 }
 
 
-def read_infer_request(request: Message) -> Asked:
+def read_infer_request(request: Message) -> InferRequest:
     """Read a `ModelInferRequest`; if its contents are raw, the answer's are to be raw too.
 
     Raises:
@@ -50,8 +49,8 @@ def read_infer_request(request: Message) -> Asked:
         ]
     else:
         inputs = [_typed_tensor(each) for each in request.inputs]
-    outputs = [Wanted(each.name) for each in request.outputs]
-    return Asked(request.id, inputs, outputs, binary=bool(raw))
+    outputs = [RequestedOutput(each.name) for each in request.outputs]
+    return InferRequest(request.id, inputs, outputs, binary=bool(raw))
 
 
 def write_infer_response(head: Mapping[str, str], tensors: Sequence[Tensor], *, raw: bool) -> bytes:

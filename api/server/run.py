@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,8 +22,8 @@ from api.middleware.access_log import AccessLog
 from api.middleware.draining import Leaving
 from api.middleware.tracing import traced
 from api.server.http_protocol import HttpProtocol
-from api.server.signals import ending_signals_handled_by
-from api.serving.served import Slots
+from api.server.signals import call_at_eof, ending_signals_handled_by
+from api.serving.follower import INTERVAL
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -124,10 +123,9 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
     with traced(app) as outermost:
         server = _Server(_uvicorn_config(outermost), leaving, options.drain)
         if until_eof:
-            _on_eof(lambda: setattr(server, "should_exit", True))
-        with ending_signals_handled_by(
-            server.handle_exit
-        ):  # until the last line is written: another signal must not cut that off
+            call_at_eof(lambda: setattr(server, "should_exit", True))
+        # Until the last line is written: another signal must not cut that off.
+        with ending_signals_handled_by(server.handle_exit):
             try:
                 server.run(sockets=[listener])
             finally:
@@ -152,26 +150,9 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return config
 
 
-def assemble(options: Options, log: AccessLog | None = None, *, host: str = "127.0.0.1") -> Hot:
-    """Put the layers around the application, the outermost first: hot, observed, draining, limited, guarded."""
-    leaving = Leaving(GRACE)
-    if options.grpc_port:
-        beside = _grpc(options, host, leaving)
-    else:
-        beside = nothing
-    app = create_app(
-        ModelStore(options.store), options.model, options.also, limits=options.limits, beside=beside
-    )
-    guarded = ApiKey(app, options.api_key) if options.api_key else app
-    limited = Limited(guarded, Room(options.limits))
-    observed = Observed(Draining(limited, leaving), Notes(app.state.metrics, log), Identities())
-    key = guarded.key if isinstance(guarded, ApiKey) else None
-    return Hot(observed, hot_ways(app.state), options.limits, limited.room, key, leaving)
-
-
-def _grpc(
-    options: Options, host: str, leaving: Leaving
-) -> Callable[[Slots], AbstractAsyncContextManager[None]]:
+def _grpc_companion(options: Options, host: str, leaving: Leaving) -> Companion:
+    if not options.grpc_port:
+        return no_companion
     from api.grpc.server import GrpcServer  # noqa: PLC0415 - an extra
 
     where = f"[{host}]" if ":" in host else host
@@ -225,12 +206,3 @@ class _Server(uvicorn.Server):
             await asyncio.wait(
                 tasks, timeout=1
             )  # they see that the client has gone; cancelled, each logs a traceback
-
-
-def _on_eof(act: Callable[[], None]) -> None:
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1 << 10):
-            pass
-        act()
-
-    threading.Thread(target=watch, name="until-eof", daemon=True).start()
