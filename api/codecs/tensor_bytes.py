@@ -1,7 +1,9 @@
 """Tensors as bytes: the binary tensor data extension of V2 over REST, and gRPC's raw contents.
 
-Source: Triton's document "Binary Tensor Data Extension", which KServe's follows: little-endian, row-major, without
-gaps; a BOOL is one byte, 0 or 1; a BYTES value is its length as uint32 and then its bytes, here UTF-8.
+Values are little-endian, in row-major order, without gaps; a BOOL is one byte, 0 or 1; a BYTES
+value is its length as uint32 and then its bytes, here UTF-8.
+
+Source: Triton's document "Binary Tensor Data Extension", which KServe's follows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +22,15 @@ Bytes = bytes | memoryview
 
 
 def unpack(name: str, datatype: str, shape: Sequence[int], content: Bytes) -> Tensor:
-    """Read a tensor's bytes, after their number was compared with the shape.
+    """Read a tensor's bytes.
 
     Raises:
-        Problem: 422.
+        Problem: 422 if datatype and shape need another number of bytes, or a value is not of the
+            datatype.
     """
     n = count(name, shape)
     if datatype == "BYTES":
-        return Tensor(name, datatype, shape, texts(name, _elements(name, n, content)))
+        return Tensor(name, datatype, shape, decode_texts(name, _split_texts(name, n, content)))
     size = n * DTYPES[known(name, datatype)].itemsize
     if len(content) != size:
         fault(
@@ -35,7 +38,9 @@ def unpack(name: str, datatype: str, shape: Sequence[int], content: Bytes) -> Te
             f"has {len(content)} bytes; {size} are expected for {datatype} of shape {list(shape)}",
         )
     values: NDArray[Any] = np.frombuffer(content, DTYPES[datatype])
-    return Tensor(name, datatype, shape, _booleans(name, values) if datatype == "BOOL" else values)
+    if datatype == "BOOL":
+        values = _check_booleans(name, values)
+    return Tensor(name, datatype, shape, values)
 
 
 def pack(tensor: Tensor) -> bytes:
@@ -47,10 +52,10 @@ def pack(tensor: Tensor) -> bytes:
 
 
 def split(content: Bytes, sizes: Sequence[int]) -> list[memoryview]:
-    """Cut what follows a request's JSON into the sizes that the JSON gives, one after the other.
+    """Cut the bytes that follow a request's JSON into parts of the sizes that the JSON gives.
 
     Raises:
-        Problem: 422 unless they cover it exactly.
+        Problem: 422 unless the parts cover the bytes exactly.
     """
     if sum(sizes) != len(content):
         fault(
@@ -61,11 +66,11 @@ def split(content: Bytes, sizes: Sequence[int]) -> list[memoryview]:
     return [memoryview(content)[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
-def texts(name: str, elements: Sequence[bytes]) -> NDArray[Any]:
-    """Return bytes as texts, dtype object.
+def decode_texts(name: str, elements: Sequence[bytes]) -> NDArray[Any]:
+    """Return texts, dtype object, from UTF-8.
 
     Raises:
-        Problem: 422 where they are not UTF-8.
+        Problem: 422 if an element is not UTF-8.
     """
     found = np.empty(len(elements), dtype=object)
     for i, element in enumerate(elements):
@@ -76,7 +81,7 @@ def texts(name: str, elements: Sequence[bytes]) -> NDArray[Any]:
     return found
 
 
-def _elements(name: str, n: int, content: Bytes) -> list[bytes]:
+def _split_texts(name: str, n: int, content: Bytes) -> list[bytes]:
     if n * LENGTH.size > len(content):
         fault(name, f"has {len(content)} bytes, too few for {n} values")
     found: list[bytes] = []
@@ -87,14 +92,14 @@ def _elements(name: str, n: int, content: Bytes) -> list[bytes]:
             break
         at = end + LENGTH.unpack_from(content, at)[0]
         if at > len(content):
-            fault(f"{name}[{len(found)}]", f"is said to end at byte {at} of {len(content)}")
+            fault(f"{name}[{len(found)}]", f"has a length that ends at byte {at} of {len(content)}")
         found.append(bytes(content[end:at]))
     if len(found) != n or at != len(content):
         fault(name, f"has {len(content)} bytes, of which {len(found)} of {n} values take {at}")
     return found
 
 
-def _booleans(name: str, values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _check_booleans(name: str, values: NDArray[np.uint8]) -> NDArray[np.bool_]:
     wrong = values > 1
     if wrong.any():
         fault(f"{name}[{int(wrong.argmax())}]", "is neither 0 nor 1")

@@ -1,6 +1,7 @@
-"""Named tensors, however they came (JSON, binary, gRPC): checked as strictly as `/predict` checks rows, and answered.
+"""Checks and encodes the named tensors of a request, from JSON, binary data or gRPC alike.
 
-All at once, by array: ten thousand rows cost what a handful of numpy's calls cost.
+The checks are as strict as those of rows for `/predict`. They work on whole arrays, so that ten
+thousand rows cost a handful of numpy's calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +41,8 @@ class Tensor:
         name: the input's or output's name.
         datatype: as the protocol spells it: BOOL, BYTES, or one of `NUMBERS`.
         shape: its sizes; their product is the number of values.
-        values: of the datatype, or float64 from JSON, where NaN is a missing number or boolean; for BYTES objects: a
-            text each, or None where it is missing.
+        values: (n,) of the datatype, or float64 from JSON, where NaN is a missing number or
+            boolean; for BYTES dtype object: a text each, or None where it is missing.
     """
 
     name: str
@@ -63,7 +64,7 @@ def count(name: str, shape: Sequence[int]) -> int:
     """Return how many values a tensor of this shape has.
 
     Raises:
-        Problem: 422 for a shape without values.
+        Problem: 422 if the shape has no values, or a size or a number of sizes beyond the limits.
     """
     if not 1 <= len(shape) <= MOST_DIMENSIONS or not 1 <= min(shape) <= max(shape) <= LARGEST:
         fault(
@@ -77,7 +78,7 @@ def known(name: str, datatype: str) -> str:
     """Return the datatype.
 
     Raises:
-        Problem: 422 where it is none of the protocol's, or one that is not taken here.
+        Problem: 422 if the protocol has no such datatype, or this server does not accept it.
     """
     if datatype not in NUMBERS and datatype not in {"BOOL", "BYTES"}:
         fault(name, f"has datatype {datatype}, which is none of BOOL, BYTES, {', '.join(NUMBERS)}")
@@ -96,50 +97,53 @@ class Inputs:
         self._high = _bounds([column.maximum for column in self._numeric], np.inf)
 
     def read(self, tensors: Sequence[Tensor]) -> Rows:
-        """Take one tensor of shape [n, columns] in the columns' order, or a tensor of [n] or [n, 1] a column.
+        """Encode the rows of a request.
+
+        Args:
+            tensors: one of shape [n, columns] in the columns' order, or one of [n] or [n, 1] for
+                each column.
 
         Raises:
-            Problem: 422, naming the tensor, and the value where it is one.
+            Problem: 422, naming the tensor, and the value if a single one is wrong.
         """
         if len(tensors) == 1 and tensors[0].name not in self._by_name:
-            return self._of_one(tensors[0])
-        found = self._of_many(tensors)
-        numbers = [found[column.name].values for column in self._numeric]
+            return self._read_matrix(tensors[0])
+        found = self._match_columns(tensors)
         texts = {c.name: found[c.name].values for c in self.columns if c.kind == "categorical"}
-        return self._rows(
-            np.stack(numbers, axis=1) if numbers else _none(len(tensors[0].values)), texts, ""
-        )
+        if self._numeric:
+            numbers = np.stack([found[column.name].values for column in self._numeric], axis=1)
+        else:
+            numbers = _no_numbers(len(tensors[0].values))
+        return self._encode(numbers, texts, "")
 
-    def _of_one(self, tensor: Tensor) -> Rows:
-        if wrong := [
-            column.name for column in self.columns if tensor.datatype not in DATATYPES[column.kind]
-        ]:
-            fault(
-                tensor.name,
-                f"{tensor.datatype} does not fit column {wrong[0]}: send a tensor a column",
-            )
+    def _read_matrix(self, tensor: Tensor) -> Rows:
+        for column in self.columns:
+            if tensor.datatype not in DATATYPES[column.kind]:
+                problem = f"{tensor.datatype} does not fit column {column.name}"
+                fault(tensor.name, f"{problem}: send a tensor for each column")
         width = len(self.columns)
         if len(tensor.shape) != MATRIX or tensor.shape[1] != width:
             fault(tensor.name, f"has shape {list(tensor.shape)}; [rows, {width}] is expected")
         matrix = tensor.values.reshape(-1, width)
         if self._numeric:
-            return self._rows(matrix, {}, tensor.name)
+            return self._encode(matrix, {}, tensor.name)
         texts = {column.name: matrix[:, i] for i, column in enumerate(self.columns)}
-        return self._rows(_none(len(matrix)), texts, tensor.name)
+        return self._encode(_no_numbers(len(matrix)), texts, tensor.name)
 
-    def _of_many(self, tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
+    def _match_columns(self, tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
         found: dict[str, Tensor] = {}
         for tensor in tensors:
-            if problem := "is there twice" if tensor.name in found else self._misfit(tensor):
+            if tensor.name in found:
+                fault(tensor.name, "is there twice")
+            if problem := self._misfit(tensor):
                 fault(tensor.name, problem)
             found[tensor.name] = tensor
         if missing := [name for name in self._by_name if name not in found]:
             fault(missing[0], "is missing: each column needs a tensor")
-        if len({len(tensor.values) for tensor in tensors}) > 1:
-            sizes = sorted({len(tensor.values) for tensor in tensors})
-            raise Problem(
-                UNPROCESSABLE, UNFIT, f"the tensors have {sizes} rows; each must have as many"
-            )
+        sizes = sorted({len(tensor.values) for tensor in tensors})
+        if len(sizes) > 1:
+            detail = f"the tensors have {sizes} rows; all must have the same number"
+            raise Problem(UNPROCESSABLE, UNFIT, detail)
         return found
 
     def _misfit(self, tensor: Tensor) -> str:
@@ -147,29 +151,31 @@ class Inputs:
         if column is None:
             return f"is no column of the model, which has {', '.join(self._by_name)}"
         if tensor.datatype not in DATATYPES[column.kind]:
-            return (
-                f"has datatype {tensor.datatype}; {' or '.join(DATATYPES[column.kind])} is expected"
-            )
+            expected = " or ".join(DATATYPES[column.kind])
+            return f"has datatype {tensor.datatype}; {expected} is expected"
         if list(tensor.shape[1:]) not in ([], [1]):
             return f"has shape {list(tensor.shape)}; [rows] or [rows, 1] is expected"
         return ""
 
-    def _rows(self, numbers: NDArray[Any], texts: Mapping[str, NDArray[Any]], matrix: str) -> Rows:
-        """Encode (n, numeric and boolean columns) and texts by column; `matrix` names a tensor of all columns."""
+    def _encode(
+        self, numbers: NDArray[Any], texts: Mapping[str, NDArray[Any]], matrix: str
+    ) -> Rows:
+        """Check and encode values.
+
+        Args:
+            numbers: (n, numeric and boolean columns).
+            texts: (n,) by the name of a categorical column.
+            matrix: the name of the one tensor of all columns; empty for a tensor a column.
+        """
         self._check_numbers(numbers, matrix)
         for name, values in texts.items():
             self._check_texts(self._by_name[name], values, matrix)
-        x = _float32(numbers)
+        x = _as_float32(numbers)
         if texts:
-            place = {column.name: i for i, column in enumerate(self._numeric)}
-            parts = [
-                column.encode(texts[column.name])
-                if column.name in texts
-                else x[:, place[column.name], None]
-                for column in self.columns
-            ]
-            x = np.hstack(parts)
-        return Rows(x, self._warnings(numbers))
+            encoded = {column.name: x[:, i, None] for i, column in enumerate(self._numeric)}
+            encoded |= {name: self._by_name[name].encode(texts[name]) for name in texts}
+            x = np.hstack([encoded[column.name] for column in self.columns])
+        return Rows(x, self._range_warnings(numbers))
 
     def _check_numbers(self, numbers: NDArray[Any], matrix: str) -> None:
         if not numbers.size or float(np.abs(numbers).max()) <= FLOAT32_MAX:  # NaN is not
@@ -183,38 +189,38 @@ class Inputs:
             else:
                 problem = "is too large for float32"
             fault(
-                self._where(self._numeric[i], row, matrix),
+                self._cell_name(self._numeric[i], row, matrix),
                 f"{problem}; a finite number is expected",
             )
 
     def _check_texts(self, column: Column, values: NDArray[Any], matrix: str) -> None:
         if column.nullable:
-            known = {*column.categories, None}
+            allowed = {*column.categories, None}
         else:
-            known = set(column.categories)
+            allowed = set(column.categories)
         for row, value in enumerate(values.tolist()):
-            if value not in known:
-                problem = f"{'null' if value is None else repr(value)} is no category; there are "
-                fault(self._where(column, row, matrix), problem + ", ".join(column.categories))
+            if value not in allowed:
+                shown = "null" if value is None else repr(value)
+                problem = f"{shown} is no category; there are {', '.join(column.categories)}"
+                fault(self._cell_name(column, row, matrix), problem)
 
-    def _where(self, column: Column, row: int, matrix: str) -> str:
+    def _cell_name(self, column: Column, row: int, matrix: str) -> str:
         if matrix:
             return f"{matrix}[{row}, {self.columns.index(column)}]"
         return f"{column.name}[{row}]"
 
-    def _warnings(self, numbers: NDArray[Any]) -> Sequence[str]:
+    def _range_warnings(self, numbers: NDArray[Any]) -> Sequence[str]:
         low = self._low
         high = self._high
-        if (
-            numbers.dtype.kind == "f"
-        ):  # the bound 0.1 of float64 would call 0.1 as float32 too large
-            low = _as(numbers.dtype, low)
-            high = _as(numbers.dtype, high)
+        if numbers.dtype.kind == "f":  # or 0.1 as float32 would be above the bound 0.1 as float64
+            low = _bounds_as(numbers.dtype, low)
+            high = _bounds_as(numbers.dtype, high)
         outside = (numbers < low) | (numbers > high)  # NaN is neither
         if not outside.any():
             return ()
         return [
-            f"{self._numeric[i].name}={numbers[row, i]:g} outside {self._low[i]:g}..{self._high[i]:g}"
+            f"{self._numeric[i].name}={numbers[row, i]:g}"
+            f" outside {self._low[i]:g}..{self._high[i]:g}"
             for row, i in np.argwhere(outside)[:MAX_WARNINGS].tolist()
         ]
 
@@ -224,16 +230,15 @@ def _bounds(found: Sequence[float | None], otherwise: float) -> NDArray[np.float
 
 
 @np.errstate(over="ignore")  # a bound beyond float16 is none
-def _as(dtype: np.dtype[Any], bounds: NDArray[np.float64]) -> NDArray[Any]:
+def _bounds_as(dtype: np.dtype[Any], bounds: NDArray[np.float64]) -> NDArray[Any]:
     return bounds.astype(dtype)
 
 
-def _none(rows: int) -> NDArray[np.float32]:
+def _no_numbers(rows: int) -> NDArray[np.float32]:
     return np.empty((rows, 0), dtype=np.float32)
 
 
 @np.errstate(invalid="ignore")  # a signalling NaN
-def _float32(numbers: NDArray[Any]) -> NDArray[np.float32]:
-    return np.array(
-        numbers, dtype=np.float32, order="C"
-    )  # a copy: bytes from a socket lie anywhere
+def _as_float32(numbers: NDArray[Any]) -> NDArray[np.float32]:
+    # A copy, because bytes from a socket may not be aligned.
+    return np.array(numbers, dtype=np.float32, order="C")

@@ -1,1 +1,4 @@
-"""The Open Inference Protocol over gRPC: nothing else here imports grpcio or protobuf, which are an extra."""
+"""The Open Inference Protocol over gRPC.
+
+Nothing else in `api` imports grpcio or protobuf, which the extra `grpc` installs.
+"""

@@ -1,8 +1,10 @@
 """The messages of the Open Inference Protocol over gRPC, made at run time.
 
-Code that protoc writes belongs to one version of protobuf, and registers names that another client in the same process
-registers too. What matters on the wire is each field's number and type: they are here, as the protocol has them
-(https://github.com/kserve/open-inference-protocol, `open_inference_grpc.proto`), in a pool of their own.
+Code that protoc writes belongs to one version of protobuf, and registers names that another client
+in the same process registers too. All that matters on the wire is each field's number and type.
+They are listed here as the protocol has them, and registered in a pool of their own.
+
+Source: `open_inference_grpc.proto` in https://github.com/kserve/open-inference-protocol.
 """
 
 from collections.abc import Mapping
@@ -14,7 +16,8 @@ PACKAGE = "inference"
 CHOICE = "parameter_choice"
 Fields = Mapping[str, tuple[int, str]]
 
-# message -> field -> (number, type); "[x]" is repeated, "{x}" a map from strings, "?x" one of a choice.
+# message -> field -> (number, type)
+# "[x]" is repeated, "{x}" a map from strings, "?x" one of a choice.
 _TENSOR: Fields = {
     "name": (1, "string"),
     "datatype": (2, "string"),
@@ -23,7 +26,7 @@ _TENSOR: Fields = {
     "contents": (5, "InferTensorContents"),
 }
 _NAMED: Fields = {"name": (1, "string"), "version": (2, "string")}
-MESSAGES: Mapping[str, Fields] = {
+INFERENCE_MESSAGES: Mapping[str, Fields] = {
     "ServerLiveRequest": {},
     "ServerLiveResponse": {"live": (1, "bool")},
     "ServerReadyRequest": {},
@@ -85,34 +88,39 @@ MESSAGES: Mapping[str, Fields] = {
         "bytes_contents": (8, "[bytes]"),
     },
 }
-HEALTH: Mapping[str, Fields] = {
+HEALTH_MESSAGES: Mapping[str, Fields] = {
     "HealthCheckRequest": {"service": (1, "string")},
-    "HealthCheckResponse": {"status": (1, "int32")},  # on the wire as the enumeration that it is
+    "HealthCheckResponse": {"status": (1, "int32")},  # an enumeration, on the wire an int32
 }
 _Field = descriptor_pb2.FieldDescriptorProto
-_Message = descriptor_pb2.DescriptorProto
+Message = Any  # of a class made at run time, which has no types
 
 
-def make(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
-    """Return message classes by name; a name with a dot lies within the message before the dot."""
+def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
+    """Return message classes by name.
+
+    Args:
+        package: the protobuf package.
+        messages: fields by message; a name with a dot is nested in the message before the dot,
+            which comes first.
+    """
     file = descriptor_pb2.FileDescriptorProto(
         name=f"tunegate/{package}.proto", package=package, syntax="proto3"
     )
-    made: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, fields in messages.items():
         outer, _, inner = name.rpartition(".")
-        made[name] = (made[outer].nested_type if outer else file.message_type).add(
-            name=inner or name
-        )
+        siblings = found[outer].nested_type if outer else file.message_type
+        found[name] = siblings.add(name=inner or name)
         for field, (number, kind) in fields.items():
-            _add_field(made[name], f".{package}.", name, _Field(name=field, number=number), kind)
+            _add_field(found[name], f".{package}.", name, _Field(name=field, number=number), kind)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     find = pool.FindMessageTypeByName
     return {name: message_factory.GetMessageClass(find(f"{package}.{name}")) for name in messages}
 
 
-def _add_field(message: Any, package: str, name: str, field: Any, kind: str) -> None:  # noqa: ANN401 - protobuf's
+def _add_field(message: Message, package: str, name: str, field: Message, kind: str) -> None:
     if kind[0] in "[{":
         field.label = _Field.LABEL_REPEATED
     else:

@@ -1,4 +1,4 @@
-"""Tensors of the protocol's gRPC messages, typed or raw, to and from the tensors of `api.codecs.tensors`."""
+"""Reads and writes the tensors of the protocol's gRPC messages, with typed or raw contents."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.tensor_bytes import pack, texts, unpack
+from api.codecs.tensor_bytes import decode_texts, pack, unpack
 from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
-from api.grpc.messages import MESSAGES, PACKAGE, make
+from api.grpc.messages import INFERENCE_MESSAGES, PACKAGE, Message, message_classes
 from api.problems import UNFIT, UNPROCESSABLE, Problem
 from api.routes.open_inference import InferRequest, RequestedOutput
 
-M = make(PACKAGE, MESSAGES)
+INFERENCE = message_classes(PACKAGE, INFERENCE_MESSAGES)
 CONTENTS: Mapping[str, str] = {
     "BOOL": "bool_contents",
     **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
@@ -31,11 +31,11 @@ WIDE: Mapping[str, type] = {
 }
 
 
-def read(request: Any) -> InferRequest:  # noqa: ANN401 - a message made at run time
-    """Read a `ModelInferRequest`; as its tensors come, raw or typed, the answer's go.
+def read_infer_request(request: Message) -> InferRequest:
+    """Read a `ModelInferRequest`; if its contents are raw, the answer's are to be raw too.
 
     Raises:
-        Problem: 422.
+        Problem: 422 for what the protocol does not allow.
     """
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
@@ -44,21 +44,24 @@ def read(request: Any) -> InferRequest:  # noqa: ANN401 - a message made at run 
         )
         raise Problem(UNPROCESSABLE, UNFIT, detail)
     if raw:
-        inputs = [_raw(each, content) for each, content in zip(request.inputs, raw, strict=True)]
+        inputs = [
+            _raw_tensor(each, content) for each, content in zip(request.inputs, raw, strict=True)
+        ]
     else:
-        inputs = []
-    inputs = inputs or [_typed(each) for each in request.inputs]
-    return InferRequest(
-        request.id,
-        inputs,
-        [RequestedOutput(each.name) for each in request.outputs],
-        binary=bool(raw),
-    )
+        inputs = [_typed_tensor(each) for each in request.inputs]
+    outputs = [RequestedOutput(each.name) for each in request.outputs]
+    return InferRequest(request.id, inputs, outputs, binary=bool(raw))
 
 
-def write(head: Mapping[str, str], tensors: Sequence[Tensor], *, raw: bool) -> bytes:
-    """Return a `ModelInferResponse` in bytes."""
-    response = M["ModelInferResponse"](**head)
+def write_infer_response(head: Mapping[str, str], tensors: Sequence[Tensor], *, raw: bool) -> bytes:
+    """Return a `ModelInferResponse` in bytes.
+
+    Args:
+        head: the fields that come before the tensors.
+        tensors: the outputs.
+        raw: whether their contents are to be raw.
+    """
+    response = INFERENCE["ModelInferResponse"](**head)
     for tensor in tensors:
         output = response.outputs.add(
             name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
@@ -68,26 +71,24 @@ def write(head: Mapping[str, str], tensors: Sequence[Tensor], *, raw: bool) -> b
         else:
             values = tensor.values.tolist()
             if tensor.datatype == "BYTES":
-                encoded = [text.encode() for text in values]
-            else:
-                encoded = values
-            getattr(output.contents, CONTENTS[tensor.datatype]).extend(encoded)
+                values = [text.encode() for text in values]
+            getattr(output.contents, CONTENTS[tensor.datatype]).extend(values)
     content: bytes = response.SerializeToString()
     return content
 
 
-def _raw(tensor: Any, content: bytes) -> Tensor:  # noqa: ANN401 - a message made at run time
+def _raw_tensor(tensor: Message, content: bytes) -> Tensor:
     if tensor.HasField("contents"):
         fault(tensor.name, "has contents, and raw contents too")
     return unpack(tensor.name, tensor.datatype, list(tensor.shape), content)
 
 
-def _typed(tensor: Any) -> Tensor:  # noqa: ANN401 - a message made at run time
+def _typed_tensor(tensor: Message) -> Tensor:
     name = tensor.name
     datatype = known(tensor.name, tensor.datatype)
     shape = list(tensor.shape)
     if datatype not in CONTENTS:
-        fault(name, f"is {datatype}, which goes as raw contents")
+        fault(name, f"is {datatype}, which must be sent as raw contents")
     field = CONTENTS[datatype]
     n = count(name, shape)
     if others := [found.name for found, _ in tensor.contents.ListFields() if found.name != field]:
@@ -96,12 +97,11 @@ def _typed(tensor: Any) -> Tensor:  # noqa: ANN401 - a message made at run time
     if len(values) != n:
         fault(name, f"has {len(values)} values for shape {shape}")
     if datatype == "BYTES":
-        return Tensor(name, datatype, shape, texts(name, values))
+        return Tensor(name, datatype, shape, decode_texts(name, values))
     found: NDArray[Any] = np.fromiter(values, dtype=WIDE.get(datatype, np.int64), count=n)
     if datatype in {"INT8", "INT16", "UINT8", "UINT16"}:  # the field is wider
-        wrong = (found < np.iinfo(NUMBERS[datatype]).min) | (
-            found > np.iinfo(NUMBERS[datatype]).max
-        )
+        limits = np.iinfo(NUMBERS[datatype])
+        wrong = (found < limits.min) | (found > limits.max)
         if wrong.any():
             fault(f"{name}[{int(wrong.argmax())}]", f"does not fit {datatype}")
     return Tensor(name, datatype, shape, found)

@@ -1,7 +1,8 @@
-"""HTTP as uvicorn speaks it, with two differences to what becomes of a connection.
+"""uvicorn's HTTP protocol, with two differences in how it treats a connection.
 
-An answer's head and a small body leave in one system call; uvloop would make one of each, and wake the client for half
-an answer. A client that connects and never asks is let go like one that has asked before.
+An answer's head and a small body are written with one system call; uvloop would make two, and wake
+the client for half an answer. The keep-alive time-out also closes a connection on which no request
+ever came.
 """
 
 import asyncio
@@ -9,20 +10,21 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-SMALL = (
-    1 << 14
-)  # bytes up to which a piece may wait for the next; more is written at once, so that it can be held back
+# Bytes of a piece that may wait for the next one. A larger piece is written at once, so that the
+# transport's flow control sees it.
+SMALL = 1 << 14
 
 
-class Joining(asyncio.Transport):
-    """A transport that writes what comes in one turn of the loop in one piece."""
+class JoiningTransport(asyncio.Transport):
+    """A transport that joins the writes of one turn of the event loop."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.transport = transport
         self.loop = loop
-        self.is_closing = transport.is_closing  # type: ignore[method-assign] # as it is, without a call in between
-        self.pause_reading = transport.pause_reading  # type: ignore[method-assign] # likewise
-        self.resume_reading = transport.resume_reading  # type: ignore[method-assign] # likewise
+        # These three are called for each request: no method of ours is called in between.
+        self.is_closing = transport.is_closing  # type: ignore[method-assign]
+        self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
+        self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
         self._waiting: list[bytes] = []
 
     def write(self, data: Any) -> None:  # noqa: ANN401 - as `WriteTransport` has it
@@ -42,7 +44,7 @@ class Joining(asyncio.Transport):
         """Close at once."""
         self.transport.abort()
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as `BaseTransport` has it
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as `write`
         """Return what is known of the connection."""
         return self.transport.get_extra_info(name, default)
 
@@ -53,14 +55,15 @@ class Joining(asyncio.Transport):
             self.transport.write(data)
 
 
-class Protocol(HttpToolsProtocol):
-    """A connection."""
+class HttpProtocol(HttpToolsProtocol):
+    """One connection."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin to wait for the first request, for as long as between two."""
-        super().connection_made(Joining(transport, self.loop))
-        wait = self.timeout_keep_alive
-        end = self.timeout_keep_alive_handler
+    def connection_made(  # type: ignore[override] # as uvicorn has it
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Wait for the first request no longer than for the next one."""
+        super().connection_made(JoiningTransport(transport, self.loop))
+        # The first byte cancels the timer, as it does before every other request.
         self.timeout_keep_alive_task = self.loop.call_later(
-            wait, end
-        )  # the first byte ends it, as any request's does
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )

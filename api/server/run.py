@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,8 +22,8 @@ from api.middleware.access_log import AccessLog
 from api.middleware.draining import Leaving
 from api.middleware.fast_path import accelerate
 from api.middleware.tracing import traced
-from api.server.http_protocol import Protocol
-from api.server.signals import handled
+from api.server.http_protocol import HttpProtocol
+from api.server.signals import call_at_eof, ending_signals_handled_by
 from api.serving.follower import INTERVAL
 from registry.store import ModelStore
 
@@ -124,9 +123,9 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
     with traced(accelerate(app) if options.fast_path else app) as outermost:
         server = _Server(_uvicorn_config(outermost), leaving, options.drain)
         if until_eof:
-            _on_eof(lambda: setattr(server, "should_exit", True))
+            call_at_eof(lambda: setattr(server, "should_exit", True))
         # Until the last line is written: another signal must not cut that off.
-        with handled(server.handle_exit):
+        with ending_signals_handled_by(server.handle_exit):
             try:
                 server.run(sockets=[listener])
             finally:
@@ -141,7 +140,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         interface="asgi3",
-        http=Protocol,
+        http=HttpProtocol,
         ws="none",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
@@ -154,11 +153,11 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 def _grpc_companion(options: Options, host: str, leaving: Leaving) -> Companion:
     if not options.grpc_port:
         return no_companion
-    from api.grpc.server import listening  # noqa: PLC0415 - an extra
+    from api.grpc.server import GrpcServer  # noqa: PLC0415 - an extra
 
     where = f"[{host}]" if ":" in host else host
     return partial(
-        listening,
+        GrpcServer,
         address=f"{where}:{options.grpc_port}",
         limits=options.limits,
         key_file=options.api_key,
@@ -207,12 +206,3 @@ class _Server(uvicorn.Server):
             await asyncio.wait(
                 tasks, timeout=1
             )  # they see that the client has gone; cancelled, each logs a traceback
-
-
-def _on_eof(act: Callable[[], None]) -> None:
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1 << 10):
-            pass
-        act()
-
-    threading.Thread(target=watch, name="until-eof", daemon=True).start()

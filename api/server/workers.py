@@ -1,4 +1,7 @@
-"""Several processes on one listening socket: each loads and follows on its own, one more is started where one ends."""
+"""Several worker processes on one listening socket; a worker that ends is replaced.
+
+Each worker loads the models and follows their pointers on its own.
+"""
 
 import logging
 import multiprocessing
@@ -21,12 +24,13 @@ from typing import Any
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 
-from api.server.signals import handled
+from api.server.signals import call_at_eof, ending_signals_handled_by
 
 logger = logging.getLogger("tunegate.api")
-PAUSE = 1.0  # seconds before a worker that ended is replaced, so that one that cannot start does not eat the machine
-SOON = 10.0  # seconds; a worker that ends sooner has hardly started
-STARTS = 3  # in vain, one after the other, until it is clear that a worker cannot start
+# Seconds before a worker that ended is replaced: workers that cannot start must not take all CPU.
+PAUSE = 1.0
+SOON = 10.0  # seconds; a worker that ends sooner counts as a failed start
+MAX_FAILED_STARTS = 3  # one after the other, before giving up
 
 
 def supervise(
@@ -37,12 +41,14 @@ def supervise(
     *,
     until_eof: bool,
 ) -> None:
-    """Run `work(options, listener)` in n processes until SIGTERM, SIGINT or SIGHUP, of which each of them is told.
+    """Run `work(options, listener)` in n processes until SIGTERM, SIGINT or SIGHUP.
+
+    Each worker gets the same signal.
 
     Args:
-        n: how many.
-        work: a module's function that serves until it is told to end.
-        options: for it; can be pickled.
+        n: the number of processes.
+        work: a module's function that serves until a signal ends it.
+        options: its first argument; it can be pickled.
         listener: the bound socket.
         until_eof: also end when stdin closes.
 
@@ -50,44 +56,49 @@ def supervise(
         SystemExit: 3, as uvicorn does, when a worker cannot start.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    with _shared_metrics(), _ending(until_eof) as asked:
-        workers = [_Worker(partial(_start, work, options, listener)) for _ in range(n)]
-        all_start = _keep(workers, asked)
+    with _shared_metrics(), _end_requests(until_eof=until_eof) as requests:
+        workers = [_Worker(partial(_start_worker, work, options, listener)) for _ in range(n)]
+        all_start = _replace_ended(workers, requests)
         if not all_start:
-            _tell(workers, signal.SIGTERM)
-        _end(workers, asked)
+            _send_signal(workers, signal.SIGTERM)
+        _wait_for_end(workers, requests)
     if not all_start:
         sys.exit(STARTUP_FAILURE)
 
 
 class _Worker:
-    """A process, and those after it that take its place."""
+    """A process and its replacements."""
 
     def __init__(self, start: Callable[[], SpawnProcess]) -> None:
         self.start = start
-        self.in_vain = 0
+        self.failed_starts = 0
         self.replace()
 
     def replace(self) -> None:
         self.since = time.monotonic()
         self.process = self.start()
 
-    def ended(self) -> None:
+    def note_end(self) -> None:
         self.process.join()
-        soon = self.process.exitcode == STARTUP_FAILURE or time.monotonic() - self.since < SOON
-        self.in_vain = self.in_vain + 1 if soon else 0
+        if self.process.exitcode == STARTUP_FAILURE or time.monotonic() - self.since < SOON:
+            self.failed_starts += 1
+        else:
+            self.failed_starts = 0
         logger.error("worker %s ended with %s", self.process.pid, self.process.exitcode)
         mark_process_dead(self.process.pid)  # type: ignore[no-untyped-call] # it has no types
 
 
-def _start(work: Callable[..., None], *arguments: Any) -> SpawnProcess:  # noqa: ANN401 - the work's own
+def _start_worker(
+    work: Callable[..., None],
+    *arguments: Any,  # noqa: ANN401 - the work's own
+) -> SpawnProcess:
     process = multiprocessing.get_context("spawn").Process(
-        target=_outlived_by_its_parent, args=(work, *arguments)
+        target=_work_while_parent_lives, args=(work, *arguments)
     )
-    resource_tracker.ensure_running()  # else it is started now, which lets SIGINT through again
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, {signal.SIGINT}
-    )  # inherited: Python would print where it was interrupted
+    # `start` would start the tracker otherwise, which unblocks SIGINT again.
+    resource_tracker.ensure_running()
+    # The worker inherits the mask: interrupted while it starts, Python would print a traceback.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
     finally:
@@ -95,77 +106,76 @@ def _start(work: Callable[..., None], *arguments: Any) -> SpawnProcess:  # noqa:
     return process
 
 
-def _outlived_by_its_parent(work: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - the work's own
-    def watch() -> None:
+def _work_while_parent_lives(
+    work: Callable[..., None],
+    *arguments: Any,  # noqa: ANN401 - the work's own
+) -> None:
+    def watch_parent() -> None:
         if parent := multiprocessing.parent_process():
             parent.join()
             os.kill(os.getpid(), signal.SIGTERM)
 
-    os.setpgid(
-        0, 0
-    )  # what a terminal or systemd sends to all comes once, by the parent: a second one ends draining
+    # A terminal and systemd signal a whole group. In a group of its own the worker gets the signal
+    # once, from its parent; a second one would end draining.
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch_parent, daemon=True).start()
     work(*arguments)
 
 
-def _keep(workers: Sequence[_Worker], asked: int) -> bool:
-    """Replace workers that end until it is time to end; return False as soon as one cannot start."""
-    while asked not in (ready := wait([asked, *(worker.process.sentinel for worker in workers)])):
+def _replace_ended(workers: Sequence[_Worker], requests: int) -> bool:
+    """Replace workers that end until the end is requested; return False if one cannot start."""
+    while True:
+        ready = wait([requests, *(worker.process.sentinel for worker in workers)])
+        if requests in ready:
+            return True
         for worker in workers:
-            if worker.process.sentinel in ready:
-                worker.ended()
-                if worker.in_vain >= STARTS:
-                    logger.error(
-                        "a worker ended %d times just after its start, see above; giving up", STARTS
-                    )
-                    return False
-                if wait([asked], PAUSE):
-                    return True
-                logger.info("starting another worker")
-                worker.replace()
-    return True
+            if worker.process.sentinel not in ready:
+                continue
+            worker.note_end()
+            if worker.failed_starts >= MAX_FAILED_STARTS:
+                logger.error(
+                    "a worker ended %d times just after its start, see above; giving up",
+                    MAX_FAILED_STARTS,
+                )
+                return False
+            if wait([requests], PAUSE):
+                return True
+            logger.info("starting another worker")
+            worker.replace()
 
 
-def _end(workers: Sequence[_Worker], asked: int) -> None:
-    """Tell as often as was asked; a second time ends a worker that drains."""
+def _wait_for_end(workers: Sequence[_Worker], requests: int) -> None:
+    """Wait for all workers to end; pass signals on, because a second one ends draining."""
     while alive := [worker for worker in workers if worker.process.is_alive()]:
-        if asked in wait([asked, *(worker.process.sentinel for worker in alive)]):
-            _tell(alive, *os.read(asked, 1))
+        if requests in wait([requests, *(worker.process.sentinel for worker in alive)]):
+            _send_signal(alive, *os.read(requests, 1))
 
 
-def _tell(workers: Sequence[_Worker], number: int) -> None:
+def _send_signal(workers: Sequence[_Worker], number: int) -> None:
     for worker in workers:
         if worker.process.is_alive() and worker.process.pid:
             os.kill(worker.process.pid, number)
 
 
 @contextmanager
-def _ending(until_eof: bool) -> Iterator[int]:  # noqa: FBT001 - one of two arguments
-    """Give a descriptor to wait for: it has the number of each signal, as a byte, that says that it is time to end."""
-    asked, say = os.pipe()
+def _end_requests(*, until_eof: bool) -> Iterator[int]:
+    """Yield a descriptor from which each request to end can be read: a signal's number, a byte."""
+    requests, sender = os.pipe()
 
-    def ask(number: int, _: FrameType | None = None) -> None:
-        os.write(say, bytes([number]))
+    def request_end(number: int, _: FrameType | None = None) -> None:
+        os.write(sender, bytes([number]))
 
     if until_eof:
-        threading.Thread(
-            target=_read_stdin, args=(partial(ask, signal.SIGINT),), daemon=True
-        ).start()
-    with handled(ask):
-        yield asked
-
-
-def _read_stdin(then: Callable[[], None]) -> None:
-    while os.read(sys.stdin.fileno(), 1 << 10):
-        pass
-    then()
+        call_at_eof(partial(request_end, signal.SIGINT))
+    with ending_signals_handled_by(request_end):
+        yield requests
 
 
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
-    """Let the workers add up their metrics in files."""
+    """Give the workers a folder of files in which their metrics are added up."""
     with tempfile.TemporaryDirectory(prefix="tunegate-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield

@@ -1,4 +1,4 @@
-"""What `GET /v1/models/{name}/card` tells of a model."""
+"""What `GET /v1/models/{name}/card` says about a model."""
 
 import logging
 from datetime import datetime
@@ -20,16 +20,17 @@ logger = logging.getLogger("tunegate.api")
 
 
 class Card(Record, frozen=True, kw_only=True):
-    """What there is to know about the model that answers.
+    """What is known of the model that answers.
 
     Attributes:
         model_version: sha256 of the package.
         promotion: its number in the ledger.
         text: the card as its trainer wrote it, Markdown.
-        interval: what is stated of prediction intervals; null where the model gives none.
-        residuals: some training rows' (predicted, observed) out of fold; for a classification (predicted class,
-            observed class, predicted one's share), classes as indices. Null where the package has none.
-        history: oldest promotion first; null where the store was never told.
+        interval: coverage and width of the prediction intervals; null if the model gives none.
+        residuals: (predicted, observed) of some training rows, out of fold; for a classification
+            (predicted class, observed class, the predicted one's share), classes as indices. Null
+            if the package has none.
+        history: oldest promotion first; null if the store has no history.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Card(Record, frozen=True, kw_only=True):
 
 
 def card_of(served: Served) -> Card:
-    """Put it together; the history is read from the store."""
+    """Return the card of a served model; the history is read from the store."""
     package = served.package
     pointer = served.pointer
     return Card(
@@ -70,20 +71,20 @@ def card_of(served: Served) -> Card:
         loaded_at=served.loaded_at,
         size=package.size,
         residuals=None if package.residuals is None else package.residuals.tolist(),
-        text=_text(package.path / CARD),
-        history=_history(served),
+        text=_read_text(package.path / CARD),
+        history=_read_history(served),
     )
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
-    except OSError as error:  # it was there when the package was verified; the volume is gone
+    except OSError as error:  # the package was verified with it: the volume went away since
         logger.warning("%s: %s", path, error)
         return ""
 
 
-def _history(served: Served) -> tuple[Past, ...] | None:
+def _read_history(served: Served) -> tuple[Past, ...] | None:
     store = ModelStore(served.package.path.parents[1])
     try:
         found = store.history(served.pointer.model)

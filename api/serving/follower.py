@@ -1,8 +1,10 @@
-"""Follow the pointer: load the new model beside the old one, verify it, then swap.
+"""Follow the pointer: load the new model next to the old one, verify it, then swap.
 
-A polled `stat` works on every volume, network ones included, where notifications do not. A package that does not
-verify is refused loudly and the old model goes on; it is tried again, for the volume may only have been slow. A pointer
-that was removed from its folder takes the model out; a folder that is not there is a volume that went away.
+The pointer is polled with `stat`, which works on every volume, network volumes included, where
+notifications do not. A package that cannot be verified is refused, with an error in the log, and
+the old model keeps serving; the package is tried again, because the volume may only have been slow.
+A pointer that was removed from its folder takes the model out of service; a missing folder means
+that the volume went away, and changes nothing.
 """
 
 import logging
@@ -21,11 +23,17 @@ from registry.store import ModelStore
 logger = logging.getLogger("tunegate.api")
 INTERVAL = 0.1  # seconds between two looks at the pointer
 RETRY = 2.0  # seconds before a refused pointer is tried again
-Seen = tuple[int, int, int] | None
 
 
-class Watch:
-    """A file that names a package; `load` is called when it has changed, and again `RETRY` after it was refused."""
+class WatchedFile:
+    """A file that names a package.
+
+    Args:
+        path: the file.
+        load: called when the file has changed, and again `RETRY` seconds after it raised.
+        refuse: called with the reason when `load` raised.
+        clock: monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -38,25 +46,25 @@ class Watch:
         self.load = load
         self.refuse = refuse
         self.clock = clock
-        self._seen: Seen = None
+        self._stamp: tuple[int, int, int] | None = None
         self._retry_at = math.inf
 
     def look(self) -> None:
-        """Look once."""
-        seen = _stat(self.path)
-        if seen == self._seen and self.clock() < self._retry_at:
+        """Call `load` if it is due."""
+        stamp = _file_stamp(self.path)
+        if stamp == self._stamp and self.clock() < self._retry_at:
             return
-        self._seen = seen
+        self._stamp = stamp
         self._retry_at = math.inf
         try:
             self.load()
         except RegistryError as error:
-            self._refused(str(error))
+            self._refuse_until_retry(str(error))
         except Exception as error:  # the thread must outlive whatever a package can provoke
             logger.exception("loading failed")
-            self._refused(f"{type(error).__name__}: {error}")
+            self._refuse_until_retry(f"{type(error).__name__}: {error}")
 
-    def _refused(self, reason: str) -> None:
+    def _refuse_until_retry(self, reason: str) -> None:
         self.refuse(reason)
         self._retry_at = self.clock() + RETRY
 
@@ -68,7 +76,7 @@ class Follower:
         store: where packages and the pointer are.
         model: whose pointer to follow.
         slot: what to keep in step.
-        shadowing: what to keep in step with the model's candidate in shadow mode, after the slot.
+        shadowing: the model's shadow mode, which is kept in step after the slot.
         interval: seconds between two looks.
         clock: monotonic seconds.
     """
@@ -88,22 +96,22 @@ class Follower:
         self.slot = slot
         self.shadowing = shadowing
         self.interval = interval
-        self._pointer = Watch(store.pointer_path(model), self._load, self._refuse, clock)
-        self._shadow = Watch(
+        self._pointer = WatchedFile(store.pointer_path(model), self._load, self._refuse, clock)
+        self._shadow = WatchedFile(
             store.shadow_path(model), self._load_shadow, self._refuse_shadow, clock
         )
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread = threading.Thread(target=self._poll, name="follower", daemon=True)
 
     def start(self) -> None:
-        """Load what the pointer names, then go on following it in the background."""
+        """Load what the pointer names, then follow the pointer in the background."""
         self.look()
         if not (self.slot.served or self.slot.refused):
             logger.info("nothing of %s is in production yet: waiting", self.model)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; what is served stays."""
+        """End the thread; the slot keeps what it serves."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -111,31 +119,27 @@ class Follower:
             self.shadowing.end()
 
     def look(self) -> None:
-        """Look once at the pointer, and load what it names when it has changed."""
+        """Look once at the pointer, and load what it names if it has changed."""
         self._pointer.look()
 
     def _load(self) -> None:
         pointer = self.store.pointer(self.model)
         if pointer is None:
-            self._missing()
+            self._take_out()
             return
         if self.slot.served and self.slot.served.pointer == pointer:
             self.slot.refused = ""
             return
         package = self._open(pointer.sha256)
         self.slot.swap(Served.make(package, pointer, self.slot.listeners))
-        logger.info(
-            "serving promotion %d of %s, package %s",
-            pointer.number,
-            self.model,
-            pointer.sha256[:12],
-        )
+        what = (pointer.number, self.model, pointer.sha256[:12])
+        logger.info("serving promotion %d of %s, package %s", *what)
 
-    def _missing(self) -> None:
+    def _take_out(self) -> None:
         folder = self.store.pointer_path(self.model).parent
         if self.slot.served:
-            if not folder.is_dir():  # nobody took this model out: the volume went away
-                raise StoreError(f"{folder}: the store's folder of pointers is not there")
+            if not folder.is_dir():  # the model was not taken out: the volume went away
+                raise StoreError(f"{folder}: the store's folder of pointers is missing")
             self.slot.swap(None)
             self.slot.removed = f"the pointer of {self.model} is gone"
             logger.warning("%s: nothing is served", self.slot.removed)
@@ -143,29 +147,25 @@ class Follower:
 
     def _refuse(self, reason: str) -> None:
         if reason != self.slot.refused:
-            if self.slot.served:
-                what = "the old model goes on"
-            else:
-                what = "nothing is served"
-            logger.error("refused, %s: %s", what, reason)
+            left = "the old model keeps serving" if self.slot.served else "nothing is served"
+            logger.error("refused, %s: %s", left, reason)
         self.slot.refuse(reason)
 
     def _load_shadow(self) -> None:
         if not self.shadowing:
             return
         shadow = self.store.shadow(self.model)
-        now = self.shadowing.candidate
         if shadow is None:
             self.shadowing.end()
             return
-        same = now is not None and now.package.digest == shadow.sha256
-        self.shadowing.run(now.package if now and same else self._open(shadow.sha256), shadow.share)
-        logger.info(
-            "package %s answers %g of %s's requests silently",
-            shadow.sha256[:12],
-            shadow.share,
-            self.model,
-        )
+        candidate = self.shadowing.candidate
+        if candidate and candidate.package.digest == shadow.sha256:
+            package = candidate.package
+        else:
+            package = self._open(shadow.sha256)
+        self.shadowing.run(package, shadow.share)
+        what = (shadow.sha256[:12], shadow.share, self.model)
+        logger.info("package %s answers %g of %s's requests silently", *what)
 
     def _refuse_shadow(self, reason: str) -> None:
         if self.shadowing:
@@ -181,13 +181,13 @@ class Follower:
             )
         return package
 
-    def _run(self) -> None:
+    def _poll(self) -> None:
         while not self._stop.wait(self.interval):
             self.look()
             self._shadow.look()
 
 
-def _stat(path: Path) -> Seen:
+def _file_stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         status = path.stat()
     except OSError:

@@ -1,7 +1,8 @@
-"""What a server tells Prometheus: requests by route, predictions by model, and which model it is.
+"""The server's Prometheus metrics: requests by route, predictions by model, and what serves.
 
-Names follow Prometheus' conventions, so that dashboards for HTTP services fit. With several workers each writes its own
-files below PROMETHEUS_MULTIPROC_DIR, and whichever is asked adds them up.
+Names follow Prometheus' conventions, so that dashboards for HTTP services fit. With several
+workers each one writes its own files below PROMETHEUS_MULTIPROC_DIR, and the worker that answers
+`/metrics` adds them up.
 """
 
 import collections
@@ -32,15 +33,24 @@ from api.serving.served import Served, Slots, likeliest
 from registry.package import KERNEL
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-PLACES = tuple(
-    round(0.1 * i, 1) for i in range(-2, 13)
-)  # of a prediction between the target's lowest and highest
-MOST = 10_000  # predictions noted and not counted yet, where nobody asks over HTTP; the oldest are dropped then
-SAMPLE = 32  # rows of one request whose predictions are observed: a batch should not cost more than its answer
+# Of a prediction, where 0 is the lowest target seen in training and 1 the highest.
+PLACES = tuple(round(0.1 * i, 1) for i in range(-2, 13))
+# Predictions that wait to be counted. Where nothing scrapes `/metrics`, the oldest are dropped.
+MAX_PENDING = 10_000
+# Rows of one request whose predictions are observed: counting a batch must not cost more than
+# answering it.
+SAMPLED_ROWS = 32
 
 
 class Metrics:
-    """The metrics of one process; a listener to predictions."""
+    """The metrics of one process; a `Listener` to predictions.
+
+    Attributes:
+        registry: counters and histograms; with several workers, this worker's share of them.
+        state: what is looked up at each scrape.
+        catch_up: counts what was noted, before a scrape. Code that notes requests puts its own
+            function here, which then calls `flush`.
+    """
 
     def __init__(self, slots: Slots) -> None:
         self.registry = CollectorRegistry()
@@ -56,7 +66,8 @@ class Metrics:
         )
         self.places = Tally(
             "tunegate_prediction_place",
-            "Predictions, 0 at the lowest and 1 at the highest target seen in training; a sample of large requests.",
+            "Predictions, 0 at the lowest and 1 at the highest target seen in training;"
+            " a sample of large requests.",
             ("model", "version"),
             buckets=PLACES,
             registry=self.registry,
@@ -68,24 +79,22 @@ class Metrics:
             registry=self.registry,
         )
         self.state = CollectorRegistry()
-        self.state.register(_Models(slots))
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        self.state.register(_SlotCollector(slots))
+        if not _has_workers():
             ProcessCollector(registry=self.state)
+        self.catch_up: Callable[[], None] = self.flush
         self._requests: dict[tuple[str, str, int], Any] = {}
-        self._predictions: dict[str, _Predictions] = {}
-        self.catch_up: Callable[[], None] = (
-            self.flush
-        )  # whoever notes requests for later puts itself in front
-        self._single: deque[tuple[Served, Sequence[float]]] = deque(maxlen=MOST)
-        self._many: deque[tuple[Served, int, Sequence[Sequence[float]]]] = deque(maxlen=MOST)
+        self._predictions: dict[str, _PredictionCounts] = {}
+        self._single: deque[tuple[Served, Sequence[float]]] = deque(maxlen=MAX_PENDING)
+        self._many: deque[tuple[Served, int, Sequence[Sequence[float]]]] = deque(maxlen=MAX_PENDING)
 
     def text(self) -> bytes:
-        """Return the exposition, in Prometheus' text format; what was noted is counted by `catch_up` before."""
-        return generate_latest(self._all()) + generate_latest(self.state)
+        """Return the exposition in Prometheus' text format; call `catch_up` before."""
+        return generate_latest(self._all_workers()) + generate_latest(self.state)
 
     def families(self) -> Iterable[Metric]:
-        """Return what was counted, by all workers."""
-        return self._all().collect()
+        """Return what all workers have counted."""
+        return self._all_workers().collect()
 
     def requests(self, method: str, route: str, status: int, seconds: Sequence[float]) -> None:
         """Count requests that took this long."""
@@ -94,13 +103,13 @@ class Metrics:
             child = self._requests[key] = self.seconds.labels(method, route, str(status))
         child.observe_all(seconds)
 
-    def row(self, served: Served, packed: bytes, shares: Sequence[float]) -> None:  # noqa: ARG002 - a listener
+    def row(self, served: Served, packed: bytes, shares: Sequence[float]) -> None:  # noqa: ARG002 - a Listener
         """Note a prediction; `flush` counts it."""
         self._single.append((served, shares))
 
-    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002 - a listener
-        """Note predictions, and a sample of them."""
-        sample = predicted[:: -(-len(predicted) // SAMPLE) or 1].tolist()
+    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002 - a Listener
+        """Note the number of predictions and a sample of them; `flush` counts them."""
+        sample = predicted[:: -(-len(predicted) // SAMPLED_ROWS) or 1].tolist()
         self._many.append((served, len(predicted), sample))
 
     def flush(self) -> None:
@@ -108,27 +117,27 @@ class Metrics:
         single = [self._single.popleft() for _ in range(len(self._single))]
         for served, group in groupby(single, key=itemgetter(0)):
             rows = [shares for _, shares in group]
-            self._of(served).add(len(rows), rows)
+            self._counts_of(served).add(len(rows), rows)
         for _ in range(len(self._many)):
             served, n, sample = self._many.popleft()
-            self._of(served).add(n, sample)
+            self._counts_of(served).add(n, sample)
 
-    def _all(self) -> CollectorRegistry:
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    def _all_workers(self) -> CollectorRegistry:
+        if not _has_workers():
             return self.registry
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # it has no types
         return registry
 
-    def _of(self, served: Served) -> "_Predictions":
+    def _counts_of(self, served: Served) -> "_PredictionCounts":
         digest = served.package.digest
         if (found := self._predictions.get(digest)) is None:
-            found = self._predictions[digest] = _Predictions(self, served)
+            found = self._predictions[digest] = _PredictionCounts(self, served)
         return found
 
 
 class Tally(Histogram):
-    """A histogram that takes many observations at once, for a fraction of what they cost one by one."""
+    """A histogram that takes many observations at once, much cheaper than one by one."""
 
     def observe_all(self, amounts: Sequence[float]) -> None:
         """Observe each amount."""
@@ -138,7 +147,7 @@ class Tally(Histogram):
         self._sum.inc(sum(amounts))
 
 
-class _Predictions:
+class _PredictionCounts:
     """The metrics' children for one package, looked up once."""
 
     def __init__(self, metrics: Metrics, served: Served) -> None:
@@ -159,29 +168,21 @@ class _Predictions:
             self.place.observe_all([(shares[0] - self.low) / self.span for shares in sample])
 
 
-class _Models(Collector):
-    """What serves, looked up when asked."""
+class _SlotCollector(Collector):
+    """What each slot serves, looked up at each scrape."""
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the state of every slot."""
+        """Return the state of every slot."""
         build = InfoMetricFamily("tunegate_build", "The server.")
         build.add_metric((), {"version": version("tunegate"), "kernel": KERNEL})
         info = InfoMetricFamily("tunegate_model", "The model that answers.", labels=("model",))
-        promotion = GaugeMetricFamily(
-            "tunegate_model_promotion", "Number of its promotion; 0 for none.", labels=("model",)
-        )
-        loaded = GaugeMetricFamily(
-            "tunegate_model_loaded_timestamp_seconds", "Since when.", labels=("model",)
-        )
-        swaps = GaugeMetricFamily(
-            "tunegate_model_swaps", "Changes since the start.", labels=("model",)
-        )
-        refused = GaugeMetricFamily(
-            "tunegate_model_refused", "1 where a package was refused.", labels=("model",)
-        )
+        promotion = model_gauge("tunegate_model_promotion", "Number of its promotion; 0 for none.")
+        loaded = model_gauge("tunegate_model_loaded_timestamp_seconds", "Since when.")
+        swaps = model_gauge("tunegate_model_swaps", "Changes since the start.")
+        refused = model_gauge("tunegate_model_refused", "1 where a package was refused.")
         for name, slot in self.slots.items():
             served = slot.served
             promotion.add_metric((name,), served.pointer.number if served else 0)
@@ -191,3 +192,12 @@ class _Models(Collector):
                 info.add_metric((name,), {"version": served.package.digest})
                 loaded.add_metric((name,), served.loaded_at.timestamp())
         return build, info, promotion, loaded, swaps, refused
+
+
+def model_gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
+    """Return a gauge whose first label is the model's name."""
+    return GaugeMetricFamily(name, meaning, labels=("model", *labels))
+
+
+def _has_workers() -> bool:
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

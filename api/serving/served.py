@@ -1,4 +1,7 @@
-"""The model that answers now; swapped by one assignment, dropped when the last request that holds it is done."""
+"""The model that answers now.
+
+A swap is one assignment; the old model is freed when the last request that holds it is done.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,26 +24,31 @@ encode = msgspec.json.Encoder().encode
 
 
 class Listener(Protocol):
-    """Is told of every prediction, before it is answered; must be quick and must not raise."""
+    """Hears of every prediction before it is sent; must be quick and must not raise."""
 
     def row(self, served: "Served", packed: bytes, shares: Sequence[float]) -> None:
-        """One row: its packed float32 and the prediction."""
+        """Hear of one row: its features as packed float32, and the prediction's numbers."""
 
     def rows(
         self, served: "Served", x: NDArray[np.float32], predicted: NDArray[np.float64]
     ) -> None:
-        """Rows: float32 (n, width) and float64 (n, n_outputs)."""
+        """Hear of rows: features float32 (n, width), predictions float64 (n, n_outputs)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A verified package and what is needed to answer with it; a request takes it once and keeps it to its end.
+    """A verified package, prepared for answering; a request keeps the one it began with.
 
     Attributes:
-        listeners: are told of every prediction.
-        shares: predicts one packed row.
-        headers: what each answer in JSON carries.
-        before, after: what stands around a predicted number in the answer to one row.
+        package: the model package.
+        pointer: the promotion that put it into production.
+        reader: the fast reader of its rows; None where a column's name needs escapes in JSON.
+        encoder: encodes its rows.
+        loaded_at: when it was prepared, UTC.
+        listeners: hear of every prediction.
+        shares: predicts one packed row: a number, or the classes' shares.
+        headers: headers of each answer in JSON.
+        before, after: the JSON around a predicted number in the answer to one row.
     """
 
     package: ModelPackage
@@ -65,18 +73,23 @@ class Served:
             reader = FastRowReader(encoder)
         except ValueError:
             reader = None
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"x-model-version", package.digest.encode()),
-        ]
-        before = b"{" + encode(package.manifest.prediction) + b":"
-        after = b',"model_version":' + encode(package.digest) + b"}"
-        now = datetime.now(UTC)
-        shares = _predictor(package)
+        shares = _row_predictor(package)
         row = package.golden.rows[0]
-        shares(encoder.pack(tuple(row[column.name] for column in columns)))
+        shares(encoder.pack(tuple(row[column.name] for column in columns)))  # warms it up
         return cls(
-            package, pointer, reader, encoder, now, listeners, shares, headers, before, after
+            package=package,
+            pointer=pointer,
+            reader=reader,
+            encoder=encoder,
+            loaded_at=datetime.now(UTC),
+            listeners=listeners,
+            shares=shares,
+            headers=[
+                (b"content-type", b"application/json"),
+                (b"x-model-version", package.digest.encode()),
+            ],
+            before=b"{" + encode(package.manifest.prediction) + b":",
+            after=b',"model_version":' + encode(package.digest) + b"}",
         )
 
     def predict_row(self, cells: Cells) -> Sequence[float]:
@@ -88,21 +101,26 @@ class Served:
         return shares
 
     def predict(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Predict encoded rows, float32 (n, sum of widths): float64 (n, 1), or (n, n_classes) shares."""
+        """Predict encoded rows.
+
+        Args:
+            x: float32 (n, sum of widths).
+
+        Returns:
+            float64 (n, 1), or (n, n_classes) shares.
+        """
         predicted = finish(self.package.forest, self.package.manifest.output, x)
         for listener in self.listeners:
             listener.rows(self, x, predicted)
         return predicted
 
 
-def _predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
-    """Return what `finish` does, for one packed row and without arrays where there are none to be had."""
+def _row_predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
+    """Return a `finish` for one packed row, which does without arrays where the output allows."""
     forest = package.forest
     output = package.manifest.output
     if output.link != "identity" or output.base:
-        return lambda packed: finish(forest, output, np.frombuffer(packed, np.float32)[None])[
-            0
-        ].tolist()
+        return lambda packed: finish(forest, output, row_matrix(packed))[0].tolist()
     sums = forest.sums_row
     n = forest.n_trees
     if output.combine == "mean":
@@ -110,8 +128,13 @@ def _predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
     return sums
 
 
+def row_matrix(packed: bytes) -> NDArray[np.float32]:
+    """Return one packed row as float32 (1, width)."""
+    return np.frombuffer(packed, np.float32)[None]
+
+
 def once_a_model(make: Callable[[Manifest], T]) -> Callable[[Served], T]:
-    """Make something of a model's manifest when it is first asked for; it is gone with the model."""
+    """Cache what `make` makes of a model's manifest; the cache entry goes with the model."""
     made: WeakKeyDictionary[Encoder, T] = WeakKeyDictionary()
 
     def get(served: Served) -> T:
@@ -125,12 +148,20 @@ def once_a_model(make: Callable[[Manifest], T]) -> Callable[[Served], T]:
 
 @dataclass(slots=True)
 class Slot:
-    """Holds what is served, and why the last change was refused, or that the model was taken out."""
+    """Holds what is served.
+
+    Attributes:
+        served: the model that answers; None while there is none.
+        refused: why the last change was refused; empty where it was not.
+        removed: why the model was taken out; empty where it was not.
+        swaps: changes since the start.
+        listeners: hear of every prediction.
+    """
 
     served: Served | None = None
     refused: str = ""
     removed: str = ""
-    swaps: int = field(default=0)
+    swaps: int = 0
     listeners: list[Listener] = field(default_factory=list)
 
     def swap(self, served: Served | None) -> None:
@@ -141,7 +172,7 @@ class Slot:
         self.swaps += 1
 
     def refuse(self, reason: str) -> None:
-        """Go on with what is served, and remember why."""
+        """Keep what is served, and remember why the change was refused."""
         self.refused = reason
 
 
@@ -149,5 +180,5 @@ Slots = Mapping[str, Slot]
 
 
 def likeliest(shares: Sequence[float]) -> int:
-    """Return the place of the largest share, the first of several."""
+    """Return the index of the largest share, the first of equals."""
     return max(range(len(shares)), key=shares.__getitem__)

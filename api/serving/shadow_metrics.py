@@ -1,6 +1,6 @@
-"""How far a candidate in shadow mode is from the champion: counted as metrics, and read back from them.
+"""How a candidate in shadow mode differs from the champion: counted as metrics, and read back.
 
-What is read back is what all workers have counted, as `/metrics` says it.
+The metrics read back are those that all workers have counted, as `/metrics` shows them.
 """
 
 import math
@@ -17,11 +17,11 @@ from registry.shadow import ClassDifferences, NumberDifferences, ShadowEvidence
 
 PREFIX = "tunegate_shadow"
 LABELS = ("model", "version", "candidate")
-LARGEST = 1e100  # a difference above it counts as a failure, so that no sum can overflow
+LARGEST = 1e100  # a difference above counts as a failure, so that no sum can overflow
 Floats = NDArray[np.float64]
 
 
-class Counts:
+class ShadowCounts:
     """The metrics of all pairs of champion and candidate, in one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -59,20 +59,20 @@ class Counts:
             registry=registry,
             multiprocess_mode="max",
         )
-        self._pairs: dict[tuple[str, str], Pair] = {}
+        self._pairs: dict[tuple[str, str], PairCounts] = {}
 
-    def of(self, champion: ModelPackage, candidate: ModelPackage) -> "Pair":
+    def pair(self, champion: ModelPackage, candidate: ModelPackage) -> "PairCounts":
         """Return the counters of a pair."""
         key = (champion.digest, candidate.digest)
         if (found := self._pairs.get(key)) is None:
-            found = self._pairs.setdefault(key, Pair(self, champion.manifest.name, *key))
+            found = self._pairs.setdefault(key, PairCounts(self, champion.manifest.name, *key))
         return found
 
 
-class Pair:
+class PairCounts:
     """The metrics' children for one champion and one candidate, looked up once."""
 
-    def __init__(self, counts: Counts, *labels: str) -> None:
+    def __init__(self, counts: ShadowCounts, *labels: str) -> None:
         self.counts = counts
         self.labels = labels
         self.dropped = counts.dropped.labels(*labels)
@@ -83,16 +83,18 @@ class Pair:
         self._top = 0.0
 
     def add(self, champion: ModelPackage, predicted: Floats, answered: Floats) -> None:
-        """Compare and count rows, `rows` last, so that who has seen a row counted sees all of it counted.
+        """Compare rows and count the differences.
+
+        `rows` is counted last, so that a reader who sees a row counted sees all of it counted.
 
         Args:
-            champion: what served.
+            champion: the package that served.
             predicted: float64 (n, n_outputs), its answers.
             answered: float64 (n, n_outputs), the candidate's.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             difference = answered - predicted
-            sound = (np.abs(difference) < LARGEST).all(axis=1)  # NaN is no sound difference either
+            sound = (np.abs(difference) < LARGEST).all(axis=1)  # False for NaN too
         if not sound.all():
             self.failed.inc(int((~sound).sum()))
             predicted = predicted[sound]
@@ -124,16 +126,15 @@ class Pair:
             self.counts.outside.labels(*self.labels).inc(int(outside.sum()))
 
 
-def evidence(
+def read_evidence(
     families: Iterable[Metric], champion: ModelPackage, candidate: ModelPackage
 ) -> ShadowEvidence:
     """Read back what was counted of a pair."""
     labels = dict(
         zip(LABELS, (champion.manifest.name, champion.digest, candidate.digest), strict=True)
     )
-    found: dict[str, float] = defaultdict(
-        float
-    )  # workers' files are read one by one, while they count
+    # Workers' files are read one by one while they count: a metric may still be missing.
+    found: dict[str, float] = defaultdict(float)
     found |= {
         sample.name.removeprefix(f"{PREFIX}_").removesuffix("_total"): sample.value
         for family in families
@@ -142,39 +143,44 @@ def evidence(
         if sample.labels == labels
     }
     rows = int(found["rows"])
-    classes = champion.manifest.classes
+    numbers = None
+    classes = None
+    if rows and champion.manifest.classes:
+        classes = _class_differences(found, rows)
+    elif rows:
+        has_interval = champion.manifest.interval is not None
+        numbers = _number_differences(found, rows, has_interval=has_interval)
     return ShadowEvidence(
         champion=champion.digest,
         candidate=candidate.digest,
         rows=rows,
         dropped=int(found["rows_dropped"]),
         failed=int(found["rows_failed"]),
-        numbers=_numbers(found, rows, interval=champion.manifest.interval is not None)
-        if rows and not classes
-        else None,
-        classes=_classes(found, rows) if rows and classes else None,
+        numbers=numbers,
+        classes=classes,
     )
 
 
-def _numbers(found: dict[str, float], rows: int, *, interval: bool) -> NumberDifferences:
+def _number_differences(
+    found: dict[str, float], rows: int, *, has_interval: bool
+) -> NumberDifferences:
     return NumberDifferences(
         mean=found["difference_sum"] / rows,
         mean_absolute=found["absolute_difference"] / rows,
         root_mean_square=math.sqrt(found["squared_difference"] / rows),
         largest=found["largest_difference"],
-        outside=_share(found["rows_outside_interval"], rows) if interval else None,
+        outside=_share_of(found["rows_outside_interval"], rows) if has_interval else None,
     )
 
 
-def _classes(found: dict[str, float], rows: int) -> ClassDifferences:
+def _class_differences(found: dict[str, float], rows: int) -> ClassDifferences:
     return ClassDifferences(
-        disagreeing=_share(found["rows_disagreeing"], rows),
+        disagreeing=_share_of(found["rows_disagreeing"], rows),
         mean_absolute=found["absolute_difference"] / rows,
         largest=found["largest_difference"],
     )
 
 
-def _share(part: float, rows: int) -> float:
-    return min(
-        1.0, part / rows
-    )  # rows are counted last: while they are counted, a part may be ahead
+def _share_of(part: float, rows: int) -> float:
+    # Rows are counted last: while they are counted, a part may be ahead of them.
+    return min(1.0, part / rows)

@@ -1,4 +1,4 @@
-"""What a server's parts share: the models that answer, what follows their pointers, and what is counted."""
+"""What a server's parts share: the models that answer, their followers, and the metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from api.limits import Limits
 from api.serving.follower import INTERVAL, Follower
 from api.serving.metrics import Metrics
 from api.serving.served import Slot, Slots
-from api.serving.shadow import Shadowing, shadowings
+from api.serving.shadow import Shadowing, add_shadowings
 from registry.store import ModelStore
 
 
@@ -17,11 +17,11 @@ class State:
 
     Attributes:
         store: where packages and pointers are.
-        model: whose rows `/predict` takes.
+        model: the model whose rows `/predict` takes.
         slots: this model's and the others', by name.
-        limits: what it takes on.
+        limits: what the process takes on.
         metrics: a listener at each slot.
-        shadows: what candidates are asked, by the model's name.
+        shadows: each model's shadow mode, by the model's name.
         followers: one for each slot.
     """
 
@@ -42,19 +42,33 @@ class State:
         limits: Limits,
         poll: float = INTERVAL,
     ) -> "State":
-        """Prepare to serve models; nothing is loaded or followed yet."""
+        """Prepare to serve models; nothing is loaded or followed yet.
+
+        Args:
+            store, model, limits: the state's.
+            also: names of the other models to serve.
+            poll: seconds between two looks at a model's pointer.
+        """
         slots = {name: Slot() for name in (model, *also)}
         metrics = Metrics(slots)
         for slot in slots.values():
             slot.listeners.append(metrics)
-        shadows = shadowings(slots, metrics)
+        shadows = add_shadowings(slots, metrics)
         followers = [
             Follower(store, name, slot, shadows[name], interval=poll)
             for name, slot in slots.items()
         ]
-        return cls(store, model, slots, limits, metrics, shadows, followers)
+        return cls(
+            store=store,
+            model=model,
+            slots=slots,
+            limits=limits,
+            metrics=metrics,
+            shadows=shadows,
+            followers=followers,
+        )
 
     @property
     def slot(self) -> Slot:
-        """Of the model that `/predict` is for."""
+        """The slot of the model that `/predict` is for."""
         return self.slots[self.model]

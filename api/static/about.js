@@ -1,24 +1,28 @@
-// What is known of the model: figures of its errors, how it came into production, its card.
+// What is known of the model: the size of its errors, how it came into production, its card.
 
 import { show, scatter } from "./charts.js";
 import { $, h, named, short, when } from "./dom.js";
 
-const pairs = (place, entries) => place.replaceChildren(...entries
+const showPairs = (place, entries) => place.replaceChildren(...entries
   .filter(([, value]) => value !== "" && value !== null)
   .map(([name, value, look]) => h("div", look ? { class: look } : {}, h("dt", {}, name), h("dd", {}, String(value)))));
 
-const chosen = (value) => (value === null ? "none" : typeof value === "number" && !Number.isInteger(value) ? short(value, 5) : String(value));
-
-export function about(card) {
-  verdict(card);
-  $("history").replaceChildren(...(card.history ?? []).toReversed().map((past) => entry(past, card)));
-  pairs($("facts"), facts(card));
-  pairs($("parameters"), Object.entries(card.parameters).map(([name, value]) => [name, chosen(value)]));
-  $("text").textContent = card.text;
-  figures(card);
+function parameterText(value) {
+  if (value === null) return "none";
+  const isFraction = typeof value === "number" && !Number.isInteger(value);
+  return isFraction ? short(value, 5) : String(value);
 }
 
-function facts(card) {
+export function showCard(card) {
+  showVerdict(card);
+  $("history").replaceChildren(...(card.history ?? []).toReversed().map((past) => historyEntry(past, card)));
+  showPairs($("facts"), cardFacts(card));
+  showPairs($("parameters"), Object.entries(card.parameters).map(([name, value]) => [name, parameterText(value)]));
+  $("text").textContent = card.text;
+  showFigures(card);
+}
+
+function cardFacts(card) {
   const { experiment, trial, git_commit: commit } = card.provenance;
   return [
     ["Task", `${card.task} of ${card.target}`],
@@ -36,7 +40,7 @@ function facts(card) {
   ];
 }
 
-function verdict(card) {
+function showVerdict(card) {
   const past = card.history?.find((each) => each.number === card.promotion);
   if (!past) {
     $("verdict").replaceChildren(h("p", { class: "muted" }, card.history
@@ -46,21 +50,22 @@ function verdict(card) {
   }
   const name = past.metric || card.metric;
   const over = past.champion_score === null ? "" : ` against ${short(past.champion_score)} of promotion ${past.previous}`;
-  const score = past.score === null ? null : h("p", {}, `${name} ${short(past.score)} ${scored(past, card)}${over}.`);
+  const score = past.score === null ? null : h("p", {}, `${name} ${short(past.score)} ${scoreSource(past, card)}${over}.`);
   $("verdict").replaceChildren(...[
     h("p", { class: "lead" }, past.reasons.join("; ") || "No reason was recorded."), score,
   ].filter(Boolean));
 }
 
-/** Where a score is from: a gate that does not score recipes anew notes the search's. */
-const scored = (past, card) => (past.score === card.cross_validation.score ? "in the search" : "in the gate, on fresh folds");
+/** Where a score is from: a gate that does not score the recipes itself records the search's score. */
+const scoreSource = (past, card) => (past.score === card.cross_validation.score ? "in the search" : "in the gate, on fresh folds");
 
 const KINDS = { first: "first model", promotion: null, rollback: "rollback" };
 
-function entry(past, card) {
+function historyEntry(past, card) {
   const here = past.number === card.promotion;
-  const state = here ? "in production" : past.state === "live" ? "was live" : past.state;
-  return h("li", { class: here ? "here" : past.state === "live" ? "" : "off", "aria-current": here ? "true" : false },
+  let [state, look] = past.state === "live" ? ["was live", ""] : [past.state, "off"];
+  if (here) [state, look] = ["in production", "here"];
+  return h("li", { class: look, "aria-current": here ? "true" : false },
     h("div", { class: "line" },
       h("strong", {}, `Promotion ${past.number}`),
       h("span", { class: "state" }, state),
@@ -74,10 +79,10 @@ function entry(past, card) {
     ].filter(Boolean).join(" · ")));
 }
 
-const right = (rows) => (rows.length ? `${short((100 * rows.filter(([p, o]) => p === o).length) / rows.length, 3)} %` : "–");
+const shareRight = (rows) => (rows.length ? `${short((100 * rows.filter(([p, o]) => p === o).length) / rows.length, 3)} %` : "–");
 const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
 
-function figures(card) {
+function showFigures(card) {
   const cv = card.cross_validation;
   const found = [[`${cv.metric} in the search, mean of ${cv.folds.length} folds`, short(cv.score)],
     ["each fold of the search", cv.folds.map((fold) => short(fold, 3)).join("   "), "wide"]];
@@ -89,17 +94,19 @@ function figures(card) {
   }
   if (points && card.task === "classification") {
     const sure = points.filter(([, , share]) => share >= 0.9);
-    found.push(["right when left out", right(points)], [`right where its share is 90 % or more (${sure.length} of ${points.length} rows)`, right(sure)]);
+    const those = `${sure.length} of ${points.length} rows`;
+    found.push(["right, out of fold", shareRight(points)],
+      [`right where the predicted class has a share of 90 % or more (${those})`, shareRight(sure)]);
   }
   if (card.interval) {
     found.push([`${short(card.interval.coverage * 100)} % interval`, `± ${short(card.interval.half_width, 3)}`],
-      ["it held, in cross-validation", `${short(card.interval.measured * 100, 3)} % of rows`]);
+      ["covered in cross-validation", `${short(card.interval.measured * 100, 3)} % of rows`]);
   }
-  pairs($("figures"), found);
+  showPairs($("figures"), found);
 }
 
-/** Draw the out-of-fold predictions; `at` is the prediction of the moment. */
-export function residuals(card, at) {
+/** Draw the out-of-fold predictions; `at` is the prediction for the form's row. */
+export function showResiduals(card, at) {
   const place = $("residuals");
   const points = card.residuals;
   place.hidden = !points?.length;
@@ -109,24 +116,30 @@ export function residuals(card, at) {
   }
   if (card.task === "classification") {
     show(place, null);
-    place.replaceChildren(confusion(card));
+    place.replaceChildren(confusionTable(card));
     return;
   }
   const names = [`predicted ${card.target}, out of fold`, `observed ${card.target}`];
-  const label = `Predicted against observed ${card.target} for ${points.length} training rows, each left out when it was predicted; the closer to the diagonal, the better.`;
+  const label = `Predicted against observed ${card.target} for ${points.length} training rows,`
+    + " each left out when it was predicted; the closer to the diagonal, the better.";
   show(place, (width) => scatter(width, { points, names, at, label, reach: card.interval?.half_width ?? 0 }));
 }
 
 /** Rows by predicted and observed class, both as indices. */
-function confusion(card) {
+function confusionTable(card) {
   const counts = card.classes.map(() => card.classes.map(() => 0));
   for (const [predicted, observed] of card.residuals) counts[observed][predicted] += 1;
-  const head = h("tr", {}, h("th", { scope: "col" }, "observed ↓ predicted →"), ...card.classes.map((name) => h("th", { scope: "col" }, named(name))));
+  const head = h("tr", {}, h("th", { scope: "col" }, "observed ↓ predicted →"),
+    ...card.classes.map((name) => h("th", { scope: "col" }, named(name))));
   const body = card.classes.map((name, i) => {
     const total = counts[i].reduce((a, b) => a + b, 0);
-    return h("tr", {}, h("th", { scope: "row" }, named(name)),
-      ...counts[i].map((n, k) => h("td", { class: i === k ? "right" : "" }, `${n}`, h("span", { class: "muted small" }, total ? ` ${Math.round((100 * n) / total)} %` : ""))));
+    const cells = counts[i].map((n, k) => {
+      const share = total ? ` ${Math.round((100 * n) / total)} %` : "";
+      return h("td", { class: i === k ? "right" : "" }, `${n}`, h("span", { class: "muted small" }, share));
+    });
+    return h("tr", {}, h("th", { scope: "row" }, named(name)), ...cells);
   });
-  return h("table", { class: "confusion" }, h("caption", {}, "Training rows by observed class, and by the class predicted when they were left out"),
+  const caption = "Training rows by observed class, and by the class predicted when they were left out";
+  return h("table", { class: "confusion" }, h("caption", {}, caption),
     h("thead", {}, head), h("tbody", {}, ...body));
 }

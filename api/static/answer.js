@@ -5,12 +5,12 @@ import { $, fine, h, named, short } from "./dom.js";
 import { ask } from "./server.js";
 
 const STEPS = 31;
-const MOST = 1000; // rows that are asked for to find the column to begin with
-const SAY = 600; // ms after which a prediction is read out, once the sliders rest
-let saying = 0;
+const MAX_ROWS = 1000; // in the request that finds the column to begin with
+const ANNOUNCE = 600; // ms without a change before a screen reader gets the prediction
+let announcing = 0;
 
-/** Ask for rows; returns {answers, headers}. */
-async function answers(card, primary, rows, signal) {
+/** Predict rows; returns {answers, headers}. */
+async function predictRows(card, primary, rows, signal) {
   const { data, headers } = await ask(route(card, primary), { body: rows.length === 1 ? rows[0] : rows, signal });
   return { answers: [data].flat(), headers };
 }
@@ -18,41 +18,41 @@ async function answers(card, primary, rows, signal) {
 const route = (card, primary) =>
   (primary ? "predict" : `v1/models/${encodeURIComponent(card.name)}/predict`) + (card.interval ? "?interval=true" : "");
 
-/** Predict a row and show the answer; returns {value, digest}. What was shown stays until the new answer is there. */
+/** Predict a row and show the answer; returns {value, digest}. The old answer stays until the new one arrives. */
 export async function predict(card, primary, row, form, signal) {
-  command(card, primary, row);
+  showCommand(card, primary, row);
   let found;
   try {
-    found = await answers(card, primary, [row], signal);
+    found = await predictRows(card, primary, [row], signal);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    const others = form.complain(error.errors ?? []);
+    const others = form.showProblems(error.errors ?? []);
     const fields = error.errors?.length > others.length;
     const text = others.join("; ") || (fields ? "Not answered: see the marked field." : error.message);
     $("answer").classList.add("stale");
-    $("request").hidden = fields || others.length > 0; // nobody is to copy what is refused
-    warnings("");
+    $("request").hidden = fields || others.length > 0; // a refused request is not worth copying
+    showWarnings("");
     $("trouble").textContent = text;
-    say(text);
-    if (fields || others.length) throw new DOMException("said already", "AbortError");
+    announce(text);
+    if (fields || others.length) throw new DOMException("shown already", "AbortError");
     throw error;
   }
-  form.complain([]);
+  form.showProblems([]);
   $("answer").classList.remove("stale");
   $("request").hidden = false;
   $("trouble").textContent = "";
   const answer = found.answers[0];
-  warnings(found.headers.get("X-Model-Warning"));
-  if (card.task === "classification") classes(card, answer);
-  else value(card, answer);
+  showWarnings(found.headers.get("X-Model-Warning"));
+  if (card.task === "classification") showClasses(card, answer);
+  else showValue(card, answer);
   return { value: answer[card.prediction], answer, digest: found.headers.get("X-Model-Version") };
 }
 
-function warnings(header) {
+function showWarnings(header) {
   $("warnings").replaceChildren(...(header ? header.split("; ").map((text) => h("li", {}, text)) : []));
 }
 
-function value(card, answer) {
+function showValue(card, answer) {
   const span = card.target_range[1] - card.target_range[0];
   const found = answer[card.prediction];
   const { interval } = answer;
@@ -62,46 +62,48 @@ function value(card, answer) {
   const between = interval ? `${fine(interval.low, span)} to ${fine(interval.high, span)}` : "";
   const coverage = interval ? `${short(interval.coverage * 100)} %` : "";
   $("interval").textContent = between && `${between}, ${coverage} interval`;
-  const label = `${text}${between && `, interval ${between}`}; training saw ${short(card.target_range[0])} to ${short(card.target_range[1])}`;
+  const [lowest, highest] = card.target_range.map((bound) => short(bound));
+  const label = `${text}${between && `, interval ${between}`}; training saw ${lowest} to ${highest}`;
   show($("scale"), (width) => place(width, { value: found, interval, range: card.target_range, label }));
   $("bars").replaceChildren();
-  say(`Predicted ${card.target} ${text}${between && `, ${coverage} interval ${between}`}`);
+  announce(`Predicted ${card.target} ${text}${between && `, ${coverage} interval ${between}`}`);
 }
 
-function classes(card, answer) {
+function showClasses(card, answer) {
   const likeliest = named(answer[card.prediction]);
   const shares = answer.probabilities;
   $("number").textContent = likeliest;
   $("number").value = likeliest;
   $("interval").textContent = "";
   show($("scale"), null);
-  bars(card.classes.map(named).map((name) => [name, shares[name]]), likeliest);
-  say(`Predicted ${card.target} ${likeliest}, share ${percent(shares[likeliest])}`);
+  showBars(card.classes.map(named).map((name) => [name, shares[name]]), likeliest);
+  announce(`Predicted ${card.target} ${likeliest}, share ${percent(shares[likeliest])}`);
 }
 
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
-function bars(rows, likeliest) {
+function showBars(rows, likeliest) {
   $("bars").replaceChildren(h("ul", { class: "bars" }, ...rows.map(([name, share]) => {
     const bar = h("span", { class: "bar", "aria-hidden": "true" });
     bar.style.setProperty("--share", share);
-    return h("li", { class: name === likeliest ? "chosen" : "" }, h("span", { class: "class" }, name), bar, h("span", { class: "share" }, percent(share)));
+    return h("li", { class: name === likeliest ? "chosen" : "" },
+      h("span", { class: "class" }, name), bar, h("span", { class: "share" }, percent(share)));
   })));
 }
 
-function say(text) {
-  clearTimeout(saying);
-  saying = setTimeout(() => { $("live").textContent = text; }, SAY);
+function announce(text) {
+  clearTimeout(announcing);
+  announcing = setTimeout(() => { $("live").textContent = text; }, ANNOUNCE);
 }
 
-/** The same question for a shell. */
-function command(card, primary, row) {
+/** Show the same request as a command for a shell. */
+function showCommand(card, primary, row) {
   const body = JSON.stringify(row);
   const quoted = body.replaceAll("'", "'\\''");
   $("curl").textContent = `curl -s '${new URL(route(card, primary), location.href)}' -H 'Content-Type: application/json' -d '${quoted}'`;
 }
 
-/** The line of predictions along the column that was touched last; at first, along the one that moves them most. */
+/** The line of predictions along the column changed last; at first, along the one that moves them most. */
 export class WhatIf {
   constructor(card, primary) {
     this.card = card;
@@ -113,7 +115,7 @@ export class WhatIf {
     const on = $("whatif-on").checked;
     if (on && !this.column) {
       const found = await this.strongest(row, now, signal);
-      this.column ??= found; // somebody may have touched a field meanwhile
+      this.column ??= found; // a field may have changed meanwhile
     }
     $("whatif-title").textContent = on ? this.title(now) : "What if";
     if (!on) {
@@ -123,18 +125,20 @@ export class WhatIf {
     const { name } = this.column;
     const values = along(this.column, row[name]);
     const rows = values.map((value) => ({ ...row, [name]: value }));
-    const found = rows.length ? (await answers(this.card, this.primary, rows, signal)).answers : [];
+    const found = rows.length ? (await predictRows(this.card, this.primary, rows, signal)).answers : [];
     if (rows.length < 2) show($("whatif-chart"), null);
     else if (this.column.kind === "numeric") this.line(values, found, row[name], now);
     else this.choices(values, found, row[name], now);
   }
 
-  /** The column between whose extremes the prediction differs most, all else as in `row`; by one request. */
+  /** The column whose extremes change the prediction most, all else as in `row`; costs one request. */
   async strongest(row, now, signal) {
     const { columns } = this.card;
     const tried = columns.flatMap((column) => extremes(column).map((value) => ({ column, row: { ...row, [column.name]: value } })));
-    if (tried.length < 2 || tried.length > MOST) return columns[0];
-    const found = (await answers(this.card, this.primary, tried.map((each) => each.row), signal)).answers.map((each) => this.of(each, now));
+    if (tried.length < 2 || tried.length > MAX_ROWS) return columns[0];
+    const rows = tried.map((each) => each.row);
+    const { answers } = await predictRows(this.card, this.primary, rows, signal);
+    const found = answers.map((each) => this.of(each, now));
     const spread = (column) => {
       const seen = found.filter((_, i) => tried[i].column === column);
       return seen.length ? Math.max(...seen) - Math.min(...seen) : -1;
@@ -153,7 +157,7 @@ export class WhatIf {
 
   domain(numbers) {
     if (this.card.task === "classification") return [0, 1];
-    const least = (this.card.target_range[1] - this.card.target_range[0]) * 0.2; // a flat line is to look flat
+    const least = (this.card.target_range[1] - this.card.target_range[0]) * 0.2; // so that a flat line looks flat
     const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
     const pad = Math.max(0, least - (high - low)) / 2 + (high - low) * 0.06;
     return [low - pad, high + pad];
@@ -177,7 +181,8 @@ export class WhatIf {
 }
 
 const bounds = (interval) => (interval ? { low: interval.low, high: interval.high } : {});
-const word = (x) => (x === null ? "missing" : x === true ? "yes" : x === false ? "no" : x);
+const WORDS = new Map([[null, "missing"], [true, "yes"], [false, "no"]]);
+const word = (x) => WORDS.get(x) ?? x;
 
 function extremes(column) {
   if (column.kind !== "numeric") return along(column, null).filter((value) => value !== null);

@@ -1,4 +1,4 @@
-// Charts as SVG, drawn to the pixel width of their place and again when that changes.
+// Charts as SVG, drawn for the pixel width of their place, and again when it changes.
 
 import { niceStep, s, short, snap } from "./dom.js";
 
@@ -55,7 +55,11 @@ const gutter = (values) => 12 + 6.6 * Math.max(...values.map((value) => short(va
 
 /**
  * Prediction against one column.
- * @param {{points: Array<{x: number, y: number, low?: number, high?: number}>, at: {x: number, y: number}|null, domain: number[], label: string}} data
+ * @param {object} data
+ * @param {Array<{x: number, y: number, low?: number, high?: number}>} data.points
+ * @param {{x: number, y: number}|null} data.at the point of the form's row
+ * @param {number[]} data.domain of the predictions
+ * @param {string} data.label
  */
 export function curve(width, { points, at, domain, label }) {
   const height = innerWidth < 900 ? 104 : 140;
@@ -77,7 +81,8 @@ export function curve(width, { points, at, domain, label }) {
 }
 
 function mark(svg, x, y, box) {
-  svg.append(s("line", { class: "guide", x1: x, x2: x, y1: box.top, y2: box.bottom }), s("circle", { class: "point", cx: x, cy: y, r: 5 }));
+  svg.append(s("line", { class: "guide", x1: x, x2: x, y1: box.top, y2: box.bottom }),
+    s("circle", { class: "point", cx: x, cy: y, r: 5 }));
 }
 
 /** Prediction for each category: one horizontal bar each, the chosen one in full colour. */
@@ -98,13 +103,16 @@ export function levels(width, { points, domain, label }) {
   return svg;
 }
 
-/** Where a prediction lies among the values that training saw, with its interval. */
+/** Where a prediction lies among the targets seen in training, with its interval. */
 export function place(width, { value, interval, range, label }) {
   const [low, high] = [Math.min(range[0], value, interval?.low ?? value), Math.max(range[1], value, interval?.high ?? value)];
   const x = scale([low, high], [1, width - 1]);
   const svg = frame(width, 34, label);
   svg.append(s("line", { class: "axis", x1: x(range[0]), x2: x(range[1]), y1: 10, y2: 10 }));
-  if (interval) svg.append(s("rect", { class: "band", x: x(interval.low), width: Math.max(2, x(interval.high) - x(interval.low)), y: 5, height: 10, rx: 2 }));
+  if (interval) {
+    const start = x(interval.low);
+    svg.append(s("rect", { class: "band", x: start, width: Math.max(2, x(interval.high) - start), y: 5, height: 10, rx: 2 }));
+  }
   svg.append(s("line", { class: "needle", x1: x(value), x2: x(value), y1: 1, y2: 19 }));
   svg.append(s("text", { class: "tick", x: x(range[0]), y: 31 }, short(range[0])),
     s("text", { class: "tick", x: x(range[1]), y: 31, "text-anchor": "end" }, short(range[1])),
@@ -118,7 +126,7 @@ function belt([low, high], reach) {
   return [[low, low], [low, low + far], [high - far, high], [high, high], [high, high - far], [low + far, low]];
 }
 
-/** Predicted against observed, out of fold, with the diagonal on which all would lie. */
+/** Predicted against observed, out of fold, with the diagonal of perfect predictions. */
 export function scatter(width, { points, names, at, label, reach }) {
   const all = points.flat();
   const [low, high] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
@@ -134,11 +142,13 @@ export function scatter(width, { points, names, at, label, reach }) {
   if (reach) svg.append(s("polygon", { class: "band", points: belt(domain, reach).map(([p, o]) => `${x(p)},${y(o)}`).join(" ") }));
   svg.append(s("line", { class: "diagonal", x1: x(domain[0]), y1: y(domain[0]), x2: x(domain[1]), y2: y(domain[1]) }));
   svg.append(s("g", { class: "cloud" }, ...points.map(([p, o]) => s("circle", { cx: x(p).toFixed(1), cy: y(o).toFixed(1), r: 2.6 }))));
+  const turned = `translate(11 ${(box.top + box.bottom) / 2}) rotate(-90)`;
   svg.append(s("text", { class: "tick", x: (box.left + box.right) / 2, y: height - 4, "text-anchor": "middle" }, names[0]),
-    s("text", { class: "tick", transform: `translate(11 ${(box.top + box.bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, names[1]));
+    s("text", { class: "tick", transform: turned, "text-anchor": "middle" }, names[1]));
   if (at !== null && at >= domain[0] && at <= domain[1]) {
+    const [gap, anchor] = at > (low + high) / 2 ? [-6, "end"] : [6, "start"];
     svg.append(s("line", { class: "guide", x1: x(at), x2: x(at), y1: box.top, y2: box.bottom }),
-      s("text", { class: "tick chosen", x: x(at) + (at > (low + high) / 2 ? -6 : 6), y: box.top + 10, "text-anchor": at > (low + high) / 2 ? "end" : "start" }, "this input"));
+      s("text", { class: "tick chosen", x: x(at) + gap, y: box.top + 10, "text-anchor": anchor }, "this input"));
   }
   return svg;
 }

@@ -1,4 +1,4 @@
-// Elements are made from parts, never from markup: what a model's owner wrote is text here, whatever it says.
+// Elements are made from parts, never from markup: text that a model's owner wrote stays text.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -15,10 +15,12 @@ function fill(element, attributes, children) {
 export const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 export const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
-/** A class as the server names it among the probabilities. */
-export const named = (x) => (x === true ? "True" : x === false ? "False" : String(x));
+const FLAGS = new Map([[true, "True"], [false, "False"]]);
 
-/** A number as people write it: four digits that count, no trailing zeros. */
+/** A class as the server names it among the probabilities. */
+export const named = (x) => FLAGS.get(x) ?? String(x);
+
+/** A number as people write it: four significant digits, no trailing zeros. */
 export function short(x, digits = 4) {
   if (x === null || x === undefined) return "–";
   const rounded = Number(x.toPrecision(digits));
@@ -40,7 +42,7 @@ export function niceStep(span, parts) {
   return [5, 2, 1].map((n) => n * power).find((step) => step <= raw * (1 + 1e-9)) ?? power;
 }
 
-/** A multiple of `step`, without the dust of binary fractions. */
+/** The nearest multiple of `step`, without the rounding errors of binary fractions. */
 export function snap(x, step) {
   const decimals = Math.max(0, Math.min(20, -Math.floor(Math.log10(step) + 1e-9)));
   return Number((Math.round(x / step) * step).toFixed(decimals));

@@ -18,19 +18,15 @@ export class Form {
     return Object.fromEntries(this.fields.map((field) => [field.column.name, field.value()]));
   }
 
-  set(row) {
-    for (const field of this.fields) if (Object.hasOwn(row, field.column.name)) field.set(row[field.column.name]);
-  }
-
   reset() {
     for (const field of this.fields) field.set(field.column.typical);
   }
 
-  /** Show what the server said of each field; returns what belongs to none. */
-  complain(errors) {
+  /** Show the problems that the server found in each field; returns those that belong to no field. */
+  showProblems(errors) {
     const named = new Map(errors.map((error) => [error.field, error.problem]));
     for (const field of this.fields) {
-      field.complain(named.get(field.column.name) ?? "");
+      field.showProblem(named.get(field.column.name) ?? "");
       named.delete(field.column.name);
     }
     return [...named].map(([name, problem]) => `${name}: ${problem}`);
@@ -73,15 +69,16 @@ class Field {
     const gone = this.missing?.checked ?? false;
     this.control.disable(gone);
     this.element.classList.toggle("gone", gone);
-    this.complain("");
+    this.showProblem("");
   }
 
-  complain(said) {
+  showProblem(found) {
     const empty = this.column.kind === "numeric" && this.value() === null;
-    const problem = said && empty ? "a number is missing here" : said;
+    const problem = found && empty ? "a number is missing here" : found;
     const outside = !problem && this.outside();
+    const warning = `outside ${short(this.column.minimum)} to ${short(this.column.maximum)}, never seen in training`;
     const box = this.control.box;
-    this.note.textContent = problem || (outside ? `outside ${short(this.column.minimum)} to ${short(this.column.maximum)}, never seen in training` : "");
+    this.note.textContent = problem || (outside ? warning : "");
     this.note.classList.toggle("problem", Boolean(problem));
     this.note.classList.toggle("warning", outside);
     if (problem) box.setAttribute("aria-invalid", "true");
@@ -100,8 +97,10 @@ function number(field) {
   const [low, high] = [column.minimum ?? 0, column.maximum ?? 1];
   const step = high > low ? niceStep(high - low, 100) : 1;
   const box = h("input", { type: "number", id, step, inputmode: "decimal", autocomplete: "off", "aria-describedby": `${id}-note` });
-  const slider = h("input", { type: "range", min: low, max: high, step: "any", "aria-label": `${column.name}, slider`, disabled: high <= low });
-  const below = h("div", { class: "track" }, h("span", { "aria-hidden": "true" }, short(low)), slider, h("span", { "aria-hidden": "true" }, short(high)));
+  const label = `${column.name}, slider`;
+  const slider = h("input", { type: "range", min: low, max: high, step: "any", "aria-label": label, disabled: high <= low });
+  const end = (bound) => h("span", { "aria-hidden": "true" }, short(bound));
+  const below = h("div", { class: "track" }, end(low), slider, end(high));
   const follow = (value) => {
     slider.value = value;
     slider.setAttribute("aria-valuetext", short(value, 6));
@@ -130,7 +129,13 @@ function number(field) {
 function flag(field) {
   const box = h("input", { type: "checkbox", role: "switch", id: field.id, "aria-describedby": `${field.id}-note` });
   box.addEventListener("change", () => field.touched());
-  return { box, below: null, get: () => box.checked, set: (value) => { box.checked = value; }, disable: (gone) => { box.disabled = gone; } };
+  return {
+    box,
+    below: null,
+    get: () => box.checked,
+    set: (value) => { box.checked = value; },
+    disable: (gone) => { box.disabled = gone; },
+  };
 }
 
 function choice(field) {

@@ -9,7 +9,7 @@ export function setKey(value) {
   try { sessionStorage.setItem(STORED, value); } catch { /* kept in memory only */ }
 }
 
-/** An answer that is not a prediction: a problem of RFC 9457, or status 0 where nobody answered. */
+/** A refusal: a problem of RFC 9457, or status 0 if the server did not answer. */
 export class Refused extends Error {
   constructor(status, problem) {
     super([problem.title, problem.detail].filter(Boolean).join(": "));
@@ -18,7 +18,7 @@ export class Refused extends Error {
   }
 }
 
-/** Ask, with a JSON body or without; returns {data, headers}, throws Refused, or AbortError where `signal` says so. */
+/** Send a request, with or without a JSON body; returns {data, headers}, throws Refused, or AbortError from `signal`. */
 export async function ask(path, { body, signal } = {}) {
   const headers = key ? { "X-API-Key": key } : {};
   const options = body === undefined ? { headers, signal }

@@ -1,4 +1,4 @@
-// Loaded before anything is drawn, so that a chosen theme never flashes.
+// Loaded before the page is drawn, so that it never flashes in the other theme.
 "use strict";
 {
   const root = document.documentElement;
@@ -10,10 +10,13 @@
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
   addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
-    const show = () => { button.textContent = isDark() ? "Light" : "Dark"; button.setAttribute("aria-label", `Use the ${isDark() ? "light" : "dark"} theme`); };
+    const show = () => {
+      button.textContent = isDark() ? "Light" : "Dark";
+      button.setAttribute("aria-label", `Use the ${isDark() ? "light" : "dark"} theme`);
+    };
     button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";
-      try { localStorage.setItem("tunegate-theme", root.dataset.theme); } catch { /* for this visit, then */ }
+      try { localStorage.setItem("tunegate-theme", root.dataset.theme); } catch { /* the choice holds for this visit */ }
       show();
     });
     dark.addEventListener("change", show);

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from contract.ledger import Connect, LedgerContract
-from support.serving.proxy import Proxy, running
+from support.serving.proxy import Proxy, running_proxy
 
 pytest.importorskip("mr_openapi")
 from registry import Ledger
@@ -25,7 +25,7 @@ class V1(Proxy):
 
 @pytest.fixture(scope="module")
 def v1(server: str) -> Iterator[str]:
-    with running(V1(server)) as proxy:
+    with running_proxy(V1(server)) as proxy:
         yield proxy.url
 
 

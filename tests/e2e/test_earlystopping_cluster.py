@@ -17,7 +17,7 @@ from support.cluster.kubectl import get, kubectl, port_forward
 from support.katib.early_stopping import SERVICE, Asking, condition, pack_early
 from support.katib.experiments import eventually
 from support.katib.suggestion_clients import Client, Trial
-from support.serving.wire import put
+from support.serving.wire import pack_field
 
 pytestmark = [
     pytest.mark.cluster,
@@ -104,15 +104,15 @@ def test_it_marks_a_trial_with_the_rights_that_katib_grants_and_no_other(
 ) -> None:
     create_trial(room)
     for _ in range(2):
-        assert client.call("SetTrialStatus", put(1, TRIAL), SERVICE) == b""
+        assert client.call("SetTrialStatus", pack_field(1, TRIAL), SERVICE) == b""
     found = get("trial", TRIAL, "-n", room)["status"]["conditions"]
     assert [each["type"] for each in found] == ["Created", "Running", "EarlyStopped"]
     assert (found[2]["reason"], found[2]["status"]) == ("TrialEarlyStopped", "True")
-    missing = client.refusal("SetTrialStatus", put(1, "tiny-4-bbbbbbbb"), service=SERVICE)
+    missing = client.refusal("SetTrialStatus", pack_field(1, "tiny-4-bbbbbbbb"), service=SERVICE)
     assert missing[0] == "NOT_FOUND"
 
     kubectl("delete", "rolebinding", ACCOUNT, "-n", room)
-    unknown = put(1, "tiny-4-bbbbbbbb")
+    unknown = pack_field(1, "tiny-4-bbbbbbbb")
     eventually(
         lambda: client.refusal("SetTrialStatus", unknown, service=SERVICE)[0] == "PERMISSION_DENIED"
     )
@@ -126,10 +126,13 @@ def test_it_draws_the_limit_from_katibs_database_within_its_memory(
         manager = Client(urlsplit(address).port or 0)
         for name, reports in zip(names, (("4", "2"), ("6", "3"), ("8", "4")), strict=True):
             logs = [
-                put(1, "2026-01-01T00:00:00Z") + put(2, put(1, "mse") + put(2, each))
+                pack_field(1, "2026-01-01T00:00:00Z")
+                + pack_field(2, pack_field(1, "mse") + pack_field(2, each))
                 for each in reports
             ]
-            log = put(1, name) + put(2, b"".join(put(1, each) for each in logs))
+            log = pack_field(1, name) + pack_field(
+                2, b"".join(pack_field(1, each) for each in logs)
+            )
             manager.call("ReportObservationLog", log, "api.v1.beta1.DBManager")
         manager.channel.close()
     asking = Asking(

@@ -1,4 +1,4 @@
-"""Packages whose pages are looked at, and a tab to do it in."""
+"""Packages whose pages are tested, and a browser tab."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 from support.registry import toy_data as toy
-from support.serving.page_visits import HOSTILE, Visit, rewritten, visiting
+from support.serving.page_visits import HOSTILE, Visit, rewrite_package, visiting
 
 from registry import ModelStore
 from registry.package import Draft, ModelPackage, load_package, write_package
@@ -15,7 +15,7 @@ from registry.package import Draft, ModelPackage, load_package, write_package
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    """A regression with a number, a number that may be missing, a category and a flag; it states an interval."""
+    """A regression with intervals: a number, a number that may be missing, a category, a flag."""
     folder = tmp_path_factory.mktemp("homes")
     package = toy.package(
         toy.dataset(folder / "data", toy.homes()), folder / "homes-good", toy.GOOD
@@ -24,7 +24,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
     observed = rng.uniform(0, 30, 50)
     residuals = np.column_stack([observed + rng.normal(0, 1, 50), observed])
     interval = {"coverage": 0.9, "half_width": 2.0, "measured": 0.88}
-    return rewritten(package, folder / "told", residuals=residuals, interval=interval)
+    return rewrite_package(package, folder / "told", residuals=residuals, interval=interval)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
     data = toy.dataset(folder / "data", toy.flowers(), name="flowers")
     package = toy.package(data, folder / "flowers-good", toy.CAREFUL)
     residuals = np.array([[0, 0, 0.9], [0, 0, 0.95], [1, 0, 0.5], [1, 1, 0.8], [2, 2, 1.0]])
-    return rewritten(package, folder / "told", residuals=residuals)
+    return rewrite_package(package, folder / "told", residuals=residuals)
 
 
 @pytest.fixture(scope="session")

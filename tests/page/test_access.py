@@ -1,4 +1,4 @@
-"""The page can be used by keyboard, heard, and read in both themes and on a phone."""
+"""The page works by keyboard and screen reader, in both themes, and on a phone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from support.serving.page_visits import Visit, await_shown, box, predicted, typical, visiting
+from support.serving.page_visits import (
+    Visit,
+    await_shown,
+    input_box,
+    predict_typical,
+    typical_row,
+    visiting,
+)
 from support.serving.servers import serving
 
 from registry import ModelStore
@@ -22,7 +29,7 @@ FOCUS = """() => {
 WIDE = "() => [document.documentElement.scrollWidth, innerWidth]"
 
 
-def walk(page: Page, at_most: int = 120) -> Sequence[dict[str, Any]]:
+def press_tab_through(page: Page, at_most: int = 120) -> Sequence[dict[str, Any]]:
     """Press Tab from the top until the document is left; return what had the focus."""
     stops: list[dict[str, Any]] = []
     for _ in range(at_most):
@@ -39,7 +46,7 @@ def test_the_keyboard_alone_reaches_everything_and_is_seen_doing_so(
 ) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
-        stops = walk(page)
+        stops = press_tab_through(page)
         assert stops[0]["label"] == "Skip to the form"
         ids = [stop["id"] for stop in stops]
         for each in (
@@ -60,9 +67,7 @@ def test_the_keyboard_alone_reaches_everything_and_is_seen_doing_so(
         assert [stop for stop in stops if not stop["seen"]] == []
         page.get_by_label("garden").focus()
         page.keyboard.press("Space")
-        await_shown(
-            page, predicted(homes, {**typical(homes), "garden": not typical(homes)["garden"]})[0]
-        )
+        await_shown(page, predict_typical(homes, garden=not typical_row(homes)["garden"]))
 
 
 def test_the_skip_link_goes_to_the_form(
@@ -81,8 +86,8 @@ def test_a_prediction_is_read_out_once_the_sliders_rest(
 ) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
-        box(page, "size").fill("120")
-        value = predicted(homes, {**typical(homes), "size": 120.0})[0]
+        input_box(page, "size").fill("120")
+        value = predict_typical(homes, size=120.0)
         live = page.locator("#live")
         expect(live).to_contain_text(f"Predicted price {value:.2f}, 90 % interval")
         assert live.get_attribute("role") == "status"
@@ -99,7 +104,7 @@ def test_every_text_can_be_read_in_both_themes(
     ):
         page = visit.open(client)
         if which == "homes":
-            box(page, "size").fill("500")
+            input_box(page, "size").fill("500")
             expect(page.locator("#warnings li")).to_have_count(1)
         found = page.evaluate(CONTRAST)
         assert len(found) > 30

@@ -1,11 +1,20 @@
-"""The form is the model's own: what is entered is answered, marked or refused, and the last answer counts."""
+"""The form is the model's own; a value is answered, marked or refused; the last answer counts."""
 
 import json
 import subprocess
 from contextlib import suppress
 
 from playwright.sync_api import Route, expect
-from support.serving.page_visits import Visit, await_shown, box, missing, predicted, shown, typical
+from support.serving.page_visits import (
+    Visit,
+    await_shown,
+    input_box,
+    missing_box,
+    predict_one,
+    predict_typical,
+    shown_value,
+    typical_row,
+)
 from support.serving.servers import await_true, serving
 
 from registry import ModelStore
@@ -17,18 +26,18 @@ def test_the_form_is_the_models_and_its_answer_the_packages_own(
 ) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
-        await_shown(page, predicted(homes, typical(homes))[0])
-        box(page, "size").fill("150.25")
-        missing(page, "age").check()
-        box(page, "region").select_option(label="south")
-        page.get_by_role("switch", name="garden").set_checked(not typical(homes)["garden"])
+        await_shown(page, predict_typical(homes))
+        input_box(page, "size").fill("150.25")
+        missing_box(page, "age").check()
+        input_box(page, "region").select_option(label="south")
+        page.get_by_role("switch", name="garden").set_checked(not typical_row(homes)["garden"])
         row = {
             "size": 150.25,
             "age": None,
             "region": "south",
-            "garden": not typical(homes)["garden"],
+            "garden": not typical_row(homes)["garden"],
         }
-        value = predicted(homes, row)[0]
+        value = predict_typical(homes, **row)
         await_shown(page, value)
         assert visit.sent("/predict")[-1] in (
             row,
@@ -40,10 +49,10 @@ def test_the_form_is_the_models_and_its_answer_the_packages_own(
             page.locator("#interval").inner_text()
             == f"{value - 2:.2f} to {value + 2:.2f}, 90 % interval"
         )
-        expect(box(page, "age")).to_be_disabled()
+        expect(input_box(page, "age")).to_be_disabled()
         page.get_by_role("button", name="Back to typical values").click()
-        await_shown(page, predicted(homes, typical(homes))[0])
-        expect(box(page, "age")).to_be_enabled()
+        await_shown(page, predict_typical(homes))
+        expect(input_box(page, "age")).to_be_enabled()
 
 
 def test_a_classification_shows_every_classes_share(
@@ -51,9 +60,9 @@ def test_a_classification_shows_every_classes_share(
 ) -> None:
     with serving(store, flowers) as client:
         page = visit.open(client)
-        box(page, "width").fill("2.5")
-        box(page, "length").fill("-0.25")
-        shares = predicted(flowers, {"width": 2.5, "length": -0.25})
+        input_box(page, "width").fill("2.5")
+        input_box(page, "length").fill("-0.25")
+        shares = predict_one(flowers, {"width": 2.5, "length": -0.25})
         likeliest = "abc"[int(shares.argmax())]
         expect(page.locator(".bars .chosen .share")).to_have_text(f"{shares.max() * 100:.1f} %")
         expect(page.locator("#number")).to_have_text(likeliest)
@@ -75,36 +84,36 @@ def test_slider_and_box_go_in_step(visit: Visit, store: ModelStore, homes: Model
     with serving(store, homes) as client:
         page = visit.open(client)
         slider = page.get_by_role("slider", name="size, slider")
-        box(page, "size").fill("77.5")
+        input_box(page, "size").fill("77.5")
         assert slider.input_value() == "77.5"
         slider.press("ArrowRight")
-        moved = float(box(page, column.name).input_value())
+        moved = float(input_box(page, column.name).input_value())
         assert moved == float(slider.input_value()) > 77.5
-        await_shown(page, predicted(homes, {**typical(homes), "size": moved})[0])
+        await_shown(page, predict_typical(homes, size=moved))
         slider.press("End")
-        assert float(box(page, column.name).input_value()) == column.maximum
+        assert float(input_box(page, column.name).input_value()) == column.maximum
         assert page.get_by_text("never seen in training").count() == 0
         slider.press("Home")
-        assert float(box(page, column.name).input_value()) == column.minimum
+        assert float(input_box(page, column.name).input_value()) == column.minimum
 
 
-def test_a_wrong_field_is_told_at_the_field_and_the_old_answer_stays(
+def test_an_error_is_shown_at_its_field_and_the_old_answer_stays(
     visit: Visit, store: ModelStore, homes: ModelPackage
 ) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
-        before = shown(page)
-        box(page, "size").fill("")
-        expect(box(page, "size")).to_have_attribute("aria-invalid", "true")
-        expect(box(page, "size")).to_have_accessible_description("a number is missing here")
+        before = shown_value(page)
+        input_box(page, "size").fill("")
+        expect(input_box(page, "size")).to_have_attribute("aria-invalid", "true")
+        expect(input_box(page, "size")).to_have_accessible_description("a number is missing here")
         expect(page.locator("#trouble")).to_be_visible()
         expect(page.locator("#request")).to_be_hidden()
-        assert shown(page) == before
-        box(page, "size").fill("1e39")
+        assert shown_value(page) == before
+        input_box(page, "size").fill("1e39")
         expect(page.locator(".note.problem")).to_contain_text("less than or equal")
-        box(page, "size").fill("100")
-        await_shown(page, predicted(homes, {**typical(homes), "size": 100.0})[0])
-        assert box(page, "size").get_attribute("aria-invalid") is None
+        input_box(page, "size").fill("100")
+        await_shown(page, predict_typical(homes, size=100.0))
+        assert input_box(page, "size").get_attribute("aria-invalid") is None
         expect(page.locator("#trouble")).to_be_hidden()
         expect(page.locator("#request")).to_be_visible()
 
@@ -114,16 +123,16 @@ def test_a_value_outside_of_what_training_saw_is_answered_and_marked(
 ) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
-        box(page, "size").fill("500")
-        header = client.post("/predict", json={**typical(homes), "size": 500}).headers[
+        input_box(page, "size").fill("500")
+        header = client.post("/predict", json={**typical_row(homes), "size": 500}).headers[
             "X-Model-Warning"
         ]
         expect(page.locator("#warnings li")).to_have_text([header])
-        expect(box(page, "size")).to_have_accessible_description(
+        expect(input_box(page, "size")).to_have_accessible_description(
             "outside 20.49 to 199.5, never seen in training"
         )
-        await_shown(page, predicted(homes, {**typical(homes), "size": 500.0})[0])
-        box(page, "size").fill("50")
+        await_shown(page, predict_typical(homes, size=500.0))
+        input_box(page, "size").fill("50")
         expect(page.locator("#warnings li")).to_have_count(0)
 
 
@@ -141,15 +150,15 @@ def test_an_answer_that_comes_too_late_is_not_shown(
     with serving(store, homes) as client:
         page = visit.open(client)
         page.route("**/predict*", hold)
-        box(page, "size").fill("60")
+        input_box(page, "size").fill("60")
         await_true(lambda: page.evaluate("1") and held, "a request for size 60")
-        box(page, "size").fill("180")
-        value = predicted(homes, {**typical(homes), "size": 180.0})[0]
+        input_box(page, "size").fill("180")
+        value = predict_typical(homes, size=180.0)
         await_shown(page, value)
         with suppress(Exception):  # the browser has given it up
             held[0].continue_()
-        box(page, "region").select_option(label="south")
-        await_shown(page, predicted(homes, {**typical(homes), "size": 180.0, "region": "south"})[0])
+        input_box(page, "region").select_option(label="south")
+        await_shown(page, predict_typical(homes, size=180.0, region="south"))
         page.unroute_all(behavior="ignoreErrors")
 
 
@@ -162,9 +171,12 @@ def test_many_changes_are_few_requests(
         before = len(visit.sent("/predict"))
         page.evaluate("""() => {
             const box = document.getElementById("field-0");
-            for (let i = 30; i < 80; i += 1) { box.value = i; box.dispatchEvent(new Event("input")); }
+            for (let i = 30; i < 80; i += 1) {
+                box.value = i;
+                box.dispatchEvent(new Event("input"));
+            }
         }""")
-        await_shown(page, predicted(homes, {**typical(homes), "size": 79.0})[0])
+        await_shown(page, predict_typical(homes, size=79.0))
         assert len(visit.sent("/predict")) == before + 1
 
 
@@ -173,9 +185,9 @@ def test_the_request_it_shows_gives_the_same_answer(
 ) -> None:
     with serving(store, homes) as client:
         page = visit.open(client)
-        box(page, "size").fill("91.5")
-        await_shown(page, predicted(homes, {**typical(homes), "size": 91.5})[0])
+        input_box(page, "size").fill("91.5")
+        await_shown(page, predict_typical(homes, size=91.5))
         page.get_by_text("As a request").click()
         command = ["/bin/sh", "-c", page.locator("#curl").inner_text()]
         done = subprocess.run(command, capture_output=True, check=True, timeout=30)
-        assert json.loads(done.stdout)["predicted_price"] == float(shown(page))
+        assert json.loads(done.stdout)["predicted_price"] == float(shown_value(page))

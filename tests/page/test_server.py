@@ -1,4 +1,4 @@
-"""What the page makes of its server: one without a model yet, gone, locked, or with several models."""
+"""The page with a server that has no model yet, is gone, asks for a key, or has several models."""
 
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from support.serving.page_visits import (
     NOTHING,
     Visit,
     await_shown,
-    box,
-    predicted,
-    rewritten,
-    shown,
-    typical,
+    input_box,
+    predict_one,
+    predict_typical,
+    rewrite_package,
+    shown_value,
+    typical_row,
 )
 from support.serving.servers import in_process, put
 
@@ -42,12 +43,12 @@ def test_a_server_that_went_away_is_asked_again(
     port = free_port()
     with in_process(create_app(store, "homes"), port=port) as client:
         page = visit.open(client)
-        before = shown(page)
-    box(page, "size").fill("55")
+        before = shown_value(page)
+    input_box(page, "size").fill("55")
     expect(page.locator("#trouble")).to_have_text("The server does not answer")
-    assert shown(page) == before
+    assert shown_value(page) == before
     with in_process(create_app(store, "homes"), port=port):
-        await_shown(page, predicted(homes, {**typical(homes), "size": 55.0})[0])
+        await_shown(page, predict_typical(homes, size=55.0))
         expect(page.locator("#trouble")).to_be_hidden()
 
 
@@ -83,10 +84,10 @@ def test_of_several_models_one_is_chosen(
         expect(page.get_by_role("heading", level=1)).to_have_text("flowers")
         page.get_by_label("Model", exact=True).select_option("homes")
         expect(page.get_by_role("heading", level=1)).to_have_text("homes")
-        box(page, "size").fill("88")
-        await_shown(page, predicted(homes, {**typical(homes), "size": 88.0})[0])
-        box(page, "size").fill("")
-        expect(box(page, "size")).to_have_attribute("aria-invalid", "true")
+        input_box(page, "size").fill("88")
+        await_shown(page, predict_typical(homes, size=88.0))
+        input_box(page, "size").fill("")
+        expect(input_box(page, "size")).to_have_attribute("aria-invalid", "true")
         page.goto(f"{client.base_url}?model=homes")
         expect(page.get_by_role("heading", level=1)).to_have_text("homes")
 
@@ -101,11 +102,11 @@ def test_classes_that_are_no_texts_are_shown_with_their_shares(
     data = toy.dataset(tmp_path / "data", frame, name="flowers")
     package = toy.package(data, tmp_path / "package", toy.CAREFUL)
     put(store, flowers)
-    put(store, rewritten(package, tmp_path / "renamed", name="others"))
+    put(store, rewrite_package(package, tmp_path / "renamed", name="others"))
     with in_process(create_app(store, "flowers", ["others"])) as client:
         page = visit.open(client, "?model=others")
         expect(page.get_by_role("heading", level=1)).to_have_text("others")
-        shares = predicted(package, typical(package))
+        shares = predict_one(package, typical_row(package))
         expect(page.locator(".bars .class")).to_have_text([str(name) for name in classes])
         expect(page.locator(".bars .share")).to_have_text(
             [f"{share * 100:.1f} %" for share in shares]

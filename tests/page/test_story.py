@@ -1,4 +1,4 @@
-"""The model's story: where its figures are from, its verdict, its promotions; all of it text, never markup."""
+"""The model's story: its figures' sources, its verdict, its promotions; all text, never markup."""
 
 from pathlib import Path
 
@@ -8,10 +8,9 @@ from support.serving.page_visits import (
     HOSTILE,
     Visit,
     await_shown,
-    box,
-    predicted,
-    rewritten,
-    typical,
+    input_box,
+    predict_typical,
+    rewrite_package,
 )
 from support.serving.servers import await_true, in_process, serving
 
@@ -52,12 +51,12 @@ def test_every_out_of_fold_prediction_is_drawn(
 def test_a_promotion_is_noticed_and_what_was_entered_stays(
     visit: Visit, tmp_path: Path, homes: ModelPackage
 ) -> None:
-    better = rewritten(homes, tmp_path / "better", seed=99)
+    better = rewrite_package(homes, tmp_path / "better", seed=99)
     plant = Plant(tmp_path, model="homes")
     plant.promoter().promote(homes, passed(homes, None))
     with in_process(create_app(plant.store, "homes")) as client:
         page = visit.open(client)
-        box(page, "size").fill("66.5")
+        input_box(page, "size").fill("66.5")
         plant.promoter().promote(
             better, passed(better, homes, reasons=("better than the champion by both keys",))
         )
@@ -69,8 +68,8 @@ def test_a_promotion_is_noticed_and_what_was_entered_stays(
         expect(page.locator("#identity")).to_have_text(
             f"promotion 2 · package {better.digest[:12]}"
         )
-        assert box(page, "size").input_value() == "66.5"
-        await_shown(page, predicted(better, {**typical(better), "size": 66.5})[0])
+        assert input_box(page, "size").input_value() == "66.5"
+        await_shown(page, predict_typical(better, size=66.5))
         expect(page.locator("#history li")).to_have_count(2)
         expect(page.locator("#history [aria-current=true]")).to_contain_text("Promotion 2")
         expect(page.locator("#verdict")).to_contain_text("better than the champion by both keys")
@@ -82,11 +81,9 @@ def test_markup_in_names_is_text(visit: Visit, tmp_path: Path, hostile: ModelPac
     plant.promoter().promote(hostile, passed(hostile, None, reasons=(HOSTILE,)))
     with in_process(create_app(plant.store, "homes")) as client:
         page = visit.open(client)
-        box(page, HOSTILE).fill("100")
-        box(page, "region").select_option(label=HOSTILE)
-        await_shown(
-            page, predicted(hostile, {**typical(hostile), HOSTILE: 100.0, "region": HOSTILE})[0]
-        )
+        input_box(page, HOSTILE).fill("100")
+        input_box(page, "region").select_option(label=HOSTILE)
+        await_shown(page, predict_typical(hostile, region=HOSTILE, **{HOSTILE: 100.0}))
         expect(page.get_by_role("heading", name=f"{HOSTILE} along region")).to_be_visible()
         expect(page.locator("#verdict .lead")).to_have_text(HOSTILE)
         assert page.locator("#text").text_content() == HOSTILE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.registry.registries import MODEL, Answer, Raw, Serve, Server, listing, say
-from support.serving.proxy import Start, running
+from support.serving.proxy import Start, running_proxy
 
 if TYPE_CHECKING:  # needs an extra
     from support.registry.registry_cases import Case
@@ -23,7 +23,7 @@ def serve() -> Iterator[Serve]:
         ) -> Server:
             server = Server(list(reads) or [listing()], list(writes))
             server.content_type = content_type or server.content_type
-            stack.enter_context(running(server))
+            stack.enter_context(running_proxy(server))
             return server
 
         yield start
@@ -61,4 +61,4 @@ def case(server: str, quick: None, monkeypatch: pytest.MonkeyPatch) -> "Case":
 def start() -> Iterator[Start]:
     """Return what runs a proxy until the test's end, and says where."""
     with ExitStack() as stack:
-        yield lambda proxy: stack.enter_context(running(proxy)).url
+        yield lambda proxy: stack.enter_context(running_proxy(proxy)).url

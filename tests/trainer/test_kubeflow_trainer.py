@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.serving.proxy import Proxy, running
+from support.serving.proxy import Proxy, running_proxy
 
 from registry.package import load_package
 from trainer import kubeflow_trainer as status
@@ -70,7 +70,7 @@ def controller(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key"))
     (tmp_path / "token").write_text("secret\n")
-    with running(Controller(), tls=context) as server:
+    with running_proxy(Controller(), tls=context) as server:
         assert isinstance(server, Controller)
         monkeypatch.setenv(status.URL, server.url + PATH)
         monkeypatch.setenv(status.CA_CERT, str(certificate))

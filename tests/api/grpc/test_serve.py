@@ -1,4 +1,4 @@
-"""`serve` listens for gRPC beside HTTP where it is asked to, in every worker."""
+"""`serve` listens for gRPC next to HTTP if the options say so, in every worker."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ grpc = pytest.importorskip("grpc", reason="the extra `grpc` is not installed")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_both_are_there_until_the_server_ends(
+def test_both_answer_until_the_server_ends(
     store: ModelStore, toys: list[ModelPackage], workers: int
 ) -> None:
     put(store, toys[0])
@@ -37,23 +37,15 @@ def test_both_are_there_until_the_server_ends(
             ready(b"", timeout=1)
 
 
-def test_a_taken_port_is_said_before_anything_is_loaded(store: ModelStore) -> None:
+def test_a_taken_port_is_an_error_before_anything_is_loaded(store: ModelStore) -> None:
     from click.testing import CliRunner
 
     from tunegate.cli import root
 
     with bind("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
-        words = [
-            "serve",
-            "--store",
-            str(store.root),
-            "--port",
-            str(free_port()),
-            "--grpc-port",
-            port,
-        ]
-        result = CliRunner().invoke(root, words)
+        words = ["serve", "--store", str(store.root), "--port", str(free_port())]
+        result = CliRunner().invoke(root, [*words, "--grpc-port", port])
     assert "cannot listen on" in str(result.exception)
     assert "--grpc-port" in result.exception.hint  # type: ignore[union-attr]
 
@@ -72,19 +64,13 @@ def test_one_port_cannot_be_both(store: ModelStore, capsys: pytest.CaptureFixtur
 def test_a_port_taken_meanwhile_ends_the_server(
     store: ModelStore, toys: list[ModelPackage], workers: int
 ) -> None:
-    """Workers that cannot start are not started for ever."""
+    """Workers that cannot start are not replaced for ever."""
     put(store, toys[0])
     log = store.root.parent / "log"
     with bind("127.0.0.1", 0) as taken, log.open("wb") as stderr:
         options = json.dumps({"grpc_port": taken.getsockname()[1], "workers": workers})
-        words = [
-            sys.executable,
-            "-m",
-            "support.serving.server_process",
-            str(store.root),
-            "toy",
-            options,
-        ]
+        program = [sys.executable, "-m", "support.serving.server_process"]
+        words = [*program, str(store.root), "toy", options]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=stderr, cwd=TESTS) as process:
             assert process.wait(3 * PATIENCE) == 3
     assert "cannot listen for gRPC" in log.read_text()
@@ -118,14 +104,14 @@ def test_both_end_together(store: ModelStore, toys: list[ModelPackage]) -> None:
         with socket.create_connection(address, timeout=PATIENCE) as slow:
             slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n{")
             server.process.terminate()
-            await_true(lambda: refused(live), "gRPC to take no more calls")
+            await_true(lambda: takes_no_calls(live), "gRPC to take no more calls")
             assert server.process.poll() is None
             slow.sendall(b'"x": 0.25}')
             assert slow.recv(1 << 16).startswith(b"HTTP/1.1 200")
         assert server.process.wait(PATIENCE) == 0
 
 
-def refused(call: Callable[..., bytes]) -> bool:
+def takes_no_calls(call: Callable[..., bytes]) -> bool:
     try:
         call(b"", timeout=PATIENCE)
     except grpc.RpcError:

@@ -1,4 +1,4 @@
-"""V2 over gRPC: bytes packed here by hand, from the protocol's field numbers, are answered as the package predicts."""
+"""V2 over gRPC: messages packed by hand, from the protocol's field numbers, get right answers."""
 
 import asyncio
 import struct
@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 from support.serving.servers import PATIENCE
-from support.serving.wire import fields, put, request, tensor, varint
+from support.serving.wire import pack_field, pack_input, pack_request, pack_varint, read_fields
 
 grpc = pytest.importorskip("grpc", reason="the extra `grpc` is not installed")
 
-from support.serving.grpc_servers import listening, slot_of  # noqa: E402 - only where there is gRPC
+from support.serving.grpc_servers import running_grpc, slot_of, start_grpc  # noqa: E402 - only where there is gRPC
 
-from api.grpc.server import start_grpc  # noqa: E402
 from api.limits import Limits  # noqa: E402
 from api.serving.served import Served, Slot  # noqa: E402
 from registry.package import ModelPackage  # noqa: E402
@@ -25,115 +24,128 @@ from registry.package import ModelPackage  # noqa: E402
 SERVICE = "/inference.GRPCInferenceService/"
 ROW = {"size": 80.5, "age": 12.0, "region": "north", "garden": True}
 Code = grpc.StatusCode
+Channel = Any  # grpc.Channel, which has no types
 
 
 def homes_inputs() -> list[bytes]:
     return [
-        tensor("size", "FP64", [1], put(7, struct.pack("<d", 80.5))),
-        tensor("age", "FP32", [1], put(6, struct.pack("<f", 12.0))),
-        tensor("region", "BYTES", [1], put(8, "north")),
-        tensor("garden", "BOOL", [1], put(1, varint(1))),
+        pack_input("size", "FP64", [1], pack_field(7, struct.pack("<d", 80.5))),
+        pack_input("age", "FP32", [1], pack_field(6, struct.pack("<f", 12.0))),
+        pack_input("region", "BYTES", [1], pack_field(8, "north")),
+        pack_input("garden", "BOOL", [1], pack_field(1, pack_varint(1))),
     ]
 
 
 def homes_raw() -> tuple[list[bytes], list[bytes]]:
     types = {"size": "FP16", "age": "INT8", "region": "BYTES", "garden": "BOOL"}
     raw = [struct.pack("<e", 80.5), b"\x0c", struct.pack("<I", 5) + b"north", b"\x01"]
-    return [tensor(name, datatype, [1, 1]) for name, datatype in types.items()], raw
+    return [pack_input(name, datatype, [1, 1]) for name, datatype in types.items()], raw
 
 
 @pytest.fixture(scope="module")
 def channel(homes: ModelPackage, flowers: ModelPackage) -> Iterator[Any]:
-    with listening(
+    with running_grpc(
         {"homes": slot_of(homes), "flowers": slot_of(flowers), "empty": Slot()}
     ) as started:
         yield started.channel
 
 
-def call(channel: Any, method: str, content: bytes = b"", **headers: str) -> dict[int, list[Any]]:  # noqa: ANN401
+def call(
+    channel: Channel, method: str, content: bytes = b"", **headers: str
+) -> dict[int, list[Any]]:
     path = method if method.startswith("/") else SERVICE + method
     metadata = [(name.replace("_", "-"), value) for name, value in headers.items()]
     answer: bytes = channel.unary_unary(path)(content, timeout=PATIENCE, metadata=metadata)
-    return fields(answer)
+    return read_fields(answer)
 
 
-def refused(channel: Any, method: str, content: bytes = b"", **headers: str) -> tuple[Any, str]:  # noqa: ANN401
+def refusal_of(
+    channel: Channel, method: str, content: bytes = b"", **headers: str
+) -> tuple[Any, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call(channel, method, content, **headers)
     return caught.value.code(), caught.value.details()
+
+
+def code_of(channel: Channel, method: str, content: bytes = b"", **headers: str) -> Any:  # noqa: ANN401 - grpc has no types
+    return refusal_of(channel, method, content, **headers)[0]
 
 
 def doubles(content: bytes) -> list[float]:
     return [value for (value,) in struct.iter_unpack("<d", content)]
 
 
-def test_the_server_and_its_models_are_described(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
+def test_the_server_and_its_models_are_described(channel: Channel, homes: ModelPackage) -> None:
     assert call(channel, "ServerLive") == {1: [1]}
     assert call(channel, "ServerMetadata")[1] == [b"tunegate"]
-    assert call(channel, "ModelReady", put(1, "homes") + put(2, "7")) == {1: [1]}
-    found = call(channel, "ModelMetadata", put(1, "homes") + put(2, homes.digest))
+    assert call(channel, "ModelReady", pack_field(1, "homes") + pack_field(2, "7")) == {1: [1]}
+    found = call(channel, "ModelMetadata", pack_field(1, "homes") + pack_field(2, homes.digest))
     assert (found[1], found[2]) == ([b"homes"], [homes.digest.encode()])
-    inputs = [fields(each) for each in found[4]]
+    inputs = [read_fields(each) for each in found[4]]
     assert [each[1][0].decode() for each in inputs] == [
         column.name for column in homes.manifest.columns
     ]
-    minus_one = varint((1 << 64) - 1)
-    assert fields(found[5][0]) == {1: [b"predicted_price"], 2: [b"FP64"], 3: [minus_one]}
+    minus_one = pack_varint((1 << 64) - 1)
+    assert read_fields(found[5][0]) == {1: [b"predicted_price"], 2: [b"FP64"], 3: [minus_one]}
 
 
-def test_readiness_waits_for_all_models(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
+def test_readiness_waits_for_all_models(channel: Channel, homes: ModelPackage) -> None:
     health = "/grpc.health.v1.Health/Check"
     assert call(channel, "ServerReady") == {}  # proto3 sends no false
     assert call(channel, health) == {1: [2]}
-    assert refused(channel, health, put(1, "other"))[0] == Code.NOT_FOUND
-    with listening({"homes": slot_of(homes)}) as started:
+    assert code_of(channel, health, pack_field(1, "other")) == Code.NOT_FOUND
+    with running_grpc({"homes": slot_of(homes)}) as started:
         assert call(started.channel, "ServerReady") == call(started.channel, health) == {1: [1]}
 
 
-def test_typed_contents_are_answered_as_typed_contents(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
-    found = call(channel, "ModelInfer", request("homes", homes_inputs(), id="42"))
+def test_typed_contents_are_answered_as_typed_contents(
+    channel: Channel, homes: ModelPackage
+) -> None:
+    found = call(channel, "ModelInfer", pack_request("homes", homes_inputs(), id="42"))
     assert (found[1], found[2], found[3]) == ([b"homes"], [homes.digest.encode()], [b"42"])
-    (output,) = [fields(each) for each in found[5]]
+    (output,) = [read_fields(each) for each in found[5]]
     assert (output[1], output[2], output[3]) == ([b"predicted_price"], [b"FP64"], [b"\x01"])
     expected = homes.predict({name: [value] for name, value in ROW.items()})[:, 0].tolist()
-    assert doubles(fields(output[5][0])[7][0]) == expected
+    assert doubles(read_fields(output[5][0])[7][0]) == expected
 
 
-def test_raw_contents_are_answered_as_raw_contents(channel: Any, homes: ModelPackage) -> None:  # noqa: ANN401
-    found = call(channel, "ModelInfer", request("homes", *homes_raw()))
-    assert 5 not in fields(found[5][0])
+def test_raw_contents_are_answered_as_raw_contents(channel: Channel, homes: ModelPackage) -> None:
+    found = call(channel, "ModelInfer", pack_request("homes", *homes_raw()))
+    assert 5 not in read_fields(found[5][0])
     expected = homes.predict({name: [value] for name, value in ROW.items()})[:, 0].tolist()
     assert doubles(found[6][0]) == expected
 
 
-def test_a_class_and_probabilities(channel: Any, flowers: ModelPackage) -> None:  # noqa: ANN401
+def test_a_class_and_probabilities(channel: Channel, flowers: ModelPackage) -> None:
     x = struct.pack("<4f", 0.5, 1.5, 2.0, -0.25)
     found = call(
-        channel, "ModelInfer", request("flowers", [tensor("input-0", "FP32", [2, 2])], [x])
+        channel, "ModelInfer", pack_request("flowers", [pack_input("input-0", "FP32", [2, 2])], [x])
     )
     first, second = (column.name for column in flowers.manifest.columns)
     shares = flowers.predict({first: [0.5, 2.0], second: [1.5, -0.25]})
     names = [str(flowers.manifest.classes[i]).encode() for i in shares.argmax(axis=1)]
     assert found[6][0] == b"".join(struct.pack("<I", len(name)) + name for name in names)
     assert doubles(found[6][1]) == shares.ravel().tolist()
-    assert fields(found[5][1])[3] == [bytes(shares.shape)]
+    assert read_fields(found[5][1])[3] == [bytes(shares.shape)]
 
 
-def test_an_output_is_given_by_name(channel: Any) -> None:  # noqa: ANN401
-    contents = put(6, struct.pack("<2f", 0.5, 1.5))
-    asked = request("flowers", [tensor("x", "FP32", [1, 2], contents)], output="probabilities")
-    assert [fields(each)[1] for each in call(channel, "ModelInfer", asked)[5]] == [
+def test_an_output_is_given_by_name(channel: Channel) -> None:
+    contents = pack_field(6, struct.pack("<2f", 0.5, 1.5))
+    asked = pack_request(
+        "flowers", [pack_input("x", "FP32", [1, 2], contents)], output="probabilities"
+    )
+    assert [read_fields(each)[1] for each in call(channel, "ModelInfer", asked)[5]] == [
         [b"probabilities"]
     ]
 
 
-def test_many_rows_are_answered_too(channel: Any, flowers: ModelPackage) -> None:  # noqa: ANN401
+def test_many_rows_are_answered_too(channel: Channel, flowers: ModelPackage) -> None:
     n = 20_000
     x = struct.pack(f"<{2 * n}d", *(i / n for i in range(2 * n)))
     found = call(
         channel,
         "ModelInfer",
-        request("flowers", [tensor("x", "FP64", [n, 2])], [x], output="probabilities"),
+        pack_request("flowers", [pack_input("x", "FP64", [n, 2])], [x], output="probabilities"),
     )
     a = [i / n for i in range(0, 2 * n, 2)]
     b = [i / n for i in range(1, 2 * n, 2)]
@@ -142,104 +154,111 @@ def test_many_rows_are_answered_too(channel: Any, flowers: ModelPackage) -> None
 
 
 def test_the_metadata_names_the_model_and_what_it_has_not_seen(
-    channel: Any,  # noqa: ANN401
-    homes: ModelPackage,
+    channel: Channel, homes: ModelPackage
 ) -> None:
-    inputs = [tensor("size", "FP64", [1], put(7, struct.pack("<d", 1e6))), *homes_inputs()[1:]]
     _, answer = channel.unary_unary(SERVICE + "ModelInfer").with_call(
-        request("homes", inputs), timeout=PATIENCE
+        with_size("FP64", pack_doubles(1e6)), timeout=PATIENCE
     )
     metadata = dict(answer.initial_metadata())
     assert metadata["x-model-version"] == homes.digest
     assert metadata["x-model-warning"].startswith("size=1e+06 outside")
 
 
-size, raw_inputs, raw = homes_inputs()[0], *homes_raw()
+RAW_INPUTS, RAW = homes_raw()
+
+
+def pack_doubles(*values: float) -> bytes:
+    """Pack contents of FP64."""
+    return pack_field(7, struct.pack(f"<{len(values)}d", *values))
+
+
+def with_size(datatype: str, contents: bytes = b"") -> bytes:
+    """Pack a request with this tensor of sizes, the other tensors being good."""
+    size = pack_input("size", datatype, [1], contents)
+    return pack_request("homes", [size, *homes_inputs()[1:]])
+
+
+def with_raw_size(datatype: str, shape: list[int]) -> bytes:
+    """Pack a request of raw contents with this description of the sizes, the rest being good."""
+    return pack_request("homes", [pack_input("size", datatype, shape), *RAW_INPUTS[1:]], RAW)
+
+
+def with_raw(number: int, content: bytes) -> bytes:
+    """Pack a request with these raw contents of one input, the others being good."""
+    return pack_request("homes", RAW_INPUTS, [*RAW[:number], content, *RAW[number + 1 :]])
+
+
+def with_region(region: str) -> bytes:
+    size, age, _, garden = homes_inputs()
+    tensor = pack_input("region", "BYTES", [1], pack_field(8, region))
+    return pack_request("homes", [size, age, tensor, garden])
+
+
 WRONG: dict[str, bytes] = {
     "no message": b"\xff\xff",
-    "no inputs": request("homes", []),
-    "a column that is missing": request("homes", homes_inputs()[1:]),
-    "a column twice": request("homes", [size, *homes_inputs()]),
-    "an unknown output": request("homes", homes_inputs(), output="y"),
-    "contents of another type": request(
-        "homes", [tensor("size", "FP32", [1], put(7, struct.pack("<d", 80.5))), *homes_inputs()[1:]]
-    ),
-    "no contents": request("homes", raw_inputs),
-    "a value too many": request(
-        "homes",
-        [tensor("size", "FP64", [1], put(7, struct.pack("<2d", 1, 2))), *homes_inputs()[1:]],
-    ),
-    "not finite": request(
-        "homes",
-        [tensor("size", "FP64", [1], put(7, struct.pack("<d", float("inf")))), *homes_inputs()[1:]],
-    ),
-    "missing where it may not be": request(
-        "homes",
-        [tensor("size", "FP64", [1], put(7, struct.pack("<d", float("nan")))), *homes_inputs()[1:]],
-    ),
-    "an INT8 beyond it": request(
-        "homes", [tensor("size", "INT8", [1], put(2, varint(300))), *homes_inputs()[1:]]
-    ),
-    "FP16 that is not raw": request("homes", [tensor("size", "FP16", [1]), *homes_inputs()[1:]]),
-    "BF16": request("homes", [tensor("size", "BF16", [1]), *raw_inputs[1:]], raw),
-    "an unknown category": request(
-        "homes",
-        [*homes_inputs()[:2], tensor("region", "BYTES", [1], put(8, "west")), homes_inputs()[3]],
-    ),
-    "no text": request("homes", raw_inputs, [*raw[:2], struct.pack("<I", 1) + b"\xff", raw[3]]),
-    "raw and typed": request("homes", homes_inputs(), raw),
-    "raw for some": request("homes", raw_inputs, raw[:2]),
-    "raw that is too short": request("homes", raw_inputs, [b"\x00", *raw[1:]]),
-    "a length that lies": request(
-        "homes", raw_inputs, [*raw[:2], struct.pack("<I", 1 << 31) + b"north", raw[3]]
-    ),
-    "a flag that is 2": request("homes", raw_inputs, [*raw[:3], b"\x02"]),
-    "a negative shape": request(
-        "homes", [tensor("size", "FP16", [(1 << 64) - 1]), *raw_inputs[1:]], raw
-    ),
-    "a huge shape": request(
-        "homes", [tensor("size", "FP16", [1 << 62, 1 << 62]), *raw_inputs[1:]], raw
-    ),
+    "no inputs": pack_request("homes", []),
+    "a column that is missing": pack_request("homes", homes_inputs()[1:]),
+    "a column twice": pack_request("homes", [homes_inputs()[0], *homes_inputs()]),
+    "an unknown output": pack_request("homes", homes_inputs(), output="y"),
+    "contents of another type": with_size("FP32", pack_doubles(80.5)),
+    "no contents": pack_request("homes", RAW_INPUTS),
+    "a value too many": with_size("FP64", pack_doubles(1, 2)),
+    "not finite": with_size("FP64", pack_doubles(float("inf"))),
+    "missing where it may not be": with_size("FP64", pack_doubles(float("nan"))),
+    "an INT8 beyond it": with_size("INT8", pack_field(2, pack_varint(300))),
+    "FP16 that is not raw": with_size("FP16"),
+    "BF16": with_raw_size("BF16", [1]),
+    "an unknown category": with_region("west"),
+    "no text": with_raw(2, struct.pack("<I", 1) + b"\xff"),
+    "raw and typed": pack_request("homes", homes_inputs(), RAW),
+    "raw for some": pack_request("homes", RAW_INPUTS, RAW[:2]),
+    "raw that is too short": with_raw(0, b"\x00"),
+    "a length that lies": with_raw(2, struct.pack("<I", 1 << 31) + b"north"),
+    "a flag that is 2": with_raw(3, b"\x02"),
+    "a negative shape": with_raw_size("FP16", [(1 << 64) - 1]),
+    "a huge shape": with_raw_size("FP16", [1 << 62, 1 << 62]),
 }
 
 
 @pytest.mark.parametrize("content", WRONG.values(), ids=WRONG)
-def test_what_does_not_fit_is_refused_and_said_why(channel: Any, content: bytes) -> None:  # noqa: ANN401
-    code, details = refused(channel, "ModelInfer", content)
+def test_what_does_not_fit_is_refused_with_a_reason(channel: Channel, content: bytes) -> None:
+    code, details = refusal_of(channel, "ModelInfer", content)
     assert code == Code.INVALID_ARGUMENT, details
     assert details
 
 
-def test_other_models_and_versions_are_not_here(channel: Any) -> None:  # noqa: ANN401
+def test_other_models_and_versions_are_not_here(channel: Channel) -> None:
     for method in ("ModelReady", "ModelMetadata"):
-        assert refused(channel, method, put(1, "wine"))[0] == Code.NOT_FOUND
-        assert refused(channel, method, put(1, "homes") + put(2, "8"))[0] == Code.NOT_FOUND
-        assert refused(channel, method, put(1, "empty"))[0] == Code.UNAVAILABLE
-    assert refused(channel, "ModelInfer", request("wine", []))[0] == Code.NOT_FOUND
+        assert code_of(channel, method, pack_field(1, "wine")) == Code.NOT_FOUND
+        assert (
+            code_of(channel, method, pack_field(1, "homes") + pack_field(2, "8")) == Code.NOT_FOUND
+        )
+        assert code_of(channel, method, pack_field(1, "empty")) == Code.UNAVAILABLE
+    assert code_of(channel, "ModelInfer", pack_request("wine", [])) == Code.NOT_FOUND
     assert (
-        refused(channel, "ModelInfer", request("homes", homes_inputs(), version="8"))[0]
+        code_of(channel, "ModelInfer", pack_request("homes", homes_inputs(), version="8"))
         == Code.NOT_FOUND
     )
-    assert refused(channel, "ModelInfer", request("empty", homes_inputs()))[0] == Code.UNAVAILABLE
-    assert refused(channel, "Explain")[0] == Code.UNIMPLEMENTED
+    assert code_of(channel, "ModelInfer", pack_request("empty", homes_inputs())) == Code.UNAVAILABLE
+    assert code_of(channel, "Explain") == Code.UNIMPLEMENTED
 
 
 def test_a_message_that_is_too_large_is_refused(homes: ModelPackage) -> None:
-    with listening({"homes": slot_of(homes)}, Limits(body=1000)) as started:
-        assert refused(started.channel, "ModelInfer", bytes(2000))[0] == Code.RESOURCE_EXHAUSTED
-        assert call(started.channel, "ModelInfer", request("homes", homes_inputs()))
+    with running_grpc({"homes": slot_of(homes)}, Limits(body=1000)) as started:
+        assert code_of(started.channel, "ModelInfer", bytes(2000)) == Code.RESOURCE_EXHAUSTED
+        assert call(started.channel, "ModelInfer", pack_request("homes", homes_inputs()))
 
 
-def test_too_many_rows_are_refused(flowers: ModelPackage) -> None:
-    with listening({"flowers": slot_of(flowers)}, Limits(rows=1)) as started:
-        two = request("flowers", [tensor("x", "FP32", [2, 2])], [bytes(16)])
-        assert refused(started.channel, "ModelInfer", two)[0] == Code.RESOURCE_EXHAUSTED
+def test_too_many_rows_in_a_call_are_refused(flowers: ModelPackage) -> None:
+    with running_grpc({"flowers": slot_of(flowers)}, Limits(rows=1)) as started:
+        two = pack_request("flowers", [pack_input("x", "FP32", [2, 2])], [bytes(16)])
+        assert code_of(started.channel, "ModelInfer", two) == Code.RESOURCE_EXHAUSTED
 
 
 def test_too_many_calls_at_once_are_refused(homes: ModelPackage) -> None:
-    with listening({"homes": slot_of(homes)}, Limits(requests=0)) as started:
+    with running_grpc({"homes": slot_of(homes)}, Limits(requests=0)) as started:
         assert (
-            refused(started.channel, "ModelInfer", request("homes", homes_inputs()))[0]
+            code_of(started.channel, "ModelInfer", pack_request("homes", homes_inputs()))
             == Code.UNAVAILABLE
         )
         assert call(started.channel, "ServerLive") == {1: [1]}
@@ -248,11 +267,11 @@ def test_too_many_calls_at_once_are_refused(homes: ModelPackage) -> None:
 def test_a_key_is_asked_for_but_not_by_health_checks(homes: ModelPackage, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("first\n")
-    asked = request("homes", homes_inputs())
-    with listening({"homes": slot_of(homes)}, key_file=file) as started:
+    asked = pack_request("homes", homes_inputs())
+    with running_grpc({"homes": slot_of(homes)}, key_file=file) as started:
         channel = started.channel
         for method in ("ModelInfer", "ModelReady", "ModelMetadata", "ServerMetadata"):
-            code, details = refused(channel, method, asked, x_api_key="wrong")
+            code, details = refusal_of(channel, method, asked, x_api_key="wrong")
             assert code == Code.UNAUTHENTICATED
             assert "first" not in details
         assert call(channel, "ModelInfer", asked, x_api_key="first")
@@ -260,48 +279,52 @@ def test_a_key_is_asked_for_but_not_by_health_checks(homes: ModelPackage, tmp_pa
         assert call(channel, "ServerLive") == call(channel, "ServerReady") == {1: [1]}
         assert call(channel, "/grpc.health.v1.Health/Check") == {1: [1]}
         file.unlink()
-        assert refused(channel, "ModelInfer", asked, x_api_key="first")[0] == Code.UNAVAILABLE
+        assert code_of(channel, "ModelInfer", asked, x_api_key="first") == Code.UNAVAILABLE
 
 
 def test_a_call_in_flight_is_finished_at_shutdown(homes: ModelPackage) -> None:
     slot = slot_of(homes)
     begun = threading.Event()
-    go_on = threading.Event()
+    proceed = threading.Event()
 
     class Slow:
         def row(self, *_: object) -> None: ...
 
         def rows(self, *_: object) -> None:
             begun.set()
-            assert go_on.wait(PATIENCE)
+            assert proceed.wait(PATIENCE)
 
     served = slot.served
     assert served
     slot.swap(Served.make(homes, served.pointer, [Slow()]))
     inputs, raw = homes_raw()
     many = 2000
-    inputs = [each.replace(put(3, b"\x01\x01"), put(3, varint(many) + b"\x01")) for each in inputs]
-    content = request("homes", inputs, [each * many for each in raw])
-    with listening({"homes": slot}) as started:
+    inputs = [
+        each.replace(pack_field(3, b"\x01\x01"), pack_field(3, pack_varint(many) + b"\x01"))
+        for each in inputs
+    ]
+    content = pack_request("homes", inputs, [each * many for each in raw])
+    with running_grpc({"homes": slot}) as started:
         waiting = started.channel.unary_unary(SERVICE + "ModelInfer").future(
             content, timeout=PATIENCE
         )
         assert begun.wait(PATIENCE)
         stopping = asyncio.run_coroutine_threadsafe(started.server.stop(PATIENCE), started.loop)
-        go_on.set()
-        assert len(doubles(fields(waiting.result())[6][0])) == many
+        proceed.set()
+        assert len(doubles(read_fields(waiting.result())[6][0])) == many
         stopping.result(PATIENCE)
-        assert refused(started.channel, "ServerLive")[0] == Code.UNAVAILABLE
+        assert code_of(started.channel, "ServerLive") == Code.UNAVAILABLE
 
 
-def test_a_port_in_use_is_said(homes: ModelPackage) -> None:
+def test_a_port_in_use_is_an_error(homes: ModelPackage) -> None:
     slots = {"homes": slot_of(homes)}
-    with listening(slots) as started:
-        second = start_grpc(slots, f"127.0.0.1:{started.server.port}", Limits())
+    with running_grpc(slots) as started:
+        second = start_grpc(slots, f"127.0.0.1:{started.port}", Limits())
         with pytest.raises(OSError, match="cannot listen"):
             asyncio.run_coroutine_threadsafe(second, started.loop).result(PATIENCE)
 
 
 def test_the_server_needs_no_grpc() -> None:
-    block = "import sys; sys.modules['grpc'] = sys.modules['google.protobuf'] = None; import api, api.server.run"
-    subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
+    block = "import sys; sys.modules['grpc'] = sys.modules['google.protobuf'] = None"
+    code = f"{block}; import api, api.server.run"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

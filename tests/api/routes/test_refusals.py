@@ -78,7 +78,7 @@ def test_a_refusal_says_whether_an_old_model_goes_on(
     point(store, "e" * 64)
     follower.look()
     said = [text.split(":")[0] for text in caplog.messages if text.startswith("refused")]
-    assert said == ["refused, nothing is served", "refused, the old model goes on"]
+    assert said == ["refused, nothing is served", "refused, the old model keeps serving"]
 
 
 def test_a_package_that_stays_damaged_is_refused_again_and_mended_it_is_loaded(

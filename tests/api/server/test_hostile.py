@@ -1,4 +1,4 @@
-"""Requests made to harm: each is refused quickly, and others are answered meanwhile."""
+"""Hostile requests: each is refused quickly, and others are answered meanwhile."""
 
 import json
 import socket
@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from support.registry.package_variants import tiny, variant
+from support.serving.load import connect_to
 from support.serving.servers import PATIENCE, Running, await_true, put, running
 
+from api.codecs.tensors import SHOWN
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -27,63 +29,42 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield found
 
 
-def tensor(shape: list[int]) -> dict[str, Any]:
+def infer_body(shape: list[int]) -> dict[str, Any]:
     return {"inputs": [{"name": "x", "datatype": "FP64", "shape": shape, "data": [0.25]}]}
 
 
-def connected(server: Running) -> socket.socket:
-    return socket.create_connection(
-        ("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=PATIENCE
-    )
-
-
 def test_a_body_of_which_nothing_comes_is_not_waited_for(server: Running) -> None:
-    with connected(server) as one:
+    with connect_to(server) as one:
         one.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n")
         assert one.recv(1 << 16).startswith(b"HTTP/1.1 408")
 
 
 def test_heads_without_bodies_do_not_keep_others_out(server: Running) -> None:
-    heads = [connected(server) for _ in range(8)]
+    heads = [connect_to(server) for _ in range(8)]
     for each in heads:
         each.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n")
-    await_true(lambda: server.client.post("/predict", json=ROW).is_success, "room again")
-    for each in heads:  # or those that had not arrived by then would keep the next test out
+    await_true(lambda: server.client.post("/predict", json=ROW).is_success, "a free place again")
+    for each in heads:  # or those that have not arrived yet would keep the next test out
         with each:
             assert each.recv(1 << 16).startswith((b"HTTP/1.1 408", b"HTTP/1.1 503"))
-    await_true(lambda: server.client.post("/predict", json=ROW).is_success, "room for others")
+    await_true(
+        lambda: server.client.post("/predict", json=ROW).is_success, "a free place for others"
+    )
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        tensor([2**62] * 20_000),
-        tensor([10**4299] * 2),
-        tensor([2**31 + 1]),
-        tensor([1, 1, 1, 1, 1, 1, 1, 1, 1]),
-        {
-            "inputs": [
-                {
-                    "name": "x",
-                    "datatype": "FP64",
-                    "shape": [1],
-                    "parameters": {"binary_data_size": 10**4299},
-                }
-            ]
-        },
-        {"inputs": [0] * 200_000},
-        {"inputs": []},
-    ],
-    ids=[
-        "many huge sizes",
-        "sizes of 4300 digits",
-        "a size too large",
-        "too many sizes",
-        "bytes",
-        "inputs",
-        "none",
-    ],
-)
+HUGE_SIZE = {"binary_data_size": 10**4299}
+HUGE: dict[str, dict[str, Any]] = {
+    "many huge sizes": infer_body([2**62] * 20_000),
+    "sizes of 4300 digits": infer_body([10**4299] * 2),
+    "a size too large": infer_body([2**31 + 1]),
+    "too many sizes": infer_body([1, 1, 1, 1, 1, 1, 1, 1, 1]),
+    "bytes": {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1], "parameters": HUGE_SIZE}]},
+    "inputs": {"inputs": [0] * 200_000},
+    "none": {"inputs": []},
+}
+
+
+@pytest.mark.parametrize("body", HUGE.values(), ids=HUGE)
 def test_huge_shapes_are_refused_at_once_and_in_few_words(
     server: Running, body: dict[str, Any]
 ) -> None:
@@ -94,8 +75,8 @@ def test_huge_shapes_are_refused_at_once_and_in_few_words(
 
 
 def test_sizes_of_bytes_that_no_number_can_be_are_refused(server: Running) -> None:
-    texts = b'{"inputs":[{"name":"x","datatype":"FP64","shape":[1],"parameters":{"binary_data_size":%s}}]}'
-    text = texts % (b"9" * 4300)
+    tensor = b'{"name":"x","datatype":"FP64","shape":[1],"parameters":{"binary_data_size":%s}}'
+    text = b'{"inputs":[' + tensor % (b"9" * 4300) + b"]}"
     for headers in ({}, {"Inference-Header-Content-Length": str(len(text))}):
         answer = server.client.post(V2, content=text + b"x" * 8 * bool(headers), headers=headers)
         assert 400 <= answer.status_code < 500
@@ -110,7 +91,7 @@ def test_very_many_brackets_are_refused_before_they_are_read(server: Running) ->
         assert server.client.post(path, content=text).status_code == 413
 
 
-def test_a_trace_that_is_no_text_costs_nobody_a_line(server: Running) -> None:
+def test_a_trace_that_is_no_text_costs_no_request_its_line(server: Running) -> None:
     trace = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01-\xff"
     httpx.post(
         f"{server.url}/predict",
@@ -141,12 +122,12 @@ def test_open_inference_has_its_own_errors_whoever_refuses(server: Running) -> N
         assert answer.json()["error"]
 
 
-def test_an_answer_that_nobody_reads_gives_its_place_up(server: Running) -> None:
+def test_an_answer_that_no_client_reads_gives_up_its_place(server: Running) -> None:
     body = json.dumps([ROW] * 60_000).encode()
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
 
     def ask() -> socket.socket:
-        one = connected(server)
+        one = connect_to(server)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         one.sendall(head + body)
         return one
@@ -176,9 +157,7 @@ def test_two_models_keep_the_types_of_their_classes(
             {
                 "name": column.name,
                 "shape": [1],
-                "datatype": {"numeric": "FP64", "boolean": "BOOL", "categorical": "BYTES"}[
-                    column.kind
-                ],
+                "datatype": SHOWN[column.kind],
                 "data": [row[column.name]],
             }
             for column in flowers.manifest.columns
@@ -186,13 +165,12 @@ def test_two_models_keep_the_types_of_their_classes(
         assert server.client.post("/v2/models/flowers/infer", json={"inputs": inputs}).is_success
         put(store, variant(flowers, folder / "b", classes=(0, 1, 2)), number=2)
         server.await_version(promotion=2)
-        output = server.client.post("/v2/models/flowers/infer", json={"inputs": inputs}).json()[
-            "outputs"
-        ][0]
+        answer = server.client.post("/v2/models/flowers/infer", json={"inputs": inputs}).json()
+        output = answer["outputs"][0]
         assert (output["datatype"], type(output["data"][0])) == ("INT64", int)
 
 
-def test_small_requests_go_on_beside_a_hostile_one(server: Running) -> None:
+def test_small_requests_are_answered_next_to_a_hostile_one(server: Running) -> None:
     worst = [0.0]
     stop = threading.Event()
 
@@ -205,7 +183,7 @@ def test_small_requests_go_on_beside_a_hostile_one(server: Running) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    server.client.post(V2, content=json.dumps(tensor([2**62] * 40_000)))
+    server.client.post(V2, content=json.dumps(infer_body([2**62] * 40_000)))
     stop.set()
     watcher.join()
     assert worst[0] < PATIENCE / 2

@@ -1,20 +1,21 @@
-"""What leaves in one piece, and in which order, whatever uvicorn writes."""
+"""What uvicorn writes leaves in order, and a small answer in one piece."""
 
 import asyncio
-import socket
 from itertools import pairwise
 
 import httpx
 from hypothesis import given
 from hypothesis import strategies as st
-from support.serving.servers import PATIENCE, Running
+from support.serving.load import connect_to
+from support.serving.servers import Running
 
-from api.server.http_protocol import SMALL, Joining
+from api.server.http_protocol import SMALL, JoiningTransport
 
-REQUEST = b'POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-ID: %d\r\nContent-Length: 11\r\n\r\n{"x": 0.25}'
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-ID: %d\r\nContent-Length: 11\r\n"
+REQUEST = HEAD + b'\r\n{"x": 0.25}'
 
 
-class Wire(asyncio.Transport):
+class RecordedTransport(asyncio.Transport):
     """Keeps what was written, a piece a write."""
 
     def __init__(self) -> None:
@@ -30,12 +31,12 @@ class Wire(asyncio.Transport):
         self.closed = True
 
 
-def written(turns: list[list[bytes]], *, close: bool = False) -> list[bytes]:
+def write_turns(turns: list[list[bytes]], *, close: bool = False) -> list[bytes]:
     """Write in some turns of a loop; return the pieces that left."""
 
     async def write() -> list[bytes]:
-        wire = Wire()
-        joining = Joining(wire, asyncio.get_running_loop())
+        wire = RecordedTransport()
+        joining = JoiningTransport(wire, asyncio.get_running_loop())
         for turn in turns:
             for data in turn:
                 joining.write(data)
@@ -50,24 +51,22 @@ def written(turns: list[list[bytes]], *, close: bool = False) -> list[bytes]:
 
 @given(st.lists(st.lists(st.binary(max_size=SMALL * 2), max_size=5), max_size=5), st.booleans())
 def test_all_leaves_in_order(turns: list[list[bytes]], close: bool) -> None:  # noqa: FBT001 - hypothesis gives it
-    assert b"".join(written(turns, close=close)) == b"".join(
+    assert b"".join(write_turns(turns, close=close)) == b"".join(
         data for turn in turns for data in turn
     )
 
 
 def test_a_head_and_its_small_body_leave_together_and_the_next_answer_by_itself() -> None:
-    assert written([[b"head", b"body"], [b"head2", b"body2"]]) == [b"headbody", b"head2body2"]
+    assert write_turns([[b"head", b"body"], [b"head2", b"body2"]]) == [b"headbody", b"head2body2"]
 
 
 def test_a_large_piece_leaves_at_once_so_that_it_can_be_held_back() -> None:
     large = b"x" * (SMALL + 1)
-    assert written([[b"head", large, large]]) == [b"head" + large, large]
+    assert write_turns([[b"head", large, large]]) == [b"head" + large, large]
 
 
 def test_requests_that_were_sent_at_once_are_answered_in_order(server: Running) -> None:
-    with socket.create_connection(
-        ("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=PATIENCE
-    ) as client:
+    with connect_to(server) as client:
         client.sendall(b"".join(REQUEST % i for i in range(20)))
         text = b""
         while text.count(b"predicted_y") < 20:
@@ -77,13 +76,9 @@ def test_requests_that_were_sent_at_once_are_answered_in_order(server: Running) 
 
 
 def test_a_client_that_waits_to_be_asked_for_its_body_is(server: Running) -> None:
-    head, body = (
-        (REQUEST % 1).replace(b"Host: x", b"Host: x\r\nExpect: 100-continue").split(b"\r\n\r\n")
-    )
-    with socket.create_connection(
-        ("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=PATIENCE
-    ) as client:
-        client.sendall(head + b"\r\n\r\n")
+    head, body = (REQUEST % 1).split(b"\r\n\r\n")
+    with connect_to(server) as client:
+        client.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")

@@ -11,17 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from support.serving.servers import PATIENCE, await_true, in_process, put, running, serving
+from support.serving.load import connect_to
+from support.serving.servers import PATIENCE, Running, await_true, in_process, put, running, serving
 
 from api import create_app
-from api.server.http_protocol import Protocol
+from api.server.http_protocol import HttpProtocol
 from api.server.run import Options, PortInUse, bind, serve
 from registry import ModelStore
 from registry.package import ModelPackage
-
-
-def address(url: str) -> tuple[str, int]:
-    return "127.0.0.1", int(url.rpartition(":")[2])
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_is_loaded() -> None:
@@ -45,7 +42,10 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
 def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a proxy might send a request on it just as we close it. nginx and clouds' load balancers keep it 60 s."""
+    """Otherwise a proxy might send a request just as we close the connection.
+
+    nginx and clouds' load balancers keep it for 60 s.
+    """
     seen: list[uvicorn.Server] = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, **_: seen.append(self))
     with bind("127.0.0.1", 0) as listener:
@@ -53,13 +53,13 @@ def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(
     assert seen[0].config.timeout_keep_alive > 60
 
 
-def test_who_connects_and_never_asks_is_let_go_and_who_asks_in_time_is_answered(
+def test_a_connection_without_a_request_is_closed_and_a_request_in_time_is_answered(
     store: ModelStore, toys: list[ModelPackage]
 ) -> None:
     put(store, toys[0])
     listener = bind("127.0.0.1", 0)
     config = uvicorn.Config(
-        create_app(store, "toy"), http=Protocol, timeout_keep_alive=1, log_config=None
+        create_app(store, "toy"), http=HttpProtocol, timeout_keep_alive=1, log_config=None
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -71,7 +71,7 @@ def test_who_connects_and_never_asks_is_let_go_and_who_asks_in_time_is_answered(
         ):
             asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert asking.recv(1 << 16).startswith(b"HTTP/1.1 200")
-            assert idle.recv(1) == b""  # closed; else this would time out
+            assert idle.recv(1) == b""  # closed; otherwise this would time out
     finally:
         server.should_exit = True
         thread.join()
@@ -105,16 +105,12 @@ def test_a_signal_ends_the_server_after_the_requests_in_flight(
     put(store, toys[0])
     body = b'{"x": 0.25}'
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with (
-        running(store, "toy") as server,
-        socket.create_connection(address(server.url), timeout=PATIENCE) as slow,
-    ):
+    with running(store, "toy") as server, connect_to(server) as slow:
         slow.sendall(head + body[:4])
-        assert server.client.get(
-            "/healthz"
-        ).is_success  # the head above has been read before this one
+        # The server has read the head above before it answers this.
+        assert server.client.get("/healthz").is_success
         os.kill(server.process.pid, stop)
-        await_true(lambda: not accepts(server.url), "the server to take no new connections")
+        await_true(lambda: not accepts_connections(server), "the server to take no new connections")
         await_true(
             lambda: "Waiting for connections to close" in server.log_text(),
             "the server to wait for this one",
@@ -127,9 +123,9 @@ def test_a_signal_ends_the_server_after_the_requests_in_flight(
         assert "ERROR" not in server.log_text()
 
 
-def accepts(url: str) -> bool:
+def accepts_connections(server: Running) -> bool:
     try:
-        socket.create_connection(address(url), timeout=1).close()
+        connect_to(server).close()
     except OSError:
         return False
     return True
@@ -150,11 +146,11 @@ def test_two_servers_follow_one_store(store: ModelStore, toys: list[ModelPackage
     with in_process(create_app(store, "toy")) as one, in_process(create_app(store, "toy")) as other:
         put(store, toys[1], number=2)
         for client in (one, other):
-            await_true(lambda c=client: answer(c) == 3.0, "the new model's answer")
+            await_true(lambda c=client: predicted_toy(c) == 3.0, "the new model's answer")
         assert one.get("/version").json()["store"] == other.get("/version").json()["store"]
 
 
-def answer(client: httpx.Client) -> float:
+def predicted_toy(client: httpx.Client) -> float:
     found: float = client.post("/predict", json={"x": 0.25}).json()["predicted_y"]
     return found
 
@@ -170,7 +166,8 @@ def test_the_follower_ends_with_the_server(store: ModelStore, toys: list[ModelPa
 
 
 def test_the_server_needs_no_training_libraries(tmp_path: Path) -> None:
-    code = "import sys, api.server.run; print(sorted({'sklearn', 'pandas', 'scipy', 'optuna'} & set(sys.modules)))"
+    libraries = {"sklearn", "pandas", "scipy", "optuna"}
+    code = f"import sys, api.server.run; print(sorted({libraries} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )

@@ -1,4 +1,4 @@
-"""Several processes serve as one: the same model, added-up metrics, and another where one ends."""
+"""Several workers serve as one: one model, added-up metrics; a worker that ends is replaced."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ ROW = {"x": 0.25}
 
 
 @pytest.fixture
-def server(store: ModelStore, toys: list[ModelPackage]) -> Iterator[Running]:
+def two_workers(store: ModelStore, toys: list[ModelPackage]) -> Iterator[Running]:
     put(store, toys[0])
     with running(store, "toy", workers=2) as found:
         await_true(lambda: len(answering(found, toys[0])) == 2, "both workers to answer")
@@ -26,10 +26,9 @@ def server(store: ModelStore, toys: list[ModelPackage]) -> Iterator[Running]:
 
 def children(server: Running) -> set[int]:
     """The processes that serve; Python's resource tracker is none of them."""
-    found = (
-        Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    )
-    return {int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    parent = server.process.pid
+    pids = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return {int(pid) for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 def answering(server: Running, package: ModelPackage) -> set[str]:
@@ -43,43 +42,43 @@ def answering(server: Running, package: ModelPackage) -> set[str]:
 
 
 def test_both_follow_a_promotion_and_count_as_one(
-    server: Running, store: ModelStore, toys: list[ModelPackage]
+    two_workers: Running, store: ModelStore, toys: list[ModelPackage]
 ) -> None:
     put(store, toys[1], number=2)
     deadline = time.monotonic() + PATIENCE
     answers = 0
     seen: set[str] = set()
     while (len(seen) < 2 or answers < 20) and time.monotonic() < deadline:
-        answer = httpx.post(f"{server.url}/predict", json=ROW)
+        answer = httpx.post(f"{two_workers.url}/predict", json=ROW)
         if answer.headers["x-model-version"] == toys[1].digest:
             answers += 1
             seen.add(answer.headers["x-request-id"].partition("-")[0])
     assert len(seen) == 2
     line = f'tunegate_rows_total{{model="toy",version="{toys[1].digest}"}} {answers:.1f}'
     await_true(
-        lambda: line in httpx.get(f"{server.url}/metrics").text,
-        "all to be counted, whoever answered them",
+        lambda: line in httpx.get(f"{two_workers.url}/metrics").text,
+        "the answers of both workers to be counted",
     )
 
 
-def test_a_worker_that_ends_is_replaced(server: Running, toys: list[ModelPackage]) -> None:
-    before = children(server)
+def test_a_worker_that_ends_is_replaced(two_workers: Running, toys: list[ModelPackage]) -> None:
+    before = children(two_workers)
     assert len(before) == 2
     os.kill(min(before), signal.SIGKILL)
-    await_true(lambda: len(now := children(server)) == 2 and now != before, "another worker")
-    await_true(lambda: len(answering(server, toys[0])) == 2, "both to answer")
+    await_true(lambda: len(now := children(two_workers)) == 2 and now != before, "another worker")
+    await_true(lambda: len(answering(two_workers, toys[0])) == 2, "both to answer")
 
 
-def test_all_end_with_the_first(server: Running) -> None:
-    workers = children(server)
-    server.process.terminate()
-    assert server.process.wait(PATIENCE) == 0
+def test_all_end_with_the_first(two_workers: Running) -> None:
+    workers = children(two_workers)
+    two_workers.process.terminate()
+    assert two_workers.process.wait(PATIENCE) == 0
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
-def test_none_outlives_the_first(server: Running) -> None:
-    workers = children(server)
-    server.process.kill()
+def test_none_outlives_the_first(two_workers: Running) -> None:
+    workers = children(two_workers)
+    two_workers.process.kill()
     await_true(
         lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "the workers to end"
     )

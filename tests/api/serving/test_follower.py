@@ -9,17 +9,19 @@ from support.clocks import Seconds
 from support.serving.servers import await_true, in_process, put
 
 from api import Follower, Slot, create_app
+from api.limits import Limits
+from api.serving.state import State
 from registry import ModelStore
 from registry.package import ModelPackage
 
 
-def served(slot: Slot) -> str | None:
+def served_digest(slot: Slot) -> str | None:
     return slot.served.package.digest if slot.served else None
 
 
 def test_nothing_is_served_before_anything_was_promoted(follower: Follower, slot: Slot) -> None:
     follower.look()
-    assert (served(slot), slot.refused, slot.swaps) == (None, "", 0)
+    assert (served_digest(slot), slot.refused, slot.swaps) == (None, "", 0)
 
 
 def test_a_new_pointer_is_followed_and_an_old_one_is_not_loaded_again(
@@ -32,7 +34,7 @@ def test_a_new_pointer_is_followed_and_an_old_one_is_not_loaded_again(
     assert slot.served is first
     put(store, toys[1], number=2)
     follower.look()
-    assert (served(slot), slot.swaps) == (toys[1].digest, 2)
+    assert (served_digest(slot), slot.swaps) == (toys[1].digest, 2)
     assert slot.served
     assert slot.served.pointer.number == 2
 
@@ -53,10 +55,10 @@ def test_a_pointer_that_is_removed_ends_the_serving_and_one_that_comes_back_resu
     follower.look()
     store.unpoint("toy")
     follower.look()
-    assert served(slot) is None
+    assert served_digest(slot) is None
     put(store, toys[0])
     follower.look()
-    assert served(slot) == toys[0].digest
+    assert served_digest(slot) == toys[0].digest
 
 
 @pytest.mark.parametrize("moved", ["", "pointers"])
@@ -74,12 +76,12 @@ def test_a_volume_that_goes_away_takes_no_good_model_out(
     folder.rename(folder.with_name("gone"))
     for _ in range(2):
         follower.look()
-        assert served(slot) == toys[0].digest
-        assert "the store's folder of pointers is not there" in slot.refused
+        assert served_digest(slot) == toys[0].digest
+        assert "the store's folder of pointers is missing" in slot.refused
         clock.now += 2.0
     folder.with_name("gone").rename(folder)
     follower.look()
-    assert (served(slot), slot.refused, slot.swaps) == (toys[0].digest, "", 1)
+    assert (served_digest(slot), slot.refused, slot.swaps) == (toys[0].digest, "", 1)
 
 
 def test_a_removed_pointer_is_told_from_one_that_never_was(
@@ -107,7 +109,11 @@ def test_a_removed_pointer_and_then_a_volume_that_goes_away_change_nothing_more(
     store.root.rename(store.root.with_name("gone"))
     clock.now += 2.0
     follower.look()
-    assert (served(slot), slot.refused, slot.removed) == (None, "", "the pointer of toy is gone")
+    assert (served_digest(slot), slot.refused, slot.removed) == (
+        None,
+        "",
+        "the pointer of toy is gone",
+    )
 
 
 def test_waiting_for_a_first_model_is_said_once(
@@ -157,4 +163,9 @@ def test_a_stopped_follower_leaves_what_is_served(
     follower.stop()
     assert threading.active_count() == before
     put(store, toys[1], number=2)
-    assert served(slot) == toys[0].digest
+    assert served_digest(slot) == toys[0].digest
+
+
+def test_all_followers_of_a_server_look_at_its_interval(store: ModelStore) -> None:
+    state = State.make(store, "toy", ["other"], Limits(), poll=1.5)
+    assert [follower.interval for follower in state.followers] == [1.5, 1.5]

@@ -1,4 +1,4 @@
-"""A candidate in shadow mode: what is counted of it is right."""
+"""A candidate in shadow mode: its metrics are right."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def both(
 
 
 def send(client: httpx.Client, name: str, rows: list[dict[str, Any]]) -> None:
-    """Send half of the rows one by one, the rest at once, in as many ways as there are to predict."""
+    """Send half of the rows one by one to `/predict`, the rest in lists to KServe's V1."""
     half = len(rows) // 2
     for row in rows[:half]:
         client.post("/predict", json=row).raise_for_status()
@@ -167,7 +167,7 @@ def test_what_waits_is_limited_and_what_is_too_much_is_counted(
     assert (seen["rows"], seen["dropped"]) == (0, 18)
 
 
-def test_counting_begins_anew_with_another_champion_and_ends_when_the_candidate_is_one(
+def test_counting_starts_over_with_another_champion_and_ends_when_the_candidate_is_one(
     server: Running, store: ModelStore, toys: list[ModelPackage]
 ) -> None:
     a, b, c = toys
@@ -190,9 +190,10 @@ def test_counting_begins_anew_with_another_champion_and_ends_when_the_candidate_
         key[1]: value for key, value in samples(server.client).items() if key[0] == "rows_total"
     }
     assert counted == {c.digest: 2}
-    assert {key[3]: v for key, v in samples(server.client).items() if key[0] == "rows_total"} == {
-        a.digest: 1, b.digest: 2,
-    }  # fmt: skip
+    by_champion = {
+        key[3]: value for key, value in samples(server.client).items() if key[0] == "rows_total"
+    }
+    assert by_champion == {a.digest: 1, b.digest: 2}
 
 
 def test_answers_that_cannot_be_compared_are_failures(
@@ -217,7 +218,7 @@ def test_workers_add_up(store: ModelStore, toys: list[ModelPackage]) -> None:
         workers = set[str]()
 
         def all_asked() -> bool:
-            """Look at both workers, each of which begins by itself; an answer's id tells which one it was."""
+            """Whether each worker has loaded the candidate; an answer's id names its worker."""
             answer = httpx.get(f"{server.url}/version")
             if answer.json()["shadow"] != toys[1].digest:
                 workers.clear()

@@ -18,7 +18,7 @@ from support.katib.early_stopping import SERVICE, Asking, Database, Rule, databa
 from support.katib.experiments import PROC, build, experiment, parse
 from support.katib.suggestion_clients import Client, Started, Trial, command, serving
 from support.serving.servers import PATIENCE, await_true, free_port
-from support.serving.wire import put
+from support.serving.wire import pack_field
 
 from katib.early_stopping import DEFAULTS, stop_rule
 from katib.lint import errors, lint
@@ -140,7 +140,9 @@ def test_trials_of_others_are_left_out(asking: Asking, reports: Database) -> Non
     best = asking.trials[0]
     reports.series |= {"foreign": ("0.1",)}
     asking.trials.append(replace(best, name="foreign", value="0.1", point={"other": "1"}))
-    other_metric = put(2, replace(best, name="foreign", value="0.1").pack(put(3, "mae")))
+    other_metric = pack_field(
+        2, replace(best, name="foreign", value="0.1").pack(pack_field(3, "mae"))
+    )
     assert asking.rules(other_metric) == [("mse", 5.5, GREATER, 1)]
     assert "foreign" not in reports.asked
 
@@ -321,8 +323,8 @@ def test_it_listens_where_katib_expects_it_and_names_a_port_that_is_taken(starte
 def test_the_health_check_knows_it(client: Client) -> None:
     health = "grpc.health.v1.Health"
     for name in ("", "manager.v1beta1.EarlyStopping", SERVICE):
-        assert client.call("Check", put(1, name), service=health) == b"\x08\x01"
-    assert client.refusal("Check", put(1, "other"), service=health)[0] == "NOT_FOUND"
+        assert client.call("Check", pack_field(1, name), service=health) == b"\x08\x01"
+    assert client.refusal("Check", pack_field(1, "other"), service=health)[0] == "NOT_FOUND"
 
 
 @pytest.mark.skipif(not PROC.is_dir(), reason="memory is read from /proc")
@@ -346,7 +348,9 @@ def test_its_memory_is_bounded(asking: Asking, reports: Database) -> None:
 def refused(client: Client, name: str, settings: dict[str, str]) -> str:
     """Return the words with which they are refused, when checked and when a rule is asked for."""
     early = pack_early(name, settings)
-    code, text = client.refusal("ValidateEarlyStoppingSettings", put(1, early), service=SERVICE)
+    code, text = client.refusal(
+        "ValidateEarlyStoppingSettings", pack_field(1, early), service=SERVICE
+    )
     again, same = client.refusal(
         "GetEarlyStoppingRules", Asking(client, "", early).request(), service=SERVICE
     )
@@ -383,14 +387,16 @@ def test_what_is_wrong_with_settings_is_said_at_once_in_lints_words(
 def test_good_settings_are_taken(client: Client, name: str) -> None:
     for given_ in ({}, {"start_step": "1", "min_trials_required": "5"}):
         assert (
-            client.call("ValidateEarlyStoppingSettings", put(1, pack_early(name, given_)), SERVICE)
+            client.call(
+                "ValidateEarlyStoppingSettings", pack_field(1, pack_early(name, given_)), SERVICE
+            )
             == b""
         )
 
 
 def test_bytes_that_are_no_message_do_not_end_it(client: Client) -> None:
     client.refusal("GetEarlyStoppingRules", b"\xff" * 9, service=SERVICE)
-    assert client.call("ValidateEarlyStoppingSettings", put(1, pack_early()), SERVICE) == b""
+    assert client.call("ValidateEarlyStoppingSettings", pack_field(1, pack_early()), SERVICE) == b""
 
 
 def test_katibs_own_stubs_understand_it(started: Started, reports: Database) -> None:

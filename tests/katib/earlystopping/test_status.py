@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support.katib.early_stopping import SERVICE, Cluster, condition, tls
 from support.katib.suggestion_clients import Client, serving
-from support.serving.proxy import running
-from support.serving.wire import put
+from support.serving.proxy import running_proxy
+from support.serving.wire import pack_field
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("openssl"), reason="certificates are made with openssl"
@@ -49,7 +49,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(account: Path) -> Iterator[tuple[Cluster, Client]]:
     context = tls(str(account / "ca.crt"), str(account / "key"))
-    with running(Cluster(NAMESPACE), tls=context) as cluster:
+    with running_proxy(Cluster(NAMESPACE), tls=context) as cluster:
         options = ("--account", str(account), "--api-server", cluster.url)
         with serving(0, *options, module=MODULE) as started:
             assert isinstance(cluster, Cluster)
@@ -75,11 +75,11 @@ def client(served: tuple[Cluster, Client]) -> Client:
 
 
 def mark(client: Client, name: str = NAME) -> None:
-    assert client.call("SetTrialStatus", put(1, name), SERVICE) == b""
+    assert client.call("SetTrialStatus", pack_field(1, name), SERVICE) == b""
 
 
 def refusal(client: Client, name: str = NAME) -> tuple[str, str]:
-    return client.refusal("SetTrialStatus", put(1, name), service=SERVICE)
+    return client.refusal("SetTrialStatus", pack_field(1, name), service=SERVICE)
 
 
 def types(cluster: Cluster) -> list[str]:

@@ -17,7 +17,7 @@ from support.katib.suggestion_clients import (
     put_number,
     serving,
 )
-from support.serving.wire import put
+from support.serving.wire import pack_field
 
 LINE = (parameter("double", "x", min="0", max="1"),)
 
@@ -43,16 +43,20 @@ def raw(
 ) -> bytes:
     """Pack a parameter as it is written, however wrong."""
     numbers = {"max": 1, "min": 2, "step": 4}
-    packed = b"".join(put(numbers[n], v) for n, v in space.items()) + b"".join(
-        put(3, c) for c in choices
+    packed = b"".join(pack_field(numbers[n], v) for n, v in space.items()) + b"".join(
+        pack_field(3, c) for c in choices
     )
     number = KINDS[kind] if isinstance(kind, str) else kind
-    return put(1, name) + put_number(2, number) + put(3, packed + put_number(5, distribution))
+    return (
+        pack_field(1, name)
+        + put_number(2, number)
+        + pack_field(3, packed + put_number(5, distribution))
+    )
 
 
 def refused(client: Client, experiment: bytes) -> str:
     """Return the words with which it is refused, both when checked and when asked."""
-    code, text = client.refusal("ValidateAlgorithmSettings", put(1, experiment))
+    code, text = client.refusal("ValidateAlgorithmSettings", pack_field(1, experiment))
     again, same = client.refusal("GetSuggestions", Controller(experiment, client).request(1))
     assert (code, again, text) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT", same)
     return text
@@ -184,7 +188,7 @@ def test_a_grid_smaller_than_the_number_of_trials_is_refused(client: Client) -> 
 
 @pytest.mark.parametrize("count", [10_001, 2**64 - 1])
 def test_a_senseless_number_of_points_is_refused(client: Client, count: int) -> None:
-    request = put(1, pack_experiment(LINE)) + put_number(4, count)
+    request = pack_field(1, pack_experiment(LINE)) + put_number(4, count)
     code, text = client.refusal("GetSuggestions", request)
     assert code == "INVALID_ARGUMENT"
     assert "current_request_number must be 0 to 10000" in text

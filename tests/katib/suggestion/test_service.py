@@ -22,7 +22,7 @@ from support.katib.suggestion_clients import (
 )
 from support.katib.suggestion_clients import pack_objective as objective
 from support.serving.servers import PATIENCE
-from support.serving.wire import fields, put
+from support.serving.wire import pack_field, read_fields
 
 from katib.search.algorithms import ALGORITHMS
 
@@ -207,7 +207,7 @@ def test_trials_of_others_are_left_out(controller: Controller) -> None:
         replace(mine, name="tiny-ffffffff", point={}),
     ]
     assert controller.peek(2, foreign + controller.trials) == controller.peek(2)
-    others = put(
+    others = pack_field(
         2, replace(mine, name="tiny-2-gggggggg").pack(objective("accuracy", minimize=False))
     )
     theirs = controller.client.suggest(controller.request(2) + others)
@@ -289,13 +289,13 @@ def test_nothing_is_asked_nothing_is_answered(controller: Controller) -> None:
 
 @pytest.mark.parametrize("service", ["", "manager.v1beta1.Suggestion", "api.v1.beta1.Suggestion"])
 def test_probes_are_answered(client: Client, service: str) -> None:
-    assert fields(client.call("Check", put(1, service), service="grpc.health.v1.Health")) == {
-        1: [1]
-    }
+    assert read_fields(
+        client.call("Check", pack_field(1, service), service="grpc.health.v1.Health")
+    ) == {1: [1]}
 
 
 def test_a_probe_of_another_service_is_told_so(client: Client) -> None:
-    code, _ = client.refusal("Check", put(1, "other"), service="grpc.health.v1.Health")
+    code, _ = client.refusal("Check", pack_field(1, "other"), service="grpc.health.v1.Health")
     assert code == "NOT_FOUND"
 
 

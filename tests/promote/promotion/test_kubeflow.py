@@ -19,7 +19,7 @@ import pytest
 from support.promotion.crashes import environment
 from support.promotion.faults import kill, stopping
 from support.promotion.promotions import Plant, passed
-from support.serving.proxy import Proxy, running
+from support.serving.proxy import Proxy, running_proxy
 
 pytest.importorskip("mr_openapi")
 from promote import PromoteError
@@ -165,7 +165,7 @@ def test_a_registry_that_goes_down_at_any_request_leaves_a_promotion_that_can_be
     ended = False
     while not ended:
         new = toys[toys.index(current) - 1]
-        with running(Down(server, request, when)) as proxy:
+        with running_proxy(Down(server, request, when)) as proxy:
             ended = promoted(plant.seen_at(proxy.url), new, current)
             method = proxy.seen[min(request, len(proxy.seen)) - 1][0]
         assert plant.pointed() in {current.digest, new.digest}
@@ -216,7 +216,7 @@ def test_who_tries_again_and_again_gets_through_a_flaky_registry(
 ) -> None:
     a, b, c = toys
     plant = served(tmp_path, server, a)
-    with running(Flaky(server, seed)) as proxy:
+    with running_proxy(Flaky(server, seed)) as proxy:
         flaky = plant.seen_at(proxy.url)
         for new, old in ((b, a), (c, b), (a, c)):
             while plant.production() != new.digest:
@@ -269,7 +269,7 @@ def test_a_registry_slower_than_is_waited_for_leaves_a_promotion_that_can_be_set
     a, b, c = toys
     plant = served(tmp_path, server, a)
     enough = threading.Event()
-    with running(Acting(server, what, "after", enough.wait)) as proxy:
+    with running_proxy(Acting(server, what, "after", enough.wait)) as proxy:
         slow = plant.seen_at(proxy.url, Timeouts(connect=3, read=3))
         assert promoted(slow, b, a) == (what == "showing")
         enough.set()
@@ -305,7 +305,7 @@ def test_a_promoter_that_is_killed_while_it_writes_is_settled_too(
     plant = served(tmp_path, server, a)
     with ExitStack() as stack:
         acting = Acting(server, what, when, list)
-        proxy = stack.enter_context(running(acting))
+        proxy = stack.enter_context(running_proxy(acting))
         process = stack.enter_context(promoter(plant, url=proxy.url))
         acting.act = process.kill
         assert hear(process) == "ready"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.registry.ledgers import promotion
 from support.registry.registries import MODEL, UNROUTED, Raw, Serve, Server, answered, listing
-from support.serving.proxy import running
+from support.serving.proxy import running_proxy
 
 pytest.importorskip("mr_openapi")
 from support.registry.registry_clients import ledger, read, write
@@ -167,5 +167,5 @@ def test_no_json_makes_the_ledger_fail_in_another_way_than_its_own(answers: list
     server = Server(
         [listing(), *((200, json.dumps(answer).encode()) for answer in answers)], [MODEL]
     )
-    with running(server), suppress(LedgerError):
+    with running_proxy(server), suppress(LedgerError):
         ledger(server.url).history("houses")

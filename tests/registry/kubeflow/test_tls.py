@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.serving.proxy import Proxy, running
+from support.serving.proxy import Proxy, running_proxy
 
 pytest.importorskip("mr_openapi")
 from registry import LedgerError, Unreachable
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(folder: Path) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate(folder, "own"))
-    with running(Server("http://nowhere.invalid"), tls=context) as server:
+    with running_proxy(Server("http://nowhere.invalid"), tls=context) as server:
         yield server.url
 
 

@@ -13,7 +13,7 @@ import grpc
 
 from support.katib.suggestion_clients import Client, Trial, pack_experiment, pack_objective
 from support.serving.proxy import Proxy
-from support.serving.wire import fields, put
+from support.serving.wire import pack_field, read_fields
 
 SERVICE = "api.v1.beta1.EarlyStopping"
 Series = Sequence[str]
@@ -22,7 +22,9 @@ Rule = tuple[str, float, int, int]
 
 def pack_early(name: str = "tunegate", settings: Mapping[str, str] | None = None) -> bytes:
     pairs = (settings or {}).items()
-    return put(1, name) + b"".join(put(2, put(1, n) + put(2, v)) for n, v in pairs)
+    return pack_field(1, name) + b"".join(
+        pack_field(2, pack_field(1, n) + pack_field(2, v)) for n, v in pairs
+    )
 
 
 @dataclass
@@ -35,17 +37,18 @@ class Database:
     before: Callable[[str, Any], None] = lambda _trial, _context: None
 
     def answer(self, request: bytes, context: Any) -> bytes:  # noqa: ANN401 - grpc has no types
-        found = fields(request)
+        found = read_fields(request)
         trial = found[1][0].decode()
         metric = found[2][0].decode()
         self.asked.append(trial)
         self.before(trial, context)
         rows = [(metric, value) for value in self.series.get(trial, ())]
         logs = [
-            put(1, "2026-01-01T00:00:00Z") + put(2, put(1, name) + put(2, value))
+            pack_field(1, "2026-01-01T00:00:00Z")
+            + pack_field(2, pack_field(1, name) + pack_field(2, value))
             for name, value in rows
         ]
-        return put(1, b"".join(put(1, log) for log in logs))
+        return pack_field(1, b"".join(pack_field(1, log) for log in logs))
 
 
 @contextmanager
@@ -79,20 +82,20 @@ class Asking:
     def request(self, more: bytes = b"") -> bytes:
         objective = pack_objective(minimize=self.minimize)
         # A message that comes in two parts is one.
-        experiment = pack_experiment([put(1, "x")], objective=objective) + put(
-            2, put(4, self.early)
+        experiment = pack_experiment([pack_field(1, "x")], objective=objective) + pack_field(
+            2, pack_field(4, self.early)
         )
         return (
-            put(1, experiment)
-            + b"".join(put(2, t.pack(objective)) for t in self.trials)
+            pack_field(1, experiment)
+            + b"".join(pack_field(2, t.pack(objective)) for t in self.trials)
             + more
-            + put(3, self.address)
+            + pack_field(3, self.address)
         )
 
     def rules(self, more: bytes = b"") -> list[Rule]:
         """Return (metric, limit, comparison, start_step) of each rule."""
-        reply = fields(self.client.call("GetEarlyStoppingRules", self.request(more), SERVICE))
-        found = [fields(rule) for rule in reply.get(1, ())]
+        reply = read_fields(self.client.call("GetEarlyStoppingRules", self.request(more), SERVICE))
+        found = [read_fields(rule) for rule in reply.get(1, ())]
         return [(r[1][0].decode(), float(r[2][0]), r[3][0], r[4][0]) for r in found]
 
 

@@ -14,7 +14,7 @@ import grpc
 from katib.space import Parameter
 from support.cli import environment
 from support.serving.servers import PATIENCE
-from support.serving.wire import VARINT, fields, put, varint
+from support.serving.wire import VARINT, pack_field, pack_varint, read_fields
 
 KINDS = {"double": 1, "int": 2, "discrete": 3, "categorical": 4}
 DISTRIBUTIONS = {"uniform": 1, "logUniform": 2, "normal": 3, "logNormal": 4}
@@ -32,24 +32,26 @@ Point = dict[str, str]
 
 
 def put_number(number: int, value: int) -> bytes:
-    return varint(number << 3 | VARINT) + varint(value) if value else b""
+    return pack_varint(number << 3 | VARINT) + pack_varint(value) if value else b""
 
 
 def pack_parameter(p: Parameter) -> bytes:
     """Pack a ParameterSpec as Katib's controller does: numbers as text, int steps only where they are not 1."""
     text = {"int": lambda number: str(int(number))}.get(p.kind, repr)
     if p.choices:
-        space = b"".join(put(3, choice) for choice in p.choices)
+        space = b"".join(pack_field(3, choice) for choice in p.choices)
     else:
         space = (
-            put(1, text(p.high)) + put(2, text(p.low)) + (put(4, text(p.step)) if p.step else b"")
+            pack_field(1, text(p.high))
+            + pack_field(2, text(p.low))
+            + (pack_field(4, text(p.step)) if p.step else b"")
         )
     space += put_number(5, DISTRIBUTIONS[p.distribution])
-    return put(1, p.name) + put_number(2, KINDS[p.kind]) + put(3, space)
+    return pack_field(1, p.name) + put_number(2, KINDS[p.kind]) + pack_field(3, space)
 
 
 def pack_objective(metric: str = "mse", *, minimize: bool = True) -> bytes:
-    return put_number(1, 1 if minimize else 2) + put(3, metric)
+    return put_number(1, 1 if minimize else 2) + pack_field(3, metric)
 
 
 def pack_experiment(
@@ -63,12 +65,14 @@ def pack_experiment(
 ) -> bytes:
     packed = [p if isinstance(p, bytes) else pack_parameter(p) for p in parameters]
     pairs = {"random_state": "7"} if settings is None else settings
-    spec = put(1, b"".join(put(1, p) for p in packed))
-    spec += put(2, pack_objective() if objective is None else objective)
-    spec += put(
-        3, put(1, algorithm) + b"".join(put(2, put(1, n) + put(2, v)) for n, v in pairs.items())
+    spec = pack_field(1, b"".join(pack_field(1, p) for p in packed))
+    spec += pack_field(2, pack_objective() if objective is None else objective)
+    spec += pack_field(
+        3,
+        pack_field(1, algorithm)
+        + b"".join(pack_field(2, pack_field(1, n) + pack_field(2, v)) for n, v in pairs.items()),
     )
-    return put(1, name) + put(2, spec + put_number(5, 3) + put_number(6, most))
+    return pack_field(1, name) + pack_field(2, spec + put_number(5, 3) + put_number(6, most))
 
 
 @dataclass
@@ -83,14 +87,24 @@ class Trial:
     metric: str = "mse"
 
     def pack(self, objective: bytes) -> bytes:
-        assignments = b"".join(put(1, put(1, n) + put(2, v)) for n, v in self.point.items())
+        assignments = b"".join(
+            pack_field(1, pack_field(1, n) + pack_field(2, v)) for n, v in self.point.items()
+        )
         spec = (
-            put(2, objective) + put(3, assignments) + put(4, put(1, "label") + put(2, "of others"))
+            pack_field(2, objective)
+            + pack_field(3, assignments)
+            + pack_field(4, pack_field(1, "label") + pack_field(2, "of others"))
         )
         values = {"mae": "0.5"} | ({} if self.value is None else {self.metric: self.value})
-        seen = b"".join(put(1, put(1, n) + put(2, v)) for n, v in values.items())
-        status = put(1, self.started) + put_number(3, STATES.index(self.state)) + put(4, seen)
-        return put(1, self.name) + put(2, spec) + put(3, status)
+        seen = b"".join(
+            pack_field(1, pack_field(1, n) + pack_field(2, v)) for n, v in values.items()
+        )
+        status = (
+            pack_field(1, self.started)
+            + put_number(3, STATES.index(self.state))
+            + pack_field(4, seen)
+        )
+        return pack_field(1, self.name) + pack_field(2, spec) + pack_field(3, status)
 
 
 class Client:
@@ -108,15 +122,15 @@ class Client:
     def suggest(self, request: bytes) -> list[tuple[str, Point]]:
         """Return (trial name, parameters) of each point."""
         found = []
-        for each in fields(self.call("GetSuggestions", request)).get(1, []):
-            content = fields(each)
-            pairs = [fields(pair) for pair in content[1]]
+        for each in read_fields(self.call("GetSuggestions", request)).get(1, []):
+            content = read_fields(each)
+            pairs = [read_fields(pair) for pair in content[1]]
             point = {pair[1][0].decode(): pair[2][0].decode() for pair in pairs}
             found.append((content[2][0].decode(), point))
         return found
 
     def validate(self, experiment: bytes) -> None:
-        assert self.call("ValidateAlgorithmSettings", put(1, experiment)) == b""
+        assert self.call("ValidateAlgorithmSettings", pack_field(1, experiment)) == b""
 
     def refusal(self, method: str, request: bytes, **options: str) -> tuple[str, str]:
         """Return code and text of the error that a call ends with."""
@@ -139,10 +153,11 @@ class Controller:
 
     def request(self, count: int, trials: Sequence[Trial] | None = None) -> bytes:
         listed = b"".join(
-            put(2, t.pack(self.objective)) for t in (self.trials if trials is None else trials)
+            pack_field(2, t.pack(self.objective))
+            for t in (self.trials if trials is None else trials)
         )
         return (
-            put(1, self.experiment)
+            pack_field(1, self.experiment)
             + listed
             + put_number(4, count)
             + put_number(5, self.count + count)

@@ -1,4 +1,4 @@
-"""The code blocks of a page, so that what people copy is what is tested."""
+"""The code blocks of a page, so that tests run what people copy."""
 
 import re
 from pathlib import Path

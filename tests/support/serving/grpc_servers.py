@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from api.grpc.server import GrpcServer, start_grpc
+from api.grpc.server import GrpcServer
 from api.limits import Limits
 from api.serving.served import Served, Slot
 from registry import Pointer
@@ -26,16 +26,17 @@ def slot_of(package: ModelPackage) -> Slot:
 
 
 @dataclass
-class Started:
+class StartedGrpc:
     """A server in its own event loop, and a channel to it."""
 
     server: GrpcServer
+    port: int
     channel: Any
     loop: asyncio.AbstractEventLoop
 
 
 @contextmanager
-def looping() -> Iterator[asyncio.AbstractEventLoop]:
+def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -47,15 +48,22 @@ def looping() -> Iterator[asyncio.AbstractEventLoop]:
         loop.close()
 
 
+async def start_grpc(
+    slots: Mapping[str, Slot], address: str, limits: Limits, key_file: Path | None = None
+) -> tuple[GrpcServer, int]:
+    server = GrpcServer(slots, address, limits, key_file=key_file)
+    return server, await server.start()
+
+
 @contextmanager
-def listening(
+def running_grpc(
     slots: Mapping[str, Slot], limits: Limits | None = None, key_file: Path | None = None
-) -> Iterator[Started]:
-    with looping() as loop:
-        starting = start_grpc(slots, "127.0.0.1:0", limits or Limits(), key_file=key_file)
-        server = asyncio.run_coroutine_threadsafe(starting, loop).result(PATIENCE)
+) -> Iterator[StartedGrpc]:
+    with running_loop() as loop:
+        starting = start_grpc(slots, "127.0.0.1:0", limits or Limits(), key_file)
+        server, port = asyncio.run_coroutine_threadsafe(starting, loop).result(PATIENCE)
         try:
-            with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-                yield Started(server, channel, loop)
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield StartedGrpc(server, port, channel, loop)
         finally:
             asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(PATIENCE)

@@ -1,4 +1,4 @@
-"""Visits to the page in a browser, and what people find and do there."""
+"""Visits to the page in a browser: a tab, and what a visitor finds and does there."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,15 @@ from typing import Any
 import httpx
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
 from registry.package import Draft, ModelPackage, load_package, write_package
 from support.serving.servers import await_true
@@ -22,11 +30,11 @@ HOSTILE = "<img src=x onerror=\"document.title='pwned'\">"
 
 @dataclass
 class Visit:
-    """A tab, and what went on in it."""
+    """A tab, its requests, and the errors that it reported."""
 
     page: Page
     requests: list[Request] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def open(self, client: httpx.Client, path: str = "") -> Page:
         """Go to the page, and wait for its first prediction."""
@@ -34,8 +42,13 @@ class Visit:
         expect(self.page.locator("#number")).not_to_have_text(NOTHING)
         return self.page
 
-    def seen(self, request: Request) -> None:
+    def note_request(self, request: Request) -> None:
         self.requests.append(request)
+
+    def note_message(self, message: ConsoleMessage) -> None:
+        """Keep a message of the console if it is an error."""
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def sent(self, path: str) -> list[Any]:
         """Return the bodies of requests to this path."""
@@ -48,56 +61,57 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, **options: Any) -> Iterator[Visit]:  # noqa: ANN401 - new_context's own, each of its type
-    """Open a tab; nothing may come from another server, be refused by the policy, or fail in a script."""
+def visiting(browser: Browser, **options: Any) -> Iterator[Visit]:  # noqa: ANN401 - new_context's
+    """Open a tab; no script may fail, and nothing may load from elsewhere or against the policy."""
     context: BrowserContext = browser.new_context(**options)
     context.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
     visit = Visit(context.new_page())
-    visit.page.on("request", visit.seen)
-    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    visit.page.on(
-        "console", lambda said: visit.complaints.append(said.text) if said.type == "error" else None
-    )
+    visit.page.on("request", visit.note_request)
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    visit.page.on("console", visit.note_message)
     yield visit
-    asked = {
-        request.url.split("/")[2]
-        for request in visit.requests
-        if not request.url.startswith("about:")
-    }
-    assert asked <= {visit.page.url.split("/")[2]}, asked
-    complaints = [text for text in visit.complaints if "Failed to load resource" not in text]
-    assert complaints == [], complaints
+    urls = [each.url for each in visit.requests if not each.url.startswith("about:")]
+    hosts = {url.split("/")[2] for url in urls}
+    assert hosts <= {visit.page.url.split("/")[2]}, hosts
+    errors = [text for text in visit.errors if "Failed to load resource" not in text]
+    assert errors == [], errors
     context.close()
 
 
-def shown(page: Page) -> str:
+def shown_value(page: Page) -> str:
     """Return the prediction in full precision."""
     return page.locator("#number").get_attribute("value") or ""
 
 
 def await_shown(page: Page, expected: float) -> None:
-    await_true(lambda: float(shown(page)) == expected, f"a prediction of {expected}")
+    await_true(lambda: float(shown_value(page)) == expected, f"a prediction of {expected}")
 
 
-def predicted(package: ModelPackage, row: dict[str, Any]) -> NDArray[np.float64]:
+def predict_one(package: ModelPackage, row: dict[str, Any]) -> NDArray[np.float64]:
+    """Return the package's prediction of a row, float64 (n_outputs,)."""
     found: NDArray[np.float64] = package.predict({name: [value] for name, value in row.items()})[0]
     return found
 
 
-def box(page: Page, name: str) -> Locator:
+def predict_typical(package: ModelPackage, **changes: object) -> float:
+    """Return a regression's prediction of its typical row with these changes."""
+    return float(predict_one(package, {**typical_row(package), **changes})[0])
+
+
+def input_box(page: Page, name: str) -> Locator:
     return page.get_by_label(name, exact=True)
 
 
-def typical(package: ModelPackage) -> dict[str, Any]:
+def typical_row(package: ModelPackage) -> dict[str, Any]:
     return {column.name: column.typical for column in package.manifest.columns}
 
 
-def missing(page: Page, name: str) -> Locator:
+def missing_box(page: Page, name: str) -> Locator:
     return page.get_by_label(f"missing: {name}")
 
 
-def rewritten(
+def rewrite_package(
     package: ModelPackage,
     folder: Path,
     *,

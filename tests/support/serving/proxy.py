@@ -1,4 +1,4 @@
-"""An HTTP proxy in front of a real server, for what a server cannot be made to do."""
+"""An HTTP proxy in front of a real server, for faults that the server cannot be made to have."""
 
 import ssl
 import threading
@@ -14,7 +14,7 @@ HOP = {"connection", "content-length", "date", "server", "transfer-encoding", "c
 class Proxy:
     """Forwards to `upstream`; a test overrides `before` or `after`.
 
-    Answers are said to be JSON, or what a test sets `content_type` to.
+    Answers are labelled as JSON, or as what a test sets `content_type` to.
 
     Attributes:
         url: where it listens.
@@ -30,11 +30,14 @@ class Proxy:
         self.client = httpx.Client(base_url=upstream, timeout=60.0)
 
     def before(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | str:
-        """Return an answer of its own, or the path to ask the server for; raise to break the connection."""
+        """Return an answer of the proxy's own, or the path to request from the server.
+
+        Raise to break the connection.
+        """
         return path
 
     def after(self, method: str, path: str, status: int) -> None:
-        """Look at what the server answered; raise to break the connection before the client hears it."""
+        """Look at the server's answer; raise to break the connection before the client has it."""
 
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -55,7 +58,7 @@ Start = Callable[[Proxy], str]
 
 
 @contextmanager
-def running(proxy: Proxy, *, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+def running_proxy(proxy: Proxy, *, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """Run a proxy on a free port of the loopback, behind https where `tls` is given."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -87,9 +90,8 @@ def running(proxy: Proxy, *, tls: ssl.SSLContext | None = None) -> Iterator[Prox
             server.socket, server_side=True, do_handshake_on_connect=False
         )
     proxy.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(
-        target=server.serve_forever, args=(0.02,), daemon=True
-    ).start()  # how long its end may take
+    poll = 0.02  # seconds that its end may take
+    threading.Thread(target=server.serve_forever, args=(poll,), daemon=True).start()
     try:
         yield proxy
     finally:

@@ -1,4 +1,4 @@
-"""Messages of protobuf packed and read by hand, from field numbers alone; and V2's requests in them."""
+"""Packs and reads messages of protobuf by hand, from field numbers alone, and V2's requests."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ VARINT = 0
 BYTES = 2
 
 
-def varint(value: int) -> bytes:
+def pack_varint(value: int) -> bytes:
     found = bytearray()
     while value > 127:
         found.append(value & 127 | 128)
@@ -15,20 +15,21 @@ def varint(value: int) -> bytes:
     return bytes([*found, value])
 
 
-def put(number: int, value: bytes | str) -> bytes:
+def pack_field(number: int, value: bytes | str) -> bytes:
     """Pack a field of bytes: a text, a message, or packed numbers."""
     content = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | BYTES) + varint(len(content)) + content
+    return pack_varint(number << 3 | BYTES) + pack_varint(len(content)) + content
 
 
-def fields(content: bytes) -> dict[int, list[Any]]:
+def read_fields(content: bytes) -> dict[int, list[Any]]:
     """Read a message's fields by number, without its description."""
     found: dict[int, list[Any]] = {}
     at = 0
 
     def read_varint() -> int:
         nonlocal at
-        value = shift = 0
+        value = 0
+        shift = 0
         while True:
             byte = content[at]
             at += 1
@@ -51,15 +52,30 @@ def fields(content: bytes) -> dict[int, list[Any]]:
     return found
 
 
-def tensor(name: str, datatype: str, shape: Sequence[int], contents: bytes = b"") -> bytes:
+def pack_input(name: str, datatype: str, shape: Sequence[int], contents: bytes = b"") -> bytes:
     """Pack an input; `contents` is a packed InferTensorContents."""
-    packed = put(1, name) + put(2, datatype) + put(3, b"".join(map(varint, shape)))
-    return packed + (put(5, contents) if contents else b"")
+    packed = (
+        pack_field(1, name)
+        + pack_field(2, datatype)
+        + pack_field(3, b"".join(map(pack_varint, shape)))
+    )
+    return packed + (pack_field(5, contents) if contents else b"")
 
 
-def request(model: str, inputs: Sequence[bytes], raw: Sequence[bytes] = (), **more: str) -> bytes:
-    head = put(1, model) + put(2, more.get("version", "")) + put(3, more.get("id", ""))
-    outputs = [put(6, put(1, more["output"]))] if "output" in more else []
+def pack_request(
+    model: str, inputs: Sequence[bytes], raw: Sequence[bytes] = (), **more: str
+) -> bytes:
+    head = (
+        pack_field(1, model)
+        + pack_field(2, more.get("version", ""))
+        + pack_field(3, more.get("id", ""))
+    )
+    outputs = [pack_field(6, pack_field(1, more["output"]))] if "output" in more else []
     return b"".join(
-        [head, *(put(5, each) for each in inputs), *outputs, *(put(7, each) for each in raw)]
+        [
+            head,
+            *(pack_field(5, each) for each in inputs),
+            *outputs,
+            *(pack_field(7, each) for each in raw),
+        ]
     )
