@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="KUBECONFIG names no cluster"),
 ]
 ENTRIES = Path(__file__).parents[2] / "manifests" / "components" / "suggestion" / "entries.yaml"
-IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.1.0")
+IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.2.0")
 ACCOUNT = "tiny-tunegate"  # <experiment>-<algorithm>, as Katib names it
 TRIAL = "tiny-3-bbbbbbbb"
 GROUP = "rbac.authorization.k8s.io"

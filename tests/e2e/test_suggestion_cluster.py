@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="KUBECONFIG names no cluster"),
 ]
 ROOT = Path(__file__).parents[2]
-IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.1.0")
+IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.2.0")
 SPACE = {"x": ("double", {"min": "0.001", "max": "1", "distribution": "logUniform"})}
 PRINT = "print('mse=${trialParameters.x}')"
 CONFIG = ("configmap", "katib-config", "-n", "kubeflow")
