@@ -168,7 +168,7 @@ def test_the_standing_cluster_waits_for_approval() -> None:
         ("registry/package/model_package.py", True),
         ("manifests/experiment.yaml", True),
         ("requirements/serving.txt", True),
-        ("api/Dockerfile", True),
+        ("Dockerfile", True),
         ("pyproject.toml", True),
         ("scripts/deploy/pipeline", True),
         ("scripts/setup", True),
@@ -180,8 +180,7 @@ def test_only_what_can_change_the_model_or_its_service_deploys(path: str, *, dep
 
 def test_every_room_and_image_is_watched() -> None:
     patterns = TRIGGERS["deploy"]["push"]["paths"]
-    for dockerfile in ROOT.glob("*/Dockerfile"):
-        assert matches(str(dockerfile.relative_to(ROOT)), patterns)
+    assert matches("Dockerfile", patterns)
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         name = line.removeprefix("!")
         if line.startswith("!") and (ROOT / name).is_dir():
