@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.patience import patience
 from support.registry import toy_data as toy
 from support.serving.code_blocks import block
 from support.serving.servers import Running, free_port, put, running
@@ -115,7 +116,12 @@ def answers(served: Served, peer: Peer) -> Callable[[str], Results]:
             command = [str(peer(name)), str(HERE / f"with_{name}.py")]
             told = json.dumps(served.asked())
             done = subprocess.run(
-                command, input=told, capture_output=True, text=True, timeout=240, check=False
+                command,
+                input=told,
+                capture_output=True,
+                text=True,
+                timeout=patience(240),
+                check=False,
             )
             assert done.returncode == 0, done.stderr
             known[name] = json.loads(done.stdout.splitlines()[-1])

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.patience import patience
 from support.serving.code_blocks import blocks
 from support.serving.servers import await_true
 
@@ -51,7 +52,7 @@ def run(python: Path, script: str, asked: dict[str, Any]) -> Results:
         input=json.dumps(asked),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=patience(240),
         check=False,
         env=environment(),
     )
@@ -88,7 +89,9 @@ def gradio_page(served: Served, peer: Peer, tmp_path: Path) -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}"
             await_true(
-                lambda: process.poll() is not None or is_up(url), "Gradio to answer", timeout=90
+                lambda: process.poll() is not None or is_up(url),
+                "Gradio to answer",
+                timeout=patience(90),
             )
             assert process.poll() is None, (tmp_path / "log").read_text()
             yield url

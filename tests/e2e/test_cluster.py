@@ -30,8 +30,9 @@ from support.cluster.deployment import (
     system,
 )
 from support.cluster.kubectl import get, kubectl, port_forward
+from support.patience import patience
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(patience(900))]
 
 SHIPPED = ROOT / "manifests" / "experiment.yaml"
 CLAIM = "/models"
@@ -55,7 +56,9 @@ def first(deployed: System) -> dict[str, Any]:
     deployed.rollout()
     details = deployed.read("state/deploy_details.json")
     await_that(
-        lambda: set(deployed.served()) == {details["sha256"]}, "all replicas serve it", timeout=30
+        lambda: set(deployed.served()) == {details["sha256"]},
+        "all replicas serve it",
+        timeout=patience(30),
     )
     print(  # noqa: T201
         f"\nfrom kubectl create: searched {searched - begun:.1f} s, served {time.monotonic() - begun:.1f} s"
@@ -218,7 +221,7 @@ def test_an_experiment_without_a_single_good_trial_fails_the_job(
     deployed: System, first: dict[str, Any]
 ) -> None:
     name = deployed.create(experiment("hopeless", data="nowhere", trials=2))
-    job = deployed.promote(name, timeout=300)
+    job = deployed.promote(name, timeout=patience(300))
     assert job.ended == "Failed"
     assert len(job.logs) == 1, "an outcome that no repetition can change is not repeated"
     assert "hopeless" in job.log

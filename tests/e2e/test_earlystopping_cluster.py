@@ -17,6 +17,7 @@ from support.cluster.kubectl import get, kubectl, port_forward
 from support.katib.early_stopping import SERVICE, Asking, condition, pack_early
 from support.katib.experiments import eventually
 from support.katib.suggestion_clients import Client, Trial
+from support.patience import patience
 from support.serving.wire import put
 
 pytestmark = [
@@ -72,7 +73,14 @@ def room() -> Iterator[str]:
     with namespace() as name:
         for document in [*rights(), pod()]:
             kubectl("create", "-n", name, "-f", "-", stdin=json.dumps(document))
-        kubectl("wait", "-n", name, "--for=condition=Ready", f"pod/{ACCOUNT}", "--timeout=100s")
+        kubectl(
+            "wait",
+            "-n",
+            name,
+            "--for=condition=Ready",
+            f"pod/{ACCOUNT}",
+            f"--timeout={patience(100):.0f}s",
+        )
         eventually(lambda: "listening on port 6788" in kubectl("logs", "-n", name, ACCOUNT))
         yield name
 
@@ -140,4 +148,6 @@ def test_it_draws_the_limit_from_katibs_database_within_its_memory(
     status = kubectl("exec", "-n", room, ACCOUNT, "--", "cat", "/proc/1/status")
     assert int(status.partition("VmHWM:")[2].split()[0]) < 64 << 10  # KiB; what the entry requests
     assert status.partition("Uid:")[2].split()[0] == "10001"
-    kubectl("delete", "pod", ACCOUNT, "-n", room, "--grace-period=2", "--timeout=20s")
+    kubectl(
+        "delete", "pod", ACCOUNT, "-n", room, "--grace-period=2", f"--timeout={patience(60):.0f}s"
+    )

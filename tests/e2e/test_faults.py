@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from support.cli import (
     tunegate,
 )
 from support.registry.volumes import read_only, tiny_volume
+from support.serving.servers import await_true
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
@@ -167,9 +167,9 @@ def _finished(journal: Path) -> dict[str, dict[str, object]]:
 
 def _await_closed(port: int) -> None:
     """Wait until nobody accepts on the port: the server has followed its run."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return
-    pytest.fail("the server outlived its run")
+    await_true(lambda: not _accepts(port), "the server to end with its run")
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

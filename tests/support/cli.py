@@ -12,8 +12,10 @@ from pathlib import Path
 
 import yaml
 
+from support.patience import patience
+
 ROOT = Path(__file__).parent.parent.parent
-TIMEOUT = 120.0
+TIMEOUT = patience(240)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.patience import patience
 from support.registry.package_variants import tiny, variant
 from support.serving.servers import PATIENCE, Running, await_true, put, running
 
@@ -208,4 +209,4 @@ def test_small_requests_go_on_beside_a_hostile_one(server: Running) -> None:
     server.client.post(V2, content=json.dumps(tensor([2**62] * 40_000)))
     stop.set()
     watcher.join()
-    assert worst[0] < PATIENCE / 2
+    assert worst[0] < patience(10)

@@ -20,11 +20,12 @@ from api import create_app
 from api.server.run import bind
 from registry import ModelStore, Pointer
 from registry.package import ModelPackage
+from support.patience import patience
 
 # What tests of protocols run with both values of, see tests/api/routes/conftest.py.
 DEFAULTS: dict[str, Any] = {"fast_path": True}
 TESTS = Path(__file__).parents[2]
-PATIENCE = 20.0
+PATIENCE = patience(60)
 
 
 def await_true(
