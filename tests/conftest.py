@@ -1,15 +1,21 @@
-"""What all tests share: those marked `cluster` need the Kubernetes that KUBECONFIG names."""
+"""What all tests share: the markers `cluster` and `quick`, time-outs, and a browser.
+
+Those marked `cluster` need the Kubernetes that KUBECONFIG names. Those marked `quick` are all that
+start no process and take no time; they are chosen here, by file.
+"""
 
 import os
 import shutil
 import signal
 import ssl
 from collections.abc import Iterator
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from support.cluster.kubectl import port_forward
+from support.patience import patience
 
 if TYPE_CHECKING:  # takes longer to import than most tests to run
     from playwright.sync_api import Browser
@@ -19,18 +25,35 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
 
+TESTS = Path(__file__).parent
+# Folders and modules of tests that start processes, or take more than a few seconds.
+SLOW = ()
+
 # A machine that is busy with other things must not fail a property: no example has a deadline.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the time-out of a test grow with the machine's load, before pytest-timeout reads it."""
+    if config.option.timeout is None and "PYTEST_TIMEOUT" not in os.environ:
+        config.option.timeout = patience(float(config.getini("timeout")))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("KUBECONFIG"):
-        return
     skip = pytest.mark.skip(reason="KUBECONFIG names no cluster")
     for item in items:
         if item.get_closest_marker("cluster"):
-            item.add_marker(skip)
+            if not os.environ.get("KUBECONFIG"):
+                item.add_marker(skip)
+        elif not is_slow(item.path.relative_to(TESTS)):
+            item.add_marker(pytest.mark.quick)
+
+
+def is_slow(module: PurePath) -> bool:
+    """Return whether a module of tests starts processes, or takes more than a few seconds."""
+    return any(module.is_relative_to(slow) for slow in SLOW)
 
 
 @pytest.fixture(scope="module")

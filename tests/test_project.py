@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,15 @@ from support.cluster.kubectl import kubectl
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
 ROLES = ("trainer", "serving", "serving-all", "promote", "suggestion", "cluster", "local", "dev")
+FOLDERS = (*ROOMS, "benchmarks", "scripts", "tests")
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# Names that several modules of a room define on purpose: `main` of a program.
+SHARED_NAMES = {room: {"main"} for room in ROOMS}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def _modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
 
 
 def _script(name: str) -> object:
@@ -105,19 +114,38 @@ def test_links_in_the_documentation_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_functions_and_modules_stay_small() -> None:
-    sizes = []
-    for path in (p for room in ROOMS for p in (ROOT / room).rglob("*.py")):
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_lines_stay_within_100_columns(folder: str) -> None:
+    lines = [line for path in _modules(folder) for line in path.read_text().splitlines()]
+    wide = [line for line in lines if len(line) > 100]
+    assert len(wide) <= 0.01 * len(lines)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_folder_holds_more_than_20_modules(folder: str) -> None:
+    sizes = Counter(path.parent for path in _modules(folder) if path.name != "__init__.py")
+    assert [path for path, size in sizes.items() if size > 20] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_modules_and_functions_stay_short(room: str) -> None:
+    for path in _modules(room):
         text = path.read_text()
         assert len(text.splitlines()) <= 400, path
-        tree = ast.parse(text)
-        sizes += [
-            (node.end_lineno or 0) - node.lineno + 1
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        ]
-    assert sorted(sizes)[len(sizes) // 2] <= 10
-    assert max(sizes) <= 60
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, FUNCTIONS):
+                assert (node.end_lineno or 0) - node.lineno < 60, f"{path}: {node.name}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_public_name_is_defined_once_in_a_room(room: str) -> None:
+    modules = defaultdict(set)
+    for path in _modules(room):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and not node.name.startswith("_"):
+                modules[node.name].add(str(path.relative_to(ROOT / room)))
+    twice = {name for name, paths in modules.items() if len(paths) > 1}
+    assert twice - SHARED_NAMES.get(room, set()) == set()
 
 
 def test_the_committed_deploy_details_are_valid() -> None:

@@ -39,7 +39,9 @@ def smoke_a_fake(package: ModelPackage, change: Change, **options: Any) -> Smoke
     """Smoke-test a server that answers honestly but for this change."""
     good = honest(package)
     with fake(lambda path, body: change(path, body, good(path, body))) as url:
-        return smoke(url, package, **{"timeout": patience(0.3), **options})
+        return smoke(
+            url, package, **{"timeout": patience(0.3), "max_latency": patience(0.25), **options}
+        )
 
 
 def predicting(content: bytes) -> Change:
