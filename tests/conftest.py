@@ -20,7 +20,8 @@ from support.patience import patience
 if TYPE_CHECKING:  # takes longer to import than most tests to run
     from playwright.sync_api import Browser
 
-# In the background, or under nohup, these are ignored, and so they would be by every program that the tests signal.
+# In the background, or under nohup, these signals are ignored; the programs that the tests start
+# would inherit that.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
@@ -73,7 +74,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A registry's client without pauses, and the system's certificates, which nobody needs here, read once."""
+    """A registry's client without pauses; the system's certificates are read once."""
     context = ssl.create_default_context()
     monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
 

@@ -1,11 +1,12 @@
 """The champion between clusters that do not stay, in the GitHub release `champion`.
 
-    python3 scripts/deploy/release.py recall BUNDLE   # download the newest bundle; none where nothing was promoted
-    python3 scripts/deploy/release.py keep FOLDER     # upload FOLDER/champion.zip, then commit deploy_details.json
+    python3 scripts/deploy/release.py recall BUNDLE   # download the newest bundle, if there is one
+    python3 scripts/deploy/release.py keep FOLDER     # upload FOLDER/champion.zip, then commit
+                                                      # deploy_details.json
 
-The release's files are `<model>-<length of the ledger>.zip` and are never replaced. Whatever does not fit together is
-an error: a champion that is forgotten would let any model come in as the "first". Needs `gh`, and GH_REPO outside a
-clone.
+The release's files are `<model>-<length of the ledger>.zip` and are never replaced. Any mismatch is
+an error: if a champion were forgotten, any model could be promoted as the "first". Needs `gh`, and
+GH_REPO outside a clone.
 """
 
 import base64
@@ -22,18 +23,25 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 RELEASE = "champion"
 DETAILS = "deploy_details.json"
-NOTES = "What is in production, for the next deployment: see docs/deploy.md. Never change or delete these files."
+NOTES = (
+    "What is in production, for the next deployment: see docs/deploy.md. "
+    "Never change or delete these files."
+)
 
 
 def recall(bundle: Path) -> None:
-    """Download the newest bundle, and see that it knows what deploy_details.json says is in production."""
+    """Download the newest bundle; check that it knows the model that is in production.
+
+    That is the model which deploy_details.json names.
+    """
     recorded, _ = _details()
     wanted = recorded["prod_model"]
     newest = max((name for name in _assets() if _number(name)), key=_number, default=None)
     if newest is None:
         if wanted:
             _fail(
-                f"{DETAILS} says that {wanted['version']} is in production, but the release has no bundle"
+                f"{DETAILS} says that {wanted['version']} is in production, "
+                "but the release has no bundle"
             )
         _say("nothing was promoted yet: the first model will be judged against baselines")
         return
@@ -41,13 +49,17 @@ def recall(bundle: Path) -> None:
     known = {entry["promotion"]["sha256"] for entry in _index(bundle)["entries"]}
     if wanted and Path(str(wanted["uri"])).name not in known:
         _fail(
-            f"{DETAILS} says that {wanted['uri']} is in production, but {newest} has never heard of it"
+            f"{DETAILS} says that {wanted['uri']} is in production, "
+            f"but {newest} has never heard of it"
         )
     _say(f"recalled {newest}")
 
 
 def keep(folder: Path) -> None:
-    """Add the bundle to the release, then commit deploy_details.json: in this order, for `recall` relies on it."""
+    """Add the bundle to the release, then commit deploy_details.json.
+
+    `recall` relies on this order.
+    """
     bundle = folder / "champion.zip"
     index = _index(bundle)
     name = f"{index['model']}-{len(index['entries'])}.zip"
@@ -57,7 +69,8 @@ def keep(folder: Path) -> None:
             _download(name, named)
             if _index(named) != index:
                 _fail(
-                    f"{name} in the release tells another history: two clusters promote {index['model']}"
+                    f"{name} in the release tells another history: "
+                    f"two clusters promote {index['model']}"
                 )
             _say(f"{name} is in the release already")
         elif index["entries"]:
@@ -85,7 +98,7 @@ def _add(bundle: Path) -> None:
 
 
 def _commit(file: Path) -> None:
-    """Commit through the API: it compares before it swaps, and no job needs a clone that may push."""
+    """Commit through the API: it compares before it swaps, and no job needs a clone with a token."""
     decided = json.loads(file.read_text(encoding="utf-8"))
     recorded, blob = _details()
     if decided == recorded:
@@ -104,7 +117,7 @@ def _commit(file: Path) -> None:
 
 
 def _details() -> tuple[dict[str, Any], str]:
-    """Return the file as it is on the default branch now, not as this run's commit has it, and its blob's name."""
+    """Return deploy_details.json as it is on the default branch now, and its blob's name."""
     answer = json.loads(_gh("api", f"repos/{{owner}}/{{repo}}/contents/{DETAILS}"))
     return json.loads(base64.b64decode(answer["content"])), answer["sha"]
 
@@ -114,7 +127,10 @@ def _assets() -> list[str]:
 
 
 def _releases() -> dict[str, list[str]]:
-    """Return each release's files. A list, for to ask for one that is missing and to get no answer look the same."""
+    """Return each release's files.
+
+    All releases are listed, because asking for a missing one looks the same as getting no answer.
+    """
     words = ("--paginate", "--jq", ".[] | {tag_name, assets: [.assets[].name]}")
     listed = _gh("api", "repos/{owner}/{repo}/releases", *words)
     found = (json.loads(line) for line in listed.splitlines())

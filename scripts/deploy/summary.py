@@ -1,4 +1,6 @@
-"""Print a verdict as Markdown, for a workflow's summary: python3 scripts/deploy/summary.py verdict.json [DETAILS.json].
+"""Print a verdict as Markdown, for a workflow's summary.
+
+    python3 scripts/deploy/summary.py verdict.json [DETAILS.json]
 
 With deploy_details.json it also says what is in production now. Needs nothing but Python.
 """

@@ -1,4 +1,7 @@
-"""Real servers for other people's clients: irises whose kinds are numbers, and homes with texts, flags and gaps."""
+"""Real servers for other people's clients.
+
+One predicts irises, whose kinds are numbers, the other homes, with texts, flags and gaps.
+"""
 
 import json
 import subprocess
@@ -40,7 +43,7 @@ class Served:
     grpc: str
 
     def asked(self) -> dict[str, Any]:
-        """Return what a client's script is told."""
+        """Return the input of a client's script."""
         return {
             "iris": self.iris_server.url,
             "homes": self.homes_server.url,
@@ -65,7 +68,8 @@ def numbered_iris(folder: Path) -> ModelPackage:
     """Make the package that the page on clients describes, by the page's own lines."""
     page = ROOT / "docs" / "clients.md"
     (folder / "iris.toml").write_text(block(page, "toml", 0))
-    exec(block(page, "python", 0).replace('"iris.csv"', repr(str(folder / "iris.csv"))), {})  # noqa: S102 - our own page
+    program = block(page, "python", 0).replace('"iris.csv"', repr(str(folder / "iris.csv")))
+    exec(program, {})  # noqa: S102 - our own page
     return toy.package(
         load_dataset(str(folder / "iris.toml")), folder / "iris-good", {"n_estimators": 30}
     )

@@ -1,4 +1,7 @@
-"""The lines of the page on frontends, run as they stand: their form is the model's, their answer is the package's."""
+"""The lines of the page on frontends, run as they are written.
+
+Their form is the model's, their answer is the package's.
+"""
 
 import json
 import os
@@ -34,7 +37,7 @@ def lines(number: int, served: Served) -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return this process's, with counting of users off and no proxy between processes of this machine."""
+    """Return this process's environment, without telemetry or a proxy to this machine."""
     return {**os.environ, **QUIET, "NO_PROXY": "*", **more}
 
 

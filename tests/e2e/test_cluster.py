@@ -1,4 +1,4 @@
-"""The whole chain on a cluster: search, gate, promotion, serving, rollback, and what happens when parts of it fail."""
+"""The whole chain on a cluster: search, gate, promotion, serving, rollback; and its failures."""
 
 import base64
 import copy
@@ -46,7 +46,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def first(deployed: System) -> dict[str, Any]:
-    """What a user does first: apply, create the Experiment, wait for the Job that was waiting for it."""
+    """What a user does first: apply, create the Experiment, wait for the promotion's Job."""
     job = deployed.start(promote_words("boston-forest"))
     begun = time.monotonic()
     kubectl("create", "-f", str(SHIPPED))
@@ -61,7 +61,8 @@ def first(deployed: System) -> dict[str, Any]:
         timeout=patience(30),
     )
     print(  # noqa: T201
-        f"\nfrom kubectl create: searched {searched - begun:.1f} s, served {time.monotonic() - begun:.1f} s"
+        f"\nfrom kubectl create: searched {searched - begun:.1f} s, "
+        f"served {time.monotonic() - begun:.1f} s"
     )
     return {"trials": trials, "job": promoted, "details": details, "champion": details["sha256"]}
 
@@ -95,8 +96,11 @@ def experiment(
 
 def put(deployed: System, path: str, content: bytes) -> None:
     """Write a file on the volume."""
-    code = "import base64,pathlib,sys; p=pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True,exist_ok=True); "
-    code += "p.write_bytes(base64.b64decode(sys.argv[2]))"
+    code = (
+        "import base64, pathlib, sys; path = pathlib.Path(sys.argv[1]); "
+        "path.parent.mkdir(parents=True, exist_ok=True); "
+        "path.write_bytes(base64.b64decode(sys.argv[2]))"
+    )
     job = deployed.run(
         ["python", "-c", code, f"{CLAIM}/{path}", base64.b64encode(content).decode()]
     )
@@ -104,7 +108,7 @@ def put(deployed: System, path: str, content: bytes) -> None:
 
 
 def apart(deployed: System, first: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
-    """Return command and settings that promote the champion's package into a store and a ledger of their own."""
+    """Return command and settings that promote the champion into another store and ledger."""
     name = f"apart-{uuid.uuid4().hex[:8]}"
     words = [
         "tunegate",
@@ -463,7 +467,7 @@ def test_undoing_what_is_undone_changes_nothing(
 def test_what_was_exported_serves_again_where_nothing_was_left(
     deployed: System, first: dict[str, Any], back: None, tmp_path: Path
 ) -> None:
-    """As after the loss of a node: another volume, another ledger, the same champion and history."""
+    """As after the loss of a node: a new volume and ledger, the same champion and history."""
     before = deployed.history()
     script("fetch", str(tmp_path / "fetched"))
     deployed.remove()

@@ -1,4 +1,4 @@
-"""`tunegate cluster install`: what is there stays, what is missing is said."""
+"""`tunegate cluster install`: what exists stays, what is missing is named."""
 
 import os
 from pathlib import Path

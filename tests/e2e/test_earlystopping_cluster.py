@@ -1,4 +1,4 @@
-"""Our EarlyStopping service in a real cluster: the container that Katib makes of the entry, with the rights it grants.
+"""Our EarlyStopping service in a real cluster, with the rights that Katib grants its container.
 
 The rest of early stopping, an Experiment with a collector that stops a trial, takes Katib itself.
 """
@@ -55,7 +55,7 @@ def rights() -> list[dict[str, Any]]:
 
 
 def pod() -> dict[str, Any]:
-    """Return the container that Katib makes of the entry; it takes no other field of it, and adds no probe."""
+    """Return the container that Katib makes of the entry, from these fields and without a probe."""
     (entry,) = yaml.safe_load(ENTRIES.read_text())["earlyStoppings"]
     container = {
         "name": "early-stopping",

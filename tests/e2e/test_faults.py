@@ -1,4 +1,4 @@
-"""What users do wrong and what machines do to them; nothing is lost and the message says what to do."""
+"""Users' mistakes and machines' failures: nothing is lost, the message says what to do."""
 
 import json
 import signal
@@ -80,7 +80,7 @@ def test_trials_that_fail_show_their_last_lines(tmp_path: Path) -> None:
     path = small_experiment(tmp_path)
     path.write_text(path.read_text().replace("--data=boston", "--data=nowhere"))
     done = tunegate("run", path, "--state", tmp_path / "state", "--port", free_port(), "--no-serve")
-    assert done.returncode == 12  # no candidate: to try the same again would end likewise
+    assert done.returncode == 12  # no candidate: another try would end the same way
     assert "data set 'nowhere' is not known" in done.stderr
     assert "max failed count has reached" in done.stderr
     assert "Traceback" not in done.stderr

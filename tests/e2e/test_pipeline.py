@@ -1,4 +1,4 @@
-"""The whole path through the real command and real HTTP: tune, gate, promote, serve, smoke, again."""
+"""The whole path with the real command and real HTTP: tune, gate, promote, serve, smoke; twice."""
 
 import json
 import signal

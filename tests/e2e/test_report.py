@@ -85,7 +85,8 @@ def test_narrow_parallel_coordinates_scroll_by_themselves(browser: Browser, repo
     page, _ = opened(browser, report, 360, "light")
     assert (
         page.evaluate(
-            "[...document.querySelectorAll('.plot')].filter(p => p.scrollWidth > p.clientWidth).length"
+            "[...document.querySelectorAll('.plot')]"
+            ".filter(p => p.scrollWidth > p.clientWidth).length"
         )
         == 1
     )

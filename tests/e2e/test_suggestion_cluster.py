@@ -1,4 +1,4 @@
-"""Our Suggestion service in a real cluster: registered, deployed by Katib, asked by it, killed, and refusing."""
+"""Our Suggestion service in a real cluster: registered, deployed, asked, killed, and refusing."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def await_condition(kind: str, room: str, wanted: str) -> dict[str, Any]:
 
 
 def points(room: str) -> list[dict[str, str]]:
-    """Return the parameters of the Experiment's Trials in the order in which they were suggested."""
+    """Return the parameters of the Experiment's Trials in the order of their suggestion."""
     given = get("suggestion", "tiny", "-n", room)["status"]["suggestions"]
     trials = {trial["metadata"]["name"] for trial in get("trials", "-n", room)["items"]}
     assert trials == {each["name"] for each in given}

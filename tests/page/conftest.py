@@ -15,7 +15,7 @@ from registry.package import Draft, ModelPackage, load_package, write_package
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    """A regression with a number, a number that may be missing, a category and a flag; it states an interval."""
+    """A regression on two numbers, one optional, a category and a flag; with an interval."""
     folder = tmp_path_factory.mktemp("homes")
     package = toy.package(
         toy.dataset(folder / "data", toy.homes()), folder / "homes-good", toy.GOOD

@@ -1,4 +1,4 @@
-"""The form is the model's own: what is entered is answered, marked or refused, and the last answer counts."""
+"""The form is the model's own: an entry is answered, marked or refused; the last answer counts."""
 
 import json
 import subprocess
@@ -163,7 +163,10 @@ def test_many_changes_are_few_requests(
         before = len(visit.sent("/predict"))
         page.evaluate("""() => {
             const box = document.getElementById("field-0");
-            for (let i = 30; i < 80; i += 1) { box.value = i; box.dispatchEvent(new Event("input")); }
+            for (let i = 30; i < 80; i += 1) {
+                box.value = i;
+                box.dispatchEvent(new Event("input"));
+            }
         }""")
         await_shown(page, predicted(homes, {**typical(homes), "size": 79.0})[0])
         assert len(visit.sent("/predict")) == before + 1

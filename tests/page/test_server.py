@@ -1,4 +1,4 @@
-"""What the page makes of its server: one without a model yet, gone, locked, or with several models."""
+"""The page with a server that has no model yet, is gone, is locked, or has several models."""
 
 from pathlib import Path
 

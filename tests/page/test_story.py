@@ -1,4 +1,4 @@
-"""The model's story: where its figures are from, its verdict, its promotions; all of it text, never markup."""
+"""The model's story: its figures' origin, verdict, promotions; all as text, never as markup."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from registry.package import Column, ModelPackage
 
 
 def ages(visit: Visit, entered: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows that were asked for along the whole range of ages, with what was entered among them."""
+    """Return the rows requested along the whole range of ages, the entered one among them."""
     lists = (rows for rows in visit.sent("/predict") if isinstance(rows, list) and entered in rows)
     return next((rows for rows in lists if rows[-1]["age"] == 89.7), None)
 

@@ -1,7 +1,8 @@
 """How long the tests wait: every time-out of theirs grows with the machine's load.
 
-`TUNEGATE_TEST_PATIENCE` sets the factor, for example 5 on a machine that is busy with other things. By
-default it is the load average a core, and at least 1. A long time-out costs nothing unless something hangs.
+`TUNEGATE_TEST_PATIENCE` sets the factor, for example 5 on a machine that is busy with other things.
+By default it is the load average per core, and at least 1. A long time-out costs nothing unless
+something hangs.
 """
 
 import os

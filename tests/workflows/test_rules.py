@@ -37,7 +37,7 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def matches(path: str, patterns: list[str]) -> bool:
-    """Return whether a path filter lets a changed file through: the last pattern that fits decides."""
+    """Return whether a path filter lets a changed file through; the last match decides."""
     told = False
     for pattern in patterns:
         glob = (
@@ -113,7 +113,7 @@ def test_steps_wait_for_conditions_only() -> None:
 
 @pytest.mark.parametrize("job", ["minikube", "standing"])
 def test_nothing_keeps_what_was_promoted_from_being_recorded(job: str) -> None:
-    """After the pipeline only the evidence must be uploaded; a standing cluster serves the new model already."""
+    """After the pipeline only the evidence must be uploaded: the new model serves already."""
     steps = DOCUMENTS["deploy"]["jobs"][job]["steps"]
     (pipeline,) = (n for n, step in enumerate(steps) if "deploy/pipeline" in step.get("run", ""))
     *between, last = steps[pipeline + 1 :]

@@ -12,7 +12,7 @@ import pytest
 from support.cli import ROOT
 from support.scripts import NO_CHAMPION, run, stand_in
 
-# As much of a cluster as the scripts ask for; what runs in a pod is a case of the variable FAKE_POD.
+# As much of a cluster as the scripts use; what runs in a pod is a case of the variable FAKE_POD.
 KUBECTL = """#!/bin/sh
 echo "$*" >> "$FAKE_KUBECTL"
 case $* in
@@ -20,7 +20,7 @@ case $* in
 kustomize*) echo "kind: List" ;;
 esac
 """
-# As much of `docker` as the scripts use: it writes down what it was told, and makes a cache's folder.
+# As much of `docker` as the scripts use: it logs its arguments, and makes a cache's folder.
 DOCKER = """#!/bin/sh
 echo "$*" >> "$FAKE_DOCKER"
 for word in "$@"; do
@@ -73,7 +73,7 @@ class TestPipeline:
         )
 
     def test_what_an_earlier_run_left_in_flight_is_settled_first(self, tmp_path: Path) -> None:
-        """The server follows it, so the champion would never be verified, and no run would come to a promotion."""
+        """The server follows it, so verifying the champion would fail, and with it every run."""
         pod = '*"tunegate repair") echo "in flight" >&2; exit 21 ;;'
         done = self.run(
             tmp_path, pod, "scripts/deploy/pipeline", "manifests/overlays/ci", tmp_path / "evidence"

@@ -1,4 +1,7 @@
-"""A Kubernetes cluster with Katib, whichever KUBECONFIG names: namespaces, Experiments, and a wire that can be cut."""
+"""The Kubernetes cluster with Katib that KUBECONFIG names.
+
+Namespaces, Experiments, and a wire that can be cut.
+"""
 
 import json
 import os

@@ -1,6 +1,6 @@
 """The whole system on a cluster, deployed as a user deploys it, driven with kubectl alone.
 
-It knows nothing of which cluster that is. `TUNEGATE_TEST_VOLUMES` names a folder of the node for the volume.
+It works on any cluster. `TUNEGATE_TEST_VOLUMES` names a folder of the node for the volume.
 """
 
 import json
@@ -75,7 +75,7 @@ class System:
     # Deploying
 
     def apply(self) -> None:
-        """Apply overlays/ci with our own volume and ledger; wait until the volume is handed over."""
+        """Apply overlays/ci with our own volume and ledger; wait until the volume is ready."""
         kubectl("apply", "-k", str(self._overlay()))
         kubectl(
             "wait",
@@ -245,7 +245,10 @@ class System:
         return [self._version(pod["metadata"]["name"]) for pod in running]
 
     def _version(self, pod: str) -> str:
-        code = "import json,urllib.request as r; print(json.load(r.urlopen('http://127.0.0.1:8000/version'))['model_version'])"
+        code = (
+            "import json, urllib.request as r; "
+            "print(json.load(r.urlopen('http://127.0.0.1:8000/version'))['model_version'])"
+        )
         return kubectl("exec", "-n", SERVING, pod, "--", "python", "-c", code).strip()
 
     def rollout(self) -> None:
