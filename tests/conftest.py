@@ -52,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.quick)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out slow modules of a quick run unread, since importing them takes longer than it."""
+    if config.option.markexpr == "quick" and is_slow(collection_path.relative_to(TESTS)):
+        return True
+    return None
+
+
 def is_slow(module: PurePath) -> bool:
     """Return whether a module of tests starts processes, or takes more than a few seconds."""
     return any(module.is_relative_to(slow) for slow in SLOW)
