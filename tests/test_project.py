@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from packaging.requirements import Requirement
 from support.cli import environment
 from support.cluster.clusters import namespace
 from support.cluster.kubectl import kubectl
+from support.patience import patience
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
@@ -40,7 +42,7 @@ def _script(name: str) -> object:
     return module
 
 
-@pytest.mark.parametrize("role", [*ROLES, "build", "uv"])
+@pytest.mark.parametrize("role", [*ROLES, "docs", "build", "uv", "workflows"])
 def test_locks_are_current(role: str) -> None:
     digest = _script("lock_inputs").digest(ROOT / "pyproject.toml")  # type: ignore[attr-defined]
     first = (ROOT / "requirements" / f"{role}.txt").read_text().splitlines()[0]
@@ -146,6 +148,24 @@ def test_a_public_name_is_defined_once_in_a_room(room: str) -> None:
                 modules[node.name].add(str(path.relative_to(ROOT / room)))
     twice = {name for name, paths in modules.items() if len(paths) > 1}
     assert twice - SHARED_NAMES.get(room, set()) == set()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_marked_as_typed(room: str) -> None:
+    assert (ROOT / room / "py.typed").read_text() == ""
+
+
+def test_time_outs_grow_with_the_chosen_patience_or_the_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TUNEGATE_TEST_PATIENCE", "5")
+    assert patience(2) == 10
+    monkeypatch.delenv("TUNEGATE_TEST_PATIENCE")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (30.0, 0.0, 0.0))
+    assert patience(2) == 30
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.0, 0.0))
+    assert patience(2) == 2
 
 
 def test_the_committed_deploy_details_are_valid() -> None:

@@ -118,10 +118,10 @@ def answers(served: Served, peer: Peer) -> Callable[[str], Results]:
     def run(name: str) -> Results:
         if name not in known:
             command = [str(peer(name)), str(HERE / f"with_{name}.py")]
-            told = json.dumps(served.asked())
+            asked = json.dumps(served.asked())
             done = subprocess.run(
                 command,
-                input=told,
+                input=asked,
                 capture_output=True,
                 text=True,
                 timeout=patience(240),

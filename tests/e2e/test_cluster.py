@@ -94,7 +94,7 @@ def experiment(
     return document
 
 
-def put(deployed: System, path: str, content: bytes) -> None:
+def write_to_volume(deployed: System, path: str, content: bytes) -> None:
     """Write a file on the volume."""
     code = (
         "import base64, pathlib, sys; path = pathlib.Path(sys.argv[1]); "
@@ -301,7 +301,7 @@ def test_a_volume_that_is_read_only_changes_nothing_and_says_so(
 
 def test_a_full_volume_changes_nothing_and_says_so(deployed: System, first: dict[str, Any]) -> None:
     words, env = apart(deployed, first)
-    put(
+    write_to_volume(
         deployed, f"{env['TUNEGATE_STORE'].removeprefix(CLAIM)}/models/.keep", b""
     )  # or the mount would make it root's
 
@@ -406,7 +406,7 @@ def appraised() -> dict[str, bytes]:
 def second(deployed: System, first: dict[str, Any]) -> str:
     """Promote a model of better data; returns its version."""
     for path, content in appraised().items():
-        put(deployed, path, content)
+        write_to_volume(deployed, path, content)
     data = f"{CLAIM}/data/boston.toml"
     # The appraisal tells most: a forest that tries all columns at each split makes the most of it.
     name = deployed.create(

@@ -20,14 +20,14 @@ from support.registry.volumes import read_only, tiny_volume
 from support.serving.servers import await_true
 
 
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_search_stops_everything_and_resume_goes_on(
-    tmp_path: Path, told: signal.Signals
+    tmp_path: Path, number: signal.Signals
 ) -> None:
     experiment = small_experiment(tmp_path, trials=6, trees=40)
     with running("tune", experiment, "--state", tmp_path / "state") as command:
         command.wait_for("best mse")
-        command.signal(told)
+        command.signal(number)
         assert command.wait() == 130
         assert "--resume" in command.output
         assert "Traceback" not in command.output

@@ -38,14 +38,14 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def matches(path: str, patterns: list[str]) -> bool:
     """Return whether a path filter lets a changed file through; the last match decides."""
-    told = False
+    accepted = False
     for pattern in patterns:
         glob = (
             re.escape(pattern.removeprefix("!")).replace(r"\*\*/", "(.*/)?").replace(r"\*\*", ".*")
         )
         if re.fullmatch(glob.replace(r"\*", "[^/]*"), path):
-            told = not pattern.startswith("!")
-    return told
+            accepted = not pattern.startswith("!")
+    return accepted
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)

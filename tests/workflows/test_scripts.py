@@ -68,7 +68,7 @@ class TestPipeline:
         return run(
             *words,
             PATH=path,
-            FAKE_KUBECTL=str(tmp_path / "told"),
+            FAKE_KUBECTL=str(tmp_path / "calls"),
             FAKE_POD=f"case $* in {pod} esac",
         )
 
@@ -107,32 +107,36 @@ class TestPipeline:
 
 
 class TestImages:
-    def told(self, tmp_path: Path, *words: object, **variables: str) -> tuple[str, list[str]]:
-        """Run a script with a stand-in for docker; returns its stdout, and what docker was told."""
+    def run_with_docker(
+        self, tmp_path: Path, *words: object, **variables: str
+    ) -> tuple[str, list[str]]:
+        """Run a script with a stand-in for docker; returns its stdout, and the arguments of each call of docker."""
         path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
         if not (tmp_path / "bin").exists():
             path = stand_in(tmp_path, "docker", DOCKER)
-        done = run(*words, PATH=path, FAKE_DOCKER=str(tmp_path / "told"), **variables)
+        done = run(*words, PATH=path, FAKE_DOCKER=str(tmp_path / "calls"), **variables)
         assert done.returncode == 0, done.stderr
-        return done.stdout, (tmp_path / "told").read_text().splitlines()
+        return done.stdout, (tmp_path / "calls").read_text().splitlines()
 
     def test_all_go_into_one_archive(self, tmp_path: Path) -> None:
-        _, told = self.told(tmp_path, "scripts/deploy/images", "images.tar")
-        assert [line.split()[:3] for line in told[:3]] == [
+        _, calls = self.run_with_docker(tmp_path, "scripts/deploy/images", "images.tar")
+        assert [line.split()[:3] for line in calls[:3]] == [
             ["build", "--target", "trainer"],
             ["build", "--target", "api"],
             ["build", "--target", "promote"],
         ]
         assert re.fullmatch(
             r"save --output images.tar( localhost/tunegate-(trainer|api|promote):[\d.]+){3}",
-            told[3],
+            calls[3],
         )
 
     def test_layers_are_kept_and_used_the_next_time(self, tmp_path: Path) -> None:
         layers = tmp_path / "layers"
         for time in ("first", "second"):
-            _, told = self.told(tmp_path, "scripts/deploy/images", "images.tar", LAYERS=str(layers))
-            builds = [line for line in told if line.startswith("buildx build")][-3:]
+            _, calls = self.run_with_docker(
+                tmp_path, "scripts/deploy/images", "images.tar", LAYERS=str(layers)
+            )
+            builds = [line for line in calls if line.startswith("buildx build")][-3:]
             assert all(("--cache-from" in line) is (time == "second") for line in builds)
             assert all("--load" in line and line.endswith(" .") for line in builds)
             assert sorted(folder.name for folder in layers.iterdir()) == [
@@ -143,9 +147,9 @@ class TestImages:
 
     def test_pushed_names_are_in_lower_case(self, tmp_path: Path) -> None:
         words = ("scripts/deploy/push", "images.tar", "ghcr.io/Some/Project-", "abc")
-        prefix, told = self.told(tmp_path, *words)
+        prefix, calls = self.run_with_docker(tmp_path, *words)
         assert prefix == "ghcr.io/some/project-\n"
-        assert [line for line in told if line.startswith("push")] == [
+        assert [line for line in calls if line.startswith("push")] == [
             f"push ghcr.io/some/project-{role}:abc" for role in ("trainer", "api", "promote")
         ]
 
