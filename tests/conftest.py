@@ -9,13 +9,14 @@ import shutil
 import signal
 import ssl
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from support.cluster.kubectl import port_forward
 from support.patience import patience
+from support.slow_modules import is_slow
 
 if TYPE_CHECKING:  # takes longer to import than most tests to run
     from playwright.sync_api import Browser
@@ -27,8 +28,6 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
         signal.signal(number, usual)
 
 TESTS = Path(__file__).parent
-# Folders and modules of tests that start processes, or take more than a few seconds.
-SLOW = ()
 
 # A machine that is busy with other things must not fail a property: no example has a deadline.
 settings.register_profile("tests", deadline=None)
@@ -57,11 +56,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr == "quick" and is_slow(collection_path.relative_to(TESTS)):
         return True
     return None
-
-
-def is_slow(module: PurePath) -> bool:
-    """Return whether a module of tests starts processes, or takes more than a few seconds."""
-    return any(module.is_relative_to(slow) for slow in SLOW)
 
 
 @pytest.fixture(scope="module")

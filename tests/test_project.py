@@ -1,6 +1,7 @@
 """The project's own promises: locks, exports, documentation, optional packages."""
 
 import ast
+import fnmatch
 import importlib
 import importlib.util
 import json
@@ -18,6 +19,7 @@ from support.cli import environment
 from support.cluster.clusters import namespace
 from support.cluster.kubectl import kubectl
 from support.patience import patience
+from support.slow_modules import SLOW
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
@@ -166,6 +168,11 @@ def test_time_outs_grow_with_the_chosen_patience_or_the_load(
     assert patience(2) == 30
     monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.0, 0.0))
     assert patience(2) == 2
+
+
+def test_the_quick_run_leaves_out_only_modules_that_exist() -> None:
+    modules = [path.relative_to(ROOT / "tests").as_posix() for path in _modules("tests")]
+    assert [pattern for pattern in SLOW if not fnmatch.filter(modules, pattern)] == []
 
 
 def test_the_committed_deploy_details_are_valid() -> None:
