@@ -1,7 +1,9 @@
-"""Compile the C kernel into the wheel where there is a compiler; without one it is pure, and numpy walks the trees.
+"""Compile the C kernel into the wheel if there is a compiler.
+
+Without one the wheel is pure Python, and numpy walks the trees.
 
 CC                       the compiler (default: the first of cc, gcc, clang on the PATH)
-TUNEGATE_REQUIRE_KERNEL  1: fail where the kernel cannot be compiled, instead of going on without it
+TUNEGATE_REQUIRE_KERNEL  1: fail if the kernel cannot be compiled, instead of building without it
 """
 
 import os
@@ -16,9 +18,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
 PACKAGE = Path("registry", "package")
-SOURCE, LIBRARY = PACKAGE / "kernel.c", PACKAGE / "libkernel.so"
-# Contracted multiplications and other liberties would change the last bit. Nothing of the machine that builds gets in,
-# so equal sources and compilers give equal bytes.
+SOURCE = PACKAGE / "kernel.c"
+LIBRARY = PACKAGE / "libkernel.so"
+# Contracted multiplications and other liberties would change the last bit. Nothing depends on the
+# machine that builds, so equal sources and compilers give equal bytes.
 FLAGS = (
     "-std=c99",
     "-O3",
@@ -33,12 +36,20 @@ FLAGS = (
 class KernelHook(BuildHookInterface[Any]):
     """Called for every wheel, editable ones included."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - the interface's names
-        """Compile anew, so that no library of other sources can stay; raises RuntimeError where one is required."""
+    def initialize(
+        self,
+        version: str,  # noqa: ARG002 - the interface's name
+        build_data: dict[str, Any],
+    ) -> None:
+        """Compile the kernel, replacing any library of other sources.
+
+        Raises:
+            RuntimeError: the kernel is required, and cannot be compiled.
+        """
         root = Path(self.root)
-        problem = _compile(root)
+        problem = _compile_kernel(root)
         if not problem:
-            build_data |= {"pure_python": False, "tag": f"py3-none-{_platform()}"}
+            build_data |= {"pure_python": False, "tag": f"py3-none-{_platform_tag()}"}
             build_data["artifacts"].append(LIBRARY.as_posix())
             return
         (root / LIBRARY).unlink(missing_ok=True)
@@ -49,9 +60,9 @@ class KernelHook(BuildHookInterface[Any]):
         self.app.display_warning(f"no C kernel, numpy walks the trees instead: {problem}")
 
 
-def _compile(root: Path) -> str:
-    """Compile and return an empty text, or what stood in the way."""
-    compiler = _compiler()
+def _compile_kernel(root: Path) -> str:
+    """Compile the kernel; return an empty text, or what prevented it."""
+    compiler = _find_compiler()
     if not compiler:
         return "there is no C compiler (cc, gcc or clang; or name one in CC)"
     new = LIBRARY.with_suffix(f".{os.getpid()}.tmp")  # a process that runs keeps the old one
@@ -73,14 +84,14 @@ def _compile(root: Path) -> str:
     return ""
 
 
-def _compiler() -> list[str]:
+def _find_compiler() -> list[str]:
     if os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
     return next(([name] for name in ("cc", "gcc", "clang") if shutil.which(name)), [])
 
 
-def _platform() -> str:
-    # manylinux would promise an old C library, which nobody has checked here.
+def _platform_tag() -> str:
+    # manylinux would promise that an old C library is enough, which nobody has checked here.
     tag = next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))
     if sys.platform != "darwin":
         return tag

@@ -1,36 +1,61 @@
-"""What all tests share: those marked `cluster` need the Kubernetes that KUBECONFIG names."""
+"""What all tests share: the markers `cluster` and `quick`, time-outs, and a browser.
+
+Those marked `cluster` need the Kubernetes that KUBECONFIG names. Those marked `quick` are all that
+start no process and take no time; they are chosen here, by file.
+"""
 
 import os
 import shutil
 import signal
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from support.cluster.kubectl import port_forward
+from support.patience import patience
+from support.slow_modules import is_slow
 
 if TYPE_CHECKING:  # takes longer to import than most tests to run
     from playwright.sync_api import Browser
 
-# In the background, or under nohup, these are ignored, and so they would be by every program that the tests signal.
+# In the background, or under nohup, these signals are ignored; the programs that the tests start
+# would inherit that.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+TESTS = Path(__file__).parent
 
 # A machine that is busy with other things must not fail a property: no example has a deadline.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the time-out of a test grow with the machine's load, before pytest-timeout reads it."""
+    if config.option.timeout is None and "PYTEST_TIMEOUT" not in os.environ:
+        config.option.timeout = patience(float(config.getini("timeout")))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("KUBECONFIG"):
-        return
     skip = pytest.mark.skip(reason="KUBECONFIG names no cluster")
     for item in items:
         if item.get_closest_marker("cluster"):
-            item.add_marker(skip)
+            if not os.environ.get("KUBECONFIG"):
+                item.add_marker(skip)
+        elif not is_slow(item.path.relative_to(TESTS)):
+            item.add_marker(pytest.mark.quick)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out slow modules of a quick run unread, since importing them takes longer than it."""
+    if config.option.markexpr == "quick" and is_slow(collection_path.relative_to(TESTS)):
+        return True
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +75,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick(no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A registry's client without pauses, and the system's certificates, which nobody needs here, read once."""
+    """A registry's client without pauses; the system's certificates are read once."""
     context = ssl.create_default_context()
     monkeypatch.setattr(ssl, "create_default_context", lambda **_: context)
 

@@ -95,7 +95,7 @@ def test_containers_are_confined(objects: list[Object]) -> None:
 
 
 def test_no_service_becomes_a_setting(objects: list[Object]) -> None:
-    """One named `tunegate` would give each pod of its namespace a TUNEGATE_PORT, and none would start."""
+    """One named `tunegate` would give each pod a TUNEGATE_PORT, and none would start."""
     assert [
         who for who, _, pod in pods(objects) if pod.get("enableServiceLinks") is not False
     ] == []
@@ -208,7 +208,7 @@ def test_the_settings_are_those_of_the_command_line(
 
 @pytest.mark.cluster
 def test_an_api_server_takes_every_object(objects: list[Object]) -> None:
-    """Unknown fields and wrong types are refused. A namespace that does not exist yet has a substitute."""
+    """Unknown fields and wrong types are refused. A missing namespace has a substitute."""
     for item in objects:
         metadata = item["metadata"] | (
             {"namespace": "default"} if "namespace" in item["metadata"] else {}

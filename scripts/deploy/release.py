@@ -1,11 +1,12 @@
 """The champion between clusters that do not stay, in the GitHub release `champion`.
 
-    python3 scripts/deploy/release.py recall BUNDLE   # download the newest bundle; none where nothing was promoted
-    python3 scripts/deploy/release.py keep FOLDER     # upload FOLDER/champion.zip, then commit deploy_details.json
+    python3 scripts/deploy/release.py recall BUNDLE   # download the newest bundle, if there is one
+    python3 scripts/deploy/release.py keep FOLDER     # upload FOLDER/champion.zip, then commit
+                                                      # deploy_details.json
 
-The release's files are `<model>-<length of the ledger>.zip` and are never replaced. Whatever does not fit together is
-an error: a champion that is forgotten would let any model come in as the "first". Needs `gh`, and GH_REPO outside a
-clone.
+The release's files are `<model>-<length of the ledger>.zip` and are never replaced. Any mismatch is
+an error: if a champion were forgotten, any model could be promoted as the "first". Needs `gh`, and
+GH_REPO outside a clone.
 """
 
 import base64
@@ -22,56 +23,72 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 RELEASE = "champion"
 DETAILS = "deploy_details.json"
-NOTES = "What is in production, for the next deployment: see docs/deploy.md. Never change or delete these files."
+NOTES = (
+    "What is in production, for the next deployment: see docs/deploy.md. "
+    "Never change or delete these files."
+)
 
 
-def recall(bundle: Path) -> None:
-    """Download the newest bundle, and see that it knows what deploy_details.json says is in production."""
-    recorded, _ = _details()
+def recall_champion(bundle: Path) -> None:
+    """Download the newest bundle; check that it knows the model that is in production.
+
+    That is the model which deploy_details.json names.
+    """
+    recorded, _ = _recorded_details()
     wanted = recorded["prod_model"]
-    newest = max((name for name in _assets() if _number(name)), key=_number, default=None)
+    newest = max(
+        (name for name in _release_files() if _ledger_length(name)),
+        key=_ledger_length,
+        default=None,
+    )
     if newest is None:
         if wanted:
             _fail(
-                f"{DETAILS} says that {wanted['version']} is in production, but the release has no bundle"
+                f"{DETAILS} says that {wanted['version']} is in production, "
+                "but the release has no bundle"
             )
         _say("nothing was promoted yet: the first model will be judged against baselines")
         return
-    _download(newest, bundle)
-    known = {entry["promotion"]["sha256"] for entry in _index(bundle)["entries"]}
+    _download_file(newest, bundle)
+    known = {entry["promotion"]["sha256"] for entry in _bundle_index(bundle)["entries"]}
     if wanted and Path(str(wanted["uri"])).name not in known:
         _fail(
-            f"{DETAILS} says that {wanted['uri']} is in production, but {newest} has never heard of it"
+            f"{DETAILS} says that {wanted['uri']} is in production, "
+            f"but {newest} has never heard of it"
         )
     _say(f"recalled {newest}")
 
 
-def keep(folder: Path) -> None:
-    """Add the bundle to the release, then commit deploy_details.json: in this order, for `recall` relies on it."""
+def keep_champion(folder: Path) -> None:
+    """Add the bundle to the release, then commit deploy_details.json.
+
+    `recall_champion` relies on this order.
+    """
     bundle = folder / "champion.zip"
-    index = _index(bundle)
+    index = _bundle_index(bundle)
     name = f"{index['model']}-{len(index['entries'])}.zip"
     with TemporaryDirectory() as scratch:
         named = Path(scratch, name)
-        if name in _assets():
-            _download(name, named)
-            if _index(named) != index:
+        if name in _release_files():
+            _download_file(name, named)
+            if _bundle_index(named) != index:
                 _fail(
-                    f"{name} in the release tells another history: two clusters promote {index['model']}"
+                    f"{name} in the release tells another history: "
+                    f"two clusters promote {index['model']}"
                 )
             _say(f"{name} is in the release already")
         elif index["entries"]:
             shutil.copyfile(bundle, named)
-            _add(named)
+            _add_bundle(named)
             _say(f"{name} added to the release")
-    _commit(folder / DETAILS)
+    _commit_details(folder / DETAILS)
 
 
-def _add(bundle: Path) -> None:
-    if RELEASE in _releases():
-        _gh("release", "upload", RELEASE, str(bundle))
+def _add_bundle(bundle: Path) -> None:
+    if RELEASE in _files_by_release():
+        _run_gh("release", "upload", RELEASE, str(bundle))
     else:
-        _gh(
+        _run_gh(
             "release",
             "create",
             RELEASE,
@@ -84,10 +101,13 @@ def _add(bundle: Path) -> None:
         )
 
 
-def _commit(file: Path) -> None:
-    """Commit through the API: it compares before it swaps, and no job needs a clone that may push."""
+def _commit_details(file: Path) -> None:
+    """Commit through the API, so that no job needs a clone that may push.
+
+    The API compares before it swaps.
+    """
     decided = json.loads(file.read_text(encoding="utf-8"))
-    recorded, blob = _details()
+    recorded, blob = _recorded_details()
     if decided == recorded:
         _say(f"{DETAILS} says so already")
         return
@@ -99,49 +119,52 @@ def _commit(file: Path) -> None:
         "sha": blob,
     }
     words = ("--method", "PUT", "--input", "-")
-    _gh("api", f"repos/{{owner}}/{{repo}}/contents/{DETAILS}", *words, stdin=json.dumps(change))
+    _run_gh("api", f"repos/{{owner}}/{{repo}}/contents/{DETAILS}", *words, stdin=json.dumps(change))
     _say(f"{DETAILS} committed")
 
 
-def _details() -> tuple[dict[str, Any], str]:
-    """Return the file as it is on the default branch now, not as this run's commit has it, and its blob's name."""
-    answer = json.loads(_gh("api", f"repos/{{owner}}/{{repo}}/contents/{DETAILS}"))
+def _recorded_details() -> tuple[dict[str, Any], str]:
+    """Return deploy_details.json as it is on the default branch now, and its blob's name."""
+    answer = json.loads(_run_gh("api", f"repos/{{owner}}/{{repo}}/contents/{DETAILS}"))
     return json.loads(base64.b64decode(answer["content"])), answer["sha"]
 
 
-def _assets() -> list[str]:
-    return _releases().get(RELEASE, [])
+def _release_files() -> list[str]:
+    return _files_by_release().get(RELEASE, [])
 
 
-def _releases() -> dict[str, list[str]]:
-    """Return each release's files. A list, for to ask for one that is missing and to get no answer look the same."""
+def _files_by_release() -> dict[str, list[str]]:
+    """Return each release's files.
+
+    All releases are listed, because asking for a missing one looks the same as getting no answer.
+    """
     words = ("--paginate", "--jq", ".[] | {tag_name, assets: [.assets[].name]}")
-    listed = _gh("api", "repos/{owner}/{repo}/releases", *words)
+    listed = _run_gh("api", "repos/{owner}/{repo}/releases", *words)
     found = (json.loads(line) for line in listed.splitlines())
     return {release["tag_name"]: release["assets"] for release in found}
 
 
-def _number(name: str) -> int:
-    match = re.fullmatch(rf"{re.escape(_model())}-(\d+)\.zip", name)
+def _ledger_length(name: str) -> int:
+    match = re.fullmatch(rf"{re.escape(_model_name())}-(\d+)\.zip", name)
     return int(match[1]) if match else 0
 
 
-def _model() -> str:
+def _model_name() -> str:
     """Return the model's name, which all of the cluster's roles read there too."""
     settings = (ROOT / "manifests" / "base" / "settings.yaml").read_text(encoding="utf-8")
     return re.findall(r"^  TUNEGATE_MODEL: (\S+)", settings, re.MULTILINE)[0]
 
 
-def _download(name: str, target: Path) -> None:
-    _gh("release", "download", RELEASE, "--pattern", name, "--output", str(target), "--clobber")
+def _download_file(name: str, target: Path) -> None:
+    _run_gh("release", "download", RELEASE, "--pattern", name, "--output", str(target), "--clobber")
 
 
-def _index(bundle: Path) -> dict[str, Any]:
+def _bundle_index(bundle: Path) -> dict[str, Any]:
     with zipfile.ZipFile(bundle) as archive:
         return json.loads(archive.read("bundle.json"))
 
 
-def _gh(*words: str, stdin: str = "") -> str:
+def _run_gh(*words: str, stdin: str = "") -> str:
     done = subprocess.run(["gh", *words], input=stdin, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         _fail(f"gh {' '.join(words)}: {done.stderr.strip()}")
@@ -159,8 +182,8 @@ def _fail(sentence: str) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["recall", bundle]:
-            recall(Path(bundle))
+            recall_champion(Path(bundle))
         case ["keep", folder]:
-            keep(Path(folder))
+            keep_champion(Path(folder))
         case _:
             sys.exit(__doc__)

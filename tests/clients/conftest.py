@@ -1,4 +1,7 @@
-"""Real servers for other people's clients: irises whose kinds are numbers, and homes with texts, flags and gaps."""
+"""Real servers for other people's clients.
+
+One predicts irises, whose kinds are numbers, the other homes, with texts, flags and gaps.
+"""
 
 import json
 import subprocess
@@ -9,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.patience import patience
 from support.registry import toy_data as toy
 from support.serving.code_blocks import block
 from support.serving.servers import Running, free_port, put, running
@@ -39,7 +43,7 @@ class Served:
     grpc: str
 
     def asked(self) -> dict[str, Any]:
-        """Return what a client's script is told."""
+        """Return the input of a client's script."""
         return {
             "iris": self.iris_server.url,
             "homes": self.homes_server.url,
@@ -64,7 +68,8 @@ def numbered_iris(folder: Path) -> ModelPackage:
     """Make the package that the page on clients describes, by the page's own lines."""
     page = ROOT / "docs" / "clients.md"
     (folder / "iris.toml").write_text(block(page, "toml", 0))
-    exec(block(page, "python", 0).replace('"iris.csv"', repr(str(folder / "iris.csv"))), {})  # noqa: S102 - our own page
+    program = block(page, "python", 0).replace('"iris.csv"', repr(str(folder / "iris.csv")))
+    exec(program, {})  # noqa: S102 - our own page
     return toy.package(
         load_dataset(str(folder / "iris.toml")), folder / "iris-good", {"n_estimators": 30}
     )
@@ -113,9 +118,14 @@ def answers(served: Served, peer: Peer) -> Callable[[str], Results]:
     def run(name: str) -> Results:
         if name not in known:
             command = [str(peer(name)), str(HERE / f"with_{name}.py")]
-            told = json.dumps(served.asked())
+            asked = json.dumps(served.asked())
             done = subprocess.run(
-                command, input=told, capture_output=True, text=True, timeout=240, check=False
+                command,
+                input=asked,
+                capture_output=True,
+                text=True,
+                timeout=patience(240),
+                check=False,
             )
             assert done.returncode == 0, done.stderr
             known[name] = json.loads(done.stdout.splitlines()[-1])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import patience
 from support.serving.code_blocks import blocks
 from support.serving.servers import Running
 
@@ -164,7 +165,7 @@ def test_mlservers_batch_client_asks_about_irises(
 def run_curl(command: str, server: Running) -> Any:  # noqa: ANN401 - JSON
     command = re.sub(r"http://(127\.0\.0\.1:8000|\$\(minikube ip\):30080)", server.url, command)
     done = subprocess.run(
-        ["sh", "-c", command], capture_output=True, text=True, timeout=60, check=True
+        ["sh", "-c", command], capture_output=True, text=True, timeout=patience(60), check=True
     )
     return json.loads(done.stdout)
 

@@ -1,4 +1,7 @@
-"""The lines of the page on frontends, run as they stand: their form is the model's, their answer is the package's."""
+"""The lines of the page on frontends, run as they are written.
+
+Their form is the model's, their answer is the package's.
+"""
 
 import json
 import os
@@ -10,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.patience import patience
 from support.serving.code_blocks import blocks
 from support.serving.servers import await_true
 
@@ -33,7 +37,7 @@ def lines(number: int, served: Served) -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return this process's, with counting of users off and no proxy between processes of this machine."""
+    """Return this process's environment, without telemetry or a proxy to this machine."""
     return {**os.environ, **QUIET, "NO_PROXY": "*", **more}
 
 
@@ -51,7 +55,7 @@ def run(python: Path, script: str, asked: dict[str, Any]) -> Results:
         input=json.dumps(asked),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=patience(240),
         check=False,
         env=environment(),
     )
@@ -88,7 +92,9 @@ def gradio_page(served: Served, peer: Peer, tmp_path: Path) -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}"
             await_true(
-                lambda: process.poll() is not None or is_up(url), "Gradio to answer", timeout=90
+                lambda: process.poll() is not None or is_up(url),
+                "Gradio to answer",
+                timeout=patience(90),
             )
             assert process.poll() is None, (tmp_path / "log").read_text()
             yield url

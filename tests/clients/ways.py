@@ -1,4 +1,7 @@
-"""Runs in other people's environments: each way of asking is tried, and what it gave or raised is printed as JSON."""
+"""Runs in other people's environments, and tries each way of asking.
+
+Prints as JSON what each gave or raised.
+"""
 
 import json
 import sys
@@ -18,5 +21,5 @@ def try_all(ways: dict[str, Way]) -> None:
 def _try(way: Way, asked: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"result": way(asked)}
-    except Exception:  # noqa: BLE001 - another program's: all of it is told
+    except Exception:  # noqa: BLE001 - another program's: any error is reported
         return {"error": traceback.format_exc()}

@@ -20,7 +20,7 @@ def ask(url: str, model: str, request: InferenceRequest) -> InferenceResponse:
     asked = urllib.request.Request(
         f"{url}/v2/models/{model}/infer", body, {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(asked, timeout=60) as answer:
+    with urllib.request.urlopen(asked, timeout=300) as answer:
         return InferenceResponse.model_validate_json(answer.read())
 
 
@@ -83,7 +83,7 @@ def in_batches(asked: dict[str, Any], *, binary: bool) -> list[Any]:
         str(folder / "out.jsonl"),
         *(["-b"] if binary else []),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
     answers.sort(key=lambda answer: answer["parameters"]["batch_index"])

@@ -8,7 +8,7 @@ from ways import try_all
 
 
 def page(asked: dict[str, Any]) -> AppTest:
-    found = AppTest.from_string(asked["page"], default_timeout=60).run()
+    found = AppTest.from_string(asked["page"], default_timeout=300).run()
     assert not found.exception, found.exception
     return found
 

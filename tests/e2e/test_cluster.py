@@ -1,4 +1,4 @@
-"""The whole chain on a cluster: search, gate, promotion, serving, rollback, and what happens when parts of it fail."""
+"""The whole chain on a cluster: search, gate, promotion, serving, rollback; and its failures."""
 
 import base64
 import copy
@@ -30,8 +30,9 @@ from support.cluster.deployment import (
     system,
 )
 from support.cluster.kubectl import get, kubectl, port_forward
+from support.patience import patience
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(patience(900))]
 
 SHIPPED = ROOT / "manifests" / "experiment.yaml"
 CLAIM = "/models"
@@ -45,7 +46,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def first(deployed: System) -> dict[str, Any]:
-    """What a user does first: apply, create the Experiment, wait for the Job that was waiting for it."""
+    """What a user does first: apply, create the Experiment, wait for the promotion's Job."""
     job = deployed.start(promote_words("boston-forest"))
     begun = time.monotonic()
     kubectl("create", "-f", str(SHIPPED))
@@ -55,10 +56,13 @@ def first(deployed: System) -> dict[str, Any]:
     deployed.rollout()
     details = deployed.read("state/deploy_details.json")
     await_that(
-        lambda: set(deployed.served()) == {details["sha256"]}, "all replicas serve it", timeout=30
+        lambda: set(deployed.served()) == {details["sha256"]},
+        "all replicas serve it",
+        timeout=patience(30),
     )
     print(  # noqa: T201
-        f"\nfrom kubectl create: searched {searched - begun:.1f} s, served {time.monotonic() - begun:.1f} s"
+        f"\nfrom kubectl create: searched {searched - begun:.1f} s, "
+        f"served {time.monotonic() - begun:.1f} s"
     )
     return {"trials": trials, "job": promoted, "details": details, "champion": details["sha256"]}
 
@@ -90,10 +94,13 @@ def experiment(
     return document
 
 
-def put(deployed: System, path: str, content: bytes) -> None:
+def write_to_volume(deployed: System, path: str, content: bytes) -> None:
     """Write a file on the volume."""
-    code = "import base64,pathlib,sys; p=pathlib.Path(sys.argv[1]); p.parent.mkdir(parents=True,exist_ok=True); "
-    code += "p.write_bytes(base64.b64decode(sys.argv[2]))"
+    code = (
+        "import base64, pathlib, sys; path = pathlib.Path(sys.argv[1]); "
+        "path.parent.mkdir(parents=True, exist_ok=True); "
+        "path.write_bytes(base64.b64decode(sys.argv[2]))"
+    )
     job = deployed.run(
         ["python", "-c", code, f"{CLAIM}/{path}", base64.b64encode(content).decode()]
     )
@@ -101,7 +108,7 @@ def put(deployed: System, path: str, content: bytes) -> None:
 
 
 def apart(deployed: System, first: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
-    """Return command and settings that promote the champion's package into a store and a ledger of their own."""
+    """Return command and settings that promote the champion into another store and ledger."""
     name = f"apart-{uuid.uuid4().hex[:8]}"
     words = [
         "tunegate",
@@ -218,7 +225,7 @@ def test_an_experiment_without_a_single_good_trial_fails_the_job(
     deployed: System, first: dict[str, Any]
 ) -> None:
     name = deployed.create(experiment("hopeless", data="nowhere", trials=2))
-    job = deployed.promote(name, timeout=300)
+    job = deployed.promote(name, timeout=patience(300))
     assert job.ended == "Failed"
     assert len(job.logs) == 1, "an outcome that no repetition can change is not repeated"
     assert "hopeless" in job.log
@@ -294,7 +301,7 @@ def test_a_volume_that_is_read_only_changes_nothing_and_says_so(
 
 def test_a_full_volume_changes_nothing_and_says_so(deployed: System, first: dict[str, Any]) -> None:
     words, env = apart(deployed, first)
-    put(
+    write_to_volume(
         deployed, f"{env['TUNEGATE_STORE'].removeprefix(CLAIM)}/models/.keep", b""
     )  # or the mount would make it root's
 
@@ -399,7 +406,7 @@ def appraised() -> dict[str, bytes]:
 def second(deployed: System, first: dict[str, Any]) -> str:
     """Promote a model of better data; returns its version."""
     for path, content in appraised().items():
-        put(deployed, path, content)
+        write_to_volume(deployed, path, content)
     data = f"{CLAIM}/data/boston.toml"
     # The appraisal tells most: a forest that tries all columns at each split makes the most of it.
     name = deployed.create(
@@ -460,7 +467,7 @@ def test_undoing_what_is_undone_changes_nothing(
 def test_what_was_exported_serves_again_where_nothing_was_left(
     deployed: System, first: dict[str, Any], back: None, tmp_path: Path
 ) -> None:
-    """As after the loss of a node: another volume, another ledger, the same champion and history."""
+    """As after the loss of a node: a new volume and ledger, the same champion and history."""
     before = deployed.history()
     script("fetch", str(tmp_path / "fetched"))
     deployed.remove()

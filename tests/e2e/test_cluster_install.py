@@ -1,10 +1,11 @@
-"""`tunegate cluster install`: what is there stays, what is missing is said."""
+"""`tunegate cluster install`: what exists stays, what is missing is named."""
 
 import os
 from pathlib import Path
 
 import pytest
 from support.cli import tunegate
+from support.patience import patience
 
 
 def test_without_kubectl_it_says_where_to_get_it(tmp_path: Path) -> None:
@@ -25,7 +26,10 @@ def test_an_unknown_context_is_named(tmp_path: Path) -> None:
 @pytest.mark.cluster
 def test_where_all_is_there_it_waits_until_experiments_are_taken() -> None:
     done = tunegate(
-        "cluster", "install", "--timeout=120", env={"KUBECONFIG": os.environ["KUBECONFIG"]}
+        "cluster",
+        "install",
+        f"--timeout={patience(120):.0f}",
+        env={"KUBECONFIG": os.environ["KUBECONFIG"]},
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("there is one already") == 2

@@ -1,4 +1,4 @@
-"""Our EarlyStopping service in a real cluster: the container that Katib makes of the entry, with the rights it grants.
+"""Our EarlyStopping service in a real cluster, with the rights that Katib grants its container.
 
 The rest of early stopping, an Experiment with a collector that stops a trial, takes Katib itself.
 """
@@ -17,6 +17,7 @@ from support.cluster.kubectl import get, kubectl, port_forward
 from support.katib.early_stopping import SERVICE, Asking, condition, pack_early
 from support.katib.experiments import eventually
 from support.katib.suggestion_clients import Client, Trial
+from support.patience import patience
 from support.serving.wire import pack_field
 
 pytestmark = [
@@ -24,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="KUBECONFIG names no cluster"),
 ]
 ENTRIES = Path(__file__).parents[2] / "manifests" / "components" / "suggestion" / "entries.yaml"
-IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.1.0")
+IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.2.0")
 ACCOUNT = "tiny-tunegate"  # <experiment>-<algorithm>, as Katib names it
 TRIAL = "tiny-3-bbbbbbbb"
 GROUP = "rbac.authorization.k8s.io"
@@ -54,7 +55,7 @@ def rights() -> list[dict[str, Any]]:
 
 
 def pod() -> dict[str, Any]:
-    """Return the container that Katib makes of the entry; it takes no other field of it, and adds no probe."""
+    """Return the container that Katib makes of the entry, from these fields and without a probe."""
     (entry,) = yaml.safe_load(ENTRIES.read_text())["earlyStoppings"]
     container = {
         "name": "early-stopping",
@@ -72,7 +73,14 @@ def room() -> Iterator[str]:
     with namespace() as name:
         for document in [*rights(), pod()]:
             kubectl("create", "-n", name, "-f", "-", stdin=json.dumps(document))
-        kubectl("wait", "-n", name, "--for=condition=Ready", f"pod/{ACCOUNT}", "--timeout=100s")
+        kubectl(
+            "wait",
+            "-n",
+            name,
+            "--for=condition=Ready",
+            f"pod/{ACCOUNT}",
+            f"--timeout={patience(100):.0f}s",
+        )
         eventually(lambda: "listening on port 6788" in kubectl("logs", "-n", name, ACCOUNT))
         yield name
 
@@ -143,4 +151,6 @@ def test_it_draws_the_limit_from_katibs_database_within_its_memory(
     status = kubectl("exec", "-n", room, ACCOUNT, "--", "cat", "/proc/1/status")
     assert int(status.partition("VmHWM:")[2].split()[0]) < 64 << 10  # KiB; what the entry requests
     assert status.partition("Uid:")[2].split()[0] == "10001"
-    kubectl("delete", "pod", ACCOUNT, "-n", room, "--grace-period=2", "--timeout=20s")
+    kubectl(
+        "delete", "pod", ACCOUNT, "-n", room, "--grace-period=2", f"--timeout={patience(60):.0f}s"
+    )

@@ -1,11 +1,10 @@
-"""What users do wrong and what machines do to them; nothing is lost and the message says what to do."""
+"""Users' mistakes and machines' failures: nothing is lost, the message says what to do."""
 
 import json
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,17 @@ from support.cli import (
     tunegate,
 )
 from support.registry.volumes import read_only, tiny_volume
+from support.serving.servers import await_true
 
 
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_search_stops_everything_and_resume_goes_on(
-    tmp_path: Path, told: signal.Signals
+    tmp_path: Path, number: signal.Signals
 ) -> None:
     experiment = small_experiment(tmp_path, trials=6, trees=40)
     with running("tune", experiment, "--state", tmp_path / "state") as command:
         command.wait_for("best mse")
-        command.signal(told)
+        command.signal(number)
         assert command.wait() == 130
         assert "--resume" in command.output
         assert "Traceback" not in command.output
@@ -80,7 +80,7 @@ def test_trials_that_fail_show_their_last_lines(tmp_path: Path) -> None:
     path = small_experiment(tmp_path)
     path.write_text(path.read_text().replace("--data=boston", "--data=nowhere"))
     done = tunegate("run", path, "--state", tmp_path / "state", "--port", free_port(), "--no-serve")
-    assert done.returncode == 12  # no candidate: to try the same again would end likewise
+    assert done.returncode == 12  # no candidate: another try would end the same way
     assert "data set 'nowhere' is not known" in done.stderr
     assert "max failed count has reached" in done.stderr
     assert "Traceback" not in done.stderr
@@ -167,9 +167,9 @@ def _finished(journal: Path) -> dict[str, dict[str, object]]:
 
 def _await_closed(port: int) -> None:
     """Wait until nobody accepts on the port: the server has followed its run."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return
-    pytest.fail("the server outlived its run")
+    await_true(lambda: not _accepts(port), "the server to end with its run")
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,4 +1,4 @@
-"""The whole path through the real command and real HTTP: tune, gate, promote, serve, smoke, again."""
+"""The whole path with the real command and real HTTP: tune, gate, promote, serve, smoke; twice."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ from registry.sqlite import SqliteLedger
 from registry.store import ModelStore
 
 
-class World:
+class Pipeline:
     """One state folder that the tests of this module go through in order."""
 
     def __init__(self, folder: Path) -> None:
@@ -37,19 +37,19 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"))
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    return Pipeline(tmp_path_factory.mktemp("pipeline"))
 
 
 @pytest.fixture(scope="module")
-def first_run(world: World) -> Iterator[tuple[int, str, httpx.Response]]:
+def first_run(pipeline: Pipeline) -> Iterator[tuple[int, str, httpx.Response]]:
     """Run for the first time, ask the served model, stop with Ctrl-C."""
-    with running("run", world.experiment, *world.flags) as command:
+    with running("run", pipeline.experiment, *pipeline.flags) as command:
         command.wait_for("Ctrl-C stops")
-        pointer = world.store.pointer("boston")
+        pointer = pipeline.store.pointer("boston")
         assert pointer
-        row = world.store.open(pointer.sha256).golden.rows[0]
-        answer = httpx.post(f"{world.url}/predict", json=row)
+        row = pipeline.store.open(pointer.sha256).golden.rows[0]
+        answer = httpx.post(f"{pipeline.url}/predict", json=row)
         command.signal(signal.SIGINT)
         code = command.wait()
         assert descendants_of_session(command.process.pid) == []
@@ -67,11 +67,11 @@ def test_a_first_run_promotes_serves_and_stops_cleanly(
 
 
 def test_the_served_answer_is_the_promoted_packages(
-    world: World, first_run: tuple[int, str, httpx.Response]
+    pipeline: Pipeline, first_run: tuple[int, str, httpx.Response]
 ) -> None:
     _, _, answer = first_run
-    entry = world.ledger.history("boston")[0]
-    package = world.store.open(entry.promotion.sha256)
+    entry = pipeline.ledger.history("boston")[0]
+    package = pipeline.store.open(entry.promotion.sha256)
     assert answer.status_code == 200
     assert answer.headers["X-Model-Version"] == package.digest
     assert answer.json()["predicted_price"] == package.golden.predictions[0][0]
@@ -80,29 +80,29 @@ def test_the_served_answer_is_the_promoted_packages(
 
 
 def test_nothing_listens_after_the_end(
-    world: World, first_run: tuple[int, str, httpx.Response]
+    pipeline: Pipeline, first_run: tuple[int, str, httpx.Response]
 ) -> None:
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{world.url}/healthz")
+        httpx.get(f"{pipeline.url}/healthz")
 
 
 def test_a_second_run_decides_while_the_server_answers(
-    world: World, first_run: tuple[int, str, httpx.Response]
+    pipeline: Pipeline, first_run: tuple[int, str, httpx.Response]
 ) -> None:
-    before = world.ledger.history("boston")
+    before = pipeline.ledger.history("boston")
     codes: list[int] = []
     stop = threading.Event()
 
     def hammer() -> None:
-        with httpx.Client(base_url=world.url) as client:
+        with httpx.Client(base_url=pipeline.url) as client:
             while not stop.wait(0.01):  # leave the CPUs to what is tested
                 codes.append(client.get("/readyz").status_code)
 
-    with running("serve", *world.flags) as server:
+    with running("serve", *pipeline.flags) as server:
         server.wait_for("serving promotion")
         client = threading.Thread(target=hammer)
         client.start()
-        done = tunegate("run", world.experiment, *world.flags, "--no-serve", "--json")
+        done = tunegate("run", pipeline.experiment, *pipeline.flags, "--no-serve", "--json")
         stop.set()
         client.join()
     verdict = json.loads(done.stdout)
@@ -112,16 +112,16 @@ def test_a_second_run_decides_while_the_server_answers(
     assert verdict["champion"]["sha256"] == before[-1].promotion.sha256
     assert verdict["recipe"]["rows"] > 0
     assert done.returncode == {"promote": 0, "keep": 10}[verdict["verdict"]]
-    assert len(world.ledger.history("boston")) == len(before) + (verdict["verdict"] == "promote")
+    assert len(pipeline.ledger.history("boston")) == len(before) + (verdict["verdict"] == "promote")
 
 
 def test_details_and_report_are_written(
-    world: World, first_run: tuple[int, str, httpx.Response]
+    pipeline: Pipeline, first_run: tuple[int, str, httpx.Response]
 ) -> None:
-    details = json.loads((world.state / "deploy_details.json").read_text())
+    details = json.loads((pipeline.state / "deploy_details.json").read_text())
     assert details["prod_model"]["version"].startswith("promotion-")
     assert "mse" in details["prod_model"]
-    report = (world.state / "report.html").read_text()
+    report = (pipeline.state / "report.html").read_text()
     for title in (
         "Optimisation history",
         "Parameter importances",
@@ -130,7 +130,7 @@ def test_details_and_report_are_written(
         "Checks",
     ):
         assert title in report
-    verdict = json.loads((world.state / "verdicts" / "latest.json").read_bytes())
+    verdict = json.loads((pipeline.state / "verdicts" / "latest.json").read_bytes())
     for each in verdict["finalists"]:
         role = ", the candidate" if each["trial"] == verdict["candidate"]["trial"] else ""
         cells = (each["trial"] + role, f"{each['search_score']:.4g}", f"{each['loss']:.4g}")
@@ -139,24 +139,24 @@ def test_details_and_report_are_written(
 
 
 def test_history_smoke_doctor_and_report_answer(
-    world: World, first_run: tuple[int, str, httpx.Response]
+    pipeline: Pipeline, first_run: tuple[int, str, httpx.Response]
 ) -> None:
-    history = json.loads(tunegate("history", "--state", world.state, "--json").stdout)
+    history = json.loads(tunegate("history", "--state", pipeline.state, "--json").stdout)
     assert history[0]["promotion"]["kind"] == "first"
-    with running("serve", *world.flags) as server:
+    with running("serve", *pipeline.flags) as server:
         server.wait_for("serving promotion")
-        smoke = tunegate("smoke", "--state", world.state, "--url", world.url, "--json")
-        doctor = tunegate("doctor", *world.flags)
+        smoke = tunegate("smoke", "--state", pipeline.state, "--url", pipeline.url, "--json")
+        doctor = tunegate("doctor", *pipeline.flags)
     assert smoke.returncode == 0
     assert all(check["passed"] for check in json.loads(smoke.stdout)["checks"])
     assert doctor.returncode == 0, doctor.stderr
-    without = tunegate("smoke", "--state", world.state, "--url", world.url, "--timeout", "0")
+    without = tunegate("smoke", "--state", pipeline.state, "--url", pipeline.url, "--timeout", "0")
     assert without.returncode == 30
 
 
 def test_every_trials_package_can_be_loaded(
-    world: World, first_run: tuple[int, str, httpx.Response]
+    pipeline: Pipeline, first_run: tuple[int, str, httpx.Response]
 ) -> None:
-    packages = [load_package(path) for path in (world.state / "store" / "trials").iterdir()]
+    packages = [load_package(path) for path in (pipeline.state / "store" / "trials").iterdir()]
     assert len(packages) >= 4
     assert {package.manifest.provenance.experiment for package in packages} == {"boston-forest"}

@@ -1,4 +1,4 @@
-"""The README's commands work as written; only the port and the state folder are moved out of others' way."""
+"""The README's commands work as written, on another port and in another state folder."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def served(place: dict[str, str]) -> Iterator[str]:
 
 
 def test_the_first_transcript_is_what_happens(served: str) -> None:
-    """Lines of the transcript are said word for word, as far as they hold no number that depends on the machine."""
+    """Lines of the transcript without a number that depends on the machine appear verbatim."""
     transcript = _blocks("console")[0].splitlines()
     assert transcript[0] == "$ scripts/run"
     lines = [

@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page
 from support.cli import tunegate
 from support.katib.experiments import shell
 from support.katib.runs import going
+from support.patience import patience
 
 SPACE = {
     "learning_rate": ("double", {"min": "0.0001", "max": "1", "distribution": "logUniform"}),
@@ -26,7 +27,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         process,
         _,
     ):  # the browser has this one's loop
-        assert process.wait(60) == 0
+        assert process.wait(patience(60)) == 0
     target = state / "report.html"
     assert tunegate("report", "--state", state, "--output", target).returncode == 0
     return target
@@ -44,7 +45,7 @@ def opened(browser: Browser, report: Path, width: int, scheme: str) -> tuple[Pag
         lambda request: wrong.append(request.url) if not request.url.startswith("file:") else None,
     )
     page.goto(report.as_uri())
-    page.wait_for_selector("body[data-drawn]", timeout=60_000)
+    page.wait_for_selector("body[data-drawn]", timeout=1000 * patience(60))
     return page, wrong
 
 
@@ -84,7 +85,8 @@ def test_narrow_parallel_coordinates_scroll_by_themselves(browser: Browser, repo
     page, _ = opened(browser, report, 360, "light")
     assert (
         page.evaluate(
-            "[...document.querySelectorAll('.plot')].filter(p => p.scrollWidth > p.clientWidth).length"
+            "[...document.querySelectorAll('.plot')]"
+            ".filter(p => p.scrollWidth > p.clientWidth).length"
         )
         == 1
     )

@@ -1,4 +1,4 @@
-"""Our Suggestion service in a real cluster: registered, deployed by Katib, asked by it, killed, and refusing."""
+"""Our Suggestion service in a real cluster: registered, deployed, asked, killed, and refusing."""
 
 import json
 import os
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not os.environ.get("KUBECONFIG"), reason="KUBECONFIG names no cluster"),
 ]
 ROOT = Path(__file__).parents[2]
-IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.1.0")
+IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.2.0")
 SPACE = {"x": ("double", {"min": "0.001", "max": "1", "distribution": "logUniform"})}
 PRINT = "print('mse=${trialParameters.x}')"
 CONFIG = ("configmap", "katib-config", "-n", "kubeflow")
@@ -80,7 +80,7 @@ def await_condition(kind: str, room: str, wanted: str) -> dict[str, Any]:
 
 
 def points(room: str) -> list[dict[str, str]]:
-    """Return the parameters of the Experiment's Trials in the order in which they were suggested."""
+    """Return the parameters of the Experiment's Trials in the order of their suggestion."""
     given = get("suggestion", "tiny", "-n", room)["status"]["suggestions"]
     trials = {trial["metadata"]["name"] for trial in get("trials", "-n", room)["items"]}
     assert trials == {each["name"] for each in given}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.patience import patience
 
 from katib.metrics_collector import BadMetricsFile, MetricsReader, number, objective_value
 
@@ -214,7 +215,7 @@ def test_the_default_filter_finds_what_katibs_finds(line: str) -> None:
     assert MetricsReader(metrics).feed(line) == MetricsReader(metrics, (katibs,)).feed(line)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(patience(20))
 def test_a_long_line_of_letters_takes_no_longer_than_any_other() -> None:
     assert latest("x" * (1 << 20) + " mse=1") == "1"
     assert latest("mse" * (1 << 18) + "|" + " " * (1 << 20)) == "unavailable"

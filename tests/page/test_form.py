@@ -5,6 +5,7 @@ import subprocess
 from contextlib import suppress
 
 from playwright.sync_api import Route, expect
+from support.patience import patience
 from support.serving.page_visits import (
     Visit,
     await_shown,
@@ -189,5 +190,5 @@ def test_the_request_it_shows_gives_the_same_answer(
         await_shown(page, predict_typical(homes, size=91.5))
         page.get_by_text("As a request").click()
         command = ["/bin/sh", "-c", page.locator("#curl").inner_text()]
-        done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, check=True, timeout=patience(30))
         assert json.loads(done.stdout)["predicted_price"] == float(shown_value(page))

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from support.patience import patience
 from support.promotion.gate_cases import Bench, Floats
 from support.registry import toy_data as toy
 
@@ -47,7 +48,10 @@ def test_another_process_gives_the_same_bytes(homes: Bench) -> None:
         str(homes.poor.path),
     ]
     done = subprocess.run(
-        [sys.executable, "-c", JUDGE, *arguments], capture_output=True, check=True, timeout=60
+        [sys.executable, "-c", JUDGE, *arguments],
+        capture_output=True,
+        check=True,
+        timeout=patience(60),
     )
     assert done.stdout == homes.judge(homes.good, homes.poor).canonical()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.cli import free_port
+from support.patience import patience
 from support.promotion.gate_cases import Bench
 from support.serving.servers import Answer, fake, honest, listening, serving
 
@@ -38,7 +39,9 @@ def smoke_a_fake(package: ModelPackage, change: Change, **options: Any) -> Smoke
     """Smoke-test a server that answers honestly but for this change."""
     good = honest(package)
     with fake(lambda path, body: change(path, body, good(path, body))) as url:
-        return smoke(url, package, **{"timeout": 0.3, **options})
+        return smoke(
+            url, package, **{"timeout": patience(0.3), "max_latency": patience(0.25), **options}
+        )
 
 
 def predicting(content: bytes) -> Change:
@@ -52,7 +55,7 @@ def predicting(content: bytes) -> Change:
 def test_the_real_server_passes_every_check(homes: Bench, tmp_path: Path, which: str) -> None:
     package: ModelPackage = getattr(homes, which)
     with serving(ModelStore(tmp_path / "store"), package) as client:
-        report = smoke(str(client.base_url), package, timeout=5, max_latency=5)
+        report = smoke(str(client.base_url), package, timeout=patience(5), max_latency=patience(5))
     assert report.passed, report.failures
     assert list(outcome(report)) == CHECKS
     assert report.failures == ""
@@ -60,7 +63,9 @@ def test_the_real_server_passes_every_check(homes: Bench, tmp_path: Path, which:
 
 def test_a_classifiers_server_passes_every_check(flowers: Bench, tmp_path: Path) -> None:
     with serving(ModelStore(tmp_path / "store"), flowers.good) as client:
-        assert smoke(str(client.base_url), flowers.good, timeout=5, max_latency=5).passed
+        assert smoke(
+            str(client.base_url), flowers.good, timeout=patience(5), max_latency=patience(5)
+        ).passed
 
 
 def test_an_honest_fake_passes_so_that_the_fakes_below_fail_for_their_own_reason(
@@ -92,7 +97,7 @@ def test_the_version_is_awaited(toys: list[ModelPackage]) -> None:
         seen.append(path)
         return (200, {}, b"{}") if len(seen) < 4 else answer
 
-    assert smoke_a_fake(toys[0], late, timeout=10).passed
+    assert smoke_a_fake(toys[0], late, timeout=patience(10)).passed
     assert seen[:4] == ["/version"] * 4
 
 
@@ -155,7 +160,7 @@ def test_a_classifier_that_answers_other_shares_fails(flowers: Bench, shares: An
         return (422 if missing else 200), {"X-Model-Version": package.digest}, content
 
     with fake(answer) as url:
-        only(smoke(url, package, timeout=0.3), "golden predictions")
+        only(smoke(url, package, timeout=patience(0.3)), "golden predictions")
 
 
 def test_a_server_that_swaps_in_the_middle_fails(toys: list[ModelPackage]) -> None:
@@ -227,7 +232,9 @@ def test_each_replica_behind_a_name_is_tested(
         for host, package in versions.items():
             stack.enter_context(listening(ModelStore(tmp_path / host), package, host, port))
         monkeypatch.setattr(socket, "getaddrinfo", resolving("replicas.test", *versions))
-        report = smoke(f"http://replicas.test:{port}", homes.good, timeout=1, max_latency=5)
+        report = smoke(
+            f"http://replicas.test:{port}", homes.good, timeout=patience(1), max_latency=patience(5)
+        )
     tested = [f"{name} of http://{host}:{port}" for host in versions for name in CHECKS]
     if behind:
         assert [check.name for check in report.checks if not check.passed] == [
@@ -241,4 +248,7 @@ def test_each_replica_behind_a_name_is_tested(
 def test_a_name_of_one_address_is_tested_once(homes: Bench, tmp_path: Path) -> None:
     with serving(ModelStore(tmp_path / "store"), homes.good) as client:
         url = str(client.base_url).replace("127.0.0.1", "localhost")
-        assert list(outcome(smoke(url, homes.good, timeout=5, max_latency=5))) == CHECKS
+        assert (
+            list(outcome(smoke(url, homes.good, timeout=patience(5), max_latency=patience(5))))
+            == CHECKS
+        )

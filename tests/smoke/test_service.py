@@ -1,7 +1,7 @@
 """The smoke test as a suite, one test a check, against any service.
 
-`TUNEGATE_SMOKE_URL=http://... pytest tests/smoke` tests the one at that address, with the champion that the settings
-(environment, tunegate.toml) lead to; without it, a service is started here.
+`TUNEGATE_SMOKE_URL=http://... pytest tests/smoke` tests the one at that address, with the champion
+that the settings (environment, tunegate.toml) name; without it, a service is started here.
 """
 
 import os

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import yaml
 
+from support.patience import patience
+
 ROOT = Path(__file__).parent.parent.parent
-TIMEOUT = 120.0
+TIMEOUT = patience(240)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -137,7 +139,7 @@ def small_experiment(folder: Path, *, trials: int = 4, trees: int = 10, parallel
 
 
 def descendants_of_session(pid: int) -> list[int]:
-    """Return living processes that were started in this command's session or hold its id as parent."""
+    """Return the other living processes of this command's session."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

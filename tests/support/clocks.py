@@ -1,4 +1,4 @@
-"""Clocks that move when they are told to."""
+"""Clocks that move when a test moves them."""
 
 from dataclasses import dataclass
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from support.cli import ROOT
+from support.patience import patience
 
 NO_CHAMPION = json.loads((ROOT / "deploy_details.json").read_text()) | {"prod_model": None}
 
@@ -18,7 +19,7 @@ def run(*words: object, **variables: str) -> "subprocess.CompletedProcess[str]":
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=patience(240),
         check=False,
     )
 

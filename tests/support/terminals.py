@@ -79,7 +79,7 @@ class Terminal:
 
     @property
     def frames(self) -> list[list[str]]:
-        """What was drawn one after the other in the same place, as lines without colours; the last one stays."""
+        """What was drawn in the same place, one after the other, as lines without colours."""
         parts = [part for part in REDRAWN.split(self.drawn) if not REDRAWN.fullmatch(part)]
         texts = [CONTROL.sub("", part).replace("\r", "") for part in parts]
         return [text.strip("\n").split("\n") for text in texts]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.patience import patience
 from support.registry.toy_data import homes
 
 from registry.package import load_package
@@ -43,7 +44,7 @@ def run(data: str, output: Path, *, hash_seed: str) -> str:
     ]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "KATIB_TRIAL_NAME": "homes-1"}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, capture_output=True, text=True, timeout=patience(120), check=False
     )
     assert (done.returncode, done.stderr.splitlines()[1:]) == (0, [])
     return done.stdout
@@ -69,7 +70,7 @@ def test_two_fresh_processes_write_the_same_bytes_and_a_third_serves_them_withou
         [sys.executable, "-c", SERVE, str(one), json.dumps(rows)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
         check=True,
     )
     served = json.loads(done.stdout)

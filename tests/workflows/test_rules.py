@@ -37,15 +37,15 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def matches(path: str, patterns: list[str]) -> bool:
-    """Return whether a path filter lets a changed file through: the last pattern that fits decides."""
-    told = False
+    """Return whether a path filter lets a changed file through; the last match decides."""
+    accepted = False
     for pattern in patterns:
         glob = (
             re.escape(pattern.removeprefix("!")).replace(r"\*\*/", "(.*/)?").replace(r"\*\*", ".*")
         )
         if re.fullmatch(glob.replace(r"\*", "[^/]*"), path):
-            told = not pattern.startswith("!")
-    return told
+            accepted = not pattern.startswith("!")
+    return accepted
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -113,7 +113,7 @@ def test_steps_wait_for_conditions_only() -> None:
 
 @pytest.mark.parametrize("job", ["minikube", "standing"])
 def test_nothing_keeps_what_was_promoted_from_being_recorded(job: str) -> None:
-    """After the pipeline only the evidence must be uploaded; a standing cluster serves the new model already."""
+    """After the pipeline only the evidence must be uploaded: the new model serves already."""
     steps = DOCUMENTS["deploy"]["jobs"][job]["steps"]
     (pipeline,) = (n for n, step in enumerate(steps) if "deploy/pipeline" in step.get("run", ""))
     *between, last = steps[pipeline + 1 :]
@@ -168,7 +168,7 @@ def test_the_standing_cluster_waits_for_approval() -> None:
         ("registry/package/model_package.py", True),
         ("manifests/experiment.yaml", True),
         ("requirements/serving.txt", True),
-        ("api/Dockerfile", True),
+        ("Dockerfile", True),
         ("pyproject.toml", True),
         ("scripts/deploy/pipeline", True),
         ("scripts/setup", True),
@@ -180,8 +180,7 @@ def test_only_what_can_change_the_model_or_its_service_deploys(path: str, *, dep
 
 def test_every_room_and_image_is_watched() -> None:
     patterns = TRIGGERS["deploy"]["push"]["paths"]
-    for dockerfile in ROOT.glob("*/Dockerfile"):
-        assert matches(str(dockerfile.relative_to(ROOT)), patterns)
+    assert matches("Dockerfile", patterns)
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         name = line.removeprefix("!")
         if line.startswith("!") and (ROOT / name).is_dir():

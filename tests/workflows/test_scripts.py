@@ -12,7 +12,7 @@ import pytest
 from support.cli import ROOT
 from support.scripts import NO_CHAMPION, run, stand_in
 
-# As much of a cluster as the scripts ask for; what runs in a pod is a case of the variable FAKE_POD.
+# As much of a cluster as the scripts use; what runs in a pod is a case of the variable FAKE_POD.
 KUBECTL = """#!/bin/sh
 echo "$*" >> "$FAKE_KUBECTL"
 case $* in
@@ -20,7 +20,7 @@ case $* in
 kustomize*) echo "kind: List" ;;
 esac
 """
-# As much of `docker` as the scripts use: it writes down what it was told, and makes a cache's folder.
+# As much of `docker` as the scripts use: it logs its arguments, and makes a cache's folder.
 DOCKER = """#!/bin/sh
 echo "$*" >> "$FAKE_DOCKER"
 for word in "$@"; do
@@ -68,12 +68,12 @@ class TestPipeline:
         return run(
             *words,
             PATH=path,
-            FAKE_KUBECTL=str(tmp_path / "told"),
+            FAKE_KUBECTL=str(tmp_path / "calls"),
             FAKE_POD=f"case $* in {pod} esac",
         )
 
     def test_what_an_earlier_run_left_in_flight_is_settled_first(self, tmp_path: Path) -> None:
-        """The server follows it, so the champion would never be verified, and no run would come to a promotion."""
+        """The server follows it, so verifying the champion would fail, and with it every run."""
         pod = '*"tunegate repair") echo "in flight" >&2; exit 21 ;;'
         done = self.run(
             tmp_path, pod, "scripts/deploy/pipeline", "manifests/overlays/ci", tmp_path / "evidence"
@@ -107,32 +107,36 @@ class TestPipeline:
 
 
 class TestImages:
-    def told(self, tmp_path: Path, *words: object, **variables: str) -> tuple[str, list[str]]:
-        """Run a script with a stand-in for docker; returns its stdout, and what docker was told."""
+    def run_with_docker(
+        self, tmp_path: Path, *words: object, **variables: str
+    ) -> tuple[str, list[str]]:
+        """Run a script with a stand-in for docker; returns its stdout, and the arguments of each call of docker."""
         path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
         if not (tmp_path / "bin").exists():
             path = stand_in(tmp_path, "docker", DOCKER)
-        done = run(*words, PATH=path, FAKE_DOCKER=str(tmp_path / "told"), **variables)
+        done = run(*words, PATH=path, FAKE_DOCKER=str(tmp_path / "calls"), **variables)
         assert done.returncode == 0, done.stderr
-        return done.stdout, (tmp_path / "told").read_text().splitlines()
+        return done.stdout, (tmp_path / "calls").read_text().splitlines()
 
     def test_all_go_into_one_archive(self, tmp_path: Path) -> None:
-        _, told = self.told(tmp_path, "scripts/deploy/images", "images.tar")
-        assert [line.split()[2] for line in told[:3]] == [
-            "trainer/Dockerfile",
-            "api/Dockerfile",
-            "promote/Dockerfile",
+        _, calls = self.run_with_docker(tmp_path, "scripts/deploy/images", "images.tar")
+        assert [line.split()[:3] for line in calls[:3]] == [
+            ["build", "--target", "trainer"],
+            ["build", "--target", "api"],
+            ["build", "--target", "promote"],
         ]
         assert re.fullmatch(
             r"save --output images.tar( localhost/tunegate-(trainer|api|promote):[\d.]+){3}",
-            told[3],
+            calls[3],
         )
 
     def test_layers_are_kept_and_used_the_next_time(self, tmp_path: Path) -> None:
         layers = tmp_path / "layers"
         for time in ("first", "second"):
-            _, told = self.told(tmp_path, "scripts/deploy/images", "images.tar", LAYERS=str(layers))
-            builds = [line for line in told if line.startswith("buildx build")][-3:]
+            _, calls = self.run_with_docker(
+                tmp_path, "scripts/deploy/images", "images.tar", LAYERS=str(layers)
+            )
+            builds = [line for line in calls if line.startswith("buildx build")][-3:]
             assert all(("--cache-from" in line) is (time == "second") for line in builds)
             assert all("--load" in line and line.endswith(" .") for line in builds)
             assert sorted(folder.name for folder in layers.iterdir()) == [
@@ -143,9 +147,9 @@ class TestImages:
 
     def test_pushed_names_are_in_lower_case(self, tmp_path: Path) -> None:
         words = ("scripts/deploy/push", "images.tar", "ghcr.io/Some/Project-", "abc")
-        prefix, told = self.told(tmp_path, *words)
+        prefix, calls = self.run_with_docker(tmp_path, *words)
         assert prefix == "ghcr.io/some/project-\n"
-        assert [line for line in told if line.startswith("push")] == [
+        assert [line for line in calls if line.startswith("push")] == [
             f"push ghcr.io/some/project-{role}:abc" for role in ("trainer", "api", "promote")
         ]
 

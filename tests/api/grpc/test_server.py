@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import patience
 from support.serving.servers import PATIENCE
 from support.serving.wire import pack_field, pack_input, pack_request, pack_varint, read_fields
 
@@ -327,4 +328,4 @@ def test_a_port_in_use_is_an_error(homes: ModelPackage) -> None:
 def test_the_server_needs_no_grpc() -> None:
     block = "import sys; sys.modules['grpc'] = sys.modules['google.protobuf'] = None"
     code = f"{block}; import api, api.server.run"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=patience(60))

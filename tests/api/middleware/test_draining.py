@@ -9,6 +9,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from support.patience import patience
 from support.serving.servers import PATIENCE, await_true, put, running
 
 from registry import ModelStore
@@ -131,6 +132,6 @@ def test_asked_twice_at_a_terminal_it_leaves_an_unfinished_request_quietly(
                 "it to wait for the request",
             )
             os.killpg(server.process.pid, signal.SIGINT)
-            assert server.process.wait(PATIENCE / 4) == 0
+            assert server.process.wait(patience(5)) == 0
         assert "Traceback" not in server.log_text()
         assert "ERROR" not in server.log_text()

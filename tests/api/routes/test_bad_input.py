@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 import pytest
+from support.patience import patience
 from support.serving.servers import Running
 
 from api.limits import Limits
@@ -210,7 +211,7 @@ def test_a_wrong_method_is_not_allowed(homes_server: Running, method: str) -> No
 )
 def test_what_is_not_http_is_refused(homes_server: Running, request_text: bytes) -> None:
     with socket.create_connection(
-        ("127.0.0.1", int(homes_server.url.rpartition(":")[2])), timeout=10
+        ("127.0.0.1", int(homes_server.url.rpartition(":")[2])), timeout=patience(10)
     ) as connection:
         connection.sendall(request_text)
         answer = connection.recv(1 << 16)
@@ -222,7 +223,7 @@ def test_a_client_that_leaves_in_the_middle_does_no_harm_and_is_no_error_of_ours
 ) -> None:
     address = ("127.0.0.1", int(homes_server.url.rpartition(":")[2]))
     for _ in range(5):
-        with socket.create_connection(address, timeout=10) as connection:
+        with socket.create_connection(address, timeout=patience(10)) as connection:
             connection.sendall(
                 b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
             )

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from support.patience import patience
 from support.serving.malformed import DATATYPES, GOOD, NAMES, Case, good, malformed, post
 from support.serving.servers import Running, put, running
 
@@ -42,7 +43,7 @@ class Connection:
 
     def __init__(self, server: Running) -> None:
         self.socket = socket.create_connection(
-            ("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20
+            ("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=patience(20)
         )
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.patience import patience
 from support.registry.package_variants import tiny, variant
 from support.serving.load import connect_to
 from support.serving.servers import PATIENCE, Running, await_true, put, running
@@ -186,4 +187,4 @@ def test_small_requests_are_answered_next_to_a_hostile_one(server: Running) -> N
     server.client.post(V2, content=json.dumps(infer_body([2**62] * 40_000)))
     stop.set()
     watcher.join()
-    assert worst[0] < PATIENCE / 2
+    assert worst[0] < patience(10)

@@ -16,6 +16,7 @@ from support.cluster.api_servers import (
     streams,
 )
 from support.cluster.recordings import answers
+from support.patience import patience
 
 from katib.cluster import client as module
 from katib.cluster.client import Kube, connect
@@ -111,7 +112,7 @@ def test_a_server_that_takes_the_request_and_is_silent_is_given_up(
     server: ApiServer, kube: Kube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
-    server.answers = [lambda _: over.wait(30) and None]
+    server.answers = [lambda _: over.wait(patience(30)) and None]
     monkeypatch.setattr(module, "SILENCE", 0.1)
     with pytest.raises(ClusterUnreachable, match="does not answer"):
         list(kube.watch("jobs", "tuning", version="1", seconds=0.1))

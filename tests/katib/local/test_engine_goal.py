@@ -15,11 +15,11 @@ SPEC: dict[str, Any] = {
     "parallelTrialCount": 4,
 }
 GOAL = {"objective": {"type": "minimize", "objectiveMetricName": "mse", "goal": 1}}
-# The second waits for the first one's end, five seconds at most.
+# The second waits for the first one's end, a minute at most.
 SCRIPT = """
     echo $KATIB_TRIAL_NAME >> {0}/starts; n=0
     if [ ${{trialParameters.x}} = 2 ]; then
-        while [ ! -e {0}/ended ]; do n=$((n+1)); [ $n -gt 250 ] && exit 1; sleep 0.02; done
+        while [ ! -e {0}/ended ]; do n=$((n+1)); [ $n -gt 3000 ] && exit 1; sleep 0.02; done
     fi
     echo mse=${{trialParameters.x}}
 """

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from support.katib.experiments import BATCH, algorithm, assignments, experiment, run, shell, states
+from support.patience import patience
 
 from katib.local.engine import Result
 from katib.trial import Trial
 
-# Waits until two trials are there, for five seconds at most.
+# Waits until two trials are there, for a minute at most.
 MEET = """
     touch {0}/$KATIB_TRIAL_NAME; n=0
-    while [ `ls {0} | wc -l` -lt 2 ]; do n=$((n+1)); [ $n -gt 250 ] && exit 1; sleep 0.02; done; echo mse=1
+    while [ `ls {0} | wc -l` -lt 2 ]; do n=$((n+1)); [ $n -gt 3000 ] && exit 1; sleep 0.02; done; echo mse=1
 """
 ALONE = "mkdir {0}/lock || exit 1; sleep 0.05; rmdir {0}/lock; echo mse=1"
 TPE = {
@@ -76,7 +77,7 @@ def test_as_katib_all_trials_are_run_too(tmp_path: Path) -> None:
 
 def test_as_katib_the_next_trial_starts_when_one_ends(tmp_path: Path) -> None:
     (tmp_path / "done").mkdir()
-    wait = "n=0; while [ `ls DONE | wc -l` -lt 3 ]; do n=$((n+1)); [ $n -gt 250 ] && exit 1; sleep 0.02; done"
+    wait = "n=0; while [ `ls DONE | wc -l` -lt 3 ]; do n=$((n+1)); [ $n -gt 3000 ] && exit 1; sleep 0.02; done"
     script = (
         f"[ ${{trialParameters.x}} = 1 ] && {{ {wait}; }}; touch DONE/$KATIB_TRIAL_NAME; echo mse=1"
     )
@@ -116,7 +117,7 @@ def test_a_hopeless_trial_is_stopped_early(tmp_path: Path) -> None:
     script = f"{REPORTS}; [ ${{trialParameters.x}} = 9 ] && sleep 60; exit 0"
     began = time.monotonic()
     result = run(experiment(*shell(script), earlyStopping=MEDIANSTOP, **IN_ORDER), tmp_path)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < patience(15)
     assert states(result) == ["Succeeded", "Succeeded", "Succeeded", "EarlyStopped"]
     stopped = result.trials[3]["status"]
     assert stopped["observation"]["metrics"][0]["min"] == "9"

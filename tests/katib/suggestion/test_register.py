@@ -114,8 +114,9 @@ def test_early_stopping_is_registered_with_what_katib_takes_and_is_what_the_imag
     """Katib v0.19 passes over every other field of the entry, `command` among them."""
     ours = registered(register(config_map()), "earlyStoppings")["tunegate"]
     assert ours.keys() == {"image", "imagePullPolicy", "resources"}
-    dockerfile = (ENTRIES.parents[3] / "katib" / "suggestion" / "Dockerfile").read_text()
-    assert json.loads(dockerfile.rpartition("CMD ")[2]) == ["python", "-m", "katib.earlystopping"]
+    dockerfile = (ENTRIES.parents[3] / "Dockerfile").read_text()
+    stage = dockerfile.partition("AS suggestion\n")[2].partition("FROM ")[0]
+    assert json.loads(stage.rpartition("CMD ")[2]) == ["python", "-m", "katib.earlystopping"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from support.promotion.promotions import Plant, passed
 from support.serving.proxy import Proxy, running_proxy
 
 pytest.importorskip("mr_openapi")
+from support.patience import patience
+
 from promote import PromoteError
 from registry import Conflict, InFlight, RegistryError, Unreachable
 from registry.kubeflow import Client, KubeflowLedger, Timeouts
@@ -290,7 +292,7 @@ def test_a_promoter_that_is_killed_leaves_nothing_that_repair_cannot_settle_at_o
     with promoter(plant, step=step) as process:
         assert hear(process) == "ready"
         tell(process, b, a)
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(patience(60)) == -signal.SIGKILL
     plant.promoter().repair("toy")  # no lease to wait for: the owner is dead
     plant.assert_settled(b if step in {"point", "smoke", "close"} else a)
     assert_settles(plant, a, b, c)
@@ -310,7 +312,7 @@ def test_a_promoter_that_is_killed_while_it_writes_is_settled_too(
         acting.act = process.kill
         assert hear(process) == "ready"
         tell(process, b, a)
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(patience(60)) == -signal.SIGKILL
         assert_settled_by_anybody(plant, b if what != "opening" else a)
     assert_settles(plant, a, b, c)
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from support.patience import patience
 from support.promotion.promotions import Plant, passed
 
 from registry.package import ModelPackage
@@ -60,7 +61,7 @@ def test_a_promoter_that_is_killed_leaves_nothing_that_repair_cannot_settle_at_o
     plant = plant_with(tmp_path, a)
     with promoter(tmp_path, step) as process:
         tell(process, ".", b, a)
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(patience(60)) == -signal.SIGKILL
     plant.promoter().repair("toy")  # no lease to wait for: the owner is dead
     finished = step in {"point", "smoke", "close"}
     plant.assert_settled(b if finished else a)

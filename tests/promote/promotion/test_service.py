@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import patience
 from support.promotion.faults import promoter_around
 from support.promotion.promotions import Plant, passed
 from support.registry.package_variants import tiny
@@ -21,7 +22,7 @@ def test_a_promotion_against_a_real_server_is_smoke_tested_and_goes_live(
 ) -> None:
     plant = Plant(tmp_path)
     with running(plant.store, "toy") as server:
-        test = partial(smoke, server.url, timeout=10, max_latency=5)
+        test = partial(smoke, server.url, timeout=patience(10), max_latency=patience(5))
         over = None
         for package in toys:
             entry = plant.promoter(smoke=test).promote(package, passed(package, over))
@@ -38,7 +39,7 @@ def test_a_promotion_that_a_real_server_refuses_is_reverted_and_the_old_model_ne
     """The package is damaged on the volume after it was verified and before the server reads it."""
     plant = Plant(tmp_path)
     with running(plant.store, "toy") as server:
-        test = partial(smoke, server.url, timeout=1, max_latency=5)
+        test = partial(smoke, server.url, timeout=patience(1), max_latency=patience(5))
         plant.promoter(smoke=test).promote(toys[0], passed(toys[0], None))
 
         def around(name: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401

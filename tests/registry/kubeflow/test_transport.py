@@ -18,6 +18,7 @@ from support.registry.registries import (
 )
 
 pytest.importorskip("mr_openapi")
+from support.patience import patience
 from support.registry.registry_clients import SHORT, patch, read, write
 
 from registry import Conflict, LedgerError, Unreachable
@@ -45,7 +46,7 @@ def test_an_address_that_leads_nowhere_is_unreachable(url: str) -> None:
         read(Client(url, timeouts=Timeouts(2, 2)))
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(patience(20))
 @pytest.mark.parametrize("act", [read, write])
 def test_a_server_that_accepts_and_never_answers_is_unreachable(
     act: Callable[[Client], None],
@@ -55,7 +56,7 @@ def test_a_server_that_accepts_and_never_answers_is_unreachable(
     assert str(refused.value).split(": ", 1)[1]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(patience(20))
 def test_an_answer_that_drips_for_ever_is_given_up(raw: Raw) -> None:
     url = raw(answered(b"", "Content-Length: 1000000"), endless=True)
     with pytest.raises(Unreachable):

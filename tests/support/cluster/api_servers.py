@@ -15,7 +15,7 @@ Answer = Callable[[Handler], None]
 
 @dataclass
 class ApiServer:
-    """Gives its answers in their order, the last one for ever; `requests` are method and address of each."""
+    """Gives its answers in order, the last one for ever; `requests` are methods and addresses."""
 
     port: int
     answers: list[Answer] = field(default_factory=list)

@@ -1,4 +1,7 @@
-"""A Kubernetes cluster with Katib, whichever KUBECONFIG names: namespaces, Experiments, and a wire that can be cut."""
+"""The Kubernetes cluster with Katib that KUBECONFIG names.
+
+Namespaces, Experiments, and a wire that can be cut.
+"""
 
 import json
 import os
@@ -16,7 +19,7 @@ import yaml
 from support.cluster.kubectl import kubectl
 from support.katib.experiments import build
 
-IMAGE = os.environ.get("TUNEGATE_TEST_IMAGE", "localhost/tunegate-trainer:0.1.0")
+IMAGE = os.environ.get("TUNEGATE_TEST_IMAGE", "localhost/tunegate-trainer:0.2.0")
 PREFIX = os.environ.get("TUNEGATE_TEST_NAMESPACES", "tunegate-test")
 INJECTION = "katib.kubeflow.org/metrics-collector-injection=enabled"
 # A trial lasts a little: Katib's collector misses the end of one that is over before it looks.

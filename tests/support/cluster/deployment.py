@@ -1,6 +1,6 @@
 """The whole system on a cluster, deployed as a user deploys it, driven with kubectl alone.
 
-It knows nothing of which cluster that is. `TUNEGATE_TEST_VOLUMES` names a folder of the node for the volume.
+It works on any cluster. `TUNEGATE_TEST_VOLUMES` names a folder of the node for the volume.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from support.cluster.kubectl import get, kubectl
+from support.patience import patience
 from support.serving.servers import await_true
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +25,7 @@ SERVING = "tunegate"
 SEARCH = "tunegate-search"
 SETUP = "tunegate-setup"
 MARK = "tunegate.dev/test"  # on all that tests deploy: they remove nothing else
-PATIENCE = 240.0
+PATIENCE = patience(240)
 Object = dict[str, Any]
 
 
@@ -74,19 +75,37 @@ class System:
     # Deploying
 
     def apply(self) -> None:
-        """Apply overlays/ci with our own volume and ledger; wait until the volume is handed over."""
+        """Apply overlays/ci with our own volume and ledger; wait until the volume is ready."""
         kubectl("apply", "-k", str(self._overlay()))
         kubectl(
-            "wait", "-n", SETUP, "--for=condition=Complete", "job/prepare-volume", "--timeout=120s"
+            "wait",
+            "-n",
+            SETUP,
+            "--for=condition=Complete",
+            "job/prepare-volume",
+            f"--timeout={patience(120):.0f}s",
         )
 
     def remove(self) -> None:
         """Delete all of it, and what was on the volume."""
         namespaces = [SERVING, SEARCH, SETUP]
-        kubectl("delete", "experiments", "--all", "-n", SEARCH, "--ignore-not-found", timeout=300)
-        kubectl("delete", "namespace", *namespaces, "--ignore-not-found", timeout=300)
         kubectl(
-            "delete", "pv", "tunegate-search", "tunegate-serving", "--ignore-not-found", timeout=300
+            "delete",
+            "experiments",
+            "--all",
+            "-n",
+            SEARCH,
+            "--ignore-not-found",
+            timeout=patience(300),
+        )
+        kubectl("delete", "namespace", *namespaces, "--ignore-not-found", timeout=patience(300))
+        kubectl(
+            "delete",
+            "pv",
+            "tunegate-search",
+            "tunegate-serving",
+            "--ignore-not-found",
+            timeout=patience(300),
         )
 
     def _overlay(self) -> Path:
@@ -133,7 +152,7 @@ class System:
         kubectl("create", "-f", "-", stdin=json.dumps(document))
         return str(document["metadata"]["name"])
 
-    def search(self, name: str, *, timeout: float = 600.0) -> list[Object]:
+    def search(self, name: str, *, timeout: float = patience(600)) -> list[Object]:
         """Wait until an Experiment has ended; returns its Trials."""
         ended = await_that(lambda: self._ended(name), f"experiment {name} ends", timeout=timeout)
         assert condition(ended) == "Succeeded", ended["status"]
@@ -226,11 +245,16 @@ class System:
         return [self._version(pod["metadata"]["name"]) for pod in running]
 
     def _version(self, pod: str) -> str:
-        code = "import json,urllib.request as r; print(json.load(r.urlopen('http://127.0.0.1:8000/version'))['model_version'])"
+        code = (
+            "import json, urllib.request as r; "
+            "print(json.load(r.urlopen('http://127.0.0.1:8000/version'))['model_version'])"
+        )
         return kubectl("exec", "-n", SERVING, pod, "--", "python", "-c", code).strip()
 
     def rollout(self) -> None:
-        kubectl("rollout", "status", "-n", SERVING, "deployment/api", "--timeout=120s")
+        kubectl(
+            "rollout", "status", "-n", SERVING, "deployment/api", f"--timeout={patience(120):.0f}s"
+        )
 
 
 def promote_words(experiment: str, *words: str) -> list[str]:

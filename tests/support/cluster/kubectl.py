@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-TIMEOUT = 120
+from support.patience import patience
+
+TIMEOUT = patience(120)
 
 
 def kubectl(
@@ -52,5 +54,5 @@ def port_forward(target: str, port: int, *, namespace: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{match[1]}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(TIMEOUT)
         process.stdout.close()

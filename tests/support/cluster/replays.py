@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 @dataclass
 class Replay:
-    """Plays events at their seconds; `faults` are raised by the next calls, an entry that is None lets one pass."""
+    """Plays events at their seconds; the next calls raise `faults`, where None lets one pass."""
 
     events: list[Object]
     clock: Seconds = field(default_factory=Seconds)

@@ -17,6 +17,7 @@ from katib.document import Document, parse_document
 from katib.experiment import Experiment, to_experiment
 from katib.local.engine import Engine, Result
 from katib.local.job_template import Places
+from support.patience import patience
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "manifests" / "experiment.yaml"
@@ -183,9 +184,9 @@ def processes(marker: str) -> list[int]:
     return found
 
 
-def eventually(condition: Callable[[], T], *, seconds: float = 20) -> T:
+def eventually(condition: Callable[[], T], *, seconds: float = 60) -> T:
     """Wait for a condition and return what it gave; fails when it stays false."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patience(seconds)
     while not (value := condition()):
         assert time.monotonic() < end, "the condition did not come true"
         time.sleep(0.01)

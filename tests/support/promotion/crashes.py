@@ -17,6 +17,7 @@ from typing import Any
 from registry import ModelStore, Pointer
 from registry.atomic_files import publish_folder, write_atomic
 from registry.sqlite import SqliteLedger
+from support.patience import patience
 from support.registry.ledgers import outcome, promotion
 
 PYTHON = (
@@ -48,7 +49,7 @@ def killed_after(lines: int, module: str, *arguments: str) -> list[str]:
 def killed_anywhere(scenario: str, folder: Path) -> list[Path]:
     """Return the places that the killed children left, in order, and last that of the one that finished."""
     command = [*PYTHON, "support.promotion.crashes", scenario, str(folder)]
-    subprocess.run(command, env=environment(), check=True, timeout=60)
+    subprocess.run(command, env=environment(), check=True, timeout=patience(60))
     return sorted(folder.iterdir(), key=lambda path: int(path.name))
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from promote.promotion import Promoter, Smoke
+from support.patience import patience
 from support.promotion.promotions import Plant
 
 STEPS = ("add", "create", "point", "smoke", "close")
@@ -94,7 +95,7 @@ class Turns:
 
         def take_turn(_: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
             with self._changed:
-                assert self._changed.wait_for(lambda: self._next == who, timeout=20)
+                assert self._changed.wait_for(lambda: self._next == who, timeout=patience(60))
                 try:
                     return effect()
                 finally:

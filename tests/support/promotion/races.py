@@ -12,9 +12,10 @@ from typing import Any
 from registry import ModelStore, RegistryError
 from registry.package import load_package
 from registry.sqlite import SqliteLedger
+from support.patience import patience
 from support.registry.ledgers import outcome, promotion
 
-SECONDS = 60
+SECONDS = patience(60)
 Step = Callable[[int], str]  # the round's number -> what happened
 
 

@@ -21,9 +21,10 @@ from playwright.sync_api import (
 )
 
 from registry.package import Draft, ModelPackage, load_package, write_package
+from support.patience import patience
 from support.serving.servers import await_true
 
-PATIENCE = 20_000  # ms
+PATIENCE = 1000 * patience(60)  # ms
 NOTHING = "\N{EN DASH}"
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\">"
 

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
+from support.patience import patience
+
 HOP = {"connection", "content-length", "date", "server", "transfer-encoding", "content-encoding"}
 
 
@@ -27,7 +29,7 @@ class Proxy:
         self.upstream = upstream
         self.url = ""
         self.seen: list[tuple[str, str]] = []
-        self.client = httpx.Client(base_url=upstream, timeout=60.0)
+        self.client = httpx.Client(base_url=upstream, timeout=patience(60))
 
     def before(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | str:
         """Return an answer of the proxy's own, or the path to request from the server.

@@ -21,11 +21,12 @@ from api.middleware.fast_path import accelerate
 from api.server.run import bind
 from registry import ModelStore, Pointer
 from registry.package import ModelPackage
+from support.patience import patience
 
 # What tests of protocols run with both values of, see tests/api/routes/conftest.py.
 DEFAULTS: dict[str, Any] = {"fast_path": True}
 TESTS = Path(__file__).parents[2]
-PATIENCE = 20.0
+PATIENCE = patience(60)
 
 
 def await_true(

@@ -11,6 +11,7 @@ import pytest
 from support.cli import tunegate
 from support.katib.experiments import eventually, python, shell
 from support.katib.runs import change, going, made
+from support.patience import patience
 
 from katib.diagnosis.local_run import Around, explain_run
 from katib.local.run_folder import read_run
@@ -39,7 +40,7 @@ def killed(state: Path, *command: str, **options: object) -> Path:
     with going(state, *command, **options) as (process, folder):
         eventually((folder / "trials.json").exists)
         process.send_signal(signal.SIGKILL)
-        process.wait(20)
+        process.wait(patience(60))
     return folder
 
 

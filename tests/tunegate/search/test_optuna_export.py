@@ -8,6 +8,7 @@ import optuna
 from support.cli import tunegate
 from support.katib.experiments import eventually, shell
 from support.katib.runs import going, made
+from support.patience import patience
 
 SPACE = {"x": ("double", {"min": "0.001", "max": "1", "distribution": "logUniform"})}
 HALF = shell('[ -e "$0" ] && echo mse=${trialParameters.x} || { touch "$0"; exit 3; }')
@@ -49,7 +50,7 @@ def test_running_trials_run_and_those_of_a_killed_run_wait(tmp_path: Path) -> No
             t.state.name for t in optuna.load_study(study_name="tiny", storage=storage).trials
         ] == ["RUNNING"] * 2
         process.send_signal(signal.SIGKILL)
-        process.wait(20)
+        process.wait(patience(60))
     storage = export(tmp_path, tmp_path / "after.db", "tiny")
     assert [t.state.name for t in optuna.load_study(study_name="tiny", storage=storage).trials] == [
         "WAITING"

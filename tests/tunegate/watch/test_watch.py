@@ -11,6 +11,7 @@ from support.cluster.replays import katib, replay
 from support.katib.experiments import algorithm, eventually, shell
 from support.katib.runs import change, going, made, written
 from support.katib.runs import document as tiny
+from support.patience import patience
 from support.terminals import SHOW_CURSOR, terminal
 
 from katib.cluster import client as kube
@@ -39,7 +40,7 @@ def test_a_run_is_shown_on_a_terminal_as_it_goes_and_the_whole_table_stays(tmp_p
             screen.wait_for(r"running")
             go.touch()
             assert screen.wait() == 0
-            process.wait(20)
+            process.wait(patience(60))
     last = screen.frames[-1]
     assert last[0] == "tiny: succeeded, 6/6 trials ended: 6 succeeded"
     assert [line.split()[0].lstrip("*") for line in last[3:9]] == list("123456")
@@ -69,7 +70,7 @@ def test_each_frame_fits_its_terminal_with_the_best_and_the_running_ones(
             eventually(lambda: len(screen.frames) > 2)
             go.touch()
             assert screen.wait() == 0
-        process.wait(20)
+        process.wait(patience(60))
     live = [
         frame
         for frame in screen.frames[:-1]
@@ -114,7 +115,7 @@ def test_ctrl_c_ends_the_watching_quietly_and_not_the_run(tmp_path: Path) -> Non
         assert not any(word in screen.drawn for word in ("Traceback", "resume", "Aborted"))
         assert held(folder)
         go.touch()
-        assert process.wait(20) == 0
+        assert process.wait(patience(60)) == 0
 
 
 def test_a_watch_that_is_told_to_end_gives_the_cursor_back(tmp_path: Path) -> None:
