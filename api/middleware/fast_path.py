@@ -12,7 +12,7 @@ limit, key) is done here by the same objects. A server that drains answers by Fa
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -105,15 +105,16 @@ class FastPath:
     leaving: Leaving
     key: Key | None
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Answer, or hand on; no coroutine of its own, as this runs for every request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand on."""
         route = self.routes.get(scope["path"]) if scope["type"] == "http" else None
         served = route.slot.served if route else None
         if route and served and served.reader:
             headers = dict(scope["headers"])
             if self._accepts(scope, headers):
-                return self._answer(route, served, headers, (scope, receive, send))
-        return self.app(scope, receive, send)
+                await self._answer(route, served, headers, (scope, receive, send))
+                return
+        await self.app(scope, receive, send)
 
     def _accepts(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         return (

@@ -1,5 +1,6 @@
 """The document that describes the server is valid, its examples work, and answers are as it says."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,29 @@ def test_the_document_follows_the_model_to_another_schema(
 def test_it_is_made_once_for_a_model(served: Session) -> None:
     session, _ = served
     assert document(session) == document(session)
+
+
+def test_the_interactive_page_needs_nothing_from_elsewhere(served: Session) -> None:
+    session, _ = served
+    page = session.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "//" not in page.text.replace("<!doctype html>", "")
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(named) == 4
+    for path in named:
+        assert session.get(f"/{path}").is_success
+        assert session.head(f"/{path}").is_success
+    assert '"openapi.json"' in session.get("/docs/start.js").text
+
+
+def test_a_path_with_a_slash_at_its_end_is_unknown(served: Session) -> None:
+    assert served[0].post("/predict/", json={}).status_code == 404
+    assert served[0].get("/healthz/").status_code == 404
+
+
+def test_a_query_that_is_wrong_is_refused_as_a_problem(served: Session) -> None:
+    session, package = served
+    answer = session.post("/predict?interval=perhaps", json=dict(package.golden.rows[0]))
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM)
+    assert answer.json()["errors"][0]["field"] == "query.interval"
