@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from registry.package import Column, encode
+from registry.package import COLUMN_KINDS, Column, encode
+from registry.package.columns import Kind
+from trainer.cells import CELL_READERS, FIRST_LINE, infer_kind, read_numbers
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec, load_spec
 from trainer.split import digest, divide, fingerprint, refuse_twins, row_hashes
-from trainer.table import FIRST_LINE, numeric, read_table, typed
+from trainer.table import read_table
 
 MIN_TRAINING = 20
 MIN_HOLDOUT = 10
@@ -68,15 +70,13 @@ def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
     spec = load_spec(data).including(include)
     frame = read_table(spec)
     names = _features(frame, spec)
-    kinds: dict[str, str] = {}
-    table: dict[str, NDArray[Any]] = {}
-    for name in names:
-        kinds[name], table[name] = typed(frame, name, spec)
+    kinds = {name: _column_kind(frame[name], spec) for name in names}
+    table = {name: CELL_READERS[kind](frame[name]) for name, kind in kinds.items()}
     y, classes = _target(frame[spec.target], spec)
     whole = Part(table, y, row_hashes(frame))
     training, holdout = _split(whole, frame, spec)
     _check_sizes(training, holdout, classes, spec)
-    columns = tuple(_describe(name, kinds[name], training.table[name]) for name in names)
+    columns = tuple(_describe_column(name, kinds[name], training.table[name]) for name in names)
     rows = np.concatenate([training.rows, holdout.rows])
     return Dataset(
         spec,
@@ -97,6 +97,13 @@ def _features(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
     return names
 
 
+def _column_kind(column: "pd.Series[Any]", spec: DataSetSpec) -> Kind:
+    stated = spec.columns.get(str(column.name))
+    if stated:
+        return stated.type
+    return infer_kind(column)
+
+
 def _target(
     column: "pd.Series[Any]", spec: DataSetSpec
 ) -> tuple[NDArray[np.float64], tuple[bool | int | str, ...]]:
@@ -112,7 +119,7 @@ def _target(
             f"target {spec.target}: every row says {str(column.iloc[0])!r}, so there is nothing to learn"
         )
     if spec.task == "regression":
-        return numeric(column, hint='mend the table, or set task = "classification"'), ()
+        return read_numbers(column, hint='fix the table, or set task = "classification"'), ()
     labels = [_label(value) for value in column]
     classes = tuple(sorted(set(labels), key=lambda label: (isinstance(label, str), label)))
     return np.array([classes.index(label) for label in labels], dtype=np.float64), classes
@@ -160,29 +167,9 @@ def _check_sizes(
             )
 
 
-def _describe(name: str, kind: str, values: NDArray[Any]) -> Column:
-    if kind == "numeric":
-        present = values[~np.isnan(values)]
-        if not present.size:
-            raise DataError(
-                f"column {name}: no value in the training part", hint="put it into `drop`"
-            )
-        low, typical, high = (float(v) for v in np.quantile(present, [0, 0.5, 1], method="nearest"))
-        nullable = present.size < values.size
-        return Column(
-            name=name, kind="numeric", minimum=low, maximum=high, nullable=nullable, typical=typical
-        )
-    present = [value for value in values if value is not None]
-    if not present:
+def _describe_column(name: str, kind: Kind, values: NDArray[Any]) -> Column:
+    missing = COLUMN_KINDS[kind].is_missing(values)
+    if missing.all():
         raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")
-    typical = max(sorted(set(present)), key=present.count)
-    categories = tuple(sorted(set(present))) if kind == "categorical" else ()
-    return Column.checked(
-        {
-            "name": name,
-            "kind": kind,
-            "categories": categories,
-            "nullable": len(present) < len(values),
-            "typical": typical,
-        }
-    )
+    fields = COLUMN_KINDS[kind].describe(values[~missing])
+    return Column.checked({"name": name, "kind": kind, "nullable": bool(missing.any()), **fields})

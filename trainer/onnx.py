@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package import Column, FlatForest, Output, finish
+from registry.package import COLUMN_KINDS, Column, FlatForest, Output, finish
 from trainer.errors import TrainerError
 
 LIBRARIES = ("onnx", "onnxruntime")
@@ -70,8 +70,11 @@ def export_onnx(
     model = helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tunegate"
     )
+    features = [
+        name for column in columns for name in COLUMN_KINDS[column.kind].feature_names(column)
+    ]
     helper.set_model_props(
-        model, {"features": json.dumps(_features(columns)), "classes": json.dumps(list(classes))}
+        model, {"features": json.dumps(features), "classes": json.dumps(list(classes))}
     )
     checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
@@ -93,14 +96,6 @@ def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
             "model.onnx does not answer as the model does", hint="leave out --onnx, and report it"
         )
     return float(np.abs(answers - wanted).max())
-
-
-def _features(columns: Sequence[Column]) -> list[str]:
-    return [
-        f"{column.name}={category}" if category else column.name
-        for column in columns
-        for category in (column.categories if column.kind == "categorical" else ("",))
-    ]
 
 
 def _run(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from registry.package import METRICS
+from registry.package.columns import Kind
 from trainer.errors import DataError
 
 DEFAULT_METRIC = {"regression": "mse", "classification": "log_loss"}
@@ -52,7 +53,7 @@ class Split(_Table):
 class ColumnSpec(_Table):
     """A column's type where the table alone does not tell it, such as categories written as numbers."""
 
-    type: Literal["numeric", "boolean", "categorical"]
+    type: Kind
 
 
 class DataSetSpec(_Table):

@@ -5,7 +5,7 @@ manifest that is validated, digests, and a few golden rows whose predictions mus
 """
 
 from registry.package.arrays_file import MAX_RESIDUALS
-from registry.package.columns import Column, encode
+from registry.package.columns import COLUMN_KINDS, Column, encode
 from registry.package.forest import FlatForest
 from registry.package.kernel import KERNEL
 from registry.package.losses import HIGHER_IS_BETTER, METRICS, row_losses
@@ -13,6 +13,7 @@ from registry.package.manifest import CrossValidation, Interval, Manifest, Outpu
 from registry.package.model_package import Draft, ModelPackage, finish, load_package, write_package
 
 __all__ = [
+    "COLUMN_KINDS",
     "HIGHER_IS_BETTER",
     "KERNEL",
     "MAX_RESIDUALS",

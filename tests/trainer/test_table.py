@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from trainer import DataError
+from trainer.cells import MAX_CATEGORIES
 from trainer.dataset import load_dataset
-from trainer.table import MAX_CATEGORIES
 
 Write = Callable[..., str]
 
