@@ -14,7 +14,7 @@ from registry.errors import StoreError
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[None]:
+def as_store_errors(target: Path) -> Iterator[None]:
     """Turn an OSError while `target` is written into a StoreError that says what to do."""
     try:
         yield
@@ -26,7 +26,7 @@ def writing(target: Path) -> Iterator[None]:
         ) from error
 
 
-def sync(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
     """Flush a file or a folder's entries to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -37,7 +37,7 @@ def sync(path: Path) -> None:
 
 def write_atomic(target: Path, content: bytes) -> None:
     """Replace `target` by `content` in one step; after a crash it holds either the old bytes or the new ones."""
-    with writing(target):
+    with as_store_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         temporary = Path(name)
@@ -50,7 +50,7 @@ def write_atomic(target: Path, content: bytes) -> None:
                 )  # mkstemp's 0600 would hide it from a server under another user
                 os.fsync(file.fileno())
             temporary.replace(target)
-            sync(target.parent)
+            flush_to_disk(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -63,7 +63,7 @@ def publish_folder(
     The old folder, if any, is moved aside first and removed last, so a crash leaves one of the two under the name or
     the old one beside it, never a mixture. A folder that `keep` accepts stays: another writer was faster.
     """
-    with writing(target):
+    with as_store_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         try:
@@ -71,25 +71,25 @@ def publish_folder(
             fresh.mkdir()
             fill(fresh)
             for file in fresh.iterdir():
-                sync(file)
-            sync(fresh)
-            _place(fresh, target, scratch / "old", keep)
-            sync(target.parent)
+                flush_to_disk(file)
+            flush_to_disk(fresh)
+            _rename_onto(fresh, target, scratch / "old", keep)
+            flush_to_disk(target.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _place(fresh: Path, target: Path, aside: Path, keep: Callable[[Path], bool]) -> None:
+def _rename_onto(fresh: Path, target: Path, aside: Path, keep: Callable[[Path], bool]) -> None:
     try:
         fresh.rename(target)  # onto nothing, so of several writers one succeeds
     except OSError:
         if not target.exists():
             raise
         if not keep(target):
-            _swap(fresh, target, aside)
+            _replace_folder(fresh, target, aside)
 
 
-def _swap(fresh: Path, target: Path, aside: Path) -> None:
+def _replace_folder(fresh: Path, target: Path, aside: Path) -> None:
     target.rename(aside)
     try:
         fresh.rename(target)

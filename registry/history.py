@@ -54,10 +54,10 @@ class History(Record, frozen=True, kw_only=True):
     def of(cls, model: str, entries: Sequence[Entry]) -> Self:
         """Project a model's ledger."""
         scores = {entry.promotion.number: entry.promotion.score for entry in entries}
-        return cls(model=model, entries=tuple(_past(entry, scores) for entry in entries))
+        return cls(model=model, entries=tuple(_project_entry(entry, scores) for entry in entries))
 
 
-def _past(entry: Entry, scores: dict[int, float | None]) -> Past:
+def _project_entry(entry: Entry, scores: dict[int, float | None]) -> Past:
     promotion = entry.promotion
     outcome = entry.outcome
     return Past(

@@ -133,7 +133,7 @@ def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
     """
     expected = next_number(history)
     if promotion.number < expected:
-        raise taken(promotion)
+        raise number_taken(promotion)
     if open_entry := in_flight(history):
         raise InFlight(
             f"promotion {open_entry.promotion.number} of {promotion.model} is still in flight",
@@ -145,7 +145,7 @@ def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
         )
 
 
-def taken(promotion: Promotion) -> Conflict:
+def number_taken(promotion: Promotion) -> Conflict:
     """Return the error of a writer that was not the first."""
     return Conflict(
         f"promotion {promotion.number} of {promotion.model} exists already",

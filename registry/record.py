@@ -17,7 +17,7 @@ Sha256 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{64}}{END}")]
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)  # how msgspec ends an error
+ERROR_PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)  # how msgspec ends an error
 Aware = Annotated[datetime, Meta(tz=True)]
 
 
@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return msgspec.json.decode(text, type=cls)
         except (ValueError, RecursionError) as error:
-            raise _invalid(error) from error
+            raise _invalid_record(error) from error
 
     @classmethod
     def checked(cls, fields: Mapping[str, Any]) -> Self:
@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             found = msgspec.convert(fields, cls)
         except (ValueError, RecursionError) as error:
-            raise _invalid(error) from error
+            raise _invalid_record(error) from error
         found.to_json()
         return found
 
@@ -83,13 +83,13 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.structs.replace(self, **changes)
 
 
-def placed(error: Exception) -> tuple[str, str]:
+def split_error(error: Exception) -> tuple[str, str]:
     """Return the field that an error of msgspec is about, "" where it is about none, and what is wrong."""
-    found = PLACE.fullmatch(str(error))
+    found = ERROR_PLACE.fullmatch(str(error))
     if found:
         return (found[2], found[1])
     return ("", str(error))
 
 
-def _invalid(error: Exception) -> InvalidRecord:
-    return InvalidRecord(": ".join(filter(None, placed(error))))
+def _invalid_record(error: Exception) -> InvalidRecord:
+    return InvalidRecord(": ".join(filter(None, split_error(error))))

@@ -92,7 +92,7 @@ class ShadowStatus(Record, frozen=True, kw_only=True):
     seen: ShadowEvidence | None = None
 
 
-def obstacle(champion: Manifest, candidate: Manifest) -> str:
+def comparison_obstacle(champion: Manifest, candidate: Manifest) -> str:
     """Say why a candidate cannot be given the champion's encoded rows and be compared with it; "" where it can."""
     fields = ("name", "task", "target", "classes")
     differing = [field for field in fields if getattr(champion, field) != getattr(candidate, field)]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from registry.atomic_files import publish_folder, sync, write_atomic, writing
+from registry.atomic_files import as_store_errors, flush_to_disk, publish_folder, write_atomic
 from registry.errors import PackageError, StoreError
 from registry.history import History
 from registry.package import ModelPackage, load_package
@@ -57,11 +57,11 @@ class ModelStore:
             PackageError: when the copy does not verify; it does not appear under the digest then.
         """
         target = self.model(package.digest)
-        if not _intact(target, package.digest):
+        if not _is_intact(target, package.digest):
             publish_folder(
                 target,
-                lambda folder: _copy(package, folder),
-                keep=lambda path: _intact(path, package.digest),
+                lambda folder: _copy_package(package, folder),
+                keep=lambda path: _is_intact(path, package.digest),
             )
         return target
 
@@ -80,7 +80,7 @@ class ModelStore:
             StoreError: when the file is damaged or cannot be read.
         """
         hint = "the ledger knows what is in production: run `tunegate repair`"
-        return _record(Pointer, self.pointer_path(model), hint)
+        return _read_record(Pointer, self.pointer_path(model), hint)
 
     def point(self, pointer: Pointer) -> None:
         """Let servers follow this promotion, in one step.
@@ -96,7 +96,7 @@ class ModelStore:
         Raises:
             StoreError: when the volume is read-only.
         """
-        _remove(self.pointer_path(model))
+        _remove_file(self.pointer_path(model))
 
     def shadow_path(self, model: str) -> Path:
         """Return the file that tells servers of `model` which candidate to ask silently."""
@@ -108,7 +108,7 @@ class ModelStore:
         Raises:
             StoreError: when the file is damaged or cannot be read.
         """
-        return _record(
+        return _read_record(
             Shadow, self.shadow_path(model), "set the shadow again, or `tunegate shadow --stop`"
         )
 
@@ -126,7 +126,7 @@ class ModelStore:
         Raises:
             StoreError: when the volume is read-only.
         """
-        _remove(self.shadow_path(model))
+        _remove_file(self.shadow_path(model))
 
     def history_path(self, model: str) -> Path:
         """Return the file that tells servers of `model`'s promotions."""
@@ -138,7 +138,7 @@ class ModelStore:
         Raises:
             StoreError: when the file is damaged, of another format, or cannot be read.
         """
-        return _record(History, self.history_path(model), "run `tunegate repair`")
+        return _read_record(History, self.history_path(model), "run `tunegate repair`")
 
     def write_history(self, history: History) -> None:
         """Replace the projected history, in one step.
@@ -162,7 +162,7 @@ class ModelStore:
         return sorted(path.name for path in gone if not path.exists())
 
 
-def _record(kind: type[R], path: Path, hint: str) -> R | None:
+def _read_record(kind: type[R], path: Path, hint: str) -> R | None:
     try:
         return kind.parse(path.read_bytes())
     except FileNotFoundError:
@@ -171,13 +171,13 @@ def _record(kind: type[R], path: Path, hint: str) -> R | None:
         raise StoreError(f"{path}: not a readable {kind.__name__.lower()}", hint=hint) from error
 
 
-def _remove(path: Path) -> None:
-    with writing(path), suppress(FileNotFoundError):
+def _remove_file(path: Path) -> None:
+    with as_store_errors(path), suppress(FileNotFoundError):
         path.unlink()
-        sync(path.parent)
+        flush_to_disk(path.parent)
 
 
-def _intact(path: Path, digest: str) -> bool:
+def _is_intact(path: Path, digest: str) -> bool:
     try:
         load_package(path, digest=digest)
     except PackageError:
@@ -185,7 +185,7 @@ def _intact(path: Path, digest: str) -> bool:
     return True
 
 
-def _copy(package: ModelPackage, folder: Path) -> None:
+def _copy_package(package: ModelPackage, folder: Path) -> None:
     for name in package.files:
         shutil.copyfile(package.path / name, folder / name)
     load_package(folder, digest=package.digest)

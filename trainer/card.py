@@ -1,4 +1,4 @@
-"""The model card: what a person should know before trusting the model. Written from the manifest, so never stale."""
+"""The model card: what a person should know before trusting the model, made from the manifest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 from trainer.dataset import Dataset
 
 
-def card(manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | None = None) -> str:
-    """Return the card as Markdown; `onnx_error` is how far the ONNX copy's answers are from the model's."""
+def model_card(
+    manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | None = None
+) -> str:
+    """Return the card as Markdown; `onnx_error` is the ONNX copy's largest deviation."""
     cv = manifest["cross_validation"]
     spec = dataset.spec
     folds = ", ".join(f"{score:.4g}" for score in cv.folds)
@@ -22,11 +24,11 @@ Predicts `{spec.target}` ({spec.task}) from {len(dataset.columns)} columns: {col
 
 - {cv.metric}, mean of {len(cv.folds)} cross-validation folds on the training part: **{cv.score:.6g}** ({folds}).
   It was searched for, so expect the error on new data to be a few per cent higher.
-{_interval(manifest)}- Trained on {manifest["training_rows"]} rows; {len(dataset.holdout.y)} rows are held out, \
+{_interval_text(manifest)}- Trained on {manifest["training_rows"]} rows; {len(dataset.holdout.y)} rows are held out, \
 and only the gate reads them.
 - Data fingerprint `{manifest["fingerprint"]}`, seed {manifest["seed"]}.
 - Values outside the ranges of `manifest.json` were never seen; a forest answers them with its nearest leaves.
-{_onnx(onnx_error)}
+{_onnx_text(onnx_error)}
 | {manifest["algorithm"]} | |
 |---|---|
 {parameters}
@@ -35,7 +37,7 @@ and only the gate reads them.
 """
 
 
-def _interval(manifest: Mapping[str, Any]) -> str:
+def _interval_text(manifest: Mapping[str, Any]) -> str:
     if not (stated := manifest["interval"]):
         return ""
     return f"""\
@@ -44,7 +46,7 @@ def _interval(manifest: Mapping[str, Any]) -> str:
 """
 
 
-def _onnx(error: float | None) -> str:
+def _onnx_text(error: float | None) -> str:
     if error is None:
         return ""
     return f"""\

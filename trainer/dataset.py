@@ -1,4 +1,4 @@
-"""A data set ready to learn from: typed, checked, split, and known by its fingerprint."""
+"""A data set ready to learn from: typed, checked, split, and identified by its fingerprint."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from registry.package.columns import Kind
 from trainer.cells import CELL_READERS, FIRST_LINE, infer_kind, read_numbers
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec, load_spec
-from trainer.split import digest, divide, fingerprint, refuse_twins, row_hashes
+from trainer.split import fingerprint, refuse_duplicates, row_hashes, rows_digest, split_rows
 from trainer.table import read_table
 
 MIN_TRAINING = 20
@@ -21,19 +21,22 @@ MIN_PER_CLASS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Some rows: raw columns by name, the target, and the rows' hashes, all of one length.
+class DatasetPart:
+    """Some rows of a data set; all arrays have one length.
 
-    `y` is float64: the target's value, or the index of its class.
+    Attributes:
+        table: raw values by column name, as `trainer.cells` reads them.
+        y: float64, the target's value, or the index of its class.
+        rows: uint64, the rows' hashes.
     """
 
     table: dict[str, NDArray[Any]]
     y: NDArray[np.float64]
     rows: NDArray[np.uint64]
 
-    def take(self, which: NDArray[Any]) -> "Part":
+    def take(self, which: NDArray[Any]) -> "DatasetPart":
         """Return the rows at these positions, or where this mask is True."""
-        return Part(
+        return DatasetPart(
             {name: values[which] for name, values in self.table.items()},
             self.y[which],
             self.rows[which],
@@ -47,12 +50,12 @@ class Dataset:
     spec: DataSetSpec
     columns: tuple[Column, ...]
     classes: tuple[bool | int | str, ...]
-    training: Part
-    holdout: Part
+    training: DatasetPart
+    holdout: DatasetPart
     fingerprint: str
     holdout_digest: str
 
-    def matrix(self, part: Part) -> NDArray[np.float32]:
+    def matrix(self, part: DatasetPart) -> NDArray[np.float32]:
         """Encode a part: float32 (n_rows, n_features)."""
         return encode(self.columns, part.table)
 
@@ -69,12 +72,12 @@ def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
     """
     spec = load_spec(data).including(include)
     frame = read_table(spec)
-    names = _features(frame, spec)
+    names = _feature_names(frame, spec)
     kinds = {name: _column_kind(frame[name], spec) for name in names}
     table = {name: CELL_READERS[kind](frame[name]) for name, kind in kinds.items()}
-    y, classes = _target(frame[spec.target], spec)
-    whole = Part(table, y, row_hashes(frame))
-    training, holdout = _split(whole, frame, spec)
+    y, classes = _read_target(frame[spec.target], spec)
+    whole = DatasetPart(table, y, row_hashes(frame))
+    training, holdout = _split_parts(whole, frame, spec)
     _check_sizes(training, holdout, classes, spec)
     columns = tuple(_describe_column(name, kinds[name], training.table[name]) for name in names)
     rows = np.concatenate([training.rows, holdout.rows])
@@ -85,11 +88,11 @@ def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
         training,
         holdout,
         fingerprint(spec, names, rows),
-        digest(np.sort(holdout.rows)),
+        rows_digest(np.sort(holdout.rows)),
     )
 
 
-def _features(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
+def _feature_names(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
     names = list(spec.features) or [str(n) for n in frame.columns if n != spec.target]
     names = [name for name in names if name not in spec.drop]
     if not names:
@@ -104,7 +107,7 @@ def _column_kind(column: "pd.Series[Any]", spec: DataSetSpec) -> Kind:
     return infer_kind(column)
 
 
-def _target(
+def _read_target(
     column: "pd.Series[Any]", spec: DataSetSpec
 ) -> tuple[NDArray[np.float64], tuple[bool | int | str, ...]]:
     missing = np.flatnonzero(column.isna())
@@ -120,12 +123,12 @@ def _target(
         )
     if spec.task == "regression":
         return read_numbers(column, hint='fix the table, or set task = "classification"'), ()
-    labels = [_label(value) for value in column]
+    labels = [_class_label(value) for value in column]
     classes = tuple(sorted(set(labels), key=lambda label: (isinstance(label, str), label)))
     return np.array([classes.index(label) for label in labels], dtype=np.float64), classes
 
 
-def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
+def _class_label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and plain.is_integer():
         return int(plain)
@@ -134,16 +137,18 @@ def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
     return str(plain)
 
 
-def _split(whole: Part, frame: pd.DataFrame, spec: DataSetSpec) -> tuple[Part, Part]:
+def _split_parts(
+    whole: DatasetPart, frame: pd.DataFrame, spec: DataSetSpec
+) -> tuple[DatasetPart, DatasetPart]:
     training, holdout = (
-        whole.take(positions) for positions in divide(frame, whole.rows, spec.split)
+        whole.take(positions) for positions in split_rows(frame, whole.rows, spec.split)
     )
-    refuse_twins(training.rows, holdout.rows)
+    refuse_duplicates(training.rows, holdout.rows)
     return training, holdout
 
 
 def _check_sizes(
-    training: Part, holdout: Part, classes: tuple[Any, ...], spec: DataSetSpec
+    training: DatasetPart, holdout: DatasetPart, classes: tuple[Any, ...], spec: DataSetSpec
 ) -> None:
     for part, name, least in (
         (training, "training part", MIN_TRAINING),

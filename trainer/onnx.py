@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package import COLUMN_KINDS, Column, FlatForest, Output, finish
+from registry.package import COLUMN_KINDS, Column, FlatForest, Output, predict_encoded
 from trainer.errors import TrainerError
 
 LIBRARIES = ("onnx", "onnxruntime")
@@ -60,8 +60,10 @@ def export_onnx(
     name = "probabilities" if classes else "predicted"
     nodes = [
         helper.make_node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
-        helper.make_node("TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **_trees(forest)),
-        *_finishing(forest, output, name),
+        helper.make_node(
+            "TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **_tree_attributes(forest)
+        ),
+        *_output_nodes(forest, output, name),
     ]
     taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", forest.n_features])
     given = helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", len(classes) or 1])
@@ -86,9 +88,9 @@ def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
     Raises:
         TrainerError: when they differ by more than another order of additions explains.
     """
-    rows = _rows(forest)
-    wanted = finish(forest, output, rows)
-    answers = _run(content, rows)
+    rows = _comparison_rows(forest)
+    wanted = predict_encoded(forest, output, rows)
+    answers = _run_onnx(content, rows)
     if answers.shape != wanted.shape or not np.allclose(
         answers, wanted, rtol=TOLERANCE, atol=TOLERANCE
     ):
@@ -98,7 +100,7 @@ def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
     return float(np.abs(answers - wanted).max())
 
 
-def _run(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def _run_onnx(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     runtime: Any = import_module("onnxruntime")  # it has no types
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1  # several would add in any order, and the card would change
@@ -107,7 +109,7 @@ def _run(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return answers
 
 
-def _rows(forest: FlatForest) -> NDArray[np.float32]:
+def _comparison_rows(forest: FlatForest) -> NDArray[np.float32]:
     """Return rows between the thresholds, on them, and the same with gaps: float32 (4 ROWS + 1, n_features)."""
     rng = np.random.default_rng(0)
     on = np.empty((ROWS, forest.n_features), dtype=np.float32)
@@ -121,7 +123,7 @@ def _rows(forest: FlatForest) -> NDArray[np.float32]:
     return np.vstack([whole, gaps, np.full((1, forest.n_features), np.nan)]).astype(np.float32)
 
 
-def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
+def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[Any]:
     """Return the nodes for `finish`: from `sums` to the graph's output."""
     from onnx import helper  # noqa: PLC0415 - an extra
 
@@ -129,18 +131,18 @@ def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
     last = "sums"
     if output.combine == "mean":
         nodes += [
-            _constant("trees", [float(forest.n_trees)]),
+            _constant_node("trees", [float(forest.n_trees)]),
             helper.make_node("Div", [last, "trees"], ["mean"]),
         ]
         last = "mean"
     if output.base:
         nodes += [
-            _constant("base", list(output.base)),
+            _constant_node("base", list(output.base)),
             helper.make_node("Add", [last, "base"], ["raw"]),
         ]
         last = "raw"
     if output.link == "logistic":
-        nodes += [helper.make_node("Sigmoid", [last], ["positive"]), _constant("one", [1.0])]
+        nodes += [helper.make_node("Sigmoid", [last], ["positive"]), _constant_node("one", [1.0])]
         nodes += [helper.make_node("Sub", ["one", "positive"], ["negative"])]
         return [*nodes, helper.make_node("Concat", ["negative", "positive"], [name], axis=1)]
     if output.link == "softmax":
@@ -148,7 +150,7 @@ def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
     return [*nodes, helper.make_node("Identity", [last], [name])]
 
 
-def _constant(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
+def _constant_node(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
     from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
 
     return helper.make_node(
@@ -156,14 +158,14 @@ def _constant(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's o
     )
 
 
-def _trees(forest: FlatForest) -> dict[str, Any]:
+def _tree_attributes(forest: FlatForest) -> dict[str, Any]:
     """Return TreeEnsemble's attributes.
 
     Its leaves add to one output each, so a tree stands there once for each output that it adds to.
     """
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
 
-    parts = [_tree(forest, t, k) for t, k in _copies(forest)]
+    parts = [_tree_arrays(forest, t, k) for t, k in _tree_output_pairs(forest)]
     sizes = np.cumsum(
         [[0, 0]] + [[len(part["feature"]), len(part["weight"])] for part in parts], axis=0
     )
@@ -191,14 +193,14 @@ def _trees(forest: FlatForest) -> dict[str, Any]:
     }
 
 
-def _copies(forest: FlatForest) -> list[tuple[int, int]]:
+def _tree_output_pairs(forest: FlatForest) -> list[tuple[int, int]]:
     """Return (tree, output) where the tree adds anything to the output, in the order of the trees."""
     adds = np.logical_or.reduceat(forest.value != 0, forest.start[:-1], axis=0)
     adds[0] = True  # a forest that adds nothing has a tree all the same
     return [(int(t), int(k)) for t, k in np.argwhere(adds)]
 
 
-def _tree(forest: FlatForest, tree: int, target: int) -> dict[str, NDArray[Any]]:
+def _tree_arrays(forest: FlatForest, tree: int, target: int) -> dict[str, NDArray[Any]]:
     """Return one tree's inner nodes and leaves, each counted from its own first one."""
     nodes = np.arange(forest.start[tree], forest.start[tree + 1])
     leaf = forest.left[nodes] == nodes

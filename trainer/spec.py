@@ -1,4 +1,4 @@
-"""The data set spec: one small TOML file says what the data are, what to predict and how to split."""
+"""The data set spec: one small TOML file that says what to learn from, what to predict, how to split."""
 
 import tomllib
 from importlib import resources
@@ -21,11 +21,11 @@ from trainer.errors import DataError
 DEFAULT_METRIC = {"regression": "mse", "classification": "log_loss"}
 
 
-class _Table(BaseModel):
+class _SpecTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Split(_Table):
+class Split(_SpecTable):
     """How rows come to the training part or the holdout.
 
     Attributes:
@@ -42,7 +42,7 @@ class Split(_Table):
     by: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def _check_by(self) -> Self:
         if self.by and self.method == "seeded":
             raise ValueError(
                 '`by` needs method = "hash": the seeded split does not keep rows together'
@@ -50,18 +50,18 @@ class Split(_Table):
         return self
 
 
-class ColumnSpec(_Table):
-    """A column's type where the table alone does not tell it, such as categories written as numbers."""
+class ColumnSpec(_SpecTable):
+    """A column's kind where the table alone does not tell it, such as categories written as numbers."""
 
     type: Kind
 
 
-class DataSetSpec(_Table):
+class DataSetSpec(_SpecTable):
     """Contents of a data set's TOML file.
 
     Attributes:
         name: also the model's name; lower-case letters, digits, `-` and `_`.
-        source: a CSV file beside the TOML file, or `sklearn:<name>` for a data set that scikit-learn ships.
+        source: a CSV file, relative to the TOML file, or `sklearn:<name>` for a data set that scikit-learn ships.
         target: the column to predict.
         task: "regression" or "classification".
         features: columns to learn from; all but the target and `drop` where left out.
@@ -137,10 +137,10 @@ def load_spec(name: str) -> DataSetSpec:
             hint = f"built in: {', '.join(builtin_names())}; or give the path of a .toml file"
             raise DataError(f"data set {name!r} is not known", hint=hint)
         path = Path(str(resources.files("trainer") / "datasets" / f"{name}.toml"))
-    return _parse(path)
+    return _parse_spec(path)
 
 
-def _parse(path: Path) -> DataSetSpec:
+def _parse_spec(path: Path) -> DataSetSpec:
     fields = "fields: " + ", ".join(name for name in DataSetSpec.model_fields if name != "folder")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

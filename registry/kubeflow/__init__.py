@@ -5,8 +5,8 @@ names and reads the ledger's own, `ledger` is the port's adapter. Nothing is imp
 address is configured.
 """
 
-from registry.kubeflow.client import Client
+from registry.kubeflow.client import RegistryClient
 from registry.kubeflow.ledger import KubeflowLedger
 from registry.kubeflow.session import Timeouts
 
-__all__ = ["Client", "KubeflowLedger", "Timeouts"]
+__all__ = ["KubeflowLedger", "RegistryClient", "Timeouts"]

@@ -15,7 +15,7 @@ from mr_openapi import Configuration, ModelRegistryServiceApi
 from mr_openapi.exceptions import ApiException, NotFoundException
 
 from registry.errors import Conflict, LedgerError, Unreachable
-from registry.kubeflow.session import FAILURES, Session, Timeouts, passing
+from registry.kubeflow.session import FAILURES, Session, Timeouts, is_transient
 
 T = TypeVar("T")
 PREFIXES = ("v1alpha3", "v1")
@@ -26,7 +26,7 @@ CHECK = "check that `ledger` is the address of a Kubeflow Model Registry"
 ACCOUNT = "check the token (`ledger_token`) and what its account may do"
 
 
-class Client:
+class RegistryClient:
     """One Model Registry server.
 
     Args:
@@ -59,20 +59,20 @@ class Client:
             LedgerError: it refuses, or is no Model Registry.
         """
         try:
-            return asyncio.run(self._work(work))
+            return asyncio.run(self._in_session(work))
         except ApiException as error:
-            raise self._error(error) from error
+            raise self._translate_error(error) from error
         except FAILURES as error:
             reason = str(error) or type(error).__name__
-            raise self._unreachable(reason) from error
+            raise self._unreachable_error(reason) from error
         except ValueError as error:
-            shown = _short(error)
+            shown = _one_line(error)
             raise LedgerError(
                 f"{self.url}: not the answer of a Model Registry: {shown}", hint=CHECK
             ) from error
 
-    async def _work(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
-        async with self._session() as session:
+    async def _in_session(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
+        async with self._open_session() as session:
             api = ModelRegistryServiceApi(session)
             if not self._prefix:
                 self._prefix = session.prefix = await self._served_prefix(api, session)
@@ -90,9 +90,11 @@ class Client:
             f"{self.url}: serves none of the prefixes {', '.join(PREFIXES)}", hint=CHECK
         )
 
-    def _session(self) -> Session:
+    def _open_session(self) -> Session:
         ca = str(self.ca) if self.ca else None
-        configuration = Configuration(host=self.url, access_token=self._secret(), ssl_ca_cert=ca)
+        configuration = Configuration(
+            host=self.url, access_token=self._read_token(), ssl_ca_cert=ca
+        )
         try:
             return Session(configuration, self.timeouts, self._prefix)
         except OSError as error:
@@ -100,7 +102,7 @@ class Client:
                 f"{ca}: not certificates: {error}", hint="look at `ledger_ca`"
             ) from error
 
-    def _secret(self) -> str | None:
+    def _read_token(self) -> str | None:
         if self.token is None:
             return None
         try:
@@ -119,23 +121,23 @@ class Client:
             )
         return found
 
-    def _error(self, error: ApiException) -> LedgerError:
+    def _translate_error(self, error: ApiException) -> LedgerError:
         status = error.status
-        text = _short(error.body or error.reason)
+        text = _one_line(error.body or error.reason)
         if status == CONFLICT:
             return Conflict(f"{self.url}: {text}", hint="somebody was faster: run the gate again")
-        if status is None or passing(status):
-            return self._unreachable(f"{status} {text}")
+        if status is None or is_transient(status):
+            return self._unreachable_error(f"{status} {text}")
         return LedgerError(
             f"{self.url}: {status} {text}", hint=ACCOUNT if status in DENIED else CHECK
         )
 
-    def _unreachable(self, reason: str) -> Unreachable:
+    def _unreachable_error(self, reason: str) -> Unreachable:
         return Unreachable(
             f"{self.url}: {reason}",
             hint="check the address and that the registry runs; then the same command again",
         )
 
 
-def _short(text: object) -> str:
+def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:SHOWN]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import mr_openapi as mr
 from mr_openapi.exceptions import ConflictException, NotFoundException
 
-from registry.kubeflow.records import Record
+from registry.kubeflow.records import ServeRecord
 from registry.ledger import Promotion
 
 RUNTIME = "tunegate"
@@ -29,7 +29,7 @@ class _Identified(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
+class RegistryObjects:
     """What one server holds of our models.
 
     Args:
@@ -44,13 +44,13 @@ class Objects:
 
     async def service(self, model: str) -> str | None:
         """Return the id of the model's InferenceService, whose ServeModels are its ledger; None before the first."""
-        environment = await _absent(self.api.find_serving_environment(name=self.environment))
+        environment = await _find_or_none(self.api.find_serving_environment(name=self.environment))
         if environment is None:
             return None
-        found = await _absent(
-            self.api.find_inference_service(name=model, parent_resource_id=_id(environment))
+        found = await _find_or_none(
+            self.api.find_inference_service(name=model, parent_resource_id=_require_id(environment))
         )
-        return _id(found) if found else None
+        return _require_id(found) if found else None
 
     async def ensure(self, promotion: Promotion) -> tuple[str, str]:
         """Return the ids of the package's ModelVersion and of the model's InferenceService."""
@@ -59,13 +59,13 @@ class Objects:
 
     async def ensure_service(self, name: str, version: str) -> str:
         """Return the InferenceService's id; one that is made here serves nothing yet."""
-        environment = await _ensure(
+        environment = await _find_or_create(
             lambda: self.api.find_serving_environment(name=self.environment),
             lambda: self.api.create_serving_environment(
                 mr.ServingEnvironmentCreate(name=self.environment)
             ),
         )
-        model = await self._model(name)
+        model = await self._ensure_model(name)
         service = mr.InferenceServiceCreate(
             name=name,
             registered_model_id=model,
@@ -74,14 +74,14 @@ class Objects:
             runtime=RUNTIME,
             desired_state=mr.InferenceServiceState.UNDEPLOYED,
         )
-        return await _ensure(
+        return await _find_or_create(
             lambda: self.api.find_inference_service(name=name, parent_resource_id=environment),
             lambda: self.api.create_environment_inference_service(environment, service),
         )
 
     async def ensure_version(self, promotion: Promotion) -> str:
         """Return the id of the package's ModelVersion, which has an artifact."""
-        model = await self._model(promotion.model)
+        model = await self._ensure_model(promotion.model)
         name = promotion.sha256[:DIGITS]
         version = mr.ModelVersion(
             name=name,
@@ -90,9 +90,9 @@ class Objects:
             description=f"trial {promotion.trial} of {promotion.experiment}"
             if promotion.trial
             else None,
-            custom_properties=_properties(_facts(promotion)),
+            custom_properties=_string_properties(_promotion_facts(promotion)),
         )
-        found = await _ensure(
+        found = await _find_or_create(
             lambda: self.api.find_model_version(name=name, parent_resource_id=model),
             lambda: self.api.create_registered_model_version(model, version),
         )
@@ -108,13 +108,13 @@ class Objects:
         )
         await self.api.update_inference_service(service, update)
 
-    async def write(self, service: str, name: str, record: Record) -> None:
+    async def write(self, service: str, name: str, record: ServeRecord) -> None:
         """Create a ServeModel under this name; raises the client's ConflictException when it exists."""
         serve = mr.ServeModelCreate(
             name=name,
             model_version_id=record.version,
             last_known_state=record.state,
-            custom_properties=_properties(record.properties),
+            custom_properties=_string_properties(record.properties),
         )
         await self.api.create_inference_service_serve(service, serve)
 
@@ -133,8 +133,8 @@ class Objects:
                 raise ValueError(f"page {token} of the records is followed by itself")
             token = page.next_page_token
 
-    async def _model(self, name: str) -> str:
-        return await _ensure(
+    async def _ensure_model(self, name: str) -> str:
+        return await _find_or_create(
             lambda: self.api.find_registered_model(name=name),
             lambda: self.api.create_registered_model(
                 mr.RegisteredModelCreate(name=name, owner=RUNTIME)
@@ -163,7 +163,7 @@ class Objects:
             return
 
 
-def _facts(promotion: Promotion) -> dict[str, str]:
+def _promotion_facts(promotion: Promotion) -> dict[str, str]:
     if promotion.metric and promotion.score is not None:
         score = {promotion.metric: f"{promotion.score:.17g}"}
     else:
@@ -172,7 +172,7 @@ def _facts(promotion: Promotion) -> dict[str, str]:
     return {name: getattr(promotion, name) for name in names if getattr(promotion, name)} | score
 
 
-def _properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
+def _string_properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
     """Strings only: a property's type must never change, and integers are of 32 bits."""
     return {
         name: mr.MetadataValue(
@@ -182,7 +182,7 @@ def _properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
     }
 
 
-async def _absent(search: Awaitable[Any]) -> Any:  # noqa: ANN401 - an object of the client's
+async def _find_or_none(search: Awaitable[Any]) -> Any:  # noqa: ANN401 - an object of the client's
     try:
         return await search
     except NotFoundException as error:
@@ -193,19 +193,19 @@ async def _absent(search: Awaitable[Any]) -> Any:  # noqa: ANN401 - an object of
         return None
 
 
-def _id(found: _Identified) -> str:
+def _require_id(found: _Identified) -> str:
     if not found.id:
         raise ValueError("an object without id")
     return found.id
 
 
-async def _ensure(
+async def _find_or_create(
     find: Callable[[], Awaitable[_Identified]], create: Callable[[], Awaitable[_Identified]]
 ) -> str:
-    found = await _absent(find())
+    found = await _find_or_none(find())
     if found is None:
         try:
             found = await create()
         except ConflictException:
             found = await find()
-    return _id(found)
+    return _require_id(found)

@@ -24,7 +24,7 @@ Records = dict[tuple[int, str], mr.ServeModel]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ServeRecord:
     """A ServeModel to be written."""
 
     name: str
@@ -33,14 +33,14 @@ class Record:
     properties: dict[str, str]
 
     @classmethod
-    def opening(cls, promotion: Promotion, version: str) -> "Record":
+    def opening(cls, promotion: Promotion, version: str) -> "ServeRecord":
         """Return the record of a promotion that begins."""
         shown = {name: getattr(promotion, name) for name in ("sha256", "kind", "trial", "actor")}
         properties = {DOCUMENT: promotion.to_json().decode(), **shown}
         return cls(f"promotion-{promotion.number:04d}", version, mr.ExecutionState.NEW, properties)
 
     @classmethod
-    def closing(cls, number: int, outcome: Outcome, version: str) -> "Record":
+    def closing(cls, number: int, outcome: Outcome, version: str) -> "ServeRecord":
         """Return the record of how a promotion ended."""
         if outcome.result == "live":
             state = mr.ExecutionState.COMPLETE
@@ -55,7 +55,7 @@ class Record:
         yield from (f"{self.name}.retry{attempt}" for attempt in range(2, ATTEMPTS + 1))
 
 
-def valid(items: Iterable[mr.ServeModel]) -> Records:
+def current_records(items: Iterable[mr.ServeModel]) -> Records:
     """Return the records that count, by number and kind ("" or ".outcome"); what others have put there is left out."""
     found: dict[tuple[int, str], tuple[int, mr.ServeModel]] = {}
     for item in items:
@@ -67,7 +67,7 @@ def valid(items: Iterable[mr.ServeModel]) -> Records:
     return {key: item for key, (_, item) in found.items()}
 
 
-def entries(records: Records) -> list[Entry]:
+def ledger_entries(records: Records) -> list[Entry]:
     """Return the ledger's entries, by number.
 
     Raises:
@@ -75,25 +75,27 @@ def entries(records: Records) -> list[Entry]:
     """
     numbers = sorted(number for number, kind in records if not kind)
     try:
-        return [_entry(records, number) for number in numbers]
+        return [_ledger_entry(records, number) for number in numbers]
     except InvalidRecord as error:
         raise LedgerError(
             f"a record of the registry cannot be read: {error}", hint="was it written by hand?"
         ) from error
 
 
-def _entry(records: Records, number: int) -> Entry:
-    promotion = Promotion.parse(_document(records[number, ""]))
+def _ledger_entry(records: Records, number: int) -> Entry:
+    promotion = Promotion.parse(_record_document(records[number, ""]))
     if promotion.number != number:
         raise LedgerError(
             f"the registry's record of promotion {number} is about number {promotion.number}",
             hint="was it written by hand?",
         )
     closed = records.get((number, OUTCOME))
-    return Entry(promotion=promotion, outcome=Outcome.parse(_document(closed)) if closed else None)
+    return Entry(
+        promotion=promotion, outcome=Outcome.parse(_record_document(closed)) if closed else None
+    )
 
 
-def _document(item: mr.ServeModel) -> str:
+def _record_document(item: mr.ServeModel) -> str:
     value = (item.custom_properties or {}).get(DOCUMENT)
     if value:
         return str(getattr(value.actual_instance, "string_value", ""))

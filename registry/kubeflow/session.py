@@ -29,7 +29,7 @@ class Timeouts:
     read: float = 10.0
 
 
-def passing(status: int) -> bool:
+def is_transient(status: int) -> bool:
     """Whether a server that answers so may answer otherwise in a while."""
     return status >= SERVER_ERROR or status == TOO_MANY
 
@@ -49,13 +49,13 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
         url = PATH.sub(f"/api/model_registry/{self.prefix}/", url, count=1)
         for pause in PAUSES if method == "GET" else ():
             with suppress(*FAILURES):
-                response = await self._send(method, url, *args, **kwargs)
-                if not passing(response.status):
+                response = await self._send_request(method, url, *args, **kwargs)
+                if not is_transient(response.status):
                     return response
             await asyncio.sleep(pause)
-        return await self._send(method, url, *args, **kwargs)
+        return await self._send_request(method, url, *args, **kwargs)
 
-    async def _send(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def _send_request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         response = await super().call_api(*args, **{**kwargs, "_request_timeout": self.limits})
         await response.read()  # so that a broken answer fails here, too
         return response

@@ -10,7 +10,13 @@ from registry.package.forest import FlatForest
 from registry.package.kernel import KERNEL
 from registry.package.losses import HIGHER_IS_BETTER, METRICS, row_losses
 from registry.package.manifest import CrossValidation, Interval, Manifest, Output, Provenance
-from registry.package.model_package import Draft, ModelPackage, finish, load_package, write_package
+from registry.package.model_package import (
+    Draft,
+    ModelPackage,
+    load_package,
+    predict_encoded,
+    write_package,
+)
 
 __all__ = [
     "COLUMN_KINDS",
@@ -28,8 +34,8 @@ __all__ = [
     "Output",
     "Provenance",
     "encode",
-    "finish",
     "load_package",
+    "predict_encoded",
     "row_losses",
     "write_package",
 ]

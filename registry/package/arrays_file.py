@@ -22,7 +22,7 @@ MAX_RESIDUALS = 400
 RETRAIN = "fetch the package again, or train it anew; what is in production is not touched"
 
 
-def pack(
+def pack_arrays(
     forest: FlatForest, rows: NDArray[np.uint64], residuals: NDArray[np.float64] | None
 ) -> bytes:
     """Return the file's content; equal arrays give equal bytes."""
@@ -32,14 +32,14 @@ def pack(
     return buffer.getvalue()
 
 
-def unpack(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
+def unpack_arrays(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays by name, unchecked but for being arrays of plain types.
 
     Raises:
         PackageError: when this is no such file; `path` is where it came from.
     """
     try:
-        return _arrays(content)
+        return _read_arrays(content)
     except (
         Exception
     ) as error:  # zipfile and numpy raise a dozen kinds, from tokenizer to zlib, on forged bytes
@@ -72,7 +72,7 @@ def checked_residuals(
     if (
         len(found) > MAX_RESIDUALS
         or not np.isfinite(found).all()
-        or not _plausible(found, len(manifest.classes))
+        or not _are_plausible(found, len(manifest.classes))
     ):
         raise PackageError(
             f"{path}: residuals are too many, or not what a model can have said", hint=RETRAIN
@@ -80,7 +80,7 @@ def checked_residuals(
     return found
 
 
-def _plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
+def _are_plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
     if not n_classes:
         return True
     classes = residuals[:, :2]
@@ -89,7 +89,7 @@ def _plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
     return bool(known.all() and ((share >= 0) & (share <= 1)).all())
 
 
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("compressed members are not part of the format")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import PackageError
-from registry.package.kernel import Walk, make_walk
+from registry.package.kernel import Traversal, make_traversal
 
 ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "start": (np.int32, 1),
@@ -30,7 +30,7 @@ FLOAT32_SIZE = 4
 MAX_DEPTH = 10_000  # a forged chain of a million nodes would be walked for minutes
 
 
-def _require(condition: object, message: str) -> None:
+def _refuse_unless(condition: object, message: str) -> None:
     if not condition:
         raise PackageError(
             f"model.npz: {message}", hint="fetch the package again, or train it anew"
@@ -65,20 +65,20 @@ class FlatForest:
     value: NDArray[np.float64]
     n_features: int
     depth: int = field(init=False)
-    _walk: Walk = field(init=False, repr=False)
+    _traversal: Traversal = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_arrays()
         leaf = self._check_nodes()
         object.__setattr__(self, "depth", self._measure_depth(leaf))
-        walk = make_walk(self.arrays(), n_features=self.n_features, depth=self.depth)
-        object.__setattr__(self, "_walk", walk)
+        traversal = make_traversal(self.arrays(), n_features=self.n_features, depth=self.depth)
+        object.__setattr__(self, "_traversal", traversal)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], *, n_features: int) -> Self:
         """Build from a mapping that holds `ARRAYS`; extra keys are not read."""
         missing = sorted(ARRAYS.keys() - set(arrays))
-        _require(not missing, f"array(s) missing: {', '.join(missing)}")
+        _refuse_unless(not missing, f"array(s) missing: {', '.join(missing)}")
         return cls(**{name: arrays[name] for name in ARRAYS}, n_features=n_features)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -109,7 +109,7 @@ class FlatForest:
         """
         if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004 - a matrix
             raise ValueError(f"expected float32 (n, {self.n_features}), got {x.dtype} {x.shape}")
-        return self._walk.sums(x)
+        return self._traversal.sums(x)
 
     def sums_row(self, row: bytes) -> tuple[float, ...]:
         """Add up the leaves that one row reaches; the shortest way from a request to its sums.
@@ -125,33 +125,33 @@ class FlatForest:
         """
         if not isinstance(row, bytes) or len(row) != FLOAT32_SIZE * self.n_features:
             raise ValueError(f"expected the bytes of {self.n_features} float32, got {row!r:.60}")
-        return self._walk.sums_row(row)
+        return self._traversal.sums_row(row)
 
     def _check_arrays(self) -> None:
         for name, (dtype, ndim) in ARRAYS.items():
             array = getattr(self, name)
-            _require(
+            _refuse_unless(
                 isinstance(array, np.ndarray) and array.dtype == dtype,
                 f"{name} must be {dtype.__name__}",
             )
-            _require(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
+            _refuse_unless(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
         lengths = {len(getattr(self, name)) for name in ARRAYS if name != "start"}
-        _require(len(lengths) == 1, "node arrays differ in length")
-        _require(
+        _refuse_unless(len(lengths) == 1, "node arrays differ in length")
+        _refuse_unless(
             len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree"
         )
         rising = (
             self.start[1:] > self.start[:-1]
         ).all()  # compared, as differences of forged numbers overflow int32
-        _require(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
-        _require(self.value.shape[1] > 0, "value must have a column")
+        _refuse_unless(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
+        _refuse_unless(self.value.shape[1] > 0, "value must have a column")
 
     def _check_nodes(self) -> NDArray[np.bool_]:
         node = np.arange(self.n_nodes)
         end = np.repeat(self.start[1:], np.diff(self.start))
         leaf: NDArray[np.bool_] = (self.left == node) & (self.right == node)
         for child in (self.left, self.right):
-            _require(
+            _refuse_unless(
                 (leaf | ((child > node) & (child < end))).all(),
                 "a child points outside its tree or backwards",
             )
@@ -161,14 +161,14 @@ class FlatForest:
         )
         expected = np.ones(self.n_nodes, dtype=parents.dtype)
         expected[self.start[:-1]] = 0
-        _require(np.array_equal(parents, expected), "a node has no parent, or several")
-        _require(
+        _refuse_unless(np.array_equal(parents, expected), "a node has no parent, or several")
+        _refuse_unless(
             ((self.feature >= 0) & (self.feature < self.n_features)).all(),
             "a feature is out of range",
         )
-        _require(not np.isnan(self.threshold).any(), "a threshold is not a number")
-        _require(np.isfinite(self.value).all(), "a leaf is not finite")
-        _require(self._sums_are_finite(), "leaves add up to infinity")
+        _refuse_unless(not np.isnan(self.threshold).any(), "a threshold is not a number")
+        _refuse_unless(np.isfinite(self.value).all(), "a leaf is not finite")
+        _refuse_unless(self._sums_are_finite(), "leaves add up to infinity")
         return leaf
 
     def _sums_are_finite(self) -> bool:
@@ -182,5 +182,5 @@ class FlatForest:
         while (level := level[~leaf[level]]).size:
             level = np.concatenate([self.left[level], self.right[level]])
             depth += 1
-            _require(depth <= MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
+            _refuse_unless(depth <= MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
         return depth

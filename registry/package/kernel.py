@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package.numpy_kernel import NumpyWalk
+from registry.package.numpy_kernel import NumpyTraversal
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
 VERSION = 2  # as in kernel.c
@@ -20,7 +20,7 @@ NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.
 _LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, missing values neither
 
 
-class Walk(Protocol):
+class Traversal(Protocol):
     """The sums of a forest whose arrays, like the rows given here, were checked."""
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -67,13 +67,13 @@ class _Library:
         self.sum_row.restype = self.sum_rows.restype = None
 
 
-class CWalk:
+class CTraversal:
     """The trees as the C kernel reads them: packed nodes and leaves, copied once; see `Walk`."""
 
     def __init__(
         self, library: _Library, arrays: Mapping[str, NDArray[Any]], *, n_features: int
     ) -> None:
-        self._kept = _pack(arrays)  # the structure only points at them
+        self._kept = _pack_nodes(arrays)  # the structure only points at them
         nodes, roots, values = self._kept
         self._n_outputs = values.shape[1]
         where = (array.ctypes.data for array in (nodes, roots, values))
@@ -95,7 +95,7 @@ class CWalk:
         return tuple(total)
 
 
-def _pack(
+def _pack_nodes(
     arrays: Mapping[str, NDArray[Any]],
 ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
     """Number the nodes anew, so that siblings are neighbours; return packed nodes, roots and values, all copies.
@@ -126,7 +126,7 @@ def _pack(
     return nodes, start[:-1].copy(), values
 
 
-def load(path: Path, environment: Mapping[str, str]) -> _Library | None:
+def load_library(path: Path, environment: Mapping[str, str]) -> _Library | None:
     """Return the library at `path`, or None where numpy is asked for, or must do."""
     if environment.get("TUNEGATE_KERNEL") == "numpy":
         return None
@@ -136,12 +136,12 @@ def load(path: Path, environment: Mapping[str, str]) -> _Library | None:
         return None
 
 
-_library = load(LIBRARY, os.environ)
+_library = load_library(LIBRARY, os.environ)
 KERNEL = "c" if _library else "numpy"
 
 
-def make_walk(arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> Walk:
+def make_traversal(arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> Traversal:
     """Prepare checked arrays for the kernel that runs here."""
     if _library:
-        return CWalk(_library, arrays, n_features=n_features)
-    return NumpyWalk(arrays, n_features=n_features, depth=depth)
+        return CTraversal(_library, arrays, n_features=n_features)
+    return NumpyTraversal(arrays, n_features=n_features, depth=depth)

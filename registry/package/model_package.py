@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from registry.atomic_files import publish_folder
 from registry.errors import PackageError
-from registry.package.arrays_file import RETRAIN, checked_residuals, pack, training_rows, unpack
+from registry.package.arrays_file import (
+    RETRAIN,
+    checked_residuals,
+    pack_arrays,
+    training_rows,
+    unpack_arrays,
+)
 from registry.package.columns import encode
 from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
@@ -64,7 +70,7 @@ class ModelPackage:
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the package's files."""
-        return _listed(self.manifest)
+        return _file_names(self.manifest)
 
     def predict(self, table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
         """Predict for a table, column name -> raw values.
@@ -72,7 +78,9 @@ class ModelPackage:
         Returns:
             float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of `manifest.classes`.
         """
-        return finish(self.forest, self.manifest.output, encode(self.manifest.columns, table))
+        return predict_encoded(
+            self.forest, self.manifest.output, encode(self.manifest.columns, table)
+        )
 
     @np.errstate(over="ignore")
     def interval(self, predicted: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -106,7 +114,9 @@ class Draft:
 @np.errstate(
     over="ignore", invalid="ignore"
 )  # exp overflows to the right limit; golden rows must come out finite
-def finish(forest: FlatForest, output: Output, x: NDArray[np.float32]) -> NDArray[np.float64]:
+def predict_encoded(
+    forest: FlatForest, output: Output, x: NDArray[np.float32]
+) -> NDArray[np.float64]:
     """Apply the manifest's `output` to the forest's sums."""
     raw = forest.sums(x)
     if output.combine == "mean":
@@ -128,19 +138,19 @@ def write_package(target: Path, draft: Draft) -> str:
     Raises:
         StoreError: when the volume is full or read-only.
     """
-    model = pack(draft.forest, draft.rows, draft.residuals)
-    files = {MODEL: model, GOLDEN: _golden(draft), CARD: draft.card.encode()}
+    model = pack_arrays(draft.forest, draft.rows, draft.residuals)
+    files = {MODEL: model, GOLDEN: _golden_content(draft), CARD: draft.card.encode()}
     if draft.onnx is not None:
         files[ONNX] = draft.onnx
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = Manifest.checked({**draft.manifest, "files": digests})
     files[MANIFEST] = manifest.to_json(indent=1)
 
-    def fill(folder: Path) -> None:
+    def write_files(folder: Path) -> None:
         for name, content in files.items():
             (folder / name).write_bytes(content)
 
-    publish_folder(target, fill)
+    publish_folder(target, write_files)
     return hashlib.sha256(files[MANIFEST]).hexdigest()
 
 
@@ -154,18 +164,20 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
     Raises:
         PackageError: when anything is missing, damaged, forged, or predicts other than its golden rows.
     """
-    text = _read(path / MANIFEST)
+    text = _read_file(path / MANIFEST)
     actual = hashlib.sha256(text).hexdigest()
     if digest not in {None, actual}:
         raise PackageError(
             f"{path}: the package's digest is {actual[:12]}, expected {str(digest)[:12]}",
             hint=RETRAIN,
         )
-    manifest = _parse(Manifest, text, path / MANIFEST)
+    manifest = _parse_record(Manifest, text, path / MANIFEST)
     contents = {
-        name: _verified(path / name, manifest) for name in _listed(manifest) if name != MANIFEST
+        name: _read_verified(path / name, manifest)
+        for name in _file_names(manifest)
+        if name != MANIFEST
     }
-    arrays = unpack(contents[MODEL], path / MODEL)
+    arrays = unpack_arrays(contents[MODEL], path / MODEL)
     package = ModelPackage(
         path=path,
         digest=actual,
@@ -173,7 +185,7 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
         forest=FlatForest.from_arrays(arrays, n_features=manifest.width),
         rows=training_rows(arrays, path / MODEL),
         residuals=checked_residuals(arrays, manifest, path / MODEL),
-        golden=_parse(Golden, contents[GOLDEN], path / GOLDEN),
+        golden=_parse_record(Golden, contents[GOLDEN], path / GOLDEN),
         size=len(text) + sum(map(len, contents.values())),
     )
     _check_outputs(package)
@@ -225,12 +237,12 @@ def _check_outputs(package: ModelPackage) -> None:
         )
 
 
-def _golden(draft: Draft) -> bytes:
+def _golden_content(draft: Draft) -> bytes:
     manifest = Manifest.checked({**draft.manifest, "files": {}})
     table = {
         column.name: [row[column.name] for row in draft.golden_rows] for column in manifest.columns
     }
-    predictions = finish(draft.forest, manifest.output, encode(manifest.columns, table))
+    predictions = predict_encoded(draft.forest, manifest.output, encode(manifest.columns, table))
     content = {
         "rows": [dict(row) for row in draft.golden_rows],
         "predictions": predictions.tolist(),
@@ -238,11 +250,11 @@ def _golden(draft: Draft) -> bytes:
     return json.dumps(content, allow_nan=False, indent=1).encode()
 
 
-def _listed(manifest: Manifest) -> tuple[str, ...]:
+def _file_names(manifest: Manifest) -> tuple[str, ...]:
     return (*FILES, *(name for name in OPTIONAL_FILES if name in manifest.files))
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         if not stat.S_ISREG(
             path.stat().st_mode
@@ -253,8 +265,8 @@ def _read(path: Path) -> bytes:
         raise PackageError(f"{path}: {error.strerror}", hint=RETRAIN) from error
 
 
-def _verified(path: Path, manifest: Manifest) -> bytes:
-    content = _read(path)
+def _read_verified(path: Path, manifest: Manifest) -> bytes:
+    content = _read_file(path)
     if hashlib.sha256(content).hexdigest() != manifest.files.get(path.name):
         raise PackageError(
             f"{path}: its content does not have the sha256 that the manifest names", hint=RETRAIN
@@ -262,7 +274,7 @@ def _verified(path: Path, manifest: Manifest) -> bytes:
     return content
 
 
-def _parse(kind: type[R], text: bytes, path: Path) -> R:
+def _parse_record(kind: type[R], text: bytes, path: Path) -> R:
     try:
         return kind.parse(text)
     except InvalidRecord as error:

@@ -15,8 +15,8 @@ CELLS_AT_ONCE = 1 << 14
 LOOK_EVERY = 4  # steps; to look which walks have ended costs about as much as one of them
 
 
-class NumpyWalk:
-    """The trees, prepared once; what it is given was checked, see `registry.package.kernel.Walk`."""
+class NumpyTraversal:
+    """The trees, prepared once; what it is given was checked, see `registry.package.kernel.Traversal`."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> None:
         left = arrays["left"]
@@ -33,7 +33,7 @@ class NumpyWalk:
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Walk
         step = max(1, CELLS_AT_ONCE // len(self._roots))
-        parts = [self._sums(x[i : i + step]) for i in range(0, len(x), step)]
+        parts = [self._sum_rows(x[i : i + step]) for i in range(0, len(x), step)]
         if parts:
             return np.concatenate(parts)
         return np.empty((0, self._value.shape[1]))
@@ -42,21 +42,21 @@ class NumpyWalk:
         x = np.frombuffer(row, dtype=np.float32)
         missing = np.isnan(x).any()
         if missing:
-            leaves = self._leaves(x[None, :])
+            leaves = self._find_leaves(x[None, :])
         else:
-            leaves = self._leaves_of_one(x)
-        return tuple(self._add(leaves[None, :])[0].tolist())
+            leaves = self._find_leaves_of_row(x)
+        return tuple(self._add_leaves(leaves[None, :])[0].tolist())
 
-    def _sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self._add(self._leaves(x).reshape(len(x), -1))
+    def _sum_rows(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self._add_leaves(self._find_leaves(x).reshape(len(x), -1))
 
-    def _add(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _add_leaves(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
         # accumulate adds strictly in order; np.sum would add pairwise and differ in the last bit. The 0.0 in front is
         # scikit-learn's starting value.
         total: NDArray[np.float64] = 0.0 + np.add.accumulate(self._value[leaves], axis=1)[:, -1]
         return total
 
-    def _leaves_of_one(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
+    def _find_leaves_of_row(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
         # A hundred walks are too few to be worth dropping some: the calls cost more than the numbers.
         node = self._roots
         child = self._child.take
@@ -69,7 +69,7 @@ class NumpyWalk:
                 break
         return node // 2
 
-    def _leaves(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
+    def _find_leaves(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
         cells = x.ravel()
         missing = bool(np.isnan(x).any())
         node = np.tile(self._roots, len(x))

@@ -20,8 +20,8 @@ from sklearn.ensemble import (
 from support.registry.kernels import walks
 
 from registry.package import Column, CrossValidation, Draft, load_package, write_package
-from registry.package.model_package import finish
-from trainer.flatten import flatten, round_down
+from registry.package.model_package import predict_encoded
+from trainer.flatten import flatten_estimator, round_down
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -50,9 +50,9 @@ class Case:
         return np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
 
     def assert_equal_bits(self, x: Matrix) -> None:
-        forest, output = flatten(self.estimator, n_features=x.shape[1])
+        forest, output = flatten_estimator(self.estimator, n_features=x.shape[1])
         expected = self.expected(x)
-        assert_same_bits(finish(forest, output, x), expected)
+        assert_same_bits(predict_encoded(forest, output, x), expected)
         for kernel in walks(forest):
             for n in SIZES:
                 assert_same_bits(kernel.sums(x[:n]) / forest.n_trees, expected[:n])
@@ -176,7 +176,7 @@ def test_a_threshold_rounded_down_decides_every_float32_as_before(
 @given(case=cases(most_targets=1))
 def test_a_package_predicts_the_same_bits_once_it_was_written_and_loaded(case: Case) -> None:
     columns = [Column(name=f"x{i}", kind="numeric", nullable=True) for i in range(case.x.shape[1])]
-    forest, output = flatten(case.estimator, n_features=len(columns))
+    forest, output = flatten_estimator(case.estimator, n_features=len(columns))
     rows = [
         {c.name: None if np.isnan(v) else v for c, v in zip(columns, row, strict=True)}
         for row in case.x[:4].tolist()
@@ -218,7 +218,7 @@ def test_xgboosts_margins_agree_within_the_last_bits_of_its_float32(
     estimator = kind(
         n_estimators=trees, max_depth=depth, objective=objective, n_jobs=1, random_state=0
     ).fit(x, y)
-    forest, output = flatten(estimator, n_features=3)
+    forest, output = flatten_estimator(estimator, n_features=3)
     theirs = estimator.predict(x, output_margin=True).reshape(len(x), -1)
     # XGBoost rounds to float32 at each addition, we do not: each can cost half a bit of the largest sum on the way.
     largest = (

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from support.registry.toy_data import flowers, homes
 
 from registry.package import ModelPackage, load_package
-from trainer.dataset import Dataset, Part, load_dataset
-from trainer.flatten import flatten, round_down
+from trainer.dataset import Dataset, DatasetPart, load_dataset
+from trainer.flatten import flatten_estimator, round_down
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
 
@@ -29,7 +29,7 @@ def packaged(folder: Path, recipe: Recipe, data: Dataset) -> ModelPackage:
 
 
 def answers(
-    folder: Path, recipe: Recipe, data: Dataset, part: Part
+    folder: Path, recipe: Recipe, data: Dataset, part: DatasetPart
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Predict with the written package, and with the library."""
     estimator = recipe.fit(data.matrix(data.training), data.training.y)
@@ -38,7 +38,7 @@ def answers(
     )
 
 
-def with_gaps(part: Part) -> Part:
+def with_gaps(part: DatasetPart) -> DatasetPart:
     """Empty every numeric cell of each fifth row."""
     rows = np.arange(len(part.y)) % 5 == 0
     numeric = {name for name, values in part.table.items() if values.dtype == np.float64}
@@ -83,7 +83,7 @@ def test_a_random_forest_answers_to_the_bit_on_and_beside_every_threshold(
     y = (rng.random(300) * 3).round(0 if task == "classification" else 9)
     recipe = Recipe.make("random_forest", task, {**TREES, **parameters}, 0)
     estimator = recipe.fit(x, y)
-    forest, _ = flatten(estimator, n_features=4)
+    forest, _ = flatten_estimator(estimator, n_features=4)
     edges = rng.choice(forest.threshold[np.isfinite(forest.threshold)], (500, 4))
     beside = [np.nextafter(edges, np.float32(to)) for to in (-9, 9)]
     rows = np.vstack([x, edges, *beside, np.full((1, 4), np.nan)]).astype(np.float32)
@@ -149,7 +149,7 @@ def test_xgboost_agrees_where_a_value_is_a_threshold(write: Write) -> None:
     y = 100 + np.nan_to_num(x[:, 0]) * 2 + np.nan_to_num(x[:, 1]) + rng.normal(0, 0.1, 300)
     recipe = Recipe.make("xgboost", "regression", TREES, 0)
     estimator = recipe.fit(x, y)
-    forest, output = flatten(estimator, n_features=3)
+    forest, output = flatten_estimator(estimator, n_features=3)
     on_a_threshold = np.isin(
         x[:, 0], np.nextafter(forest.threshold[forest.feature == 0], np.float32(np.inf))
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from trainer import ParameterError
-from trainer.hyperparameters import LEARNERS, RandomForest, XGBoost, parse
+from trainer.hyperparameters import LEARNERS, RandomForest, XGBoost, parse_hyperparameters
 
 INTEGERS = [
     ("random_forest", "n_estimators", 1, 10_000),
@@ -46,12 +46,12 @@ NOT_NONE = [
 
 
 def value(algorithm: str, name: str, text: object) -> object:
-    return getattr(parse(algorithm, {name: text}), name)
+    return getattr(parse_hyperparameters(algorithm, {name: text}), name)
 
 
 def refused(algorithm: str, name: str, text: object) -> str:
     with pytest.raises(ParameterError) as caught:
-        parse(algorithm, {name: text})
+        parse_hyperparameters(algorithm, {name: text})
     message = str(caught.value)
     assert message.startswith(f"--{name.replace('_', '-')}: {text!r} is not allowed: ")
     return message
@@ -165,14 +165,14 @@ def test_a_parameter_of_the_other_learner_is_refused_by_name(
 ) -> None:
     foreign = sorted(set(other.model_fields) - set(LEARNERS[algorithm].model_fields))
     with pytest.raises(ParameterError) as caught:
-        parse(algorithm, dict.fromkeys(foreign, "1"))
+        parse_hyperparameters(algorithm, dict.fromkeys(foreign, "1"))
     expected = [f"--{name.replace('_', '-')}: not a parameter of {algorithm}" for name in foreign]
     assert str(caught.value).split("; ") == expected
 
 
 def test_every_wrong_value_is_named_at_once() -> None:
     with pytest.raises(ParameterError) as caught:
-        parse(
+        parse_hyperparameters(
             "random_forest",
             {"max_depth": "0", "n_estimators": "many", "min_samples_leaf": "2", "gamma": "1"},
         )
@@ -194,11 +194,14 @@ def test_every_wrong_value_is_named_at_once() -> None:
 def test_the_task_decides_what_is_left_open(
     task: str, criteria: list[str], max_features: object
 ) -> None:
-    filled = parse("random_forest", {}).for_task(task)
+    filled = parse_hyperparameters("random_forest", {}).for_task(task)
     assert (filled.criterion, filled.max_features) == (criteria[0], max_features)
     for criterion in criteria:
         assert (
-            parse("random_forest", {"criterion": criterion}).for_task(task).criterion == criterion
+            parse_hyperparameters("random_forest", {"criterion": criterion})
+            .for_task(task)
+            .criterion
+            == criterion
         )
 
 
@@ -217,12 +220,12 @@ def test_a_criterion_of_the_other_task_is_refused_with_those_that_fit(
     with pytest.raises(
         ParameterError, match=f"^--criterion: {criterion} is not for {task}$"
     ) as caught:
-        parse("random_forest", {"criterion": criterion}).for_task(task)
+        parse_hyperparameters("random_forest", {"criterion": criterion}).for_task(task)
     assert caught.value.hint == f"allowed: {allowed}"
 
 
 def test_poisson_wants_a_target_that_is_never_negative() -> None:
-    poisson = parse("random_forest", {"criterion": "poisson"})
+    poisson = parse_hyperparameters("random_forest", {"criterion": "poisson"})
     assert poisson.for_task("regression", smallest_target=0.0).criterion == "poisson"
     with pytest.raises(
         ParameterError, match="poisson needs a target that is never negative"
@@ -235,18 +238,21 @@ def test_poisson_wants_a_target_that_is_never_negative() -> None:
 def test_max_samples_is_dropped_where_nothing_is_sampled(
     bootstrap: str, expected: float | None
 ) -> None:
-    chosen = parse("random_forest", {"bootstrap": bootstrap, "max_samples": "0.5"})
+    chosen = parse_hyperparameters("random_forest", {"bootstrap": bootstrap, "max_samples": "0.5"})
     assert chosen.for_task("regression").max_samples == expected
 
 
 @pytest.mark.parametrize("algorithm", list(LEARNERS))
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_complete_parameters_come_back_as_they_were(algorithm: str, task: str) -> None:
-    complete = parse(algorithm, {}).for_task(task)
-    assert parse(algorithm, complete.model_dump(mode="json")).for_task(task) == complete
+    complete = parse_hyperparameters(algorithm, {}).for_task(task)
+    assert (
+        parse_hyperparameters(algorithm, complete.model_dump(mode="json")).for_task(task)
+        == complete
+    )
 
 
 def test_xgboost_needs_no_task() -> None:
-    chosen = parse("xgboost", {"max_depth": "3.7", "learning_rate": "0.05"})
+    chosen = parse_hyperparameters("xgboost", {"max_depth": "3.7", "learning_rate": "0.05"})
     assert chosen.for_task("classification", smallest_target=-5) == chosen
     assert (chosen.max_depth, chosen.n_estimators) == (4, 100)

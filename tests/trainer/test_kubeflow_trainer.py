@@ -75,7 +75,7 @@ def controller(
         monkeypatch.setenv(status.URL, server.url + PATH)
         monkeypatch.setenv(status.CA_CERT, str(certificate))
         monkeypatch.setenv(status.TOKEN, str(tmp_path / "token"))
-        monkeypatch.setattr(status, "PAUSES", (0.0, 0.0, None))
+        monkeypatch.setattr(status, "RETRY_PAUSES", (0.0, 0.0))
         yield server
 
 

@@ -9,12 +9,17 @@ from hypothesis import strategies as st
 from registry.package import load_package
 from trainer.__main__ import main
 from trainer.errors import ParameterError
-from trainer.hyperparameters import LEARNERS
-from trainer.kubeflow_trainer import PREFIX, blamed, hyperparameters, variable
+from trainer.hyperparameters import flag_name, hyperparameter_names
+from trainer.kubeflow_trainer import (
+    PREFIX,
+    errors_naming_variables,
+    hyperparameters_from,
+    variable_name,
+)
 
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch
-NAMES = sorted({name for learner in LEARNERS.values() for name in learner.model_fields})
+NAMES = sorted(hyperparameter_names())
 
 
 def failed(capsys: Capture, *argv: str) -> str:
@@ -63,16 +68,16 @@ def test_a_value_that_does_not_fit_the_task_is_too(monkeypatch: Patch, capsys: C
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=5)))
 def test_every_hyperparameter_has_one_variable(values: dict[str, str]) -> None:
-    environment = {variable(name): value for name, value in values.items()} | {"PATH": "/bin"}
-    assert hyperparameters(environment) == values
+    environment = {variable_name(name): value for name, value in values.items()} | {"PATH": "/bin"}
+    assert hyperparameters_from(environment) == values
 
 
 @given(st.sets(st.sampled_from(NAMES)), st.sampled_from(NAMES))
 def test_only_what_came_from_the_environment_is_renamed(variables: set[str], wrong: str) -> None:
-    flag = "--" + wrong.replace("_", "-")
-    with pytest.raises(ParameterError) as caught, blamed(variables):
-        raise ParameterError(f"{flag}: bad", hint="mend it")
+    flag = flag_name(wrong)
+    with pytest.raises(ParameterError) as caught, errors_naming_variables(variables):
+        raise ParameterError(f"{flag}: bad", hint="fix it")
     assert str(caught.value) == (
-        f"{variable(wrong)}: bad" if wrong in variables else f"{flag}: bad"
+        f"{variable_name(wrong)}: bad" if wrong in variables else f"{flag}: bad"
     )
-    assert caught.value.hint == "mend it"
+    assert caught.value.hint == "fix it"

@@ -13,10 +13,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.registry.toy_data import flowers, homes
 
-from registry.package import Column, FlatForest, ModelPackage, Output, encode, finish, load_package
+from registry.package import (
+    Column,
+    FlatForest,
+    ModelPackage,
+    Output,
+    encode,
+    load_package,
+    predict_encoded,
+)
 from trainer.__main__ import main
 from trainer.errors import TrainerError
-from trainer.flatten import flatten
+from trainer.flatten import flatten_estimator
 from trainer.onnx import export_onnx, largest_error
 from trainer.recipe import Recipe
 
@@ -99,7 +107,7 @@ def test_the_copy_answers_as_the_package_does(
     manifest = package.manifest
     raw = encode(manifest.columns, {column.name: table[column.name] for column in manifest.columns})
     for rows in (raw, rows_around(package.forest)):
-        wanted = finish(package.forest, manifest.output, rows)
+        wanted = predict_encoded(package.forest, manifest.output, rows)
         answers = run((package.path / "model.onnx").read_bytes(), rows)
         np.testing.assert_allclose(answers, wanted, rtol=1e-12, atol=1e-14)
         assert np.ptp(answers) > 0.1
@@ -140,7 +148,7 @@ def test_shallow_trees_trees_of_one_leaf_and_deep_ones_go_over(
     x[rng.random(x.shape) < 0.1] = np.nan
     y = (rng.random(300) * 3).round(0 if task == "classification" else 9)
     recipe = Recipe.make("random_forest", task, {"n_estimators": 5, **parameters}, 0)
-    forest, output = flatten(recipe.fit(x, y), n_features=4)
+    forest, output = flatten_estimator(recipe.fit(x, y), n_features=4)
     rows = rows_around(forest) if forest.depth else x
     content = export_onnx(
         forest,
@@ -149,7 +157,7 @@ def test_shallow_trees_trees_of_one_leaf_and_deep_ones_go_over(
         classes=range(k) if (k := forest.value.shape[1]) > 1 else (),
     )
     np.testing.assert_allclose(
-        run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14
+        run(content, rows), predict_encoded(forest, output, rows), rtol=1e-12, atol=1e-14
     )
 
 
@@ -169,13 +177,13 @@ def test_any_forest_goes_over(seed: int, depth: int | None, classes: int) -> Non
     recipe = Recipe.make(
         "random_forest", "regression" if classes == 1 else "classification", {"max_depth": depth}, 0
     )
-    forest, output = flatten(recipe.fit(x, y), n_features=3)
+    forest, output = flatten_estimator(recipe.fit(x, y), n_features=3)
     content = export_onnx(
         forest, output, columns=COLUMNS[:3], classes=range(classes) if classes > 1 else ()
     )
     rows = np.vstack([x, rows_around(forest)[::7]])
     np.testing.assert_allclose(
-        run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14
+        run(content, rows), predict_encoded(forest, output, rows), rtol=1e-12, atol=1e-14
     )
 
 
@@ -200,7 +208,7 @@ def test_a_decision_that_only_missing_values_lose_goes_over() -> None:
 def test_a_copy_that_answers_otherwise_is_refused() -> None:
     x = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
     recipe = Recipe.make("random_forest", "regression", {"n_estimators": 5}, 0)
-    forest, output = flatten(recipe.fit(x, x[:, 0].astype(np.float64)), n_features=2)
+    forest, output = flatten_estimator(recipe.fit(x, x[:, 0].astype(np.float64)), n_features=2)
     assert largest_error(export_onnx(forest, output, columns=COLUMNS[:2]), forest, output) < 1e-14
     changes = {
         "value": forest.value + 1e-6,

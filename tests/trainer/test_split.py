@@ -16,7 +16,7 @@ from support.registry.toy_data import homes
 from trainer import DataError
 from trainer.dataset import load_dataset
 from trainer.spec import Split
-from trainer.split import divide, row_hashes
+from trainer.split import row_hashes, split_rows
 
 Write = Callable[..., str]
 COLUMNS = ("count", "size", "flag", "text", "y")
@@ -35,7 +35,7 @@ BY_ID = '[split]\nby = ["id"]'
 
 
 def held_out(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
-    training, holdout = divide(frame, row_hashes(frame), spec)
+    training, holdout = split_rows(frame, row_hashes(frame), spec)
     assert sorted([*training, *holdout]) == list(range(len(frame)))
     return np.isin(np.arange(len(frame)), holdout)
 
@@ -143,7 +143,7 @@ def test_rows_that_stand_on_both_sides_are_refused_and_the_hash_split_keeps_them
 ) -> None:
     twins = pd.concat([table, table])
     with pytest.raises(
-        DataError, match=r"^\d+ row\(s\) stand in both the training part and the holdout$"
+        DataError, match=r"^\d+ row\(s\) are in both the training part and the holdout$"
     ) as caught:
         load_dataset(write(twins, '[split]\nmethod = "seeded"'))
     assert 'method = "hash"' in caught.value.hint

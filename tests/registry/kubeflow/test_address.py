@@ -21,7 +21,7 @@ pytest.importorskip("mr_openapi")
 from support.registry.registry_clients import read, write
 
 from registry import LedgerError, Unreachable
-from registry.kubeflow import Client
+from registry.kubeflow import RegistryClient
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 SECRET = "s3cr3t-t0ken"  # noqa: S105 - a test's
@@ -33,7 +33,7 @@ SECRET = "s3cr3t-t0ken"  # noqa: S105 - a test's
 def test_the_token_is_sent_and_read_again_after_its_rotation(serve: Serve, tmp_path: Path) -> None:
     server = serve()
     file = tmp_path / "token"
-    client = Client(server.url, token=file)
+    client = RegistryClient(server.url, token=file)
     file.write_text(f"{SECRET}\n")
     read(client)
     file.write_text("another")
@@ -45,7 +45,7 @@ def test_the_token_is_sent_and_read_again_after_its_rotation(serve: Serve, tmp_p
 
 def test_without_a_token_none_is_sent(serve: Serve) -> None:
     server = serve()
-    read(Client(server.url))
+    read(RegistryClient(server.url))
     assert all("authorization" not in headers for headers in server.headers)
 
 
@@ -68,7 +68,7 @@ def test_a_token_that_is_none_is_named_and_not_shown(
         file.write_bytes(content)
     server = serve()
     with pytest.raises(LedgerError, match="registry-token") as refused:
-        read(Client(server.url, token=file))
+        read(RegistryClient(server.url, token=file))
     assert type(refused.value) is LedgerError
     assert "ledger_token" in refused.value.hint
     assert SECRET not in str(refused.value)
@@ -82,7 +82,7 @@ def test_no_error_shows_the_token(serve: Serve, tmp_path: Path, answer: Answer) 
     file = tmp_path / "token"
     file.write_text(SECRET)
     with pytest.raises(LedgerError) as refused:
-        read(Client(serve(answer).url, token=file))
+        read(RegistryClient(serve(answer).url, token=file))
     error: BaseException | None = refused.value
     while error:
         assert SECRET not in f"{error!r} {error} {getattr(error, 'hint', '')}"
@@ -94,7 +94,7 @@ def test_no_error_shows_the_token(serve: Serve, tmp_path: Path, answer: Answer) 
 
 def test_the_prefix_is_asked_for_once(serve: Serve) -> None:
     server = serve(listing())
-    client = Client(server.url)
+    client = RegistryClient(server.url)
     read(client)
     read(client)
     write(client)
@@ -106,7 +106,7 @@ def test_the_prefix_is_asked_for_once(serve: Serve) -> None:
 
 def test_a_server_of_v1_is_spoken_to_in_v1(serve: Serve) -> None:
     server = serve(UNROUTED, listing())
-    client = Client(server.url)
+    client = RegistryClient(server.url)
     read(client)
     write(client)
     assert [path.split("/")[3] for _, path in server.seen] == ["v1alpha3", "v1", "v1", "v1"]
@@ -114,7 +114,7 @@ def test_a_server_of_v1_is_spoken_to_in_v1(serve: Serve) -> None:
 
 def test_a_prefix_is_not_learned_from_a_fault(serve: Serve) -> None:
     server = serve(*[PASSING[0]] * 3, UNROUTED, listing())
-    client = Client(server.url)
+    client = RegistryClient(server.url)
     with pytest.raises(Unreachable):
         read(client)
     read(client)
@@ -124,7 +124,7 @@ def test_a_prefix_is_not_learned_from_a_fault(serve: Serve) -> None:
 @pytest.mark.parametrize("tail", ["", "/", "//", "/hub", "/hub/", "/hub/api"])
 def test_an_address_may_have_a_path_and_a_slash(serve: Serve, tail: str) -> None:
     server = serve()
-    read(Client(server.url + tail))
+    read(RegistryClient(server.url + tail))
     path = tail.rstrip("/") + "/api/model_registry/v1alpha3/registered_models"
     assert {seen.partition("?")[0] for _, seen in server.seen} == {path}
 
@@ -138,5 +138,5 @@ def test_an_address_may_be_of_ipv6(raw: Raw) -> None:
     with listener:
         answers = [answered(listing()[1])]
         threading.Thread(target=say, args=(listener, answers), daemon=True).start()
-        assert read(Client(f"http://[::1]:{listener.getsockname()[1]}")).items == []
+        assert read(RegistryClient(f"http://[::1]:{listener.getsockname()[1]}")).items == []
         listener.shutdown(socket.SHUT_RDWR)

@@ -15,7 +15,7 @@ pytest.importorskip("mr_openapi")
 from support.registry.registry_clients import ledger, read, write
 
 from registry import LedgerError, Unreachable
-from registry.kubeflow import Client
+from registry.kubeflow import RegistryClient
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 ABSENT = 404, b'{"code":"","message":"not found"}'
@@ -37,19 +37,19 @@ FOREIGN = {
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("act", [read, write])
 def test_who_is_denied_is_sent_to_the_token(
-    serve: Serve, status: int, act: Callable[[Client], None]
+    serve: Serve, status: int, act: Callable[[RegistryClient], None]
 ) -> None:
     denied = (status, b'{"message":"denied"}')
     server = serve(denied if act is read else listing(), writes=(denied,))
     with pytest.raises(LedgerError, match=f"{status} .*denied") as refused:
-        act(Client(server.url))
+        act(RegistryClient(server.url))
     assert type(refused.value) is LedgerError
     assert "token" in refused.value.hint
 
 
 def test_a_server_without_our_prefixes_is_told_them(serve: Serve) -> None:
     with pytest.raises(LedgerError, match="v1alpha3, v1") as refused:
-        read(Client(serve(UNROUTED).url))
+        read(RegistryClient(serve(UNROUTED).url))
     assert type(refused.value) is LedgerError
     assert refused.value.hint
 
@@ -68,14 +68,14 @@ def assert_foreign(act: Callable[[], object]) -> None:
 )
 @pytest.mark.parametrize("body", FOREIGN.values(), ids=FOREIGN)
 def test_an_answer_of_another_kind_is_refused(serve: Serve, body: bytes, content_type: str) -> None:
-    assert_foreign(lambda: read(Client(serve((200, body), content_type=content_type).url)))
+    assert_foreign(lambda: read(RegistryClient(serve((200, body), content_type=content_type).url)))
 
 
 @pytest.mark.parametrize("body", FOREIGN.values(), ids=FOREIGN)
 def test_an_answer_of_another_kind_to_a_write_is_refused(serve: Serve, body: bytes) -> None:
     if body == FOREIGN["an error in place of an answer"]:
         body = b'"done"'
-    assert_foreign(lambda: write(Client(serve(writes=((201, body),)).url)))
+    assert_foreign(lambda: write(RegistryClient(serve(writes=((201, body),)).url)))
 
 
 @pytest.mark.parametrize(
@@ -92,18 +92,18 @@ def test_an_odd_answer_is_refused(raw: Raw, answer: bytes) -> None:
     answer = answer.replace(
         b"Content-Type: application/json\r\n", b"", 1 if b"klingon" in answer else 0
     )
-    assert_foreign(lambda: read(Client(raw(answer))))
+    assert_foreign(lambda: read(RegistryClient(raw(answer))))
 
 
 def test_a_write_that_is_led_to_a_login_page_is_refused(raw: Raw) -> None:
     to_login = answered(b"", "Location: /login", status="302 Found")
     page = answered(b"<html>").replace(b"application/json", b"text/html")
-    assert_foreign(lambda: write(Client(raw(answered(listing()[1]), to_login, page))))
+    assert_foreign(lambda: write(RegistryClient(raw(answered(listing()[1]), to_login, page))))
 
 
 def test_what_speaks_no_http_is_unreachable(raw: Raw) -> None:
     with pytest.raises(Unreachable):
-        read(Client(raw(b"SSH-2.0-OpenSSH_9.6\r\n")))
+        read(RegistryClient(raw(b"SSH-2.0-OpenSSH_9.6\r\n")))
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain; charset=utf-8"])

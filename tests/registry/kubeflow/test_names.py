@@ -14,7 +14,7 @@ pytest.importorskip("mr_openapi")
 from support.registry.registry_cases import A, Case
 
 from registry import Conflict, LedgerError, champion
-from registry.kubeflow.records import ATTEMPTS, Record
+from registry.kubeflow.records import ATTEMPTS, ServeRecord
 
 pytestmark = pytest.mark.cluster
 TAKEN = 409, b'{"code":"","message":"AlreadyExists"}'
@@ -56,7 +56,7 @@ def test_a_name_that_is_taken_and_listed_nowhere_is_given_up_and_the_next_one_is
     case.ledger(start(proxy), clock=steps(10)).create(mine)
     assert proxy.posted == ["promotion-0002", "promotion-0002.retry2"]
     assert [entry.promotion for entry in case.history()[1:]] == [mine]
-    case.write("promotion-0002", Record.opening(late, ""))  # the orphan surfaces after all
+    case.write("promotion-0002", ServeRecord.opening(late, ""))  # the orphan surfaces after all
     assert [entry.promotion for entry in case.history()[1:]] == [mine]
     case.direct.close(case.name, 2, outcome())
     current = champion(case.history())
@@ -71,7 +71,7 @@ def test_the_name_is_waited_for_as_long_as_its_writer_may_wait(case: Case, start
 
     def looked() -> None:
         if next(looks) == 3:
-            case.write("promotion-0002", Record.opening(theirs, ""))
+            case.write("promotion-0002", ServeRecord.opening(theirs, ""))
 
     proxy = Orphans(case.url, "promotion-0002", looked=looked)
     with pytest.raises(Conflict):
@@ -142,7 +142,7 @@ def test_two_that_give_a_name_up_agree_on_one_of_them(case: Case, start: Start) 
 
 def test_a_registry_that_says_taken_to_every_name_is_given_up(case: Case, start: Start) -> None:
     case.advance(A)
-    names = list(Record.opening(case.promotion(2), "").names())
+    names = list(ServeRecord.opening(case.promotion(2), "").names())
     with pytest.raises(LedgerError, match="promotion-0002") as refused:
         case.ledger(start(proxy := Orphans(case.url, *names)), clock=steps(40)).create(
             case.promotion(2)

@@ -10,7 +10,7 @@ from support.serving.proxy import Proxy, Start
 pytest.importorskip("mr_openapi")
 from support.registry.registry_cases import API, STORE, A, B, Case, post, post_by, properties, text
 
-from registry.kubeflow.records import Record
+from registry.kubeflow.records import ServeRecord
 
 pytestmark = pytest.mark.cluster
 
@@ -80,8 +80,8 @@ def test_a_long_ledger_is_read_to_its_end(case: Case, start: Start) -> None:
     case.advance(A)
     service = case.service()
     numbers = range(2, 302)
-    records = [Record.opening(case.promotion(number), "") for number in numbers]
-    records += [Record.closing(number, outcome(), "") for number in numbers]
+    records = [ServeRecord.opening(case.promotion(number), "") for number in numbers]
+    records += [ServeRecord.closing(number, outcome(), "") for number in numbers]
     with httpx.Client(base_url=case.url + API) as client, ThreadPoolExecutor(6) as pool:
         list(
             pool.map(

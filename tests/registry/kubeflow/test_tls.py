@@ -11,7 +11,7 @@ from support.serving.proxy import Proxy, running_proxy
 
 pytest.importorskip("mr_openapi")
 from registry import LedgerError, Unreachable
-from registry.kubeflow import Client
+from registry.kubeflow import RegistryClient
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("openssl"), reason="certificates are made with openssl"),
@@ -48,13 +48,13 @@ def url(folder: Path) -> Iterator[str]:
         yield server.url
 
 
-def read(client: Client) -> list[object]:
+def read(client: RegistryClient) -> list[object]:
     found: list[object] = client.run(lambda api: api.get_registered_models()).items
     return found
 
 
 def test_a_server_whose_certificate_is_trusted_is_read(url: str, folder: Path) -> None:
-    client = Client(url, ca=folder / "own.pem")
+    client = RegistryClient(url, ca=folder / "own.pem")
     assert read(client) == read(client) == []
 
 
@@ -64,7 +64,7 @@ def test_a_server_whose_certificate_is_not_trusted_is_unreachable(
 ) -> None:
     ca = certificate(folder, "other")[0] if other else None
     with pytest.raises(Unreachable, match=r"(?i)certificate") as refused:
-        read(Client(url, ca=ca))
+        read(RegistryClient(url, ca=ca))
     assert refused.value.hint
 
 
@@ -76,11 +76,11 @@ def test_a_file_without_certificates_is_named(
     if content is not None:
         ca.write_bytes(content)
     with pytest.raises(LedgerError, match=r"ca\.pem") as refused:
-        read(Client(url, ca=ca))
+        read(RegistryClient(url, ca=ca))
     assert type(refused.value) is LedgerError
     assert "ledger_ca" in refused.value.hint
 
 
 def test_http_spoken_to_a_server_of_https_is_unreachable(url: str) -> None:
     with pytest.raises(Unreachable):
-        read(Client(url.replace("https", "http")))
+        read(RegistryClient(url.replace("https", "http")))

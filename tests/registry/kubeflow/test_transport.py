@@ -22,7 +22,7 @@ from support.patience import patience
 from support.registry.registry_clients import SHORT, patch, read, write
 
 from registry import Conflict, LedgerError, Unreachable
-from registry.kubeflow import Client, Timeouts
+from registry.kubeflow import RegistryClient, Timeouts
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -34,7 +34,7 @@ def test_a_refused_connection_is_unreachable() -> None:
     with socket.socket() as bound:  # bound and not listening: nobody else gets this port meanwhile
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(Unreachable) as refused:
-            read(Client(f"http://127.0.0.1:{bound.getsockname()[1]}"))
+            read(RegistryClient(f"http://127.0.0.1:{bound.getsockname()[1]}"))
     assert refused.value.hint
 
 
@@ -43,16 +43,16 @@ def test_a_refused_connection_is_unreachable() -> None:
 )
 def test_an_address_that_leads_nowhere_is_unreachable(url: str) -> None:
     with pytest.raises(Unreachable):
-        read(Client(url, timeouts=Timeouts(2, 2)))
+        read(RegistryClient(url, timeouts=Timeouts(2, 2)))
 
 
 @pytest.mark.timeout(patience(20))
 @pytest.mark.parametrize("act", [read, write])
 def test_a_server_that_accepts_and_never_answers_is_unreachable(
-    act: Callable[[Client], None],
+    act: Callable[[RegistryClient], None],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Unreachable) as refused:
-        act(Client(f"http://127.0.0.1:{silent.getsockname()[1]}", timeouts=SHORT))
+        act(RegistryClient(f"http://127.0.0.1:{silent.getsockname()[1]}", timeouts=SHORT))
     assert str(refused.value).split(": ", 1)[1]
 
 
@@ -60,7 +60,7 @@ def test_a_server_that_accepts_and_never_answers_is_unreachable(
 def test_an_answer_that_drips_for_ever_is_given_up(raw: Raw) -> None:
     url = raw(answered(b"", "Content-Length: 1000000"), endless=True)
     with pytest.raises(Unreachable):
-        read(Client(url, timeouts=SHORT))
+        read(RegistryClient(url, timeouts=SHORT))
 
 
 # Reading is repeated, writing is not.
@@ -69,7 +69,7 @@ def test_an_answer_that_drips_for_ever_is_given_up(raw: Raw) -> None:
 @pytest.mark.parametrize("fault", [*PASSING, BROKEN], ids=str)
 def test_reading_is_repeated_until_a_passing_fault_has_passed(serve: Serve, fault: Answer) -> None:
     server = serve(fault, fault, listing(), fault, listing())
-    assert read(Client(server.url)).items == []
+    assert read(RegistryClient(server.url)).items == []
     assert server.asked("GET") == 5
 
 
@@ -79,7 +79,7 @@ def test_a_fault_that_stays_is_unreachable_after_three_attempts(
 ) -> None:
     server = serve(fault)
     with pytest.raises(Unreachable) as refused:
-        read(Client(server.url))
+        read(RegistryClient(server.url))
     assert server.asked("GET") == (
         3 if isinstance(fault, tuple) else 6
     )  # the HTTP library has a second go of its own
@@ -91,24 +91,24 @@ def test_a_fault_that_stays_is_unreachable_after_three_attempts(
 def test_an_answer_that_breaks_off_is_asked_for_again(raw: Raw) -> None:
     whole = listing()[1]
     url = raw(answered(whole[:20], f"Content-Length: {len(whole)}"), answered(whole))
-    assert read(Client(url)).items == []
+    assert read(RegistryClient(url)).items == []
 
 
 @pytest.mark.parametrize("act", [write, patch])
 @pytest.mark.parametrize("fault", [*PASSING, BROKEN], ids=str)
 def test_writing_is_never_repeated(
-    serve: Serve, act: Callable[[Client], None], fault: Answer
+    serve: Serve, act: Callable[[RegistryClient], None], fault: Answer
 ) -> None:
     server = serve(writes=(fault, MODEL))
     with pytest.raises(Unreachable):
-        act(Client(server.url))
+        act(RegistryClient(server.url))
     assert server.asked("POST") + server.asked("PATCH") == 1
 
 
 def test_a_refusal_is_not_repeated(serve: Serve) -> None:
     server = serve((400, b'{"code":"","message":"bad"}'))
     with pytest.raises(LedgerError, match="bad") as refused:
-        read(Client(server.url))
+        read(RegistryClient(server.url))
     assert type(refused.value) is LedgerError
     assert server.asked("GET") == 1
 
@@ -116,20 +116,20 @@ def test_a_refusal_is_not_repeated(serve: Serve) -> None:
 def test_what_exists_already_is_a_conflict(serve: Serve) -> None:
     server = serve(writes=((409, b'{"code":"","message":"exists"}'),))
     with pytest.raises(Conflict, match="exists"):
-        write(Client(server.url))
+        write(RegistryClient(server.url))
 
 
 # Nothing is left behind.
 
 
 def test_one_client_serves_many_threads(serve: Serve) -> None:
-    client = Client(serve().url)
+    client = RegistryClient(serve().url)
     with ThreadPoolExecutor(8) as pool:
         assert all(answer.items == [] for answer in pool.map(lambda _: read(client), range(16)))
 
 
 def test_no_session_or_loop_stays_open(serve: Serve) -> None:
-    client = Client(serve(listing(), listing(), BROKEN).url)
+    client = RegistryClient(serve(listing(), listing(), BROKEN).url)
     read(client)
     with pytest.raises(Unreachable):
         read(client)

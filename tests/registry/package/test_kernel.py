@@ -94,7 +94,7 @@ def test_a_library_that_is_absent_or_none_is_done_without(tmp_path: Path) -> Non
     (tmp_path / "text.so").write_text("no library")
     foreign = np._core._multiarray_umath.__file__
     for path in (tmp_path / "absent.so", tmp_path / "text.so", tmp_path, Path(foreign)):
-        assert kernel.load(path, {}) is None
+        assert kernel.load_library(path, {}) is None
 
 
 @needs_a_compiler
@@ -109,8 +109,8 @@ def test_a_library_of_another_version_is_done_without(tmp_path: Path, version: i
         subprocess.run(
             [str(compiler), "-shared", "-fPIC", source, "-o", source.with_suffix(".so")], check=True
         )
-    assert kernel.load(tmp_path / f"{kernel.VERSION}.so", {}) is not None
-    assert kernel.load(tmp_path / f"{version}.so", {}) is None
+    assert kernel.load_library(tmp_path / f"{kernel.VERSION}.so", {}) is not None
+    assert kernel.load_library(tmp_path / f"{version}.so", {}) is None
 
 
 @needs_a_compiler

@@ -30,7 +30,7 @@ from registry.package import (
     load_package,
     write_package,
 )
-from registry.package.model_package import finish
+from registry.package.model_package import predict_encoded
 from registry.record import InvalidRecord
 
 TABLE = {"rooms": [6.5, None], "river": [False, True], "zone": ["a", "elsewhere"]}
@@ -58,7 +58,7 @@ def leaf(*values: float) -> FlatForest:
 
 
 def answer(trees: FlatForest, **output: Any) -> list[list[float]]:  # noqa: ANN401 - fields of Output
-    answers: list[list[float]] = finish(
+    answers: list[list[float]] = predict_encoded(
         trees, Output(**output), np.zeros((1, 4), dtype=np.float32)
     ).tolist()
     return answers
@@ -160,8 +160,8 @@ def test_a_classification_answers_with_shares_of_its_classes(tmp_path: Path) -> 
 
 def test_an_output_is_the_mean_or_the_sum_of_the_trees_and_a_base() -> None:
     x = np.array([[7, 1, 0, 1]], dtype=np.float32)
-    assert finish(forest(), Output(), x).tolist() == [[25.0]]
-    assert finish(forest(), Output(combine="sum", base=(-8.0,)), x).tolist() == [[42.0]]
+    assert predict_encoded(forest(), Output(), x).tolist() == [[25.0]]
+    assert predict_encoded(forest(), Output(combine="sum", base=(-8.0,)), x).tolist() == [[42.0]]
 
 
 def test_a_logistic_output_gives_both_classes_their_share() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from registry import Entry, Promotion
-from registry.kubeflow import Client, KubeflowLedger, Timeouts
-from registry.kubeflow.records import Record
+from registry.kubeflow import KubeflowLedger, RegistryClient, Timeouts
+from registry.kubeflow.records import ServeRecord
 from support.registry.ledgers import outcome, promotion
 
 STORE = "pvc://tunegate-models"
@@ -29,7 +29,10 @@ class Case:
 
     def ledger(self, url: str, timeouts: Timeouts | None = None, **options: Any) -> KubeflowLedger:  # noqa: ANN401 - the ledger's own options, each of its type
         return KubeflowLedger(
-            Client(url, timeouts=timeouts), store_uri=STORE, environment=self.name, **options
+            RegistryClient(url, timeouts=timeouts),
+            store_uri=STORE,
+            environment=self.name,
+            **options,
         )
 
     def promotion(self, number: int = 1, **changes: object) -> Promotion:
@@ -67,7 +70,7 @@ class Case:
         found: list[Object] = self.get(f"/registered_models/{model['id']}/versions")["items"]
         return found
 
-    def write(self, name: str, record: Record) -> None:
+    def write(self, name: str, record: ServeRecord) -> None:
         """Write a record under any name, as one does whose request has long been under way."""
         post(self.url, self.service(), name, properties(record))
 
@@ -87,7 +90,7 @@ def post_by(client: httpx.Client, service: Object, name: str, properties: Proper
     client.post(f"/inference_services/{service['id']}/serves", json=body).raise_for_status()
 
 
-def properties(record: Record) -> Properties:
+def properties(record: ServeRecord) -> Properties:
     return {key: text(value) for key, value in record.properties.items()}
 
 
