@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all.
 
-A reader never sees half a file: everything is written beside its target, flushed to the disk, then renamed over it.
+A reader never sees half a file: everything is written next to its target, flushed to the disk, then
+renamed over it.
 """
 
 import os
@@ -22,7 +23,8 @@ def as_store_errors(target: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise StoreError(
             f"cannot write {target}: {reason}",
-            hint="free some space or make the folder writable, then run the same command again; nothing was changed",
+            hint="free some space or make the folder writable, then run the same command again; "
+            "nothing was changed",
         ) from error
 
 
@@ -36,7 +38,11 @@ def flush_to_disk(path: Path) -> None:
 
 
 def write_atomic(target: Path, content: bytes) -> None:
-    """Replace `target` by `content` in one step; after a crash it holds either the old bytes or the new ones."""
+    """Replace `target` by `content` in one step; a crash leaves the old bytes or the new ones.
+
+    Raises:
+        StoreError: when the volume is full or read-only.
+    """
     with as_store_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -45,9 +51,8 @@ def write_atomic(target: Path, content: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fchmod(
-                    file.fileno(), 0o644
-                )  # mkstemp's 0600 would hide it from a server under another user
+                # mkstemp's 0600 would hide the file from a server that runs as another user.
+                os.fchmod(file.fileno(), 0o644)
                 os.fsync(file.fileno())
             temporary.replace(target)
             flush_to_disk(target.parent)
@@ -58,10 +63,14 @@ def write_atomic(target: Path, content: bytes) -> None:
 def publish_folder(
     target: Path, fill: Callable[[Path], None], *, keep: Callable[[Path], bool] = lambda _: False
 ) -> None:
-    """Let `fill` write a new folder, flush it, and put it at `target` in place of what is there.
+    """Let `fill` write a new folder, flush it, and move it to `target`, replacing what is there.
 
-    The old folder, if any, is moved aside first and removed last, so a crash leaves one of the two under the name or
-    the old one beside it, never a mixture. A folder that `keep` accepts stays: another writer was faster.
+    The old folder, if any, is moved aside first and removed last. So a crash leaves one of the two
+    under the name, or the old one next to it, never a mixture. A folder that `keep` accepts stays:
+    another writer was faster.
+
+    Raises:
+        StoreError: when the volume is full or read-only.
     """
     with as_store_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)

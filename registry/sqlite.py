@@ -1,10 +1,10 @@
 """The ledger in one SQLite file, for one machine.
 
-Two tables, one row a record, the record's JSON as it was written. `BEGIN IMMEDIATE` takes the write lock before the
-check, and the primary keys would refuse a double even without it.
+Two tables, one row a record, the record's JSON as it was written. `BEGIN IMMEDIATE` takes the write
+lock before the check, and the primary keys would refuse a duplicate even without it.
 
-No write-ahead log: it needs room and permission for two more files even to read, and switching to it fails at once,
-whatever the timeout, while another process opens the same new file.
+No write-ahead log: even reading would need space and permission for two more files, and switching
+to it fails at once, whatever the timeout, while another process opens the same new file.
 """
 
 import sqlite3
@@ -17,9 +17,10 @@ from registry.ledger import Entry, Outcome, Promotion, check_next
 from registry.record import InvalidRecord
 
 SCHEMA_VERSION = 1
+TABLE_COLUMNS = "model TEXT, number INTEGER, document TEXT NOT NULL, PRIMARY KEY (model, number)"
 SCHEMA = (
-    "CREATE TABLE promotions (model TEXT, number INTEGER, document TEXT NOT NULL, PRIMARY KEY (model, number)) STRICT",
-    "CREATE TABLE outcomes (model TEXT, number INTEGER, document TEXT NOT NULL, PRIMARY KEY (model, number)) STRICT",
+    f"CREATE TABLE promotions ({TABLE_COLUMNS}) STRICT",
+    f"CREATE TABLE outcomes ({TABLE_COLUMNS}) STRICT",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 READ = """
@@ -29,10 +30,10 @@ READ = """
 
 
 class SqliteLedger:
-    """Ledger port on a local file; safe for many processes at once. A connection is opened for each call.
+    """Ledger port on a local file; safe for many processes at once. Each call opens a connection.
 
     Args:
-        path: the database file; made, with its folder, at the first write.
+        path: the database file; created, with its folder, at the first write.
         timeout: seconds to wait for another writer's lock before `Unreachable`.
     """
 
@@ -119,9 +120,8 @@ class SqliteLedger:
         try:
             if self._schema_version(connection) == 0:
                 self._create_tables(connection)
-            connection.execute(
-                "PRAGMA synchronous = EXTRA"
-            )  # an outcome that was seen must survive a power cut
+            # An outcome that was seen must survive a power cut.
+            connection.execute("PRAGMA synchronous = EXTRA")
         except BaseException:
             connection.close()
             raise

@@ -29,8 +29,8 @@ example:
   python -m trainer --data boston --n-estimators 200 --max-depth 12 --output /tmp/boston
 
 Each hyperparameter may also come as an environment variable, --max-depth as
-KUBEFLOW_TRAINER_OPT_MAX_DEPTH; a flag wins. If KUBEFLOW_TRAINER_SERVER_URL is set, as in a TrainJob,
-the metrics are sent there too.
+KUBEFLOW_TRAINER_OPT_MAX_DEPTH; a flag wins. If KUBEFLOW_TRAINER_SERVER_URL is set, as in a
+TrainJob, the metrics are sent there too.
 """
 
 

@@ -38,10 +38,11 @@ def infer_kind(column: "pd.Series[Any]") -> Kind:
 
 
 def read_numbers(column: "pd.Series[Any]", *, hint: str = "") -> NDArray[np.float64]:
-    """Return a column as float64, NaN for missing; `hint` says what to do about a cell that is no number.
+    """Return a column as float64, NaN for missing; `hint` says what to do about a bad cell.
 
     Raises:
-        DataError: when a cell is not a number, not finite, or too large for the float32 that trees read.
+        DataError: when a cell is not a number, not finite, or too large for the float32 that trees
+            read.
     """
     numbers = pd.to_numeric(column, errors="coerce")
     _refuse_cells(column, numbers.isna() & column.notna(), "is not a number", hint)
@@ -106,9 +107,10 @@ def _refuse_cells(
     rows = np.flatnonzero(np.asarray(wrong))
     if not rows.size:
         return
-    first = rows[0]
+    cell = str(column.iloc[rows[0]])
+    line = rows[0] + FIRST_LINE
     more = f" (and {rows.size - 1} more)" if rows.size > 1 else ""
     raise DataError(
-        f"column {column.name}, line {first + FIRST_LINE}: {str(column.iloc[first])!r} {what}{more}",
+        f"column {column.name}, line {line}: {cell!r} {what}{more}",
         hint=hint or f'fix the table, or set [columns."{column.name}"] type = "categorical"',
     )

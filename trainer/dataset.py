@@ -118,8 +118,9 @@ def _read_target(
             hint="remove the rows without a target",
         )
     if (column == column.iloc[0]).all():
+        value = str(column.iloc[0])
         raise DataError(
-            f"target {spec.target}: every row says {str(column.iloc[0])!r}, so there is nothing to learn"
+            f"target {spec.target}: every row says {value!r}, so there is nothing to learn"
         )
     if spec.task == "regression":
         return read_numbers(column, hint='fix the table, or set task = "classification"'), ()

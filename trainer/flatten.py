@@ -1,4 +1,4 @@
-"""Turns a fitted estimator into a flat forest; the only place that looks inside a library's trees."""
+"""Turns a fitted estimator into a flat forest; the only code that reads a library's trees."""
 
 import json
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def flatten_estimator(estimator: Any, *, n_features: int) -> tuple[FlatForest, O
 
 
 def round_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the largest float32 not above each threshold: `x32 <= t` decides as before for every x32."""
+    """Return the largest float32 not above each threshold; no `x32 <= t` changes by that."""
     nearest = threshold.astype(np.float32)
     below = np.nextafter(nearest, np.float32(-np.inf))
     return np.where(nearest > threshold, below, nearest).astype(np.float32)

@@ -1,8 +1,8 @@
-"""What a TrainJob of Kubeflow Trainer gives to a trial, and takes from it, by variables of the environment.
+"""Kubeflow Trainer: how a trial gets hyperparameters from a TrainJob and pushes metrics to it.
 
-- Hyperparameters come in as `KUBEFLOW_TRAINER_OPT_<NAME>`.
-- Metrics go out to the status server that `KUBEFLOW_TRAINER_SERVER_URL` names, which keeps them in
-  the TrainJob's status (kubeflow/trainer v2.2 and later, pkg/statusserver and
+- Hyperparameters come as environment variables `KUBEFLOW_TRAINER_OPT_<NAME>`.
+- Metrics go to the status server at `KUBEFLOW_TRAINER_SERVER_URL`, which keeps them in the
+  TrainJob's status (kubeflow/trainer v2.2 and later, pkg/statusserver and
   proposals/2779-trainjob-progress): an authenticated POST, at most one each five seconds.
 """
 
@@ -34,7 +34,7 @@ def hyperparameters_from(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the hyperparameters' values by field name, as text.
 
     Raises:
-        ParameterError: naming each variable with the prefix that is no hyperparameter of any learner.
+        ParameterError: naming each variable with the prefix that is not a hyperparameter.
     """
     known = {variable_name(name): name for name in hyperparameter_names()}
     given = sorted(name for name in environment if name.startswith(PREFIX))
@@ -90,7 +90,7 @@ class StatusServer:
     _last: float = field(default=-INTERVAL)  # monotonic seconds
 
     def push_progress(self, score: Score, *, share: float) -> None:
-        """Push the score so far, `share` of the way; a failure is noted on stderr and does no harm."""
+        """Push the score after `share` of the work; a failure is only noted on stderr."""
         if time.monotonic() - self._last < INTERVAL:
             return
         self._last = time.monotonic()

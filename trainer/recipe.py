@@ -70,7 +70,7 @@ class Recipe:
     def folds(
         self, y: Floats, *, n: int, seed: int
     ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Split row numbers into n shuffled folds, (training, test) each; classes keep their shares.
+        """Split row numbers into n shuffled folds: (training, test); classes keep their shares.
 
         Raises:
             TrainerError: when there are more folds than rows, or than rows of any class.

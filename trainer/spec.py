@@ -1,4 +1,4 @@
-"""The data set spec: one small TOML file that says what to learn from, what to predict, how to split."""
+"""The data set spec, one small TOML file: what to learn from, what to predict, how to split."""
 
 import tomllib
 from importlib import resources
@@ -25,15 +25,17 @@ class _SpecTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Split(_SpecTable):
+class SplitSpec(_SpecTable):
     """How rows come to the training part or the holdout.
 
     Attributes:
-        method: "hash" decides by a hash of the row's content, so a row keeps its side when data are appended;
-            "seeded" is the classic random split of scikit-learn's `train_test_split`, for published numbers.
+        method: "hash" decides by a hash of the row's content, so a row keeps its side when data are
+            appended; "seeded" is the classic random split of scikit-learn's `train_test_split`, for
+            published numbers.
         holdout: share of rows in the holdout.
         seed: another seed, another split.
-        by: columns whose content is hashed; rows that agree in them stay together. Empty: all columns.
+        by: columns whose content is hashed; rows that agree in them stay together. Empty: all
+            columns.
     """
 
     method: Literal["hash", "seeded"] = "hash"
@@ -51,7 +53,7 @@ class Split(_SpecTable):
 
 
 class ColumnSpec(_SpecTable):
-    """A column's kind where the table alone does not tell it, such as categories written as numbers."""
+    """A column's kind, if the table alone does not tell it: categories written as numbers."""
 
     type: Kind
 
@@ -61,15 +63,17 @@ class DataSetSpec(_SpecTable):
 
     Attributes:
         name: also the model's name; lower-case letters, digits, `-` and `_`.
-        source: a CSV file, relative to the TOML file, or `sklearn:<name>` for a data set that scikit-learn ships.
+        source: a CSV file, relative to the TOML file, or `sklearn:<name>` for a data set that
+            scikit-learn ships.
         target: the column to predict.
         task: "regression" or "classification".
         features: columns to learn from; all but the target and `drop` where left out.
         drop: columns not to learn from; requests may carry them, they are not read.
-        metric: what is minimised (or, for accuracy, maximised); mse for regression, log_loss for classification.
+        metric: what is minimised (or, for accuracy, maximised); mse for regression, log_loss for
+            classification.
         prediction: the field's name in the server's answer.
         notes: Markdown for the model's card.
-        split: see `Split`.
+        split: see `SplitSpec`.
         columns: see `ColumnSpec`.
     """
 
@@ -82,7 +86,7 @@ class DataSetSpec(_SpecTable):
     metric: str = ""
     prediction: str = ""
     notes: str = ""
-    split: Split = Split()
+    split: SplitSpec = SplitSpec()
     columns: dict[str, ColumnSpec] = {}
     folder: Annotated[Path, Field(exclude=True)] = Path()
 

@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainer.errors import DataError
-from trainer.spec import DataSetSpec, Split
+from trainer.spec import DataSetSpec, SplitSpec
 
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
-# Hashed in place of a missing value, whatever the column's type: an empty column may get texts later.
+# Hashed for a missing value, whatever the column's type: an empty column may get texts later.
 MISSING = b""
 
 
@@ -39,8 +39,8 @@ def row_hashes(frame: pd.DataFrame, by: Sequence[str] = ()) -> Hashes:
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
-def split_rows(frame: pd.DataFrame, rows: Hashes, spec: Split) -> tuple[Positions, Positions]:
-    """Return the positions of the training part and of the holdout, each in the order to learn from them.
+def split_rows(frame: pd.DataFrame, rows: Hashes, spec: SplitSpec) -> tuple[Positions, Positions]:
+    """Return the positions of the training part and of the holdout, in the order to learn from.
 
     Args:
         frame: the table.
@@ -88,7 +88,7 @@ def refuse_duplicates(training: Hashes, holdout: Hashes) -> None:
         raise DataError(f"{twins} row(s) are in both the training part and the holdout", hint=hint)
 
 
-def _seeded_split(n: int, spec: Split) -> tuple[Positions, Positions]:
+def _seeded_split(n: int, spec: SplitSpec) -> tuple[Positions, Positions]:
     # The hash split does without scikit-learn.
     from sklearn.model_selection import train_test_split  # noqa: PLC0415 - the hash split does without scikit-learn
 
@@ -102,7 +102,7 @@ def _seeded_split(n: int, spec: Split) -> tuple[Positions, Positions]:
     return training, held
 
 
-def _holdout_mask(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
+def _holdout_mask(frame: pd.DataFrame, spec: SplitSpec) -> NDArray[np.bool_]:
     key = spec.seed.to_bytes(8, "big")
     hashes = row_hashes(frame, spec.by)
     sides = [

@@ -15,7 +15,8 @@ def read_table(spec: DataSetSpec) -> pd.DataFrame:
     """Read the source; columns keep the types that pandas infers.
 
     Raises:
-        DataError: when the source is missing, unreadable, empty, or lacks a column that the spec names.
+        DataError: when the source is missing, unreadable, empty, or lacks a column that the spec
+            names.
     """
     if spec.source.startswith("sklearn:"):
         frame = _from_sklearn(spec.source.removeprefix("sklearn:"), spec.target)

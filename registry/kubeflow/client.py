@@ -1,9 +1,9 @@
-"""A Model Registry server, its errors in our words.
+"""A Model Registry server, whose errors become the ledger's.
 
-The hand-written half of the official client, `model_registry`, patches the event loop and sets up logging at import,
-and has no serving objects; only the generated half, `mr_openapi`, is used, and `session` adds what it lacks. Each
-release of it knows one URL prefix, and servers serve one: v1alpha3 up to 0.3.8, v1 after. The prefix is asked for once,
-then every request is sent there.
+Only the generated half of the official client, `mr_openapi`, is used, and `session` adds what it
+lacks. The hand-written half, `model_registry`, patches the event loop and sets up logging at
+import, and has no serving objects. Each release of the client knows one URL prefix, and each server serves
+one: v1alpha3 up to 0.3.8, v1 after. The first request finds the prefix, all others use it.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class RegistryClient:
     Args:
         url: its address, such as `http://model-registry-service.kubeflow:8080`.
         token: file with the bearer token; read for each operation, so it may be rotated.
-        ca: file with the certificates to check the server's own against; the system's where None.
+        ca: file with the certificates to verify the server's; None for the system's.
         timeouts: see there.
     """
 
@@ -51,12 +51,12 @@ class RegistryClient:
         self._prefix = ""
 
     def run(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
-        """Do some requests over one session.
+        """Send some requests over one session.
 
         Raises:
-            Unreachable: the server does not answer, or not in time, or has a fault.
-            Conflict: what was to be created exists.
-            LedgerError: it refuses, or is no Model Registry.
+            Unreachable: the server does not answer in time, or has a fault.
+            Conflict: the object to create exists already.
+            LedgerError: the server refuses, or is not a Model Registry.
         """
         try:
             return asyncio.run(self._in_session(work))
@@ -99,7 +99,7 @@ class RegistryClient:
             return Session(configuration, self.timeouts, self._prefix)
         except OSError as error:
             raise LedgerError(
-                f"{ca}: not certificates: {error}", hint="look at `ledger_ca`"
+                f"{ca}: not certificates: {error}", hint="check `ledger_ca`"
             ) from error
 
     def _read_token(self) -> str | None:
@@ -115,9 +115,9 @@ class RegistryClient:
             raise LedgerError(
                 f"{self.token}: the registry's token cannot be read: {reason}", hint=ACCOUNT
             ) from None
-        if not found.isprintable() or not found:  # said here, without showing what the file holds
+        if not found.isprintable() or not found:  # the message must not show the content
             raise LedgerError(
-                f"{self.token}: is to hold the registry's token, on one line", hint=ACCOUNT
+                f"{self.token}: must contain the registry's token, on one line", hint=ACCOUNT
             )
         return found
 

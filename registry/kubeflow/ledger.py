@@ -1,12 +1,14 @@
 """The ledger port on a Kubeflow Model Registry.
 
-Promotion N of a model is the ServeModel `promotion-000N` below its InferenceService, its outcome the ServeModel
-`promotion-000N.outcome`. The server lets each name exist once, never changes a ServeModel and never deletes one, so the
-contract's compare-and-swap, its single outcome and its "nothing goes" are the server's own doing. (Two names, `.live`
-and `.reverted`, would not exclude each other.)
+Promotion N of a model is the ServeModel `promotion-000N` below its InferenceService; its outcome is
+the ServeModel `promotion-000N.outcome`. The server lets each name exist once, and never changes or
+deletes a ServeModel. So the server itself guarantees the contract's compare-and-swap, its single
+outcome and that it is append-only. (Two names, `.live` and `.reverted`, would not exclude each
+other.)
 
-A name that is taken and not listed (see `records`) is given up after a time in which its writer has long stopped
-waiting; each writer reads back what it wrote, so one whose record surfaces late learns that it lost.
+A name that is taken but not listed (see `records`) is abandoned after a time in which its writer
+must have stopped waiting. Each writer reads back what it wrote, so a writer whose record appears
+late learns that it lost.
 """
 
 import time
@@ -21,9 +23,7 @@ from registry.kubeflow.records import Records, ServeRecord, current_records, led
 from registry.ledger import Entry, Outcome, Promotion, champion, check_next, number_taken
 
 T = TypeVar("T")
-GRACE = (
-    3.0  # times the read timeout: until then the writer of a name that is taken may still be at it
-)
+GRACE = 3.0  # times the read timeout: so long, the writer of a taken name may still be writing
 POLL = 0.25  # seconds between two looks at such a name
 
 
@@ -56,9 +56,8 @@ class KubeflowLedger:
 
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
-        check_next(
-            promotion, self.history(promotion.model)
-        )  # the server's own refusal decides between writers
+        # Between two writers that both pass this check, the server decides.
+        check_next(promotion, self.history(promotion.model))
         version, service = self._with_objects(lambda objects: objects.ensure(promotion))
         self._write_record(service, ServeRecord.opening(promotion, version))
         written = _find_entry(self.history(promotion.model), promotion.number)
@@ -83,7 +82,7 @@ class KubeflowLedger:
         self._show_champion(service, records)
 
     def _show_champion(self, service: str, records: Records) -> None:
-        """Let the InferenceService name the champion; a failure costs those who look at it, not the ledger."""
+        """Show people the champion at the InferenceService; the ledger does not need it."""
         current = champion(ledger_entries(records))
         if current:
             version = records[current.promotion.number, ""].model_version_id
@@ -98,21 +97,21 @@ class KubeflowLedger:
         return self._with_objects(read)
 
     def _write_record(self, service: str, record: ServeRecord) -> None:
-        """Create a record under the first of its names that is not given up.
+        """Create a record under the first of its names that is not abandoned.
 
         Raises:
             Conflict: when it exists.
-            LedgerError: when all its names are given up.
+            LedgerError: when all its names are abandoned.
         """
         if any(self._try_name(service, name, record) for name in record.names()):
             return
         raise LedgerError(
-            f"the registry neither takes nor lists {record.name}, by this name or any in its place",
-            hint="look at its log and its database",
+            f"the registry neither accepts nor lists {record.name}, nor any name used instead",
+            hint="check its log and its database",
         )
 
     def _try_name(self, service: str, name: str, record: ServeRecord) -> bool:
-        """Create a record under a name; False when that is given up."""
+        """Create a record under a name; return False if that name is abandoned."""
         try:
             self._with_objects(lambda objects: objects.write(service, name, record))
         except Conflict:
@@ -122,7 +121,7 @@ class KubeflowLedger:
         return True
 
     def _is_listed(self, service: str, name: str) -> bool:
-        """Whether a name that is taken is listed, at once or before its writer must have given up."""
+        """Whether a taken name is listed, at once or before its writer must have stopped."""
         deadline = self.clock() + GRACE * self.client.timeouts.read
         while True:
             if any(

@@ -1,10 +1,11 @@
-"""The registry's objects: found, or created where they are missing.
+"""The registry's objects: found, or created if they are missing.
 
-    RegisteredModel <model> ── ModelVersion <12 digits of sha256> ── ModelArtifact    for people: what is where
-    ServingEnvironment production ── InferenceService <model> ── ServeModel           the ledger's records
+    RegisteredModel <model> ── ModelVersion <12 digits of sha256> ── ModelArtifact    for people
+    ServingEnvironment production ── InferenceService <model> ── ServeModel           the ledger
 
-The registry has no conditional update, but names are unique below their parent and a second creation answers 409
-(checked with 8 writers on servers 0.2.19 and 0.3.8). So nothing here depends on reading before writing.
+The registry has no conditional update, but names are unique below their parent and a second
+creation answers 409 (checked with 8 writers on servers 0.2.19 and 0.3.8). So nothing here depends
+on reading before writing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +22,7 @@ RUNTIME = "tunegate"
 FORMAT = "tunegate-package"
 FORMAT_VERSION = "1"
 DIGITS = 12
-PAGE = "100"  # asked for more, server 0.2.19 lists 101 and says that these are all
+PAGE = "100"  # for more, server 0.2.19 lists 101 and claims that these are all
 
 
 class _Identified(Protocol):
@@ -30,11 +31,11 @@ class _Identified(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RegistryObjects:
-    """What one server holds of our models.
+    """Our models' objects on one server.
 
     Args:
         api: an open session.
-        store_uri: address of the model store, under which artifacts are to be found.
+        store_uri: address of the model store that contains the artifacts.
         environment: name of the ServingEnvironment.
     """
 
@@ -43,7 +44,10 @@ class RegistryObjects:
     environment: str
 
     async def service(self, model: str) -> str | None:
-        """Return the id of the model's InferenceService, whose ServeModels are its ledger; None before the first."""
+        """Return the id of the model's InferenceService, the parent of its ledger's records.
+
+        None before the first promotion.
+        """
         environment = await _find_or_none(self.api.find_serving_environment(name=self.environment))
         if environment is None:
             return None
@@ -58,7 +62,7 @@ class RegistryObjects:
         return version, await self.ensure_service(promotion.model, version)
 
     async def ensure_service(self, name: str, version: str) -> str:
-        """Return the InferenceService's id; one that is made here serves nothing yet."""
+        """Return the InferenceService's id; one that is created here serves nothing yet."""
         environment = await _find_or_create(
             lambda: self.api.find_serving_environment(name=self.environment),
             lambda: self.api.create_serving_environment(
@@ -70,7 +74,7 @@ class RegistryObjects:
             name=name,
             registered_model_id=model,
             serving_environment_id=environment,
-            model_version_id=version,  # where it is empty, the server takes the newest version for the one served
+            model_version_id=version,  # if empty, the server takes the newest version as served
             runtime=RUNTIME,
             desired_state=mr.InferenceServiceState.UNDEPLOYED,
         )
@@ -80,16 +84,17 @@ class RegistryObjects:
         )
 
     async def ensure_version(self, promotion: Promotion) -> str:
-        """Return the id of the package's ModelVersion, which has an artifact."""
+        """Return the id of the package's ModelVersion; it has an artifact."""
         model = await self._ensure_model(promotion.model)
         name = promotion.sha256[:DIGITS]
+        description = None
+        if promotion.trial:
+            description = f"trial {promotion.trial} of {promotion.experiment}"
         version = mr.ModelVersion(
             name=name,
             registered_model_id=model,
             author=promotion.actor or None,
-            description=f"trial {promotion.trial} of {promotion.experiment}"
-            if promotion.trial
-            else None,
+            description=description,
             custom_properties=_string_properties(_promotion_facts(promotion)),
         )
         found = await _find_or_create(
@@ -100,7 +105,7 @@ class RegistryObjects:
         return found
 
     async def deploy(self, service: str, version: str) -> None:
-        """Name the version in production for those who look at the registry; the ledger does not read it."""
+        """Show people the version in production; the ledger does not read it."""
         update = mr.InferenceServiceUpdate(
             model_version_id=version,
             desired_state=mr.InferenceServiceState.DEPLOYED,
@@ -109,7 +114,7 @@ class RegistryObjects:
         await self.api.update_inference_service(service, update)
 
     async def write(self, service: str, name: str, record: ServeRecord) -> None:
-        """Create a ServeModel under this name; raises the client's ConflictException when it exists."""
+        """Create a ServeModel of this name; raises the client's ConflictException if it exists."""
         serve = mr.ServeModelCreate(
             name=name,
             model_version_id=record.version,
@@ -164,16 +169,15 @@ class RegistryObjects:
 
 
 def _promotion_facts(promotion: Promotion) -> dict[str, str]:
-    if promotion.metric and promotion.score is not None:
-        score = {promotion.metric: f"{promotion.score:.17g}"}
-    else:
-        score = {}
     names = ("sha256", "fingerprint", "experiment", "trial", "git_commit")
-    return {name: getattr(promotion, name) for name in names if getattr(promotion, name)} | score
+    facts = {name: getattr(promotion, name) for name in names if getattr(promotion, name)}
+    if promotion.metric and promotion.score is not None:
+        facts[promotion.metric] = f"{promotion.score:.17g}"
+    return facts
 
 
 def _string_properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
-    """Strings only: a property's type must never change, and integers are of 32 bits."""
+    """Return facts as strings: a property's type must never change, and integers have 32 bits."""
     return {
         name: mr.MetadataValue(
             mr.MetadataStringValue(string_value=value, metadata_type="MetadataStringValue")
@@ -186,9 +190,9 @@ async def _find_or_none(search: Awaitable[Any]) -> Any:  # noqa: ANN401 - an obj
     try:
         return await search
     except NotFoundException as error:
-        if (
-            error.data is None
-        ):  # not the registry's words: a gateway without a route must not look like an empty ledger
+        if error.data is None:
+            # Not the registry's answer: a gateway without a route must not look like an empty
+            # ledger.
             raise
         return None
 

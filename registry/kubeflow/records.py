@@ -1,7 +1,8 @@
 """How the ledger's records are named and written as ServeModels.
 
-Server 0.2.19 writes a record in two steps; dying between them, it leaves a name that is taken and is listed nowhere.
-Such a name is given up: the record is written as `promotion-000N.retry2`, and of several the highest counts.
+Server 0.2.19 writes a record in two steps. If it dies between them, the name is taken but listed
+nowhere. Such a name is abandoned: the record is written as `promotion-000N.retry2`, and of several
+the highest counts.
 """
 
 import re
@@ -15,17 +16,16 @@ from registry.ledger import Entry, Outcome, Promotion
 from registry.record import InvalidRecord
 
 ATTEMPTS = 9
-NAME = re.compile(
-    r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?"
-)  # one spelling each
+# Each number has one spelling.
+NAME = re.compile(r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?")
 OUTCOME = ".outcome"
-DOCUMENT = "document"  # the property that holds a record as JSON; the others are for people
+DOCUMENT = "document"  # the property with the record as JSON; the others are for people
 Records = dict[tuple[int, str], mr.ServeModel]
 
 
 @dataclass(frozen=True, slots=True)
 class ServeRecord:
-    """A ServeModel to be written."""
+    """A ServeModel to write."""
 
     name: str
     version: str
@@ -50,13 +50,13 @@ class ServeRecord:
         return cls(f"promotion-{number:04d}{OUTCOME}", version, state, properties)
 
     def names(self) -> Iterator[str]:
-        """The name, then those to use in its place."""
+        """Yield the name, then those to use instead."""
         yield self.name
         yield from (f"{self.name}.retry{attempt}" for attempt in range(2, ATTEMPTS + 1))
 
 
 def current_records(items: Iterable[mr.ServeModel]) -> Records:
-    """Return the records that count, by number and kind ("" or ".outcome"); what others have put there is left out."""
+    """Return the records that count, by number and kind ("" or ".outcome"); skip others."""
     found: dict[tuple[int, str], tuple[int, mr.ServeModel]] = {}
     for item in items:
         if match := NAME.fullmatch(str(item.name)):

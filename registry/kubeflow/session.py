@@ -1,8 +1,10 @@
 """The official client's generated half (`mr_openapi`) over one HTTP session, with what it lacks.
 
-- It waits five minutes for an answer and names no limit for connecting; here both are bounded.
-- Reading is repeated after a failure, writing never: whether a write took place is for the caller to find out.
-- Where an answer is not of the shape that it expects, it fails in any way or returns nothing; here it is a ValueError.
+- It waits five minutes for an answer and sets no limit for connecting; here both are bounded.
+- Here, reading is retried after a failure, writing never: whether a write succeeded is for the
+  caller to find out.
+- If an answer does not have the expected shape, it raises any exception or returns nothing; here
+  that is a ValueError.
 """
 
 import asyncio
@@ -30,7 +32,7 @@ class Timeouts:
 
 
 def is_transient(status: int) -> bool:
-    """Whether a server that answers so may answer otherwise in a while."""
+    """Whether the server may answer otherwise after a while."""
     return status >= SERVER_ERROR or status == TOO_MANY
 
 
@@ -45,7 +47,7 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
         )
 
     async def call_api(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Send one request, or one for each attempt to read; see the base class."""
+        """Send one request, or several to read; see the base class."""
         url = PATH.sub(f"/api/model_registry/{self.prefix}/", url, count=1)
         for pause in PAUSES if method == "GET" else ():
             with suppress(*FAILURES):
@@ -64,7 +66,7 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
         """Make an object of an answer.
 
         Raises:
-            ValueError: when it is not of the shape that the generated code expects, which it does not check.
+            ValueError: when the answer has another shape, which the generated code does not check.
         """
         try:
             answer = super().response_deserialize(*args, **kwargs)

@@ -1,7 +1,8 @@
 """The model package: one folder that a server can load from an untrusted writer.
 
-No pickle, no native code, no parser that can be made to touch memory it should not: arrays that are checked once, a
-manifest that is validated, digests, and a few golden rows whose predictions must come out as written.
+No pickle, no native code, no parser that is unsafe with memory. A package is arrays that are
+checked once, a manifest that is validated, digests, and golden rows whose predictions must be as
+written.
 """
 
 from registry.package.arrays_file import MAX_RESIDUALS

@@ -1,8 +1,9 @@
-"""What `model.npz` holds: the flat forest, the hashes of its training rows, and what it said about rows it never saw.
+"""The file `model.npz`: the flat forest, the hashes of its training rows, and some residuals.
 
 rows        uint64 (n,), sorted
 residuals   float64 (at most 400, 2 or 3), optional; see `ModelPackage.residuals`
-and the forest's own arrays, see `forest`. Members are stored, not compressed: what is read is as large as it looks.
+and the forest's arrays, see `forest`. Members are stored, not compressed, so that a small file
+cannot fill the memory.
 """
 
 import io
@@ -19,7 +20,7 @@ from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest
 
 MAX_RESIDUALS = 400
-RETRAIN = "fetch the package again, or train it anew; what is in production is not touched"
+RETRAIN = "fetch the package again, or train it again; what is in production is not touched"
 
 
 def pack_arrays(
@@ -33,16 +34,14 @@ def pack_arrays(
 
 
 def unpack_arrays(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays by name, unchecked but for being arrays of plain types.
+    """Return the arrays by name; they have plain types, nothing else is checked.
 
     Raises:
-        PackageError: when this is no such file; `path` is where it came from.
+        PackageError: when this is not such a file; `path` is where it came from.
     """
     try:
         return _read_arrays(content)
-    except (
-        Exception
-    ) as error:  # zipfile and numpy raise a dozen kinds, from tokenizer to zlib, on forged bytes
+    except Exception as error:  # on forged bytes, zipfile and numpy raise a dozen kinds
         raise PackageError(f"{path}: not a readable array file: {error}", hint=RETRAIN) from error
 
 
@@ -57,7 +56,7 @@ def training_rows(arrays: Mapping[str, Any], path: Path) -> NDArray[np.uint64]:
 def checked_residuals(
     arrays: Mapping[str, Any], manifest: Manifest, path: Path
 ) -> NDArray[np.float64] | None:
-    """Return the out-of-fold pairs, None where there are none, or raise PackageError."""
+    """Return the residuals, None if there are none, or raise PackageError."""
     found = arrays.get("residuals")
     if found is None:
         return None
@@ -75,7 +74,7 @@ def checked_residuals(
         or not _are_plausible(found, len(manifest.classes))
     ):
         raise PackageError(
-            f"{path}: residuals are too many, or not what a model can have said", hint=RETRAIN
+            f"{path}: residuals are too many, or no model can have given them", hint=RETRAIN
         )
     return found
 

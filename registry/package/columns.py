@@ -1,11 +1,12 @@
 """A model's input columns, and the one table of what each kind of column means.
 
-`COLUMN_KINDS` says how a kind is described, encoded, typed in requests and shown on the page. The rest of the code
-looks the kind up there and never compares its name. To add a kind: write a subclass of `ColumnKind` here, a reader of
-its training cells in `trainer.cells`, and, if it needs a new one, a widget in `api/static/form.js`.
+`COLUMN_KINDS` says how a kind is described, encoded, typed in requests and shown on the page. The
+rest of the code looks the kind up there and never compares its name. To add a kind: write a
+subclass of `ColumnKind` here, a reader of its training cells in `trainer.cells`, and, if it needs a
+new one, a widget in `api/static/form.js`.
 
-The encoding follows from the package's manifest, so a server needs neither pandas nor scikit-learn to handle booleans,
-categories and missing values exactly as the trainer did.
+The encoding follows from the package's manifest, so a server needs neither pandas nor scikit-learn
+to handle booleans, categories and missing values exactly as the trainer did.
 """
 
 import math
@@ -54,7 +55,8 @@ class Column(Record, frozen=True, kw_only=True):
         """Encode raw values; None and NaN are missing.
 
         Returns:
-            float32 (n, width). A missing number or boolean is NaN; a missing or unknown category is all zeros.
+            float32 (n, width). A missing number or boolean is NaN; a missing or unknown category is
+            all zeros.
 
         Raises:
             ValueError: when a number does not fit float32.
@@ -63,7 +65,7 @@ class Column(Record, frozen=True, kw_only=True):
 
 
 class PydanticRules:
-    """Constraints for pydantic inside an `Annotated`, the counterpart of `msgspec.Meta`; imports no pydantic."""
+    """Constraints for pydantic in an `Annotated`, next to `msgspec.Meta`; imports no pydantic."""
 
     def __init__(self, **rules: bool | float) -> None:
         self.rules = rules
@@ -100,7 +102,7 @@ class ColumnKind(ABC):
     has_range: ClassVar[bool] = False
 
     def cell_type(self, column: Column) -> Any:  # noqa: ANN401 - a type built at run time
-        """Return the type of a cell with its constraints, for msgspec and pydantic alike; null only if nullable."""
+        """Return the type of a cell with its constraints, as msgspec and pydantic read them."""
         cell = self._present_type(column)
         return cell | None if column.nullable else cell
 
@@ -114,14 +116,14 @@ class ColumnKind(ABC):
 
     @abstractmethod
     def describe(self, present: NDArray[Any]) -> dict[str, Any]:
-        """Return the fields of `Column` that follow from training values, of which there is at least one."""
+        """Return fields of `Column` from training values; there is at least one."""
 
     def feature_names(self, column: Column) -> list[str]:
         """Return the names of the encoded features, in order."""
         return [column.name]
 
     def cell_features(self, column: Column) -> Mapping[Cell, tuple[float, ...]] | None:
-        """Return the encoded features of each possible cell; None if a cell is its own, single feature."""
+        """Return the encoded features of each possible cell; None if the cell is its feature."""
         del column
         return None
 

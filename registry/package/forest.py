@@ -1,10 +1,11 @@
-"""The flat forest: decision trees as plain arrays, checked once, then walked by a kernel (see `kernel`).
+"""The flat forest: decision trees as plain arrays, checked once, then traversed by a kernel.
 
-It predicts bit for bit what scikit-learn predicts. scikit-learn casts the input to float32 and tests `x32 <= t64`;
-rounding every threshold *down* to float32 keeps each decision. Leaves stay float64 and are added in tree order, as
-scikit-learn adds them. A missing value follows the node's own direction.
+It predicts bit for bit what scikit-learn predicts. scikit-learn casts the input to float32 and
+tests `x32 <= t64`; rounding every threshold *down* to float32 keeps each decision. Leaves stay
+float64 and are added in tree order, as scikit-learn adds them. A missing value follows the node's
+own direction.
 
-A leaf points at itself: a walk rests on it once it is there, whatever else goes on.
+A leaf is its own child: a traversal that reached it stays there while others continue.
 """
 
 from collections.abc import Mapping
@@ -27,13 +28,13 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "value": (np.float64, 2),
 }
 FLOAT32_SIZE = 4
-MAX_DEPTH = 10_000  # a forged chain of a million nodes would be walked for minutes
+MAX_DEPTH = 10_000  # traversing a forged chain of a million nodes would take minutes
 
 
 def _refuse_unless(condition: object, message: str) -> None:
     if not condition:
         raise PackageError(
-            f"model.npz: {message}", hint="fetch the package again, or train it anew"
+            f"model.npz: {message}", hint="fetch the package again, or train it again"
         )
 
 
@@ -44,9 +45,10 @@ class FlatForest:
     Attributes:
         start: int32 (n_trees + 1,), where each tree begins, and the end.
         feature: int32 (n_nodes,), the encoded feature a node tests; 0 at a leaf.
-        threshold: float32 (n_nodes,), `x <= threshold` goes left; +inf where only missing values go right.
-        left: int32 (n_nodes,), the left child, always a later node of the same tree; a leaf names itself.
-        right: int32 (n_nodes,), likewise.
+        threshold: float32 (n_nodes,), `x <= threshold` goes left; +inf if only missing values go
+            right.
+        left: int32 (n_nodes,), the left child, a later node of the same tree; a leaf names itself.
+        right: int32 (n_nodes,), the right child, by the same rules.
         missing_left: bool (n_nodes,), where NaN goes.
         value: float64 (n_nodes, n_outputs), what a leaf adds; 0 at inner nodes.
         n_features: width of the encoded input.
@@ -87,12 +89,12 @@ class FlatForest:
 
     @property
     def n_trees(self) -> int:
-        """How many trees there are."""
+        """The number of trees."""
         return len(self.start) - 1
 
     @property
     def n_nodes(self) -> int:
-        """How many nodes all trees have together."""
+        """The number of nodes of all trees."""
         return len(self.feature)
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -107,15 +109,16 @@ class FlatForest:
         Raises:
             ValueError: when `x` has another type or width.
         """
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004 - a matrix
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004
             raise ValueError(f"expected float32 (n, {self.n_features}), got {x.dtype} {x.shape}")
         return self._traversal.sums(x)
 
     def sums_row(self, row: bytes) -> tuple[float, ...]:
-        """Add up the leaves that one row reaches; the shortest way from a request to its sums.
+        """Add up the leaves that one row reaches; the fastest way for a single row.
 
         Args:
-            row: n_features packed native float32, as `struct.pack(f"{n_features}f", ...)` makes them.
+            row: n_features packed native float32, as `struct.pack(f"{n_features}f", ...)` makes
+                them.
 
         Returns:
             n_outputs sums.
@@ -140,9 +143,8 @@ class FlatForest:
         _refuse_unless(
             len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree"
         )
-        rising = (
-            self.start[1:] > self.start[:-1]
-        ).all()  # compared, as differences of forged numbers overflow int32
+        # Compared, because differences of forged numbers overflow int32.
+        rising = (self.start[1:] > self.start[:-1]).all()
         _refuse_unless(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
         _refuse_unless(self.value.shape[1] > 0, "value must have a column")
 

@@ -1,6 +1,6 @@
-"""Which kernel walks the trees: the C library beside this module where it was built, numpy where it was not.
+"""Chooses the kernel that traverses the trees: the C library if it was built, otherwise numpy.
 
-`TUNEGATE_KERNEL=numpy` in the environment, read at import, leaves the library alone. Both give the same bits.
+`TUNEGATE_KERNEL=numpy` in the environment, read at import, forces numpy. Both give the same bits.
 """
 
 import ctypes
@@ -17,11 +17,11 @@ from registry.package.numpy_kernel import NumpyTraversal
 LIBRARY = Path(__file__).with_name("libkernel.so")
 VERSION = 2  # as in kernel.c
 NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.uint32)])
-_LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, missing values neither
+_LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, not even missing values
 
 
 class Traversal(Protocol):
-    """The sums of a forest whose arrays, like the rows given here, were checked."""
+    """Sums a forest's leaves; its arrays, and the rows given here, were checked before."""
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return float64 (n_rows, n_outputs) for float32 (n_rows, n_features)."""
@@ -44,8 +44,8 @@ class _Forest(ctypes.Structure):
 class _Library:
     """The functions of the shared library.
 
-    Rows are summed without Python's lock, one row with it: giving it away for 5 us can cost the 5 ms after which
-    another thread gives it back.
+    Several rows are summed without Python's lock, one row with it: releasing the lock for 5 us can
+    cost the 5 ms after which another thread releases it.
 
     Raises:
         OSError: when there is no such library, or it is of another version.
@@ -68,7 +68,7 @@ class _Library:
 
 
 class CTraversal:
-    """The trees as the C kernel reads them: packed nodes and leaves, copied once; see `Walk`."""
+    """The C kernel's traversal of packed nodes and leaves, copied once; see `Traversal`."""
 
     def __init__(
         self, library: _Library, arrays: Mapping[str, NDArray[Any]], *, n_features: int
@@ -85,7 +85,7 @@ class CTraversal:
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Walk
         total = np.empty((len(x), self._n_outputs))
-        # The copy is in order whatever x was cut from, and cheaper than asking numpy for an address.
+        # The copy is contiguous whatever x is a view of, and cheaper than numpy's address.
         self._sum_rows(self._address, x.tobytes(), len(x), total.ctypes.data)
         return total
 
@@ -98,18 +98,18 @@ class CTraversal:
 def _pack_nodes(
     arrays: Mapping[str, NDArray[Any]],
 ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
-    """Number the nodes anew, so that siblings are neighbours; return packed nodes, roots and values, all copies.
+    """Renumber the nodes so that siblings are neighbours; return packed nodes, roots and values.
 
-    A tree whose inner nodes are i[0] < i[1] < ... keeps its place and its root, behind which lie the children of i[0],
-    those of i[1], and so on. As every node but the root is a child, and its parent came before it, this fills the tree
-    exactly and leaves children behind their parents. A leaf is 0 nodes before itself.
+    A tree whose inner nodes are i[0] < i[1] < ... keeps its position and its root; then come the
+    children of i[0], those of i[1], and so on. Every node but the root is a child, and its parent
+    comes before it, so this fills the tree exactly and children stay after their parents. A leaf is
+    its own left child, 0 nodes further on. All returned arrays are copies.
     """
     start, left, right = (arrays[name] for name in ("start", "left", "right"))
     inner = (left != np.arange(len(left))).nonzero()[0]
     tree = np.repeat(np.arange(len(start) - 1), np.diff(start) // 2)
-    child = (
-        2 * np.arange(len(inner)) + 1 + tree
-    )  # in front lie a pair for each inner node before, a root for each tree
+    # Before it are a pair for each earlier inner node, and a root for each tree.
+    child = 2 * np.arange(len(inner)) + 1 + tree
     place = np.empty(len(left), dtype=np.intp)
     place[start[:-1]] = start[:-1]
     place[left[inner]] = child
@@ -127,7 +127,7 @@ def _pack_nodes(
 
 
 def load_library(path: Path, environment: Mapping[str, str]) -> _Library | None:
-    """Return the library at `path`, or None where numpy is asked for, or must do."""
+    """Return the library at `path`; None if it is missing or `environment` forces numpy."""
     if environment.get("TUNEGATE_KERNEL") == "numpy":
         return None
     try:
@@ -141,7 +141,7 @@ KERNEL = "c" if _library else "numpy"
 
 
 def make_traversal(arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> Traversal:
-    """Prepare checked arrays for the kernel that runs here."""
+    """Prepare checked arrays for the kernel that was chosen."""
     if _library:
         return CTraversal(_library, arrays, n_features=n_features)
     return NumpyTraversal(arrays, n_features=n_features, depth=depth)

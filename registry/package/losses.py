@@ -1,7 +1,7 @@
-"""Losses a row at a time, so that two models can be compared on the same rows.
+"""The loss of each row, so that two models can be compared on the same rows.
 
-Only metrics that are a mean over rows are here: a paired bootstrap needs each row's share. Lower is better for all
-losses; `accuracy` is reported as a rate and compared as its 0/1 loss.
+Only metrics that are a mean over rows are here: a paired bootstrap needs each row's share. For all
+losses, lower is better; `accuracy` is reported as a rate and compared as its 0/1 loss.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ HIGHER_IS_BETTER = frozenset({"accuracy"})
 
 
 def row_losses(task: str, metric: str, y: Floats, predicted: Floats) -> Floats:
-    """Loss of each row.
+    """Return the loss of each row.
 
     Args:
         task: "regression" or "classification".

@@ -1,10 +1,10 @@
 """Write, verify, load and use a model package.
 
-model.npz       the flat forest, and what belongs to it; see `model_file`
-manifest.json   see `manifest`; names the sha256 of every other file, so its own sha256 is the package's digest
-golden.json     a few rows and what the model must answer for them
+model.npz       the flat forest and more arrays; see `arrays_file`
+manifest.json   see `manifest`; has each other file's sha256, so its own is the package's digest
+golden.json     a few rows, and the predictions that the model must give for them
 card.md         for people
-model.onnx      optional: a copy for other servers. It is verified and kept, nothing here runs it
+model.onnx      optional: a copy for other servers; it is verified and kept, but never run here
 """
 
 import hashlib
@@ -32,9 +32,15 @@ from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
 from registry.record import InvalidRecord, Record
 
-MODEL, MANIFEST, GOLDEN, CARD = FILES = "model.npz", "manifest.json", "golden.json", "card.md"
-(ONNX,) = OPTIONAL_FILES = ("model.onnx",)
-GOLDEN_TOLERANCE = 1e-9  # relative; forests come out equal to the bit, a link function may differ between maths libraries
+MODEL = "model.npz"
+MANIFEST = "manifest.json"
+GOLDEN = "golden.json"
+CARD = "card.md"
+ONNX = "model.onnx"
+FILES = (MODEL, MANIFEST, GOLDEN, CARD)
+OPTIONAL_FILES = (ONNX,)
+# Relative. Forests agree to the bit, a link function may differ between maths libraries.
+GOLDEN_TOLERANCE = 1e-9
 FLOAT64_MAX = float(np.finfo(np.float64).max)
 R = TypeVar("R", bound=Record)
 
@@ -48,13 +54,13 @@ class Golden(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ModelPackage:
-    """A package that was verified; made by `load_package`.
+    """A verified package; made by `load_package`.
 
     Attributes:
         rows: uint64 (n,), the hashes of the rows it was trained on, sorted.
-        residuals: what the search's cross-validation, whose models never saw these rows, said about at most 400 of the
-            training rows; None where the package has none. Regression: float64 (n, 2), predicted and observed.
-            Classification: float64 (n, 3), the likeliest class, the true one (both as indices), the likeliest's share.
+        residuals: out-of-fold predictions for at most 400 of the training rows; None if the package
+            has none. Regression: float64 (n, 2), predicted and observed. Classification: float64
+            (n, 3), the likeliest class, the true one (both as indices), the likeliest's share.
         size: bytes of all files.
     """
 
@@ -76,7 +82,8 @@ class ModelPackage:
         """Predict for a table, column name -> raw values.
 
         Returns:
-            float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of `manifest.classes`.
+            float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of
+            `manifest.classes`.
         """
         return predict_encoded(
             self.forest, self.manifest.output, encode(self.manifest.columns, table)
@@ -90,9 +97,10 @@ class ModelPackage:
             predicted: float64 (n, 1), as `predict` returns them.
 
         Returns:
-            float64 (n, 2), low and high, always finite; None where the package states no interval.
+            float64 (n, 2), low and high, always finite; None if the package states no interval.
         """
-        if (stated := self.manifest.interval) is None:
+        stated = self.manifest.interval
+        if stated is None:
             return None
         ends = np.hstack([predicted - stated.half_width, predicted + stated.half_width])
         return np.clip(ends, -FLOAT64_MAX, FLOAT64_MAX)  # a forged width may add up to infinity
@@ -100,7 +108,7 @@ class ModelPackage:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a trainer hands over to be written; `manifest.files` is filled in on the way."""
+    """What a trainer gives to `write_package`, which fills in `manifest.files`."""
 
     manifest: Mapping[str, Any]
     forest: FlatForest
@@ -111,13 +119,21 @@ class Draft:
     onnx: bytes | None = None
 
 
-@np.errstate(
-    over="ignore", invalid="ignore"
-)  # exp overflows to the right limit; golden rows must come out finite
+# exp overflows to the right limit, and golden rows must be finite.
+@np.errstate(over="ignore", invalid="ignore")
 def predict_encoded(
     forest: FlatForest, output: Output, x: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Apply the manifest's `output` to the forest's sums."""
+    """Predict for encoded rows: apply the manifest's `output` to the forest's sums.
+
+    Args:
+        forest: the trees.
+        output: how sums become predictions.
+        x: float32 (n, n_features).
+
+    Returns:
+        float64 (n, 1) in the target's unit, or (n, n_classes) probabilities.
+    """
     raw = forest.sums(x)
     if output.combine == "mean":
         raw = raw / forest.n_trees
@@ -133,7 +149,7 @@ def predict_encoded(
 
 
 def write_package(target: Path, draft: Draft) -> str:
-    """Write the package to `target` and return its digest; what was there is replaced only by a complete one.
+    """Write the package to `target`, replacing one that is there in one step; return its digest.
 
     Raises:
         StoreError: when the volume is full or read-only.
@@ -159,10 +175,11 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
 
     Args:
         path: the package's folder.
-        digest: the sha256 that it must have, when the caller knows it (from the ledger or the pointer).
+        digest: the sha256 that it must have, if the caller knows it (from ledger or pointer).
 
     Raises:
-        PackageError: when anything is missing, damaged, forged, or predicts other than its golden rows.
+        PackageError: when anything is missing, damaged or forged, or the model does not predict its
+            golden rows as written.
     """
     text = _read_file(path / MANIFEST)
     actual = hashlib.sha256(text).hexdigest()
@@ -207,7 +224,7 @@ def check_golden(package: ModelPackage) -> None:
         }
         answers = package.predict(table)
         wanted = np.asarray(expected, dtype=np.float64)
-        # np.allclose would broadcast: no answers at all would agree with any.
+        # np.allclose broadcasts: no predictions at all would agree with any.
         agree = answers.shape == wanted.shape and np.allclose(
             answers, wanted, rtol=GOLDEN_TOLERANCE, atol=1e-12
         )
@@ -256,9 +273,8 @@ def _file_names(manifest: Manifest) -> tuple[str, ...]:
 
 def _read_file(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(
-            path.stat().st_mode
-        ):  # a pipe would be waited for, a device read without end
+        # Reading a pipe would wait, reading a device never end.
+        if not stat.S_ISREG(path.stat().st_mode):
             raise PackageError(f"{path}: not a regular file", hint=RETRAIN)
         return path.read_bytes()
     except OSError as error:

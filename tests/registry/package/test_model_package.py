@@ -261,7 +261,7 @@ def test_a_classifications_rows_name_classes_and_a_share(
         assert found is not None
         assert found.tolist() == [row]
     else:
-        with pytest.raises(PackageError, match="not what a model can have said"):
+        with pytest.raises(PackageError, match="no model can have given them"):
             load_package(tmp_path / "package")
 
 

@@ -39,7 +39,7 @@ def refused(folder: Path, message: str) -> PackageError:
 def test_a_refusal_says_which_file_and_what_to_do(folder: Path) -> None:
     (folder / "model.npz").unlink()
     error = refused(folder, "model.npz: No such file")
-    assert "train it anew" in error.hint
+    assert "train it again" in error.hint
 
 
 @pytest.mark.parametrize("name", FILES)
