@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from registry.package import FlatForest, Output
 
 LEAF = -1
+Estimator = Any  # fitted, of scikit-learn or XGBoost
 
 
-def flatten_estimator(estimator: Any, *, n_features: int) -> tuple[FlatForest, Output]:  # noqa: ANN401 - several libraries
+def flatten_estimator(estimator: Estimator, *, n_features: int) -> tuple[FlatForest, Output]:
     """Return the trees and how to combine them.
 
     Random forests predict bit for bit as scikit-learn does. XGBoost adds in float32, so it differs
@@ -30,7 +31,7 @@ def round_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.where(nearest > threshold, below, nearest).astype(np.float32)
 
 
-def _random_forest(estimator: Any, n_features: int) -> FlatForest:  # noqa: ANN401
+def _random_forest(estimator: Estimator, n_features: int) -> FlatForest:
     trees = [_random_forest_tree(member.tree_) for member in estimator.estimators_]
     return _join_trees(trees, n_features)
 
@@ -46,7 +47,7 @@ def _random_forest_tree(tree: Any) -> "_TreeNodes":  # noqa: ANN401
     )
 
 
-def _xgboost(estimator: Any, n_features: int) -> tuple[FlatForest, Output]:  # noqa: ANN401
+def _xgboost(estimator: Estimator, n_features: int) -> tuple[FlatForest, Output]:
     learner = json.loads(estimator.get_booster().save_raw("json"))["learner"]
     model = learner["gradient_booster"]["model"]
     n_outputs = max(1, int(learner["learner_model_param"]["num_class"]))

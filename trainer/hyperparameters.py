@@ -11,21 +11,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 
 from trainer.errors import ParameterError
 
+Given = Any  # whatever a flag, a variable or the caller gave
 
-def _round_number(value: Any) -> Any:  # noqa: ANN401 - whatever a flag holds
+
+def _round_number(value: Given) -> Given:
     try:
         return round(float(value))
     except (TypeError, ValueError, OverflowError):
         return value
 
 
-def _parse_none(value: Any) -> Any:  # noqa: ANN401
+def _parse_none(value: Given) -> Given:
     if isinstance(value, str) and value.lower() == "none":
         return None
     return value
 
 
-def _parse_depth(value: Any) -> Any:  # noqa: ANN401
+def _parse_depth(value: Given) -> Given:
     value = _parse_none(value)
     if value is None:
         return None

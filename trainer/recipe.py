@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from registry.package.losses import Floats
 from trainer.errors import TrainerError
+from trainer.flatten import Estimator
 from trainer.hyperparameters import Hyperparameters, RandomForest, parse_hyperparameters
 
 
@@ -46,7 +47,7 @@ class Recipe:
         )
         return cls(algorithm, task, parameters, seed)
 
-    def fit(self, x: NDArray[np.float32], y: Floats, *, n_jobs: int = 1) -> Any:  # noqa: ANN401 - an estimator
+    def fit(self, x: NDArray[np.float32], y: Floats, *, n_jobs: int = 1) -> Estimator:
         """Fit on float32 (n, n_features) and float64 (n,); the estimator predicts with one thread.
 
         Raises:
@@ -61,7 +62,7 @@ class Recipe:
         estimator.set_params(n_jobs=1)
         return estimator
 
-    def predict(self, estimator: Any, x: NDArray[np.float32]) -> Floats:  # noqa: ANN401
+    def predict(self, estimator: Estimator, x: NDArray[np.float32]) -> Floats:
         """Return float64 (n, 1) predictions or (n, n_classes) probabilities."""
         if self.task == "regression":
             return np.asarray(estimator.predict(x), dtype=np.float64)[:, None]
@@ -95,7 +96,7 @@ class Recipe:
         training, test = fold
         return self.predict(self.fit(x[training], y[training], n_jobs=n_jobs), x[test])
 
-    def _make_estimator(self, n_jobs: int) -> Any:  # noqa: ANN401
+    def _make_estimator(self, n_jobs: int) -> Estimator:
         settings = {**self.parameters.model_dump(), "random_state": self.seed, "n_jobs": n_jobs}
         regression = self.task == "regression"
         if isinstance(self.parameters, RandomForest):

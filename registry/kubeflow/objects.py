@@ -10,7 +10,7 @@ on reading before writing.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import mr_openapi as mr
 from mr_openapi.exceptions import ConflictException, NotFoundException
@@ -18,6 +18,7 @@ from mr_openapi.exceptions import ConflictException, NotFoundException
 from registry.kubeflow.records import ServeRecord
 from registry.ledger import Promotion
 
+T = TypeVar("T")
 RUNTIME = "tunegate"
 FORMAT = "tunegate-package"
 FORMAT_VERSION = "1"
@@ -186,7 +187,7 @@ def _string_properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
     }
 
 
-async def _find_or_none(search: Awaitable[Any]) -> Any:  # noqa: ANN401 - an object of the client's
+async def _find_or_none(search: Awaitable[T]) -> T | None:
     try:
         return await search
     except NotFoundException as error:

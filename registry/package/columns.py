@@ -22,6 +22,8 @@ from registry.record import Record
 
 Kind = Literal["numeric", "boolean", "categorical"]
 Cell = bool | float | str | None
+CellType = Any  # an annotation that is built at run time
+RawValues = Sequence[Any] | NDArray[Any]  # cells of one column
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -51,7 +53,7 @@ class Column(Record, frozen=True, kw_only=True):
         """How many encoded features the column becomes."""
         return len(COLUMN_KINDS[self.kind].feature_names(self))
 
-    def encode(self, values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:
+    def encode(self, values: RawValues) -> NDArray[np.float32]:
         """Encode raw values; None and NaN are missing.
 
         Returns:
@@ -101,13 +103,13 @@ class ColumnKind(ABC):
     widget: ClassVar[str]
     has_range: ClassVar[bool] = False
 
-    def cell_type(self, column: Column) -> Any:  # noqa: ANN401 - a type built at run time
+    def cell_type(self, column: Column) -> CellType:
         """Return the type of a cell with its constraints, as msgspec and pydantic read them."""
         cell = self._present_type(column)
         return cell | None if column.nullable else cell
 
     @abstractmethod
-    def _present_type(self, column: Column) -> Any:  # noqa: ANN401 - a type built at run time
+    def _present_type(self, column: Column) -> CellType:
         """Return the type of a cell that is not missing."""
 
     def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -127,7 +129,7 @@ class ColumnKind(ABC):
         del column
         return None
 
-    def encode(self, column: Column, values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:
+    def encode(self, column: Column, values: RawValues) -> NDArray[np.float32]:
         """Encode raw values; see `Column.encode`."""
         too_large = f"column {column.name}: a value is too large for float32"
         try:
@@ -139,7 +141,7 @@ class ColumnKind(ABC):
         return numbers.astype(np.float32)[:, None]
 
 
-class NumericKind(ColumnKind):
+class _NumericKind(ColumnKind):
     """A number; one feature."""
 
     name = "numeric"
@@ -153,20 +155,20 @@ class NumericKind(ColumnKind):
     widget = "number"
     has_range = True
 
-    def _present_type(self, column: Column) -> Any:  # noqa: ANN401
+    def _present_type(self, column: Column) -> CellType:
         del column
         return Number
 
-    def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:  # noqa: D102
+    def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         missing: NDArray[np.bool_] = np.isnan(values)
         return missing
 
-    def describe(self, present: NDArray[Any]) -> dict[str, Any]:  # noqa: D102
+    def describe(self, present: NDArray[Any]) -> dict[str, Any]:
         low, median, high = np.quantile(present, [0, 0.5, 1], method="nearest").tolist()
         return {"minimum": low, "maximum": high, "typical": median}
 
 
-class BooleanKind(ColumnKind):
+class _BooleanKind(ColumnKind):
     """True or false; one feature, 1 or 0."""
 
     name = "boolean"
@@ -175,15 +177,15 @@ class BooleanKind(ColumnKind):
     tensor_datatypes = ("BOOL",)
     widget = "switch"
 
-    def _present_type(self, column: Column) -> Any:  # noqa: ANN401
+    def _present_type(self, column: Column) -> CellType:
         del column
         return Flag
 
-    def describe(self, present: NDArray[Any]) -> dict[str, Any]:  # noqa: D102
+    def describe(self, present: NDArray[Any]) -> dict[str, Any]:
         return {"typical": _most_frequent(present.tolist())}
 
 
-class CategoricalKind(ColumnKind):
+class _CategoricalKind(ColumnKind):
     """A text out of those seen in training; one feature a category, 1 where the text is it."""
 
     name = "categorical"
@@ -192,22 +194,22 @@ class CategoricalKind(ColumnKind):
     tensor_datatypes = ("BYTES",)
     widget = "select"
 
-    def _present_type(self, column: Column) -> Any:  # noqa: ANN401
+    def _present_type(self, column: Column) -> CellType:
         return Literal[column.categories]
 
-    def describe(self, present: NDArray[Any]) -> dict[str, Any]:  # noqa: D102
+    def describe(self, present: NDArray[Any]) -> dict[str, Any]:
         texts = present.tolist()
         return {"typical": _most_frequent(texts), "categories": tuple(sorted(set(texts)))}
 
-    def feature_names(self, column: Column) -> list[str]:  # noqa: D102
+    def feature_names(self, column: Column) -> list[str]:
         return [f"{column.name}={category}" for category in column.categories]
 
-    def cell_features(self, column: Column) -> Mapping[Cell, tuple[float, ...]]:  # noqa: D102
+    def cell_features(self, column: Column) -> Mapping[Cell, tuple[float, ...]]:
         one_hot = np.eye(len(column.categories)).tolist()
         found: dict[Cell, tuple[float, ...]] = {None: (0.0,) * len(column.categories)}
         return found | dict(zip(column.categories, map(tuple, one_hot), strict=True))
 
-    def encode(self, column: Column, values: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:  # noqa: D102
+    def encode(self, column: Column, values: RawValues) -> NDArray[np.float32]:
         positions = {category: i for i, category in enumerate(column.categories)}
         encoded = np.zeros((len(values), len(column.categories)), dtype=np.float32)
         for row, value in enumerate(values):
@@ -218,13 +220,11 @@ class CategoricalKind(ColumnKind):
 
 
 COLUMN_KINDS: Mapping[str, ColumnKind] = {
-    kind.name: kind for kind in (NumericKind(), BooleanKind(), CategoricalKind())
+    kind.name: kind for kind in (_NumericKind(), _BooleanKind(), _CategoricalKind())
 }
 
 
-def encode(
-    columns: Sequence[Column], table: Mapping[str, Sequence[Any] | NDArray[Any]]
-) -> NDArray[np.float32]:
+def encode(columns: Sequence[Column], table: Mapping[str, RawValues]) -> NDArray[np.float32]:
     """Encode a table, column name -> values, into float32 (n_rows, sum of widths).
 
     Raises:
@@ -234,5 +234,6 @@ def encode(
     return np.hstack([column.encode(table[column.name]) for column in columns])
 
 
-def _most_frequent(values: list[Any]) -> Any:  # noqa: ANN401 - a cell
-    return max(sorted(set(values)), key=values.count)
+def _most_frequent(values: list[Any]) -> Cell:
+    most_frequent: Cell = max(sorted(set(values)), key=values.count)
+    return most_frequent

@@ -83,13 +83,13 @@ class CTraversal:
         self._sum_rows = library.sum_rows
         self._sums = ctypes.c_double * self._n_outputs
 
-    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Walk
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Traversal
         total = np.empty((len(x), self._n_outputs))
         # The copy is contiguous whatever x is a view of, and cheaper than numpy's address.
         self._sum_rows(self._address, x.tobytes(), len(x), total.ctypes.data)
         return total
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - as the protocol says
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see Traversal
         total = self._sums()
         self._sum_row(self._address, row, total)
         return tuple(total)

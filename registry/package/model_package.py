@@ -27,7 +27,7 @@ from registry.package.arrays_file import (
     training_rows,
     unpack_arrays,
 )
-from registry.package.columns import encode
+from registry.package.columns import RawValues, encode
 from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
 from registry.record import InvalidRecord, Record
@@ -78,7 +78,7 @@ class ModelPackage:
         """The names of the package's files."""
         return _file_names(self.manifest)
 
-    def predict(self, table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
+    def predict(self, table: Mapping[str, RawValues]) -> NDArray[np.float64]:
         """Predict for a table, column name -> raw values.
 
         Returns:

@@ -32,14 +32,14 @@ class NumpyTraversal:
         self._inner = np.repeat(left != right, 2)
         self._value = arrays["value"].copy()
 
-    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Walk
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Traversal
         step = max(1, CELLS_AT_ONCE // len(self._roots))
         parts = [self._sum_rows(x[i : i + step]) for i in range(0, len(x), step)]
         if parts:
             return np.concatenate(parts)
         return np.empty((0, self._value.shape[1]))
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - as the protocol says
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see Traversal
         x = np.frombuffer(row, dtype=np.float32)
         if np.isnan(x).any():
             leaves = self._find_leaves(x[None, :])

@@ -220,7 +220,8 @@ def test_xgboosts_margins_agree_within_the_last_bits_of_its_float32(
     ).fit(x, y)
     forest, output = flatten_estimator(estimator, n_features=3)
     theirs = estimator.predict(x, output_margin=True).reshape(len(x), -1)
-    # XGBoost rounds to float32 at each addition, we do not: each can cost half a bit of the largest sum on the way.
+    # XGBoost rounds to float32 at each addition, we do not: each can cost half a bit of the largest
+    # sum on the way.
     largest = (
         np.abs(output.base).max()
         + np.maximum.reduceat(np.abs(forest.value), forest.start[:-1]).sum(axis=0).max()

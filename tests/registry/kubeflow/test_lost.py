@@ -14,7 +14,8 @@ from registry import Conflict, Entry, InFlight, LedgerError, Unreachable
 from registry.kubeflow import Timeouts
 
 pytestmark = pytest.mark.cluster
-CREATING = 6  # writes: RegisteredModel, ModelVersion, artifact, ServingEnvironment, InferenceService, the record
+# Writes: RegisteredModel, ModelVersion, artifact, ServingEnvironment, InferenceService, the record.
+CREATING = 6
 
 
 # The answer to a write gets lost.
