@@ -1,4 +1,4 @@
-"""The Kubeflow adapter under the port's contract, on a real Model Registry: its own prefix, and v1 before it."""
+"""The Kubeflow adapter under the port's contract, on a real Model Registry, also behind v1."""
 
 import uuid
 from collections.abc import Iterator

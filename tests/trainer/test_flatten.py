@@ -1,4 +1,4 @@
-"""The flat forest answers as the library does: scikit-learn's to the bit, XGBoost's as near as float32 sums allow."""
+"""The flat forest predicts as scikit-learn to the bit, as XGBoost up to its float32 sums."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,18 +22,18 @@ Write = Callable[..., str]
 TREES = {"n_estimators": 5}
 
 
-def packaged(folder: Path, recipe: Recipe, data: Dataset) -> ModelPackage:
+def write_and_load(folder: Path, recipe: Recipe, data: Dataset) -> ModelPackage:
     score = cross_validate(recipe, data, folds=2, seed=0)[0]
     write_trial(folder / "package", recipe, data, score, fold_seed=0)
     return load_package(folder / "package")
 
 
-def answers(
+def both_predictions(
     folder: Path, recipe: Recipe, data: Dataset, part: DatasetPart
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Predict with the written package, and with the library."""
     estimator = recipe.fit(data.matrix(data.training), data.training.y)
-    return packaged(folder, recipe, data).predict(part.table), recipe.predict(
+    return write_and_load(folder, recipe, data).predict(part.table), recipe.predict(
         estimator, data.matrix(part)
     )
 
@@ -74,7 +74,7 @@ def test_a_threshold_rounded_down_decides_as_before(threshold: float, x: float, 
 @pytest.mark.parametrize(
     "parameters", [{}, {"bootstrap": False, "max_features": 0.5}, {"max_depth": 1}]
 )
-def test_a_random_forest_answers_to_the_bit_on_and_beside_every_threshold(
+def test_a_random_forest_answers_to_the_bit_on_and_neighbours_every_threshold(
     task: str, parameters: dict[str, object]
 ) -> None:
     rng = np.random.default_rng(3)
@@ -85,8 +85,8 @@ def test_a_random_forest_answers_to_the_bit_on_and_beside_every_threshold(
     estimator = recipe.fit(x, y)
     forest, _ = flatten_estimator(estimator, n_features=4)
     edges = rng.choice(forest.threshold[np.isfinite(forest.threshold)], (500, 4))
-    beside = [np.nextafter(edges, np.float32(to)) for to in (-9, 9)]
-    rows = np.vstack([x, edges, *beside, np.full((1, 4), np.nan)]).astype(np.float32)
+    neighbours = [np.nextafter(edges, np.float32(to)) for to in (-9, 9)]
+    rows = np.vstack([x, edges, *neighbours, np.full((1, 4), np.nan)]).astype(np.float32)
     np.testing.assert_array_equal(
         forest.sums(rows) / forest.n_trees, recipe.predict(estimator, rows)
     )
@@ -100,7 +100,7 @@ def test_a_written_random_forest_answers_raw_rows_to_the_bit(
 ) -> None:
     recipe = Recipe.make("random_forest", "regression", TREES, 0)
     part = with_gaps(houses.holdout) if gaps else houses.holdout
-    np.testing.assert_array_equal(*answers(tmp_path, recipe, houses, part))
+    np.testing.assert_array_equal(*both_predictions(tmp_path, recipe, houses, part))
 
 
 def test_xgboosts_regression_answers_within_a_hundred_thousandth(
@@ -112,7 +112,7 @@ def test_xgboosts_regression_answers_within_a_hundred_thousandth(
     )
     recipe = Recipe.make("xgboost", "regression", TREES, 0)
     for number, part in enumerate((data.training, data.holdout, with_gaps(data.holdout))):
-        mine, theirs = answers(tmp_path / str(number), recipe, data, part)
+        mine, theirs = both_predictions(tmp_path / str(number), recipe, data, part)
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=0)
         assert np.ptp(mine) > 1
 
@@ -129,7 +129,7 @@ def test_xgboosts_probabilities_agree_within_a_millionth(
     data = kinds_of_flowers(write, kinds)
     recipe = Recipe.make("xgboost", "classification", TREES, 0)
     for number, part in enumerate((data.training, data.holdout, with_gaps(data.holdout))):
-        mine, theirs = answers(tmp_path / str(number), recipe, data, part)
+        mine, theirs = both_predictions(tmp_path / str(number), recipe, data, part)
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
         assert np.ptp(mine) > 0.2
     manifest = load_package(tmp_path / "0" / "package").manifest

@@ -22,7 +22,7 @@ Patch = pytest.MonkeyPatch
 NAMES = sorted(hyperparameter_names())
 
 
-def failed(capsys: Capture, *argv: str) -> str:
+def error_of_trial(capsys: Capture, *argv: str) -> str:
     assert main(["--data", "iris", *argv]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -47,7 +47,7 @@ def test_an_unknown_variable_is_named_with_what_is_known(
     monkeypatch: Patch, capsys: Capture
 ) -> None:
     monkeypatch.setenv(PREFIX + "TREES", "4")
-    error = failed(capsys)
+    error = error_of_trial(capsys)
     assert error.startswith(f"error: {PREFIX}TREES: not a hyperparameter\nhint: known: ")
     assert "N_ESTIMATORS" in error
 
@@ -55,7 +55,7 @@ def test_an_unknown_variable_is_named_with_what_is_known(
 def test_a_bad_value_is_blamed_on_where_it_came_from(monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setenv(PREFIX + "MAX_DEPTH", "deep")
     monkeypatch.setenv(PREFIX + "LEARNING_RATE", "0.1")
-    error = failed(capsys, "--n-estimators", "0")
+    error = error_of_trial(capsys, "--n-estimators", "0")
     assert f"{PREFIX}MAX_DEPTH: 'deep' is not allowed: an integer from 1 to 1000, or none" in error
     assert f"{PREFIX}LEARNING_RATE: not a parameter of random_forest" in error
     assert "--n-estimators: '0' is not allowed" in error
@@ -63,7 +63,7 @@ def test_a_bad_value_is_blamed_on_where_it_came_from(monkeypatch: Patch, capsys:
 
 def test_a_value_that_does_not_fit_the_task_is_too(monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setenv(PREFIX + "CRITERION", "poisson")
-    assert f"error: {PREFIX}CRITERION: poisson is not for classification" in failed(capsys)
+    assert f"error: {PREFIX}CRITERION: poisson is not for classification" in error_of_trial(capsys)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=5)))

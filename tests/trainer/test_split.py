@@ -1,4 +1,4 @@
-"""The split: a row keeps its side, equal rows stay together, and the fingerprint tells data sets apart."""
+"""The split: rows keep their side, equal rows stay together, fingerprints identify data sets."""
 
 import io
 from collections.abc import Callable

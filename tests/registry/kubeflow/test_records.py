@@ -1,4 +1,4 @@
-"""The names and the reading of the ledger's records, whatever else is listed beside them."""
+"""The names and the reading of the ledger's records, whatever else is listed."""
 
 from datetime import timedelta
 from itertools import islice
@@ -47,7 +47,7 @@ FOREIGN = [
 ]
 
 
-def serve(name: str, **properties: str) -> mr.ServeModel:
+def serve_model(name: str, **properties: str) -> mr.ServeModel:
     return mr.ServeModel(
         name=name, model_version_id="1", custom_properties=_string_properties(properties)
     )
@@ -56,12 +56,12 @@ def serve(name: str, **properties: str) -> mr.ServeModel:
 def opening(number: int, attempt: int) -> mr.ServeModel:
     """The record of a promotion; its actor says which attempt it is."""
     record = ServeRecord.opening(promotion(number, actor=str(attempt)), "1")
-    return serve(list(record.names())[attempt - 1], **record.properties)
+    return serve_model(list(record.names())[attempt - 1], **record.properties)
 
 
 def closing(number: int, attempt: int) -> mr.ServeModel:
     record = ServeRecord.closing(number, outcome(note=str(attempt)), "1")
-    return serve(list(record.names())[attempt - 1], **record.properties)
+    return serve_model(list(record.names())[attempt - 1], **record.properties)
 
 
 NUMBERS = st.one_of(st.integers(1, 12), st.sampled_from([9999, 10_000, 123_456]))
@@ -87,7 +87,7 @@ def test_of_any_mixture_the_highest_attempts_count_in_the_order_of_their_numbers
         closing(number, attempt) for number, attempts in closed.items() for attempt in attempts
     ]
     ours = {item.name for item in items}
-    items += [serve(name, document="{}") for name in foreign if name not in ours]
+    items += [serve_model(name, document="{}") for name in foreign if name not in ours]
     found = ledger_entries(current_records(data.draw(st.permutations(items))))
     assert found == [
         Entry(
@@ -100,7 +100,7 @@ def test_of_any_mixture_the_highest_attempts_count_in_the_order_of_their_numbers
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_name_that_is_none_of_ours_is_left_out(name: str) -> None:
-    assert current_records([serve(name)]) == {}
+    assert current_records([serve_model(name)]) == {}
 
 
 @given(number=st.integers(1, 999_999_999), attempt=st.integers(1, ATTEMPTS), closes=st.booleans())
@@ -121,7 +121,7 @@ def test_a_name_has_a_few_others_in_its_place() -> None:
 def test_a_record_under_a_name_of_ours_that_cannot_be_read_is_an_error(
     document: str | None,
 ) -> None:
-    item = serve("promotion-0001", **({"document": document} if document is not None else {}))
+    item = serve_model("promotion-0001", **({"document": document} if document is not None else {}))
     with pytest.raises(LedgerError) as refused:
         ledger_entries(current_records([item]))
     assert type(refused.value) is LedgerError

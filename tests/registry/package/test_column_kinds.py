@@ -1,4 +1,4 @@
-"""The table of column kinds: what each kind says to the trainer, the server, its clients and the page."""
+"""The table of column kinds: what each kind means to trainer, server, clients and page."""
 
 from typing import Any, get_args
 

@@ -19,8 +19,8 @@ Object = dict[str, Any]  # of JSON
 Properties = dict[str, dict[str, str]]
 
 
-class Case:
-    """A model of its own on the real server; `direct` is its ledger there, `ledger` makes one at another address."""
+class RegistryCase:
+    """A model of its own on the real server; `direct` is its ledger, `ledger` makes others."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -72,10 +72,10 @@ class Case:
 
     def write(self, name: str, record: ServeRecord) -> None:
         """Write a record under any name, as one does whose request has long been under way."""
-        post(self.url, self.service(), name, properties(record))
+        post_record(self.url, self.service(), name, properties(record))
 
 
-def post(url: str, service: Object, name: str, properties: Properties) -> None:
+def post_record(url: str, service: Object, name: str, properties: Properties) -> None:
     with httpx.Client(base_url=url + API) as client:
         post_by(client, service, name, properties)
 
@@ -91,8 +91,8 @@ def post_by(client: httpx.Client, service: Object, name: str, properties: Proper
 
 
 def properties(record: ServeRecord) -> Properties:
-    return {key: text(value) for key, value in record.properties.items()}
+    return {key: string_value(value) for key, value in record.properties.items()}
 
 
-def text(value: str) -> dict[str, str]:
+def string_value(value: str) -> dict[str, str]:
     return {"metadataType": "MetadataStringValue", "string_value": value}

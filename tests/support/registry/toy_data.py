@@ -79,7 +79,7 @@ def package(
     seed: int = 0,
     y: NDArray[np.float64] | None = None,
 ) -> ModelPackage:
-    """Fit a forest and write its package to `target`, whose name is the trial's; `y` teaches it something else."""
+    """Fit a forest, to `y` if given, and write its package to `target`, named as the trial."""
     taught = data if y is None else replace(data, training=replace(data.training, y=y))
     recipe = Recipe.make("random_forest", data.spec.task, parameters, seed)
     score = cross_validate(recipe, taught, folds=2, seed=0)[0]
