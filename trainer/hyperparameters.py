@@ -35,7 +35,9 @@ def _parse_depth(value: Given) -> Given:
 
 
 Integer = BeforeValidator(_round_number)
-Fraction = Annotated[FiniteFloat, Field(gt=0, le=1)]
+Trees = Annotated[int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")]
+Fraction = Annotated[FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")]
+NotNegative = Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")]
 
 
 class _Hyperparameters(BaseModel):
@@ -45,9 +47,7 @@ class _Hyperparameters(BaseModel):
 class RandomForest(_Hyperparameters):
     """Parameters, with defaults, of scikit-learn's RandomForestRegressor and -Classifier."""
 
-    n_estimators: Annotated[
-        int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")
-    ] = 100
+    n_estimators: Trees = 100
     max_depth: Annotated[
         Annotated[int, Field(ge=1, le=1000)] | None,
         BeforeValidator(_parse_depth),
@@ -116,25 +116,17 @@ class RandomForest(_Hyperparameters):
 class XGBoost(_Hyperparameters):
     """Parameters of XGBoost's gradient-boosted trees, with its defaults."""
 
-    n_estimators: Annotated[
-        int, Integer, Field(ge=1, le=10_000, description="an integer from 1 to 10000")
-    ] = 100
+    n_estimators: Trees = 100
     max_depth: Annotated[
         int, Integer, Field(ge=1, le=30, description="an integer from 1 to 30")
     ] = 6
     learning_rate: Annotated[
         FiniteFloat, Field(gt=0, le=1, description="a number above 0 and up to 1")
     ] = 0.3
-    min_child_weight: Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")] = (
-        1.0
-    )
-    subsample: Annotated[
-        FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")
-    ] = 1.0
-    colsample_bytree: Annotated[
-        FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")
-    ] = 1.0
-    reg_lambda: Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")] = 1.0
+    min_child_weight: NotNegative = 1.0
+    subsample: Fraction = 1.0
+    colsample_bytree: Fraction = 1.0
+    reg_lambda: NotNegative = 1.0
 
     def for_task(self, task: str, *, smallest_target: float = 0.0) -> Self:
         """Return itself: nothing depends on the task."""

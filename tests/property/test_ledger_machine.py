@@ -33,7 +33,7 @@ class CrashingLedger(SqliteLedger):
 
 
 class TwoPromoters(RuleBasedStateMachine):
-    """`truth` is what the ledger must have; `known` is what each promoter read, perhaps outdated."""
+    """`truth` is what the ledger must have; `known` is what each promoter read last."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 from support.registry.registries import (
@@ -16,6 +17,9 @@ from support.registry.registries import (
     listing,
 )
 from support.serving.proxy import Start, running_proxy
+
+if TYPE_CHECKING:  # needs an extra
+    from support.registry.registry_cases import RegistryCase
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def raw() -> Iterator[Raw]:
-    """Return what starts a server that sends these bytes: one answer a connection, the last always."""
+    """Return what starts a server that sends these answers, one a connection, the last always."""
     done = threading.Event()
     with ExitStack() as stack:
 

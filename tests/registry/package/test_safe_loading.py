@@ -1,4 +1,4 @@
-"""Whatever an untrusted writer puts into a package, loading gives PackageError or a good package."""
+"""Whatever an untrusted writer puts into a package, loading refuses it or verifies it."""
 
 import json
 import os

@@ -59,7 +59,7 @@ def dataset(
     drop: tuple[str, ...] = ("note",),
     split: str = "",
 ) -> Dataset:
-    """Write the table and its spec to `folder`, and load it as the trainer does; `split` is TOML."""
+    """Write the table and its spec to `folder` and load it; `split` is TOML."""
     target, task = ("price", "regression") if "price" in frame else ("kind", "classification")
     fields = {"name": name, "source": "table.csv", "target": target, "task": task}
     fields |= {"metric": metric} if metric else {}
