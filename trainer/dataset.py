@@ -45,7 +45,14 @@ class DatasetPart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A loaded data set; `columns` describe the training part, which alone may be learned from."""
+    """A loaded data set.
+
+    Attributes:
+        columns: the input columns as seen in the training part; nothing is learned from the holdout.
+        classes: the target's classes, sorted; empty for a regression.
+        fingerprint: sha256 of the rows, columns, target, metric and split.
+        holdout_digest: sha256 of the holdout's row hashes.
+    """
 
     spec: DataSetSpec
     columns: tuple[Column, ...]
@@ -82,13 +89,13 @@ def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
     columns = tuple(_describe_column(name, kinds[name], training.table[name]) for name in names)
     rows = np.concatenate([training.rows, holdout.rows])
     return Dataset(
-        spec,
-        columns,
-        classes,
-        training,
-        holdout,
-        fingerprint(spec, names, rows),
-        rows_digest(np.sort(holdout.rows)),
+        spec=spec,
+        columns=columns,
+        classes=classes,
+        training=training,
+        holdout=holdout,
+        fingerprint=fingerprint(spec, names, rows),
+        holdout_digest=rows_digest(np.sort(holdout.rows)),
     )
 
 

@@ -149,11 +149,11 @@ def write_trial(  # noqa: PLR0913 - a trial's options
         **_score_fields(score, dataset, fold_seed),
     }
     draft = Draft(
-        manifest,
-        forest,
-        part.rows,
-        _golden_rows(dataset),
-        model_card(manifest, dataset, onnx_error=copy_error),
+        manifest=manifest,
+        forest=forest,
+        rows=part.rows,
+        golden_rows=_golden_rows(dataset),
+        card=model_card(manifest, dataset, onnx_error=copy_error),
         residuals=sample_residuals(seen, part.y, part.rows, task=recipe.task) if seen else None,
         onnx=copy,
     )
