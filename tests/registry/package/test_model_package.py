@@ -18,7 +18,7 @@ from support.registry.packages import (
     npz,
     write_houses,
 )
-from support.registry.packages import replace as forge
+from support.registry.packages import replace_file as forge
 
 from registry import PackageError, StoreError
 from registry.package import (
