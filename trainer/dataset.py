@@ -48,7 +48,7 @@ class Dataset:
     """A loaded data set.
 
     Attributes:
-        columns: the input columns as seen in the training part; nothing is learned from the holdout.
+        columns: the input columns, as seen in the training part only.
         classes: the target's classes, sorted; empty for a regression.
         fingerprint: sha256 of the rows, columns, target, metric and split.
         holdout_digest: sha256 of the holdout's row hashes.

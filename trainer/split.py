@@ -90,7 +90,7 @@ def refuse_duplicates(training: Hashes, holdout: Hashes) -> None:
 
 def _seeded_split(n: int, spec: SplitSpec) -> tuple[Positions, Positions]:
     # The hash split does without scikit-learn.
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - the hash split does without scikit-learn
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     try:
         # Left shuffled: a forest's bootstrap goes by position, so a published number depends on it.

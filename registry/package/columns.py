@@ -72,7 +72,8 @@ class PydanticRules:
     def __init__(self, **rules: bool | float) -> None:
         self.rules = rules
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's hook
+    def __get_pydantic_core_schema__(self, source: CellType, handler: Any) -> Any:  # noqa: ANN401
+        """Add the rules to the type's schema; pydantic calls this."""
         return {**handler(source), **self.rules}
 
 
@@ -94,6 +95,7 @@ class ColumnKind(ABC):
         tensor_datatypes: all datatypes that a request may use.
         widget: the name of the page's input control.
         has_range: whether cells are ordered, so that `minimum` and `maximum` mean something.
+        present_type: the type of a cell that is not missing, unless it depends on the column.
     """
 
     name: ClassVar[Kind]
@@ -102,15 +104,13 @@ class ColumnKind(ABC):
     tensor_datatypes: ClassVar[tuple[str, ...]]
     widget: ClassVar[str]
     has_range: ClassVar[bool] = False
+    present_type: ClassVar[CellType]
 
     def cell_type(self, column: Column) -> CellType:
         """Return the type of a cell with its constraints, as msgspec and pydantic read them."""
-        cell = self._present_type(column)
-        return cell | None if column.nullable else cell
-
-    @abstractmethod
-    def _present_type(self, column: Column) -> CellType:
-        """Return the type of a cell that is not missing."""
+        if column.nullable:
+            return self.present_type | None
+        return self.present_type
 
     def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Return bool (n,) for the raw values of the training table."""
@@ -154,10 +154,7 @@ class _NumericKind(ColumnKind):
     )
     widget = "number"
     has_range = True
-
-    def _present_type(self, column: Column) -> CellType:
-        del column
-        return Number
+    present_type = Number
 
     def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         missing: NDArray[np.bool_] = np.isnan(values)
@@ -176,10 +173,7 @@ class _BooleanKind(ColumnKind):
     tensor_datatype = "BOOL"
     tensor_datatypes = ("BOOL",)
     widget = "switch"
-
-    def _present_type(self, column: Column) -> CellType:
-        del column
-        return Flag
+    present_type = Flag
 
     def describe(self, present: NDArray[Any]) -> dict[str, Any]:
         return {"typical": _most_frequent(present.tolist())}
@@ -194,8 +188,9 @@ class _CategoricalKind(ColumnKind):
     tensor_datatypes = ("BYTES",)
     widget = "select"
 
-    def _present_type(self, column: Column) -> CellType:
-        return Literal[column.categories]
+    def cell_type(self, column: Column) -> CellType:
+        category: CellType = Literal[column.categories]
+        return category | None if column.nullable else category
 
     def describe(self, present: NDArray[Any]) -> dict[str, Any]:
         texts = present.tolist()
