@@ -17,8 +17,8 @@ from sklearn.datasets import make_friedman1
 from sklearn.ensemble import RandomForestRegressor
 
 from registry.package import FlatForest, kernel
-from registry.package.numpy_kernel import NumpyWalk
-from trainer.flatten import flatten
+from registry.package.numpy_kernel import NumpyTraversal
+from trainer.flatten import flatten_estimator
 
 FEATURES = 13
 ROWS = (1, 10, 100, 1_000, 10_000)
@@ -41,19 +41,19 @@ def main() -> None:
     for trees in options.trees:
         x, y = make_friedman1(506, FEATURES, random_state=0)
         fitted = RandomForestRegressor(trees, random_state=0).fit(x, y)
-        forest = flatten(fitted, n_features=FEATURES)[0]
+        forest = flatten_estimator(fitted, n_features=FEATURES)[0]
         for rows in ROWS:
             print(_line(trees, rows, _compare(fitted, forest, rows, options.rounds)), flush=True)
 
 
-def walks(forest: FlatForest) -> dict[str, kernel.Walk]:
+def walks(forest: FlatForest) -> dict[str, kernel.Traversal]:
     """Return the forest as each kernel walks it."""
-    library = kernel.load(kernel.LIBRARY, {})
+    library = kernel.load_library(kernel.LIBRARY, {})
     assert library, "the C kernel was not built: scripts/setup dev"
     arrays = forest.arrays()
     return {
-        "c": kernel.CWalk(library, arrays, n_features=forest.n_features),
-        "numpy": NumpyWalk(arrays, n_features=forest.n_features, depth=forest.depth),
+        "c": kernel.CTraversal(library, arrays, n_features=forest.n_features),
+        "numpy": NumpyTraversal(arrays, n_features=forest.n_features, depth=forest.depth),
     }
 
 
@@ -83,7 +83,7 @@ def _compare(
     return taken
 
 
-def _flat_seconds(walk: kernel.Walk, batches: list[Matrix]) -> float:
+def _flat_seconds(walk: kernel.Traversal, batches: list[Matrix]) -> float:
     if len(batches[0]) > 1:
         return seconds(walk.sums, batches)
     return seconds(walk.sums_row, [struct.pack(f"{FEATURES}f", *batch[0]) for batch in batches])

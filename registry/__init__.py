@@ -1,7 +1,7 @@
 """What exists and what is in production.
 
-Model packages and the store they live in, the pointer a server follows, and the ledger of promotions behind a port
-with one adapter a backend.
+Model packages and the store that keeps them, the pointer that servers follow, and the ledger of
+promotions, a port with an adapter for each backend.
 """
 
 from registry.errors import (

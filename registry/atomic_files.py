@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all.
 
-A reader never sees half a file: everything is written beside its target, flushed to the disk, then renamed over it.
+A reader never sees half a file: everything is written next to its target, flushed to the disk, then
+renamed over it.
 """
 
 import os
@@ -14,7 +15,7 @@ from registry.errors import StoreError
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[None]:
+def as_store_errors(target: Path) -> Iterator[None]:
     """Turn an OSError while `target` is written into a StoreError that says what to do."""
     try:
         yield
@@ -22,11 +23,12 @@ def writing(target: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise StoreError(
             f"cannot write {target}: {reason}",
-            hint="free some space or make the folder writable, then run the same command again; nothing was changed",
+            hint="free some space or make the folder writable, then run the same command again; "
+            "nothing was changed",
         ) from error
 
 
-def sync(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
     """Flush a file or a folder's entries to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -36,8 +38,12 @@ def sync(path: Path) -> None:
 
 
 def write_atomic(target: Path, content: bytes) -> None:
-    """Replace `target` by `content` in one step; after a crash it holds either the old bytes or the new ones."""
-    with writing(target):
+    """Replace `target` by `content` in one step; a crash leaves the old bytes or the new ones.
+
+    Raises:
+        StoreError: when the volume is full or read-only.
+    """
+    with as_store_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         temporary = Path(name)
@@ -45,12 +51,11 @@ def write_atomic(target: Path, content: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fchmod(
-                    file.fileno(), 0o644
-                )  # mkstemp's 0600 would hide it from a server under another user
+                # mkstemp's 0600 would hide the file from a server that runs as another user.
+                os.fchmod(file.fileno(), 0o644)
                 os.fsync(file.fileno())
             temporary.replace(target)
-            sync(target.parent)
+            flush_to_disk(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -58,12 +63,16 @@ def write_atomic(target: Path, content: bytes) -> None:
 def publish_folder(
     target: Path, fill: Callable[[Path], None], *, keep: Callable[[Path], bool] = lambda _: False
 ) -> None:
-    """Let `fill` write a new folder, flush it, and put it at `target` in place of what is there.
+    """Let `fill` write a new folder, flush it, and move it to `target`, replacing what is there.
 
-    The old folder, if any, is moved aside first and removed last, so a crash leaves one of the two under the name or
-    the old one beside it, never a mixture. A folder that `keep` accepts stays: another writer was faster.
+    The old folder, if any, is moved aside first and removed last. So a crash leaves one of the two
+    under the name, or the old one next to it, never a mixture. A folder that `keep` accepts stays:
+    another writer was faster.
+
+    Raises:
+        StoreError: when the volume is full or read-only.
     """
-    with writing(target):
+    with as_store_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         try:
@@ -71,25 +80,25 @@ def publish_folder(
             fresh.mkdir()
             fill(fresh)
             for file in fresh.iterdir():
-                sync(file)
-            sync(fresh)
-            _place(fresh, target, scratch / "old", keep)
-            sync(target.parent)
+                flush_to_disk(file)
+            flush_to_disk(fresh)
+            _rename_onto(fresh, target, scratch / "old", keep)
+            flush_to_disk(target.parent)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _place(fresh: Path, target: Path, aside: Path, keep: Callable[[Path], bool]) -> None:
+def _rename_onto(fresh: Path, target: Path, aside: Path, keep: Callable[[Path], bool]) -> None:
     try:
         fresh.rename(target)  # onto nothing, so of several writers one succeeds
     except OSError:
         if not target.exists():
             raise
         if not keep(target):
-            _swap(fresh, target, aside)
+            _replace_folder(fresh, target, aside)
 
 
-def _swap(fresh: Path, target: Path, aside: Path) -> None:
+def _replace_folder(fresh: Path, target: Path, aside: Path) -> None:
     target.rename(aside)
     try:
         fresh.rename(target)

@@ -1,7 +1,7 @@
-"""What a server may tell of a model's promotions: the ledger, projected into one file beside the pointer.
+"""A copy of the ledger's history, in a file next to the pointer, for servers: they see no ledger.
 
-Servers see the store and no ledger. The file is never the truth: it may be missing or behind, and nothing is decided by
-it. It says nothing of who promoted, on which host.
+The ledger is the truth; the file may be missing or outdated, and nothing is decided by it. It does
+not say who promoted, nor on which host.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from registry.record import Aware, Positive, Record, Sha256
 
 
 class Past(Record, frozen=True, kw_only=True):
-    """One promotion, as far as readers of the page may know it.
+    """One promotion, as far as readers of the page may see it.
 
     Attributes:
         number: its place in the ledger, from 1.
@@ -23,8 +23,8 @@ class Past(Record, frozen=True, kw_only=True):
         reasons: why the gate let it pass, or why the rollback was made.
         metric: name of the metric that both scores are of.
         score: cross-validated, as the gate saw it.
-        champion_score: that of the promotion it replaced, when it was promoted; on other data perhaps.
-        note: what the smoke test said.
+        champion_score: the score of the promotion it replaced; perhaps on other data.
+        note: the smoke test's result.
     """
 
     number: Positive
@@ -52,12 +52,12 @@ class History(Record, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, model: str, entries: Sequence[Entry]) -> Self:
-        """Project a model's ledger."""
+        """Make the copy of a model's ledger."""
         scores = {entry.promotion.number: entry.promotion.score for entry in entries}
-        return cls(model=model, entries=tuple(_past(entry, scores) for entry in entries))
+        return cls(model=model, entries=tuple(_project_entry(entry, scores) for entry in entries))
 
 
-def _past(entry: Entry, scores: dict[int, float | None]) -> Past:
+def _project_entry(entry: Entry, scores: dict[int, float | None]) -> Past:
     promotion = entry.promotion
     outcome = entry.outcome
     return Past(

@@ -2,18 +2,22 @@
 
 The contract, which `tests/contract/ledger.py` checks on every adapter:
 
-- **Creation is the compare-and-swap.** Of any number of writers that create promotion N of a model at once, exactly
-  one succeeds; the others get `Conflict`. They must re-read and decide again: N may have changed the champion.
-- **Numbers rise.** Promotion N can be created only when N is one more than the newest number; the first is 1.
-- **One in flight.** A promotion without an outcome is in flight. Creating its successor raises `InFlight`; somebody
-  must close it first, the promotion's own run or, after its lease, `repair`.
-- **One outcome.** Closing N creates its outcome, `live` or `reverted`, once; a second close raises `Conflict`, also
-  when it says the same.
-- **Nothing changes, nothing goes.** There is no update and no delete; a rollback is one more promotion.
-- **Read your writes.** After `create` or `close` returns, every reader of the same backend sees the record, and a
-  record that was seen survives a crash of the writer.
-- Order comes from the numbers alone, never from a clock. The timestamps are for people and for the lease.
-- A backend that does not answer raises `Unreachable`; whether the last write took place is then unknown, so re-read.
+- **Creation is the compare-and-swap.** Of any number of writers that create promotion N of a model
+  at once, exactly one succeeds; the others get `Conflict`. They must read and decide again, because
+  N may have changed the champion.
+- **Numbers rise.** Promotion N can be created only when N is one more than the newest number; the
+  first is 1.
+- **One in flight.** A promotion without an outcome is in flight. Creating its successor raises
+  `InFlight`; it must be closed first, by its own run or, after its lease, by `repair`.
+- **One outcome.** Closing N creates its outcome, `live` or `reverted`, once; a second close raises
+  `Conflict`, even with the same outcome.
+- **Append-only.** There is no update and no delete; a rollback is one more promotion.
+- **Read your writes.** After `create` or `close` returns, every reader of the same backend sees the
+  record, and a record that was seen survives a crash of the writer.
+- Order comes from the numbers alone, never from a clock. The timestamps are for people and for the
+  lease.
+- A backend that does not answer raises `Unreachable`. Whether the last write succeeded is then
+  unknown, so read again.
 """
 
 from collections.abc import Sequence
@@ -25,7 +29,7 @@ from registry.record import Aware, Positive, Record, Sha256
 
 
 class Promotion(Record, frozen=True, kw_only=True):
-    """One numbered entry: this package is to be in production.
+    """One numbered entry: this package is to go into production.
 
     Attributes:
         model: name of the model, the data set's name.
@@ -38,7 +42,7 @@ class Promotion(Record, frozen=True, kw_only=True):
         metric: name of the metric that `score` is of.
         score: cross-validated score that the gate saw (never the holdout's), None when unknown.
         actor: who or what promoted.
-        owner: the process that carries it out, host:pid; where it is gone, the entry may be taken over at once.
+        owner: the process that carries it out, host:pid; once that has ended, others may take over.
         created_at: when, with a zone.
         lease: seconds after which others may close an entry that is still in flight.
     """
@@ -124,7 +128,7 @@ def next_number(history: Sequence[Entry]) -> int:
 
 
 def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
-    """Refuse what may not be created after this history.
+    """Check that a promotion may follow this history.
 
     Raises:
         Conflict: when the number is taken.
@@ -133,7 +137,7 @@ def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
     """
     expected = next_number(history)
     if promotion.number < expected:
-        raise taken(promotion)
+        raise number_taken(promotion)
     if open_entry := in_flight(history):
         raise InFlight(
             f"promotion {open_entry.promotion.number} of {promotion.model} is still in flight",
@@ -145,8 +149,8 @@ def check_next(promotion: Promotion, history: Sequence[Entry]) -> None:
         )
 
 
-def taken(promotion: Promotion) -> Conflict:
-    """Return the error of a writer that was not the first."""
+def number_taken(promotion: Promotion) -> Conflict:
+    """Return the error for a writer that was not the first."""
     return Conflict(
         f"promotion {promotion.number} of {promotion.model} exists already",
         hint="the champion may have changed: run the gate again",

@@ -1,6 +1,7 @@
-"""The base of whatever is kept as JSON: strict when it is read, complete when it is written, unchangeable between.
+"""The base class of all that is stored as JSON: immutable, checked when read and when written.
 
-On msgspec: a server reads such records, and pydantic would be a seventh of its memory and a quarter of its start.
+It uses msgspec because servers read such records, and pydantic would cost a seventh of a server's
+memory and a quarter of its start.
 """
 
 import re
@@ -11,42 +12,43 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-# The end of a text, in Python as in JSON Schema: alone, `$` is to Python also the place before a last line break.
+# The end of a text. For Python, `$` alone also matches before a last line break.
 END = r"$(?!\n)"
 Sha256 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{64}}{END}")]
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)  # how msgspec ends an error
+ERROR_PLACE = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)  # how msgspec ends an error
 Aware = Annotated[datetime, Meta(tz=True)]
 
 
 class InvalidRecord(ValueError):
-    """What was read is no such record; the text begins with the field."""
+    """What was read is not such a record; the message begins with the field."""
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of stated types and no others, all numbers finite. The constructor alone trusts its caller."""
+    """Fields of stated types and no others, all numbers finite. The constructor does not check."""
 
     @classmethod
     def parse(cls, text: bytes | str) -> Self:
         """Read JSON.
 
         Raises:
-            InvalidRecord: when it is no JSON, a field is missing, unknown or of another type, or a value is refused.
+            InvalidRecord: when the text is not JSON, a field is missing, unknown or of another
+                type, or a value is not allowed.
         """
         try:
             return msgspec.json.decode(text, type=cls)
         except (ValueError, RecursionError) as error:
-            raise _invalid(error) from error
+            raise _invalid_record(error) from error
 
     @classmethod
     def checked(cls, fields: Mapping[str, Any]) -> Self:
-        """Make one of fields whose types nobody has checked; raises as `parse` does."""
+        """Make a record from fields whose types were not checked; raises as `parse` does."""
         try:
             found = msgspec.convert(fields, cls)
         except (ValueError, RecursionError) as error:
-            raise _invalid(error) from error
+            raise _invalid_record(error) from error
         found.to_json()
         return found
 
@@ -54,7 +56,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return JSON; the same record gives the same bytes.
 
         Raises:
-            InvalidRecord: when it would be read as another one, as where a number is not finite.
+            InvalidRecord: when reading it would give another record, such as for a number that is
+                not finite.
         """
         try:
             text = msgspec.json.encode(self.to_dict())
@@ -67,7 +70,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return text
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them, but for tuples."""
+        """Return the fields as JSON has them, except that tuples stay tuples."""
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return fields
 
@@ -79,17 +82,17 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         }
 
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' types
-        """Return one with other values in some fields."""
+        """Return a copy with other values in some fields."""
         return msgspec.structs.replace(self, **changes)
 
 
-def placed(error: Exception) -> tuple[str, str]:
-    """Return the field that an error of msgspec is about, "" where it is about none, and what is wrong."""
-    found = PLACE.fullmatch(str(error))
+def split_error(error: Exception) -> tuple[str, str]:
+    """Return the field that an error of msgspec is about ("" for none) and what is wrong."""
+    found = ERROR_PLACE.fullmatch(str(error))
     if found:
-        return (found[2], found[1])
-    return ("", str(error))
+        return found[2], found[1]
+    return "", str(error)
 
 
-def _invalid(error: Exception) -> InvalidRecord:
-    return InvalidRecord(": ".join(filter(None, placed(error))))
+def _invalid_record(error: Exception) -> InvalidRecord:
+    return InvalidRecord(": ".join(filter(None, split_error(error))))

@@ -1,7 +1,7 @@
-"""Shadow mode: a candidate answers a share of real requests beside the champion, and nobody is given its answers.
+"""Shadow mode: a candidate also answers a share of the real requests; clients never see that.
 
-What a server is told of it (`Shadow`), and what a server tells of it (`ShadowStatus`). There is no truth in it, only
-how much the two differ on rows that come in now.
+`Shadow` configures it, `ShadowStatus` reports it. The report does not say which model is right,
+only how much the two differ on current requests.
 """
 
 from typing import Annotated
@@ -13,7 +13,7 @@ from registry.record import Count, Record, Sha256, Share
 
 
 class Shadow(Record, frozen=True, kw_only=True):
-    """Contents of `pointers/<model>.shadow.json`: which package is asked silently, for what share of the requests."""
+    """Contents of `pointers/<model>.shadow.json`: the candidate, and its share of the requests."""
 
     model: str
     sha256: Sha256
@@ -21,15 +21,15 @@ class Shadow(Record, frozen=True, kw_only=True):
 
 
 class NumberDifferences(Record, frozen=True, kw_only=True):
-    """How a regression's candidate differs: its prediction minus the champion's, in the target's unit.
+    """How a regression's candidate differs: its prediction minus the champion's, the target's unit.
 
     Attributes:
         mean: of the differences.
         mean_absolute: of their absolute values.
         root_mean_square: of the differences.
         largest: absolute value.
-        outside: share of the candidate's predictions outside of the champion's prediction interval; None where the
-            champion states none.
+        outside: share of the candidate's predictions outside of the champion's prediction interval;
+            None if the champion states none.
     """
 
     mean: float
@@ -54,15 +54,16 @@ class ClassDifferences(Record, frozen=True, kw_only=True):
 
 
 class ShadowEvidence(Record, frozen=True, kw_only=True):
-    """What has been counted of one candidate beside one champion, since the server started, by all of its workers.
+    """One candidate compared with one champion, by all workers, since the server started.
 
     Attributes:
-        champion: sha256 of what was served.
-        rows: compared.
-        dropped: rows not compared as too many were waiting.
+        champion: sha256 of the package that served.
+        candidate: sha256 of the package in shadow mode.
+        rows: number of rows compared.
+        dropped: rows not compared, because too many were waiting.
         failed: rows for which the candidate had no answer, or none that can be compared.
-        numbers: of a regression; None where no row was compared.
-        classes: of a classification; None where no row was compared.
+        numbers: for a regression; None if no row was compared.
+        classes: for a classification; None if no row was compared.
     """
 
     champion: Sha256
@@ -75,13 +76,13 @@ class ShadowEvidence(Record, frozen=True, kw_only=True):
 
 
 class ShadowStatus(Record, frozen=True, kw_only=True):
-    """What a server says of a model's shadow.
+    """A server's report on a model's shadow mode.
 
     Attributes:
-        candidate: sha256 of the package that is asked silently; None where none is, or it was refused.
+        candidate: sha256 of the package in shadow mode; None if there is none, or it was refused.
         share: of the requests.
-        refused: why the shadow that is wanted does not run, or is not compared with what serves now.
-        seen: None without a candidate.
+        refused: why the configured shadow does not run, or is not compared with the champion.
+        seen: the comparison; None without a candidate.
     """
 
     model: str
@@ -92,8 +93,8 @@ class ShadowStatus(Record, frozen=True, kw_only=True):
     seen: ShadowEvidence | None = None
 
 
-def obstacle(champion: Manifest, candidate: Manifest) -> str:
-    """Say why a candidate cannot be given the champion's encoded rows and be compared with it; "" where it can."""
+def comparison_obstacle(champion: Manifest, candidate: Manifest) -> str:
+    """Return why a candidate cannot be compared on the champion's encoded rows; "" if it can."""
     fields = ("name", "task", "target", "classes")
     differing = [field for field in fields if getattr(champion, field) != getattr(candidate, field)]
     if [(c.name, c.kind, c.categories) for c in champion.columns] != [

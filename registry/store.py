@@ -1,10 +1,10 @@
-"""The model store: one volume that trials write, promotion writes, and servers read.
+"""The model store: one volume that trials and promotion write, and servers read.
 
-trials/<trial>/          a trial's package, put there by the trial itself
-models/<sha256>/         promoted packages and candidates in shadow mode, under their own digest, never changed
-pointers/<model>.json    what a server of <model> follows: {"model", "number", "sha256"}
-pointers/<model>.shadow.json   which candidate answers silently beside it; see `shadow`
-pointers/<model>.history.json  the ledger as of the last outcome, for people who look at the server; see `history`
+trials/<trial>/                a trial's package, written by the trial itself
+models/<sha256>/               promoted packages and candidates in shadow mode, by digest, immutable
+pointers/<model>.json          what servers of <model> follow: {"model", "number", "sha256"}
+pointers/<model>.shadow.json   the candidate in shadow mode; see `shadow`
+pointers/<model>.history.json  the ledger up to the last outcome, for the page; see `history`
 """
 
 import shutil
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from registry.atomic_files import publish_folder, sync, write_atomic, writing
+from registry.atomic_files import as_store_errors, flush_to_disk, publish_folder, write_atomic
 from registry.errors import PackageError, StoreError
 from registry.history import History
 from registry.package import ModelPackage, load_package
@@ -24,7 +24,7 @@ R = TypeVar("R", bound=Record)
 
 
 class Pointer(Record, frozen=True, kw_only=True):
-    """Which promotion of a model a server must follow."""
+    """The promotion of a model that servers must follow."""
 
     model: str
     number: Positive
@@ -50,18 +50,18 @@ class ModelStore:
         return self.root / "pointers" / f"{model}.json"
 
     def add(self, package: ModelPackage) -> Path:
-        """Copy a verified package under its digest and verify the copy; doing it twice changes nothing.
+        """Copy a verified package under its digest and verify the copy; idempotent.
 
         Raises:
             StoreError: when the volume is full or read-only.
-            PackageError: when the copy does not verify; it does not appear under the digest then.
+            PackageError: when the copy does not verify; then nothing appears under the digest.
         """
         target = self.model(package.digest)
-        if not _intact(target, package.digest):
+        if not _is_intact(target, package.digest):
             publish_folder(
                 target,
-                lambda folder: _copy(package, folder),
-                keep=lambda path: _intact(path, package.digest),
+                lambda folder: _copy_package(package, folder),
+                keep=lambda path: _is_intact(path, package.digest),
             )
         return target
 
@@ -80,7 +80,7 @@ class ModelStore:
             StoreError: when the file is damaged or cannot be read.
         """
         hint = "the ledger knows what is in production: run `tunegate repair`"
-        return _record(Pointer, self.pointer_path(model), hint)
+        return _read_record(Pointer, self.pointer_path(model), hint)
 
     def point(self, pointer: Pointer) -> None:
         """Let servers follow this promotion, in one step.
@@ -96,24 +96,24 @@ class ModelStore:
         Raises:
             StoreError: when the volume is read-only.
         """
-        _remove(self.pointer_path(model))
+        _remove_file(self.pointer_path(model))
 
     def shadow_path(self, model: str) -> Path:
-        """Return the file that tells servers of `model` which candidate to ask silently."""
+        """Return the file that configures shadow mode for servers of `model`."""
         return self.root / "pointers" / f"{model}.shadow.json"
 
     def shadow(self, model: str) -> Shadow | None:
-        """Read which candidate answers silently; None where none does.
+        """Read the shadow mode's configuration; None if it is off.
 
         Raises:
             StoreError: when the file is damaged or cannot be read.
         """
-        return _record(
+        return _read_record(
             Shadow, self.shadow_path(model), "set the shadow again, or `tunegate shadow --stop`"
         )
 
     def set_shadow(self, shadow: Shadow) -> None:
-        """Let servers ask this package silently, in one step; it is to lie under its digest already, see `add`.
+        """Start shadow mode with a package that is in the store already, see `add`; in one step.
 
         Raises:
             StoreError: when the volume is full or read-only.
@@ -121,27 +121,27 @@ class ModelStore:
         write_atomic(self.shadow_path(shadow.model), shadow.to_json())
 
     def clear_shadow(self, model: str) -> None:
-        """Let no candidate answer silently any more.
+        """End shadow mode.
 
         Raises:
             StoreError: when the volume is read-only.
         """
-        _remove(self.shadow_path(model))
+        _remove_file(self.shadow_path(model))
 
     def history_path(self, model: str) -> Path:
-        """Return the file that tells servers of `model`'s promotions."""
+        """Return the file with the copy of `model`'s ledger for servers."""
         return self.root / "pointers" / f"{model}.history.json"
 
     def history(self, model: str) -> History | None:
-        """Read the projected history; None when none was ever written.
+        """Read the copy of the ledger's history; None when none was ever written.
 
         Raises:
             StoreError: when the file is damaged, of another format, or cannot be read.
         """
-        return _record(History, self.history_path(model), "run `tunegate repair`")
+        return _read_record(History, self.history_path(model), "run `tunegate repair`")
 
     def write_history(self, history: History) -> None:
-        """Replace the projected history, in one step.
+        """Replace the copy of the ledger's history, in one step.
 
         Raises:
             StoreError: when the volume is full or read-only.
@@ -151,7 +151,7 @@ class ModelStore:
     def prune_trials(self, keep: Iterable[str]) -> list[str]:
         """Delete the packages of all trials but these; return the names of the deleted ones.
 
-        What is being written just now, under a name that begins with a dot, is left alone.
+        Packages that are still being written have names that begin with a dot; they are kept.
         """
         folder = self.root / "trials"
         kept = set(keep)
@@ -162,7 +162,7 @@ class ModelStore:
         return sorted(path.name for path in gone if not path.exists())
 
 
-def _record(kind: type[R], path: Path, hint: str) -> R | None:
+def _read_record(kind: type[R], path: Path, hint: str) -> R | None:
     try:
         return kind.parse(path.read_bytes())
     except FileNotFoundError:
@@ -171,13 +171,13 @@ def _record(kind: type[R], path: Path, hint: str) -> R | None:
         raise StoreError(f"{path}: not a readable {kind.__name__.lower()}", hint=hint) from error
 
 
-def _remove(path: Path) -> None:
-    with writing(path), suppress(FileNotFoundError):
+def _remove_file(path: Path) -> None:
+    with as_store_errors(path), suppress(FileNotFoundError):
         path.unlink()
-        sync(path.parent)
+        flush_to_disk(path.parent)
 
 
-def _intact(path: Path, digest: str) -> bool:
+def _is_intact(path: Path, digest: str) -> bool:
     try:
         load_package(path, digest=digest)
     except PackageError:
@@ -185,7 +185,7 @@ def _intact(path: Path, digest: str) -> bool:
     return True
 
 
-def _copy(package: ModelPackage, folder: Path) -> None:
+def _copy_package(package: ModelPackage, folder: Path) -> None:
     for name in package.files:
         shutil.copyfile(package.path / name, folder / name)
     load_package(folder, digest=package.digest)

@@ -1,7 +1,8 @@
 """One trial: data set spec -> split -> fit -> score -> model package.
 
-Knows nothing of Katib, registries or servers; a trial is `python -m trainer` in a container or on this machine. Only
-what is light to import stands here: `trainer.dataset` brings pandas, `trainer.recipe` scikit-learn.
+Knows no Katib, registry or server; a trial is `python -m trainer` in a container or on this
+machine. Only modules that import quickly are imported here: `trainer.dataset` imports pandas,
+`trainer.recipe` scikit-learn.
 """
 
 from trainer.errors import DataError, ParameterError, TrainerError

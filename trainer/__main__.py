@@ -1,8 +1,8 @@
-"""`python -m trainer`: one trial, as a container runs it.
+"""`python -m trainer`: runs one trial, as a container does.
 
-The metric lines are the last thing printed, after the package is complete: a trial that reports has a model. With
-`--report-folds` the objective is printed before that too, as its mean over the folds so far. Exit code 2 is a wrong
-flag or unusable data, 1 anything else that went wrong.
+The metric lines are the last thing printed, after the package is complete: a trial that reports has
+a model. With `--report-folds` the objective is also printed after each fold, as its mean over the
+folds so far. Exit code 2 is a wrong flag or unusable data, 1 anything else that went wrong.
 """
 
 import argparse
@@ -13,27 +13,32 @@ from pathlib import Path
 from registry.errors import RegistryError
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import ParameterError, PushError, TrainerError
-from trainer.hyperparameters import LEARNERS
-from trainer.kubeflow_trainer import blamed, hyperparameters, status_server
+from trainer.hyperparameters import LEARNERS, flag_name, hyperparameter_names
+from trainer.kubeflow_trainer import (
+    errors_naming_variables,
+    hyperparameters_from,
+    status_server,
+)
 from trainer.onnx import require_onnx
 from trainer.recipe import Recipe
 from trainer.spec import builtin_names
-from trainer.trial import Score, cross_validate, decimal, metric_lines, write_trial
+from trainer.trial import Score, cross_validate, format_score, metric_lines, write_trial
 
 EPILOG = """\
 example:
   python -m trainer --data boston --n-estimators 200 --max-depth 12 --output /tmp/boston
 
-Each hyperparameter may also come as a variable of the environment, --max-depth as KUBEFLOW_TRAINER_OPT_MAX_DEPTH; a
-flag wins. Where KUBEFLOW_TRAINER_SERVER_URL is set, as in a TrainJob, the metrics are sent there too.
+Each hyperparameter may also come as an environment variable, --max-depth as
+KUBEFLOW_TRAINER_OPT_MAX_DEPTH; a flag wins. If KUBEFLOW_TRAINER_SERVER_URL is set, as in a
+TrainJob, the metrics are sent there too.
 """
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one trial; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = _make_parser().parse_args(argv)
     try:
-        _run(arguments)
+        _run_trial(arguments)
     except (TrainerError, RegistryError) as error:
         print(f"error: {error}", file=sys.stderr)
         if error.hint:
@@ -44,21 +49,20 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _run_trial(arguments: argparse.Namespace) -> None:
     if arguments.onnx:
         if not arguments.output:
             raise ParameterError("--onnx: there is no package to put it into", hint="add --output")
         require_onnx()  # before minutes of fitting
     dataset = load_dataset(arguments.data, include=tuple(arguments.include))
-    recipe = _recipe(arguments, dataset)
+    recipe = _make_recipe(arguments, dataset)
     server = status_server(os.environ)
-    shown = _shown if arguments.report_folds else None
 
-    def told(score: Score) -> None:
-        if shown:
-            shown([score])
+    def report_fold(score: Score) -> None:
+        if arguments.report_folds:
+            _print_metrics([score])
         if server:
-            server.progress(score, share=len(score.folds) / (arguments.folds + 1))
+            server.push_progress(score, share=len(score.folds) / (arguments.folds + 1))
 
     scores = cross_validate(
         recipe,
@@ -66,10 +70,10 @@ def _run(arguments: argparse.Namespace) -> None:
         folds=arguments.folds,
         seed=arguments.fold_seed,
         n_jobs=arguments.n_jobs,
-        told=told,
+        on_fold=report_fold,
     )
     for score in scores:
-        decimal(score)  # a trial that cannot report writes no package
+        format_score(score)  # a trial that cannot report writes no package
     if arguments.output:
         digest = write_trial(
             arguments.output,
@@ -82,23 +86,19 @@ def _run(arguments: argparse.Namespace) -> None:
         )
         print(f"model package {digest[:12]} written to {arguments.output}", file=sys.stderr)
     if server:
-        server.result(scores)
-    _shown(scores)
+        server.push_result(scores)
+    _print_metrics(scores)
 
 
-def _recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
-    """Put flags and environment together; a flag wins."""
-    known = {name for learner in LEARNERS.values() for name in learner.model_fields}
-    flags = {
-        name: value
-        for name, value in vars(arguments).items()
-        if name in known and value is not None
-    }
+def _make_recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
+    """Combine flags and environment; a flag wins."""
+    flags = {name: getattr(arguments, name) for name in hyperparameter_names()}
+    flags = {name: value for name, value in flags.items() if value is not None}
     variables = {
-        name: value for name, value in hyperparameters(os.environ).items() if name not in flags
+        name: value for name, value in hyperparameters_from(os.environ).items() if name not in flags
     }
     smallest = float(dataset.training.y.min())
-    with blamed(variables):
+    with errors_naming_variables(variables):
         return Recipe.make(
             arguments.model,
             dataset.spec.task,
@@ -108,11 +108,11 @@ def _recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
         )
 
 
-def _shown(scores: list[Score]) -> None:
+def _print_metrics(scores: list[Score]) -> None:
     print("\n".join(metric_lines(scores)), flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainer",
         description="Fit one model with cross-validation, print its metrics, write its package.",
@@ -143,25 +143,28 @@ def _parser() -> argparse.ArgumentParser:
         help="put a copy for other servers into the package: model.onnx (extra: onnx)",
     )
     parser.add_argument(
-        "--seed", type=_integer(0, 2**32 - 1), default=0, help="of the model; default: 0"
+        "--seed", type=_IntegerRange(0, 2**32 - 1), default=0, help="of the model; default: 0"
     )
     parser.add_argument(
-        "--folds", type=_integer(2, 20), default=5, help="of the cross-validation; default: 5"
+        "--folds", type=_IntegerRange(2, 20), default=5, help="of the cross-validation; default: 5"
     )
     parser.add_argument(
-        "--fold-seed", type=_integer(0, 999), default=0, help="of the folds, 0 to 999; default: 0"
+        "--fold-seed",
+        type=_IntegerRange(0, 999),
+        default=0,
+        help="of the folds, 0 to 999; default: 0",
     )
     parser.add_argument(
         "--report-folds",
         action="store_true",
-        help="print the metric's mean so far after each fold too, for early stopping; the objective's metricStrategies "
-        "must then be `latest`",
+        help="print the metric's mean so far after each fold too, for early stopping; "
+        "the objective's metricStrategies must then be `latest`",
     )
     parser.add_argument(
-        "--n-jobs", type=_integer(1, 1024), default=1, help="threads to fit with; default: 1"
+        "--n-jobs", type=_IntegerRange(1, 1024), default=1, help="threads to fit with; default: 1"
     )
     for name, text in _hyperparameter_help().items():
-        parser.add_argument("--" + name.replace("_", "-"), metavar="VALUE", help=text)
+        parser.add_argument(flag_name(name), metavar="VALUE", help=text)
     return parser
 
 
@@ -173,7 +176,9 @@ def _hyperparameter_help() -> dict[str, str]:
     return {name: "; ".join(parts) for name, parts in texts.items()}
 
 
-class _integer:  # noqa: N801 - reads as a type in add_argument
+class _IntegerRange:
+    """Parses a flag's integer from `low` to `high`."""
+
     def __init__(self, low: int, high: int) -> None:
         self.low = low
         self.high = high

@@ -1,4 +1,4 @@
-"""The model card: what a person should know before trusting the model. Written from the manifest, so never stale."""
+"""The model card: what a person should know before trusting the model, made from the manifest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 from trainer.dataset import Dataset
 
 
-def card(manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | None = None) -> str:
-    """Return the card as Markdown; `onnx_error` is how far the ONNX copy's answers are from the model's."""
+def model_card(
+    manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | None = None
+) -> str:
+    """Return the card as Markdown; `onnx_error` is the ONNX copy's largest deviation."""
     cv = manifest["cross_validation"]
     spec = dataset.spec
     folds = ", ".join(f"{score:.4g}" for score in cv.folds)
@@ -20,13 +22,15 @@ def card(manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | N
 
 Predicts `{spec.target}` ({spec.task}) from {len(dataset.columns)} columns: {columns}.
 
-- {cv.metric}, mean of {len(cv.folds)} cross-validation folds on the training part: **{cv.score:.6g}** ({folds}).
+- {cv.metric}, mean of {len(cv.folds)} cross-validation folds on the training part: \
+**{cv.score:.6g}** ({folds}).
   It was searched for, so expect the error on new data to be a few per cent higher.
-{_interval(manifest)}- Trained on {manifest["training_rows"]} rows; {len(dataset.holdout.y)} rows are held out, \
-and only the gate reads them.
+{_interval_text(manifest)}- Trained on {manifest["training_rows"]} rows; \
+{len(dataset.holdout.y)} rows are held out, and only the gate reads them.
 - Data fingerprint `{manifest["fingerprint"]}`, seed {manifest["seed"]}.
-- Values outside the ranges of `manifest.json` were never seen; a forest answers them with its nearest leaves.
-{_onnx(onnx_error)}
+- Values outside the ranges of `manifest.json` were never seen; \
+a forest answers them with its nearest leaves.
+{_onnx_text(onnx_error)}
 | {manifest["algorithm"]} | |
 |---|---|
 {parameters}
@@ -35,20 +39,24 @@ and only the gate reads them.
 """
 
 
-def _interval(manifest: Mapping[str, Any]) -> str:
+def _interval_text(manifest: Mapping[str, Any]) -> str:
     if not (stated := manifest["interval"]):
         return ""
     return f"""\
-- {100 * stated.coverage:.0f} % prediction interval: the prediction ± {stated.half_width:.4g}. In cross-validation it
-  held {100 * stated.measured:.1f} % of the training rows, each fold judged by the others' residuals.
+- {100 * stated.coverage:.0f} % prediction interval: the prediction ± {stated.half_width:.4g}. \
+In cross-validation it
+  held {100 * stated.measured:.1f} % of the training rows, \
+each fold judged by the others' residuals.
 """
 
 
-def _onnx(error: float | None) -> str:
+def _onnx_text(error: float | None) -> str:
     if error is None:
         return ""
     return f"""\
-- `model.onnx` is a copy for other servers (opset ai.onnx.ml 5; encoded float32 features). On random rows, on
-  thresholds and with missing values its answers are at most {error:.2g} from the model's, with one thread; several
+- `model.onnx` is a copy for other servers (opset ai.onnx.ml 5; encoded float32 features). \
+On random rows, on
+  thresholds and with missing values its answers are at most {error:.2g} from the model's, \
+with one thread; several
   threads add in another order.
 """

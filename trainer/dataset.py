@@ -1,4 +1,4 @@
-"""A data set ready to learn from: typed, checked, split, and known by its fingerprint."""
+"""A data set ready to learn from: typed, checked, split, and identified by its fingerprint."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from registry.package import Column, encode
+from registry.package import COLUMN_KINDS, Column, encode
+from registry.package.columns import Kind
+from trainer.cells import CELL_READERS, FIRST_LINE, infer_kind, read_numbers
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec, load_spec
-from trainer.split import digest, divide, fingerprint, refuse_twins, row_hashes
-from trainer.table import FIRST_LINE, numeric, read_table, typed
+from trainer.split import fingerprint, refuse_duplicates, row_hashes, rows_digest, split_rows
+from trainer.table import read_table
 
 MIN_TRAINING = 20
 MIN_HOLDOUT = 10
@@ -19,19 +21,22 @@ MIN_PER_CLASS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Some rows: raw columns by name, the target, and the rows' hashes, all of one length.
+class DatasetPart:
+    """Some rows of a data set; all arrays have one length.
 
-    `y` is float64: the target's value, or the index of its class.
+    Attributes:
+        table: raw values by column name, as `trainer.cells` reads them.
+        y: float64, the target's value, or the index of its class.
+        rows: uint64, the rows' hashes.
     """
 
     table: dict[str, NDArray[Any]]
     y: NDArray[np.float64]
     rows: NDArray[np.uint64]
 
-    def take(self, which: NDArray[Any]) -> "Part":
+    def take(self, which: NDArray[Any]) -> "DatasetPart":
         """Return the rows at these positions, or where this mask is True."""
-        return Part(
+        return DatasetPart(
             {name: values[which] for name, values in self.table.items()},
             self.y[which],
             self.rows[which],
@@ -40,17 +45,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A loaded data set; `columns` describe the training part, which alone may be learned from."""
+    """A loaded data set.
+
+    Attributes:
+        columns: the input columns, as seen in the training part only.
+        classes: the target's classes, sorted; empty for a regression.
+        fingerprint: sha256 of the rows, columns, target, metric and split.
+        holdout_digest: sha256 of the holdout's row hashes.
+    """
 
     spec: DataSetSpec
     columns: tuple[Column, ...]
     classes: tuple[bool | int | str, ...]
-    training: Part
-    holdout: Part
+    training: DatasetPart
+    holdout: DatasetPart
     fingerprint: str
     holdout_digest: str
 
-    def matrix(self, part: Part) -> NDArray[np.float32]:
+    def matrix(self, part: DatasetPart) -> NDArray[np.float32]:
         """Encode a part: float32 (n_rows, n_features)."""
         return encode(self.columns, part.table)
 
@@ -67,29 +79,27 @@ def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
     """
     spec = load_spec(data).including(include)
     frame = read_table(spec)
-    names = _features(frame, spec)
-    kinds: dict[str, str] = {}
-    table: dict[str, NDArray[Any]] = {}
-    for name in names:
-        kinds[name], table[name] = typed(frame, name, spec)
-    y, classes = _target(frame[spec.target], spec)
-    whole = Part(table, y, row_hashes(frame))
-    training, holdout = _split(whole, frame, spec)
+    names = _feature_names(frame, spec)
+    kinds = {name: _column_kind(frame[name], spec) for name in names}
+    table = {name: CELL_READERS[kind](frame[name]) for name, kind in kinds.items()}
+    y, classes = _read_target(frame[spec.target], spec)
+    whole = DatasetPart(table, y, row_hashes(frame))
+    training, holdout = _split_parts(whole, frame, spec)
     _check_sizes(training, holdout, classes, spec)
-    columns = tuple(_describe(name, kinds[name], training.table[name]) for name in names)
+    columns = tuple(_describe_column(name, kinds[name], training.table[name]) for name in names)
     rows = np.concatenate([training.rows, holdout.rows])
     return Dataset(
-        spec,
-        columns,
-        classes,
-        training,
-        holdout,
-        fingerprint(spec, names, rows),
-        digest(np.sort(holdout.rows)),
+        spec=spec,
+        columns=columns,
+        classes=classes,
+        training=training,
+        holdout=holdout,
+        fingerprint=fingerprint(spec, names, rows),
+        holdout_digest=rows_digest(np.sort(holdout.rows)),
     )
 
 
-def _features(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
+def _feature_names(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
     names = list(spec.features) or [str(n) for n in frame.columns if n != spec.target]
     names = [name for name in names if name not in spec.drop]
     if not names:
@@ -97,7 +107,14 @@ def _features(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
     return names
 
 
-def _target(
+def _column_kind(column: "pd.Series[Any]", spec: DataSetSpec) -> Kind:
+    stated = spec.columns.get(str(column.name))
+    if stated:
+        return stated.type
+    return infer_kind(column)
+
+
+def _read_target(
     column: "pd.Series[Any]", spec: DataSetSpec
 ) -> tuple[NDArray[np.float64], tuple[bool | int | str, ...]]:
     missing = np.flatnonzero(column.isna())
@@ -108,17 +125,18 @@ def _target(
             hint="remove the rows without a target",
         )
     if (column == column.iloc[0]).all():
+        value = str(column.iloc[0])
         raise DataError(
-            f"target {spec.target}: every row says {str(column.iloc[0])!r}, so there is nothing to learn"
+            f"target {spec.target}: every row says {value!r}, so there is nothing to learn"
         )
     if spec.task == "regression":
-        return numeric(column, hint='mend the table, or set task = "classification"'), ()
-    labels = [_label(value) for value in column]
+        return read_numbers(column, hint='fix the table, or set task = "classification"'), ()
+    labels = [_class_label(value) for value in column]
     classes = tuple(sorted(set(labels), key=lambda label: (isinstance(label, str), label)))
     return np.array([classes.index(label) for label in labels], dtype=np.float64), classes
 
 
-def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
+def _class_label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and plain.is_integer():
         return int(plain)
@@ -127,16 +145,18 @@ def _label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
     return str(plain)
 
 
-def _split(whole: Part, frame: pd.DataFrame, spec: DataSetSpec) -> tuple[Part, Part]:
+def _split_parts(
+    whole: DatasetPart, frame: pd.DataFrame, spec: DataSetSpec
+) -> tuple[DatasetPart, DatasetPart]:
     training, holdout = (
-        whole.take(positions) for positions in divide(frame, whole.rows, spec.split)
+        whole.take(positions) for positions in split_rows(frame, whole.rows, spec.split)
     )
-    refuse_twins(training.rows, holdout.rows)
+    refuse_duplicates(training.rows, holdout.rows)
     return training, holdout
 
 
 def _check_sizes(
-    training: Part, holdout: Part, classes: tuple[Any, ...], spec: DataSetSpec
+    training: DatasetPart, holdout: DatasetPart, classes: tuple[Any, ...], spec: DataSetSpec
 ) -> None:
     for part, name, least in (
         (training, "training part", MIN_TRAINING),
@@ -160,29 +180,9 @@ def _check_sizes(
             )
 
 
-def _describe(name: str, kind: str, values: NDArray[Any]) -> Column:
-    if kind == "numeric":
-        present = values[~np.isnan(values)]
-        if not present.size:
-            raise DataError(
-                f"column {name}: no value in the training part", hint="put it into `drop`"
-            )
-        low, typical, high = (float(v) for v in np.quantile(present, [0, 0.5, 1], method="nearest"))
-        nullable = present.size < values.size
-        return Column(
-            name=name, kind="numeric", minimum=low, maximum=high, nullable=nullable, typical=typical
-        )
-    present = [value for value in values if value is not None]
-    if not present:
+def _describe_column(name: str, kind: Kind, values: NDArray[Any]) -> Column:
+    missing = COLUMN_KINDS[kind].is_missing(values)
+    if missing.all():
         raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")
-    typical = max(sorted(set(present)), key=present.count)
-    categories = tuple(sorted(set(present))) if kind == "categorical" else ()
-    return Column.checked(
-        {
-            "name": name,
-            "kind": kind,
-            "categories": categories,
-            "nullable": len(present) < len(values),
-            "typical": typical,
-        }
-    )
+    fields = COLUMN_KINDS[kind].describe(values[~missing])
+    return Column.checked({"name": name, "kind": kind, "nullable": bool(missing.any()), **fields})

@@ -1,6 +1,7 @@
-"""Turn a fitted estimator into a flat forest; the only place that looks inside a library's trees."""
+"""Turns a fitted estimator into a flat forest; the only code that reads a library's trees."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 from registry.package import FlatForest, Output
 
 LEAF = -1
+Estimator = Any  # fitted, of scikit-learn or XGBoost
 
 
-def flatten(estimator: Any, *, n_features: int) -> tuple[FlatForest, Output]:  # noqa: ANN401 - several libraries
+def flatten_estimator(estimator: Estimator, *, n_features: int) -> tuple[FlatForest, Output]:
     """Return the trees and how to combine them.
 
-    Random forests predict bit for bit as scikit-learn does. XGBoost adds in float32, so it differs from these sums by
-    a relative 1e-6 after 100 trees and 1e-4 after 3000 (measured on Boston).
+    Random forests predict bit for bit as scikit-learn does. XGBoost adds in float32, so it differs
+    from these sums by a relative 1e-6 after 100 trees and 1e-4 after 3000 (measured on Boston).
     """
     if hasattr(estimator, "estimators_"):
         return _random_forest(estimator, n_features), Output()
@@ -23,30 +25,29 @@ def flatten(estimator: Any, *, n_features: int) -> tuple[FlatForest, Output]:  #
 
 
 def round_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the largest float32 not above each threshold, so that `x32 <= t` decides as before for every x32."""
-    near = threshold.astype(np.float32)
-    return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near).astype(
-        np.float32
+    """Return the largest float32 not above each threshold; no `x32 <= t` changes by that."""
+    nearest = threshold.astype(np.float32)
+    below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest > threshold, below, nearest).astype(np.float32)
+
+
+def _random_forest(estimator: Estimator, n_features: int) -> FlatForest:
+    trees = [_random_forest_tree(member.tree_) for member in estimator.estimators_]
+    return _join_trees(trees, n_features)
+
+
+def _random_forest_tree(tree: Any) -> "_TreeNodes":  # noqa: ANN401
+    return _TreeNodes(
+        left=tree.children_left,
+        right=tree.children_right,
+        feature=tree.feature,
+        threshold=round_down(tree.threshold),
+        missing_left=tree.missing_go_to_left.astype(bool),
+        value=tree.value.reshape(tree.node_count, -1),
     )
 
 
-def _random_forest(estimator: Any, n_features: int) -> FlatForest:  # noqa: ANN401
-    trees = [member.tree_ for member in estimator.estimators_]
-    nodes = [
-        _Nodes(
-            left=tree.children_left,
-            right=tree.children_right,
-            feature=tree.feature,
-            threshold=round_down(tree.threshold),
-            missing_left=tree.missing_go_to_left.astype(bool),
-            value=tree.value.reshape(tree.node_count, -1),
-        )
-        for tree in trees
-    ]
-    return _join(nodes, n_features)
-
-
-def _xgboost(estimator: Any, n_features: int) -> tuple[FlatForest, Output]:  # noqa: ANN401
+def _xgboost(estimator: Estimator, n_features: int) -> tuple[FlatForest, Output]:
     learner = json.loads(estimator.get_booster().save_raw("json"))["learner"]
     model = learner["gradient_booster"]["model"]
     n_outputs = max(1, int(learner["learner_model_param"]["num_class"]))
@@ -54,23 +55,24 @@ def _xgboost(estimator: Any, n_features: int) -> tuple[FlatForest, Output]:  # n
         _xgboost_tree(tree, column, n_outputs)
         for tree, column in zip(model["trees"], model["tree_info"], strict=True)
     ]
-    base = np.atleast_1d(json.loads(learner["learner_model_param"]["base_score"])).astype(
-        np.float64
-    )
+    base_score = json.loads(learner["learner_model_param"]["base_score"])
+    base = np.atleast_1d(base_score).astype(np.float64)
     objective = learner["objective"]["name"]
     link = {"binary:logistic": "logistic", "multi:softprob": "softmax"}.get(objective, "identity")
     if link == "logistic":
         base = np.log(base / (1 - base))
     bases = np.broadcast_to(base, (n_outputs,)).tolist()
-    return _join(trees, n_features), Output.checked({"combine": "sum", "base": bases, "link": link})
+    return _join_trees(trees, n_features), Output.checked(
+        {"combine": "sum", "base": bases, "link": link}
+    )
 
 
-def _xgboost_tree(tree: dict[str, Any], column: int, n_outputs: int) -> "_Nodes":
+def _xgboost_tree(tree: dict[str, Any], column: int, n_outputs: int) -> "_TreeNodes":
     left = np.asarray(tree["left_children"])
     condition = np.asarray(tree["split_conditions"], dtype=np.float32)
     value = np.zeros((len(left), n_outputs))
     value[:, column] = condition
-    return _Nodes(
+    return _TreeNodes(
         left=left,
         right=np.asarray(tree["right_children"]),
         feature=np.asarray(tree["split_indices"]),
@@ -81,18 +83,18 @@ def _xgboost_tree(tree: dict[str, Any], column: int, n_outputs: int) -> "_Nodes"
     )
 
 
-class _Nodes:
-    """One tree, children counted from its own root, -1 at leaves."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _TreeNodes:
+    """One tree's arrays (see `FlatForest`), children counted from its own root, -1 at leaves."""
 
-    def __init__(self, **arrays: NDArray[Any]) -> None:
-        self.left = arrays["left"]
-        self.right = arrays["right"]
-        self.feature = arrays["feature"]
-        self.threshold = arrays["threshold"]
-        self.missing_left = arrays["missing_left"]
-        self.value = arrays["value"]
+    left: NDArray[Any]
+    right: NDArray[Any]
+    feature: NDArray[Any]
+    threshold: NDArray[np.float32]
+    missing_left: NDArray[np.bool_]
+    value: NDArray[Any]
 
-    def placed(self, start: int) -> dict[str, NDArray[Any]]:
+    def arrays_from(self, start: int) -> dict[str, NDArray[Any]]:
         """Return the node arrays of a flat forest, for a tree that begins at `start`."""
         leaf = self.left == LEAF
         own = np.arange(start, start + len(leaf))
@@ -106,8 +108,8 @@ class _Nodes:
         }
 
 
-def _join(trees: list[_Nodes], n_features: int) -> FlatForest:
+def _join_trees(trees: list[_TreeNodes], n_features: int) -> FlatForest:
     start = np.cumsum([0, *(len(tree.left) for tree in trees)]).astype(np.int32)
-    placed = [tree.placed(int(at)) for tree, at in zip(trees, start, strict=False)]
-    arrays = {name: np.concatenate([tree[name] for tree in placed]) for name in placed[0]}
+    parts = [tree.arrays_from(int(at)) for tree, at in zip(trees, start, strict=False)]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return FlatForest.from_arrays({"start": start, **arrays}, n_features=n_features)

@@ -1,7 +1,9 @@
-"""Push metrics to Kubeflow Trainer, which keeps them in the TrainJob's status.
+"""Kubeflow Trainer: how a trial gets hyperparameters from a TrainJob and pushes metrics to it.
 
-Source: kubeflow/trainer v2.2 and later, pkg/statusserver and proposals/2779-trainjob-progress: an authenticated POST,
-its address, certificate and token named by variables of the environment; at most one each five seconds is asked for.
+- Hyperparameters come as environment variables `KUBEFLOW_TRAINER_OPT_<NAME>`.
+- Metrics go to the status server at `KUBEFLOW_TRAINER_SERVER_URL`, which keeps them in the
+  TrainJob's status (kubeflow/trainer v2.2 and later, pkg/statusserver and
+  proposals/2779-trainjob-progress): an authenticated POST, at most one each five seconds.
 """
 
 import re
@@ -16,77 +18,55 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import ParameterError, PushError, TrainerError
-from trainer.hyperparameters import LEARNERS
-from trainer.trial import Score, decimal
+from trainer.hyperparameters import flag_name, hyperparameter_names
+from trainer.trial import Score, format_score
 
-URL, CA_CERT, TOKEN = (f"KUBEFLOW_TRAINER_SERVER_{name}" for name in ("URL", "CA_CERT", "TOKEN"))
-INTERVAL = 5.0
+PREFIX = "KUBEFLOW_TRAINER_OPT_"
+URL = "KUBEFLOW_TRAINER_SERVER_URL"
+CA_CERT = "KUBEFLOW_TRAINER_SERVER_CA_CERT"
+TOKEN = "KUBEFLOW_TRAINER_SERVER_TOKEN"  # noqa: S105 - the variable that names the token's file
+INTERVAL = 5.0  # seconds between two reports of progress
 TIMEOUT = 5.0  # seconds
-PAUSES = (
-    1.0,
-    5.0,
-    None,
-)  # seconds after each vain attempt to push the result; then no other is made
+RETRY_PAUSES = (1.0, 5.0)  # seconds before the result is pushed again
 
 
-@dataclass(slots=True)
-class StatusServer:
-    """Where a TrainJob's metrics go; the token is read anew each time, for it is replaced now and then."""
-
-    url: str
-    certificate: Path
-    token: Path
-    _last: float = field(default=-INTERVAL)
-
-    def progress(self, score: Score, *, share: float) -> None:
-        """Push what is known so far; what fails is said, and harms nothing."""
-        if time.monotonic() - self._last < INTERVAL:
-            return
-        self._last = time.monotonic()
-        if problem := self._push([score], share):
-            sys.stderr.write(f"note: the TrainJob's status was not updated: {problem}\n")
-
-    def result(self, scores: list[Score]) -> None:
-        """Push the result, with a few attempts.
-
-        Raises:
-            PushError: when none succeeds; a trial that ended well without a number would be lost unseen.
-        """
-        problem = ""
-        for pause in PAUSES:
-            if not (problem := self._push(scores, 1.0)):
-                return
-            if pause:
-                time.sleep(pause)
-        hint = f"see the controller manager's log, or unset {URL} to print the metrics alone"
-        raise PushError(f"{self.url}: the metrics could not be sent: {problem}", hint=hint)
-
-    def _push(self, scores: list[Score], share: float) -> str:
-        """Send one status; returns what went wrong."""
-        import httpx  # noqa: PLC0415 - only a TrainJob needs it
-
-        try:
-            context = ssl.create_default_context(cafile=str(self.certificate))
-            headers = {"Authorization": f"Bearer {self.token.read_text(encoding='ascii').strip()}"}
-            sent = httpx.post(
-                self.url,
-                json=_status(scores, share),
-                headers=headers,
-                verify=context,
-                timeout=TIMEOUT,
-            )
-        except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{type(error).__name__}: {error}"
-        if sent.is_success:
-            return ""
-        return f"HTTP {sent.status_code}: {sent.text[:200]}"
-
-
-def status_server(environment: Mapping[str, str]) -> StatusServer | None:
-    """Return where to push to, or None outside of a TrainJob.
+def hyperparameters_from(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the hyperparameters' values by field name, as text.
 
     Raises:
-        TrainerError: when the environment says where, but not how.
+        ParameterError: naming each variable with the prefix that is not a hyperparameter.
+    """
+    known = {variable_name(name): name for name in hyperparameter_names()}
+    given = sorted(name for name in environment if name.startswith(PREFIX))
+    if unknown := [name for name in given if name not in known]:
+        hint = f"known: {', '.join(name.removeprefix(PREFIX) for name in known)}"
+        raise ParameterError(f"{', '.join(unknown)}: not a hyperparameter", hint=hint)
+    return {known[name]: environment[name] for name in given}
+
+
+def variable_name(name: str) -> str:
+    """Return the environment variable of a hyperparameter."""
+    return PREFIX + name.upper()
+
+
+@contextmanager
+def errors_naming_variables(names: Iterable[str]) -> Iterator[None]:
+    """Let errors name the variables of these hyperparameters instead of their flags."""
+    variables = {flag_name(name): variable_name(name) for name in names}
+    try:
+        yield
+    except ParameterError as error:
+        message = re.sub(
+            r"--[a-z-]+(?=:)", lambda match: variables.get(match[0], match[0]), str(error)
+        )
+        raise ParameterError(message, hint=error.hint) from error
+
+
+def status_server(environment: Mapping[str, str]) -> "StatusServer | None":
+    """Return where to push metrics, or None outside of a TrainJob.
+
+    Raises:
+        TrainerError: when the environment names the server, but not its certificate and token.
     """
     if not environment.get(URL):
         return None
@@ -97,8 +77,65 @@ def status_server(environment: Mapping[str, str]) -> StatusServer | None:
     return StatusServer(environment[URL], Path(environment[CA_CERT]), Path(environment[TOKEN]))
 
 
-def _status(scores: list[Score], share: float) -> dict[str, Any]:
-    metrics = [{"name": score.metric, "value": decimal(score)} for score in scores]
+@dataclass(slots=True)
+class StatusServer:
+    """Where a TrainJob's metrics go.
+
+    The token is read for each push, because Kubernetes replaces it from time to time.
+    """
+
+    url: str
+    certificate: Path
+    token: Path
+    _last: float = field(default=-INTERVAL)  # monotonic seconds
+
+    def push_progress(self, score: Score, *, share: float) -> None:
+        """Push the score after `share` of the work; a failure is only noted on stderr."""
+        if time.monotonic() - self._last < INTERVAL:
+            return
+        self._last = time.monotonic()
+        if problem := self._push([score], share):
+            sys.stderr.write(f"note: the TrainJob's status was not updated: {problem}\n")
+
+    def push_result(self, scores: list[Score]) -> None:
+        """Push the result, again after each of `RETRY_PAUSES` if that fails.
+
+        Raises:
+            PushError: when no attempt succeeds; otherwise a finished trial's number would be lost.
+        """
+        problem = self._push(scores, 1.0)
+        for pause in RETRY_PAUSES:
+            if not problem:
+                return
+            time.sleep(pause)
+            problem = self._push(scores, 1.0)
+        if problem:
+            hint = f"see the controller manager's log, or unset {URL} to print the metrics alone"
+            raise PushError(f"{self.url}: the metrics could not be sent: {problem}", hint=hint)
+
+    def _push(self, scores: list[Score], share: float) -> str:
+        """Send one status; return what went wrong, "" if nothing did."""
+        import httpx  # noqa: PLC0415 - only a TrainJob needs it
+
+        try:
+            context = ssl.create_default_context(cafile=str(self.certificate))
+            headers = {"Authorization": f"Bearer {self.token.read_text(encoding='ascii').strip()}"}
+            response = httpx.post(
+                self.url,
+                json=_status_body(scores, share),
+                headers=headers,
+                verify=context,
+                timeout=TIMEOUT,
+            )
+        except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+            return f"{type(error).__name__}: {error}"
+        if response.is_success:
+            return ""
+        return f"HTTP {response.status_code}: {response.text[:200]}"
+
+
+def _status_body(scores: list[Score], share: float) -> dict[str, Any]:
+    metrics = [{"name": score.metric, "value": format_score(score)} for score in scores]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "trainerStatus": {
@@ -107,38 +144,3 @@ def _status(scores: list[Score], share: float) -> dict[str, Any]:
             "lastUpdatedTime": now,
         }
     }
-
-
-PREFIX = "KUBEFLOW_TRAINER_OPT_"
-
-
-def hyperparameters(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return values by field name, as text.
-
-    Raises:
-        ParameterError: naming each variable with the prefix that is no hyperparameter of any learner.
-    """
-    known = {variable(name): name for learner in LEARNERS.values() for name in learner.model_fields}
-    given = sorted(name for name in environment if name.startswith(PREFIX))
-    if unknown := [name for name in given if name not in known]:
-        hint = f"known: {', '.join(name.removeprefix(PREFIX) for name in known)}"
-        raise ParameterError(f"{', '.join(unknown)}: not a hyperparameter", hint=hint)
-    return {known[name]: environment[name] for name in given}
-
-
-def variable(name: str) -> str:
-    """Return the variable of a hyperparameter."""
-    return PREFIX + name.upper()
-
-
-@contextmanager
-def blamed(names: Iterable[str]) -> Iterator[None]:
-    """Let an error name the variables of these hyperparameters instead of their flags."""
-    variables = {"--" + name.replace("_", "-"): variable(name) for name in names}
-    try:
-        yield
-    except ParameterError as error:
-        said = re.sub(
-            r"--[a-z-]+(?=:)", lambda match: variables.get(match[0], match[0]), str(error)
-        )
-        raise ParameterError(said, hint=error.hint) from error

@@ -1,12 +1,13 @@
 """A copy of the model for other servers: ONNX, built from the flat forest's own arrays.
 
-The operator TreeEnsemble (ai.onnx.ml 5) takes float64: thresholds, which are float32 here, and leaves go over as they
-are, a missing value follows `nodes_missing_value_tracks_true`, and trees are added in float64. So the copy differs by
-the order of additions alone. The usual way, skl2onnx, rounds leaves to float32 and differs in the fifth digit, and by
-whole units where values are missing.
+The operator TreeEnsemble (ai.onnx.ml 5) takes float64, so thresholds (float32 here) and leaves are
+copied exactly, a missing value follows `nodes_missing_value_tracks_true`, and trees are added in
+float64. The copy differs only by the order of additions. The usual converter, skl2onnx, rounds
+leaves to float32 and differs in the fifth digit, and by whole units for missing values.
 
-Input `features`: float32 (n, n_features), encoded as the manifest's columns say. Output `predicted`: float64 (n, 1), or
-`probabilities`: float64 (n, n_classes). The file's metadata names features and classes, in order, as JSON.
+Input `features`: float32 (n, n_features), encoded as the manifest's columns say. Output
+`predicted`: float64 (n, 1), or `probabilities`: float64 (n, n_classes). The file's metadata names
+features and classes, in order, as JSON.
 """
 
 import json
@@ -18,17 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package import Column, FlatForest, Output, finish
+from registry.package import COLUMN_KINDS, Column, FlatForest, Output, predict_encoded
 from trainer.errors import TrainerError
 
 LIBRARIES = ("onnx", "onnxruntime")
-OPSETS = {
-    "": 21,
-    "ai.onnx.ml": 5,
-}  # 5 is the first with TreeEnsemble; newer numbers would need newer runtimes
+# 5 is the first with TreeEnsemble; newer opsets would need newer runtimes.
+OPSETS = {"": 21, "ai.onnx.ml": 5}
 IR_VERSION = 10
 SUM = 1  # TreeEnsemble's aggregate_function
 ROWS = 250  # of each kind to compare on
+MISSING_SHARE = 0.3  # of the cells in rows with gaps
 TOLERANCE = 1e-9  # relative; additions in another order stay far below, anything else far above
 
 
@@ -60,8 +60,10 @@ def export_onnx(
     name = "probabilities" if classes else "predicted"
     nodes = [
         helper.make_node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
-        helper.make_node("TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **_trees(forest)),
-        *_finishing(forest, output, name),
+        helper.make_node(
+            "TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **_tree_attributes(forest)
+        ),
+        *_output_nodes(forest, output, name),
     ]
     taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", forest.n_features])
     given = helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", len(classes) or 1])
@@ -70,22 +72,27 @@ def export_onnx(
     model = helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tunegate"
     )
+    features = [
+        name for column in columns for name in COLUMN_KINDS[column.kind].feature_names(column)
+    ]
     helper.set_model_props(
-        model, {"features": json.dumps(_features(columns)), "classes": json.dumps(list(classes))}
+        model, {"features": json.dumps(features), "classes": json.dumps(list(classes))}
     )
     checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
 def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
-    """Return how far the copy's answers are from the flat forest's: on random rows, on thresholds, with missing values.
+    """Return the largest difference between the predictions of the copy and of the flat forest.
+
+    They are compared on random rows, on thresholds, and with missing values.
 
     Raises:
         TrainerError: when they differ by more than another order of additions explains.
     """
-    rows = _rows(forest)
-    wanted = finish(forest, output, rows)
-    answers = _run(content, rows)
+    rows = _comparison_rows(forest)
+    wanted = predict_encoded(forest, output, rows)
+    answers = _run_onnx(content, rows)
     if answers.shape != wanted.shape or not np.allclose(
         answers, wanted, rtol=TOLERANCE, atol=TOLERANCE
     ):
@@ -95,15 +102,7 @@ def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
     return float(np.abs(answers - wanted).max())
 
 
-def _features(columns: Sequence[Column]) -> list[str]:
-    return [
-        f"{column.name}={category}" if category else column.name
-        for column in columns
-        for category in (column.categories if column.kind == "categorical" else ("",))
-    ]
-
-
-def _run(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def _run_onnx(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     runtime: Any = import_module("onnxruntime")  # it has no types
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1  # several would add in any order, and the card would change
@@ -112,8 +111,8 @@ def _run(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return answers
 
 
-def _rows(forest: FlatForest) -> NDArray[np.float32]:
-    """Return rows between the thresholds, on them, and the same with gaps: float32 (4 ROWS + 1, n_features)."""
+def _comparison_rows(forest: FlatForest) -> NDArray[np.float32]:
+    """Return rows on thresholds, between them, and with gaps: float32 (4 ROWS + 1, n_features)."""
     rng = np.random.default_rng(0)
     on = np.empty((ROWS, forest.n_features), dtype=np.float32)
     inner = forest.left != np.arange(forest.n_nodes)
@@ -122,11 +121,12 @@ def _rows(forest: FlatForest) -> NDArray[np.float32]:
         on[:, feature] = rng.choice(own, ROWS) if own.size else 0
     between = (on + rng.permutation(on)) / np.float32(2)
     whole = np.vstack([on, between])
-    gaps = np.where(rng.random(whole.shape) < 0.3, np.float32(np.nan), whole)  # noqa: PLR2004 - a share of the cells
+    missing = rng.random(whole.shape) < MISSING_SHARE
+    gaps = np.where(missing, np.float32(np.nan), whole)
     return np.vstack([whole, gaps, np.full((1, forest.n_features), np.nan)]).astype(np.float32)
 
 
-def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
+def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[Any]:
     """Return the nodes for `finish`: from `sums` to the graph's output."""
     from onnx import helper  # noqa: PLC0415 - an extra
 
@@ -134,18 +134,18 @@ def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
     last = "sums"
     if output.combine == "mean":
         nodes += [
-            _constant("trees", [float(forest.n_trees)]),
+            _constant_node("trees", [float(forest.n_trees)]),
             helper.make_node("Div", [last, "trees"], ["mean"]),
         ]
         last = "mean"
     if output.base:
         nodes += [
-            _constant("base", list(output.base)),
+            _constant_node("base", list(output.base)),
             helper.make_node("Add", [last, "base"], ["raw"]),
         ]
         last = "raw"
     if output.link == "logistic":
-        nodes += [helper.make_node("Sigmoid", [last], ["positive"]), _constant("one", [1.0])]
+        nodes += [helper.make_node("Sigmoid", [last], ["positive"]), _constant_node("one", [1.0])]
         nodes += [helper.make_node("Sub", ["one", "positive"], ["negative"])]
         return [*nodes, helper.make_node("Concat", ["negative", "positive"], [name], axis=1)]
     if output.link == "softmax":
@@ -153,7 +153,7 @@ def _finishing(forest: FlatForest, output: Output, name: str) -> list[Any]:
     return [*nodes, helper.make_node("Identity", [last], [name])]
 
 
-def _constant(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
+def _constant_node(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
     from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
 
     return helper.make_node(
@@ -161,14 +161,14 @@ def _constant(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's o
     )
 
 
-def _trees(forest: FlatForest) -> dict[str, Any]:
+def _tree_attributes(forest: FlatForest) -> dict[str, Any]:
     """Return TreeEnsemble's attributes.
 
-    Its leaves add to one output each, so a tree stands there once for each output that it adds to.
+    Its leaves add to one output each, so a tree is repeated for each output that it adds to.
     """
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
 
-    parts = [_tree(forest, t, k) for t, k in _copies(forest)]
+    parts = [_tree_arrays(forest, t, k) for t, k in _tree_output_pairs(forest)]
     sizes = np.cumsum(
         [[0, 0]] + [[len(part["feature"]), len(part["weight"])] for part in parts], axis=0
     )
@@ -177,13 +177,12 @@ def _trees(forest: FlatForest) -> dict[str, Any]:
             part[side] = part[side] + np.where(part[f"{side}_leaf"], leaf, inner)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     n = len(joined["feature"])
+    at_most = bytes(n)  # mode 0 is x <= split
     return {
         "aggregate_function": SUM,
         "n_targets": forest.value.shape[1],
         "tree_roots": sizes[:-1, 0].tolist(),
-        "nodes_modes": helper.make_tensor(
-            "modes", TensorProto.UINT8, [n], bytes(n), raw=True
-        ),  # 0: x <= split
+        "nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [n], at_most, raw=True),
         "nodes_featureids": joined["feature"].tolist(),
         "nodes_splits": numpy_helper.from_array(joined["split"], "splits"),
         "nodes_missing_value_tracks_true": joined["missing"].tolist(),
@@ -196,23 +195,20 @@ def _trees(forest: FlatForest) -> dict[str, Any]:
     }
 
 
-def _copies(forest: FlatForest) -> list[tuple[int, int]]:
-    """Return (tree, output) where the tree adds anything to the output, in the order of the trees."""
+def _tree_output_pairs(forest: FlatForest) -> list[tuple[int, int]]:
+    """Return each (tree, output) for which the tree adds to the output, in the trees' order."""
     adds = np.logical_or.reduceat(forest.value != 0, forest.start[:-1], axis=0)
-    adds[0] = True  # a forest that adds nothing has a tree all the same
+    adds[0] = True  # even a forest that adds nothing needs a tree
     return [(int(t), int(k)) for t, k in np.argwhere(adds)]
 
 
-def _tree(forest: FlatForest, tree: int, target: int) -> dict[str, NDArray[Any]]:
+def _tree_arrays(forest: FlatForest, tree: int, target: int) -> dict[str, NDArray[Any]]:
     """Return one tree's inner nodes and leaves, each counted from its own first one."""
     nodes = np.arange(forest.start[tree], forest.start[tree + 1])
     leaf = forest.left[nodes] == nodes
     place = np.where(leaf, np.cumsum(leaf), np.cumsum(~leaf)) - 1
     # A tree of one leaf becomes a decision between it and itself.
-    if len(nodes) > 1:
-        inner = nodes[~leaf]
-    else:
-        inner = nodes
+    inner = nodes[~leaf] if len(nodes) > 1 else nodes
     sides = {"true": forest.left[inner] - nodes[0], "false": forest.right[inner] - nodes[0]}
     weight = forest.value[nodes[leaf], target]
     return {

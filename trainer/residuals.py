@@ -1,7 +1,7 @@
-"""What a cross-validation leaves behind besides its score: pairs to plot, and a prediction interval.
+"""What a cross-validation gives besides its score: residuals to plot, and a prediction interval.
 
-Both come from predictions for rows that the predicting model never saw, and cost no fit more. The holdout has no part
-in either: it is the gate's.
+Both come from predictions for rows that the predicting model never saw, and need no further fit.
+Neither reads the holdout: only the gate does.
 """
 
 import math
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.package import MAX_RESIDUALS, Interval
+from registry.package.losses import Floats
 
 COVERAGE = 0.9
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,10 +29,10 @@ class OutOfFold:
     fold: NDArray[np.int64]
 
 
-def residuals(found: OutOfFold, y: Floats, rows: NDArray[np.uint64], *, task: str) -> Floats:
-    """Return what `ModelPackage.residuals` says, for the rows with the smallest hashes.
+def sample_residuals(found: OutOfFold, y: Floats, rows: NDArray[np.uint64], *, task: str) -> Floats:
+    """Return what `ModelPackage.residuals` holds, for the rows with the smallest hashes.
 
-    The hashes are as good as random, so it is a fair sample, and the same one whatever the order of the file.
+    Hashes are as good as random, so the sample is fair, and the same whatever the file's order.
     """
     chosen = np.argsort(rows, kind="stable")[:MAX_RESIDUALS]
     predicted = found.predicted[chosen]
@@ -44,8 +44,8 @@ def residuals(found: OutOfFold, y: Floats, rows: NDArray[np.uint64], *, task: st
     )
 
 
-def interval(found: OutOfFold, y: Floats) -> Interval:
-    """Return the interval that holds nine of ten observations; see `Interval`."""
+def prediction_interval(found: OutOfFold, y: Floats) -> Interval:
+    """Return the interval that contains nine of ten observations; see `Interval`."""
     distance = np.abs(y - found.predicted[:, 0])
     held = [
         distance[found.fold == k] <= _half_width(distance[found.fold != k])
@@ -56,5 +56,5 @@ def interval(found: OutOfFold, y: Floats) -> Interval:
 
 
 def _half_width(distance: Floats) -> float:
-    """Return the ceil((n + 1) COVERAGE)-th smallest; a training part has more rows than the 9 that this takes."""
+    """Return the ceil((n + 1) COVERAGE)-th smallest distance; n is at least 9."""
     return float(np.sort(distance)[math.ceil((len(distance) + 1) * COVERAGE) - 1])

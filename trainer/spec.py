@@ -1,4 +1,4 @@
-"""The data set spec: one small TOML file says what the data are, what to predict and how to split."""
+"""The data set spec, one small TOML file: what to learn from, what to predict, how to split."""
 
 import tomllib
 from importlib import resources
@@ -15,24 +15,27 @@ from pydantic import (
 )
 
 from registry.package import METRICS
+from registry.package.columns import Kind
 from trainer.errors import DataError
 
 DEFAULT_METRIC = {"regression": "mse", "classification": "log_loss"}
 
 
-class _Table(BaseModel):
+class _SpecTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Split(_Table):
+class SplitSpec(_SpecTable):
     """How rows come to the training part or the holdout.
 
     Attributes:
-        method: "hash" decides by a hash of the row's content, so a row keeps its side when data are appended;
-            "seeded" is the classic random split of scikit-learn's `train_test_split`, for published numbers.
+        method: "hash" decides by a hash of the row's content, so a row keeps its side when data are
+            appended; "seeded" is the classic random split of scikit-learn's `train_test_split`, for
+            published numbers.
         holdout: share of rows in the holdout.
         seed: another seed, another split.
-        by: columns whose content is hashed; rows that agree in them stay together. Empty: all columns.
+        by: columns whose content is hashed; rows that agree in them stay together. Empty: all
+            columns.
     """
 
     method: Literal["hash", "seeded"] = "hash"
@@ -41,7 +44,7 @@ class Split(_Table):
     by: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _agree(self) -> Self:
+    def _check_by(self) -> Self:
         if self.by and self.method == "seeded":
             raise ValueError(
                 '`by` needs method = "hash": the seeded split does not keep rows together'
@@ -49,26 +52,28 @@ class Split(_Table):
         return self
 
 
-class ColumnSpec(_Table):
-    """A column's type where the table alone does not tell it, such as categories written as numbers."""
+class ColumnSpec(_SpecTable):
+    """A column's kind, if the table alone does not tell it: categories written as numbers."""
 
-    type: Literal["numeric", "boolean", "categorical"]
+    type: Kind
 
 
-class DataSetSpec(_Table):
+class DataSetSpec(_SpecTable):
     """Contents of a data set's TOML file.
 
     Attributes:
         name: also the model's name; lower-case letters, digits, `-` and `_`.
-        source: a CSV file beside the TOML file, or `sklearn:<name>` for a data set that scikit-learn ships.
+        source: a CSV file, relative to the TOML file, or `sklearn:<name>` for a data set that
+            scikit-learn ships.
         target: the column to predict.
         task: "regression" or "classification".
         features: columns to learn from; all but the target and `drop` where left out.
         drop: columns not to learn from; requests may carry them, they are not read.
-        metric: what is minimised (or, for accuracy, maximised); mse for regression, log_loss for classification.
+        metric: what is minimised (or, for accuracy, maximised); mse for regression, log_loss for
+            classification.
         prediction: the field's name in the server's answer.
         notes: Markdown for the model's card.
-        split: see `Split`.
+        split: see `SplitSpec`.
         columns: see `ColumnSpec`.
     """
 
@@ -81,7 +86,7 @@ class DataSetSpec(_Table):
     metric: str = ""
     prediction: str = ""
     notes: str = ""
-    split: Split = Split()
+    split: SplitSpec = SplitSpec()
     columns: dict[str, ColumnSpec] = {}
     folder: Annotated[Path, Field(exclude=True)] = Path()
 
@@ -136,10 +141,10 @@ def load_spec(name: str) -> DataSetSpec:
             hint = f"built in: {', '.join(builtin_names())}; or give the path of a .toml file"
             raise DataError(f"data set {name!r} is not known", hint=hint)
         path = Path(str(resources.files("trainer") / "datasets" / f"{name}.toml"))
-    return _parse(path)
+    return _parse_spec(path)
 
 
-def _parse(path: Path) -> DataSetSpec:
+def _parse_spec(path: Path) -> DataSetSpec:
     fields = "fields: " + ", ".join(name for name in DataSetSpec.model_fields if name != "folder")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

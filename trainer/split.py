@@ -1,7 +1,7 @@
-"""Which rows are training, which are holdout, and how rows and data sets are recognised again.
+"""Divides rows into training part and holdout, and identifies rows and data sets by hashes.
 
-A row's hash depends on its content alone, so a row that was trained on last month is known this month, wherever it
-stands in the file.
+A row's hash depends on its content alone, so a row that was trained on last month is recognised
+this month, wherever it is in the file.
 """
 
 import hashlib
@@ -15,11 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainer.errors import DataError
-from trainer.spec import DataSetSpec, Split
+from trainer.spec import DataSetSpec, SplitSpec
 
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
-MISSING = b""  # hashed in place of an absent value, whatever the column's type: an empty column may get texts later
+# Hashed for a missing value, whatever the column's type: an empty column may get texts later.
+MISSING = b""
 
 
 def row_hashes(frame: pd.DataFrame, by: Sequence[str] = ()) -> Hashes:
@@ -33,13 +34,13 @@ def row_hashes(frame: pd.DataFrame, by: Sequence[str] = ()) -> Hashes:
         uint64 (n_rows,), the first 8 bytes of BLAKE2b over the row's values.
     """
     names = sorted(by or map(str, frame.columns))
-    lanes = np.stack([_lane(frame[name]) for name in names], axis=1)
-    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in lanes)
+    codes = np.stack([_column_codes(frame[name]) for name in names], axis=1)
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in codes)
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
-def divide(frame: pd.DataFrame, rows: Hashes, spec: Split) -> tuple[Positions, Positions]:
-    """Return the positions of the training part and of the holdout, each in the order to learn from them.
+def split_rows(frame: pd.DataFrame, rows: Hashes, spec: SplitSpec) -> tuple[Positions, Positions]:
+    """Return the positions of the training part and of the holdout, in the order to learn from.
 
     Args:
         frame: the table.
@@ -50,10 +51,10 @@ def divide(frame: pd.DataFrame, rows: Hashes, spec: Split) -> tuple[Positions, P
         DataError: when the rows are too few to split.
     """
     if spec.method == "seeded":
-        return _seeded(len(frame), spec)
-    # In the order of the hashes, so that equal content gives equal models, whatever the file's order.
+        return _seeded_split(len(frame), spec)
+    # In the order of the hashes: equal content gives equal models, whatever the file's order.
     order = np.argsort(rows, kind="stable")
-    held = _held(frame, spec)[order]
+    held = _holdout_mask(frame, spec)[order]
     return order[~held], order[held]
 
 
@@ -66,34 +67,33 @@ def fingerprint(spec: DataSetSpec, columns: Sequence[str], rows: Hashes) -> str:
         "columns": list(columns),
         "types": {name: column.type for name, column in sorted(spec.columns.items())},
         "split": spec.split.model_dump(),
-        "rows": digest(rows),
+        "rows": rows_digest(rows),
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def digest(rows: Hashes) -> str:
+def rows_digest(rows: Hashes) -> str:
     """Return the sha256 of row hashes in the order given."""
     return hashlib.sha256(rows.astype(">u8").tobytes()).hexdigest()
 
 
-def refuse_twins(training: Hashes, holdout: Hashes) -> None:
-    """Refuse a split that puts equal rows on both sides: the holdout would have been seen.
+def refuse_duplicates(training: Hashes, holdout: Hashes) -> None:
+    """Refuse a split that puts equal rows on both sides: training would have seen the holdout.
 
     Raises:
         DataError: naming how many.
     """
     if twins := len(np.intersect1d(training, holdout)):
         hint = 'remove the duplicates, or use method = "hash", which keeps equal rows together'
-        raise DataError(
-            f"{twins} row(s) stand in both the training part and the holdout", hint=hint
-        )
+        raise DataError(f"{twins} row(s) are in both the training part and the holdout", hint=hint)
 
 
-def _seeded(n: int, spec: Split) -> tuple[Positions, Positions]:
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - the hash split does without scikit-learn
+def _seeded_split(n: int, spec: SplitSpec) -> tuple[Positions, Positions]:
+    # The hash split does without scikit-learn.
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     try:
-        # Shuffled, as they come: a forest's bootstrap goes by position, so a published number depends on it.
+        # Left shuffled: a forest's bootstrap goes by position, so a published number depends on it.
         training, held = train_test_split(
             np.arange(n), test_size=spec.holdout, random_state=spec.seed
         )
@@ -102,7 +102,7 @@ def _seeded(n: int, spec: Split) -> tuple[Positions, Positions]:
     return training, held
 
 
-def _held(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
+def _holdout_mask(frame: pd.DataFrame, spec: SplitSpec) -> NDArray[np.bool_]:
     key = spec.seed.to_bytes(8, "big")
     hashes = row_hashes(frame, spec.by)
     sides = [
@@ -112,14 +112,14 @@ def _held(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
     return share < spec.holdout
 
 
-def _lane(column: "pd.Series[Any]") -> Hashes:
+def _column_codes(column: "pd.Series[Any]") -> Hashes:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0.0 becomes 0.0
-        return np.where(np.isnan(numbers), _code(MISSING), numbers.view(np.uint64))
+        return np.where(np.isnan(numbers), _hash_code(MISSING), numbers.view(np.uint64))
     texts = [MISSING if pd.isna(value) else f"={value}".encode() for value in column]
-    codes = {text: _code(text) for text in set(texts)}
+    codes = {text: _hash_code(text) for text in set(texts)}
     return np.array([codes[text] for text in texts], dtype=np.uint64)
 
 
-def _code(text: bytes) -> np.uint64:
+def _hash_code(text: bytes) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), sys.byteorder))

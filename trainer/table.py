@@ -1,39 +1,22 @@
-"""Read a data set's table and give each column its type; what cannot be typed is named with its line."""
+"""Reads a data set's table: a CSV file, or a table that scikit-learn ships."""
 
 import inspect
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from registry.package.columns import FLOAT32_MAX
+from registry.package import COLUMN_KINDS
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec
-
-FIRST_LINE = 2  # line 1 of a CSV file is its header
-MAX_CATEGORIES = 100
-BOOLEANS = {
-    "true": True,
-    "false": False,
-    "yes": True,
-    "no": False,
-    "1": True,
-    "0": False,
-    "1.0": True,
-    "0.0": False,
-}
-Values = NDArray[Any]
 
 
 def read_table(spec: DataSetSpec) -> pd.DataFrame:
     """Read the source; columns keep the types that pandas infers.
 
     Raises:
-        DataError: when the source is missing, unreadable, empty, or lacks a column that the spec names.
+        DataError: when the source is missing, unreadable, empty, or lacks a column that the spec
+            names.
     """
     if spec.source.startswith("sklearn:"):
         frame = _from_sklearn(spec.source.removeprefix("sklearn:"), spec.target)
@@ -41,45 +24,6 @@ def read_table(spec: DataSetSpec) -> pd.DataFrame:
         frame = _from_csv(spec.folder / spec.source, spec)
     _check_columns(frame, spec)
     return frame
-
-
-def typed(frame: pd.DataFrame, name: str, spec: DataSetSpec) -> tuple[str, Values]:
-    """Return a column's kind and its values.
-
-    Returns:
-        ("numeric", float64 with NaN for missing), ("boolean", object of bool and None) or ("categorical", object of
-        str and None).
-
-    Raises:
-        DataError: when a cell does not fit the type, or a categorical column has too many categories.
-    """
-    column = frame[name]
-    stated = spec.columns.get(name)
-    kind = stated.type if stated else _infer(column)
-    if kind == "numeric":
-        return kind, numeric(column)
-    if kind == "boolean":
-        return kind, _boolean(column)
-    values = _objects(column, _as_text)
-    distinct = len({value for value in values if value is not None})
-    if distinct > MAX_CATEGORIES:
-        hint = f"put it into `drop`, or write it as numbers; at most {MAX_CATEGORIES} categories are learned"
-        raise DataError(f"column {name}: {distinct} different texts", hint=hint)
-    return kind, values
-
-
-def numeric(column: "pd.Series[Any]", *, hint: str = "") -> Values:
-    """Return a column as float64, NaN for missing; `hint` is what to do about a cell that is no number.
-
-    Raises:
-        DataError: when a cell is not a number, not finite, or too large for the float32 that trees read.
-    """
-    numbers = pd.to_numeric(column, errors="coerce")
-    _refuse(column, numbers.isna() & column.notna(), "is not a number", hint)
-    values: NDArray[np.float64] = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    _refuse(column, np.isinf(values), "is not finite", hint)
-    _refuse(column, np.abs(values) > FLOAT32_MAX, "is too large for float32", hint)
-    return values
 
 
 def _from_sklearn(name: str, target: str) -> pd.DataFrame:
@@ -97,9 +41,11 @@ def _from_sklearn(name: str, target: str) -> pd.DataFrame:
 
 
 def _from_csv(path: Path, spec: DataSetSpec) -> pd.DataFrame:
-    texts = [
-        name for name, column in spec.columns.items() if column.type == "categorical"
-    ]  # "007" is not 7
+    texts = [  # "007" is not 7
+        name
+        for name, column in spec.columns.items()
+        if COLUMN_KINDS[column.type].json_type == "string"
+    ]
     try:
         frame = _read_csv(path, dtype=dict.fromkeys(texts, str))
     except OSError as error:
@@ -119,10 +65,9 @@ def _from_csv(path: Path, spec: DataSetSpec) -> pd.DataFrame:
 
 def _read_csv(path: Path, dtype: dict[str, type[str]]) -> pd.DataFrame:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "error", pd.errors.ParserWarning
-        )  # cells beyond the header would be cut off
-        # low_memory would type the file in chunks, so that a cell's text depends on how long the file is.
+        # Without this, cells beyond the header would be cut off.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        # low_memory would type the file in chunks: a cell's text would depend on the file's length.
         return pd.read_csv(path, index_col=False, dtype=dtype, low_memory=False, compression=None)
 
 
@@ -135,46 +80,3 @@ def _check_columns(frame: pd.DataFrame, spec: DataSetSpec) -> None:
         )
     if spec.target in {*spec.features, *spec.drop}:
         raise DataError(f"{spec.name}: the target {spec.target} is also a feature or dropped")
-
-
-def _infer(column: "pd.Series[Any]") -> str:
-    if pd.api.types.is_bool_dtype(column) or set(column.dropna().map(type)) == {bool}:
-        return "boolean"
-    if pd.api.types.is_numeric_dtype(column):
-        return "numeric"
-    return "categorical"
-
-
-def _boolean(column: "pd.Series[Any]") -> Values:
-    def convert(value: object) -> bool | None:
-        return BOOLEANS.get(str(value).strip().lower())
-
-    values = _objects(column, convert)
-    _refuse(
-        column,
-        column.notna().to_numpy() & np.array([v is None for v in values]),
-        "is not true or false",
-    )
-    return values
-
-
-def _objects(column: "pd.Series[Any]", convert: Any) -> Values:  # noqa: ANN401 - any function of a cell
-    out = np.empty(len(column), dtype=object)
-    out[:] = [None if pd.isna(value) else convert(value) for value in column]
-    return out
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _refuse(column: "pd.Series[Any]", wrong: Iterable[bool], what: str, hint: str = "") -> None:
-    at = np.flatnonzero(np.asarray(wrong))
-    if at.size:
-        more = f" (and {at.size - 1} more)" if at.size > 1 else ""
-        cell = str(column.iloc[at[0]])
-        line = at[0] + FIRST_LINE
-        hint = hint or f'mend the table, or set [columns."{column.name}"] type = "categorical"'
-        raise DataError(f"column {column.name}, line {line}: {cell!r} {what}{more}", hint=hint)

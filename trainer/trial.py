@@ -1,4 +1,4 @@
-"""What one trial does, from the top: load, cross-validate on the training part, fit, write the package."""
+"""One trial: cross-validate on the training part, fit, write the model package."""
 
 import os
 import platform
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.package import (
+    COLUMN_KINDS,
     HIGHER_IS_BETTER,
     METRICS,
     CrossValidation,
@@ -21,20 +22,26 @@ from registry.package import (
     row_losses,
     write_package,
 )
-from trainer.card import card
+from trainer.card import model_card
 from trainer.dataset import Dataset
 from trainer.errors import TrainerError
-from trainer.flatten import flatten
+from trainer.flatten import flatten_estimator
 from trainer.onnx import export_onnx, largest_error, require_onnx
 from trainer.recipe import Recipe
-from trainer.residuals import OutOfFold, interval, residuals
+from trainer.residuals import OutOfFold, prediction_interval, sample_residuals
 
 GOLDEN_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric over the folds of a cross-validation: each fold's mean over its rows, and what it was computed from."""
+    """A metric over the folds of a cross-validation.
+
+    Attributes:
+        metric: its name.
+        folds: each fold's mean over its rows, in the metric's unit.
+        out_of_fold: the predictions that it was computed from.
+    """
 
     metric: str
     folds: tuple[float, ...]
@@ -53,13 +60,14 @@ def cross_validate(
     folds: int,
     seed: int,
     n_jobs: int = 1,
-    told: Callable[[Score], None] | None = None,
+    on_fold: Callable[[Score], None] | None = None,
 ) -> list[Score]:
     """Score a recipe on the training part; the holdout is not touched.
 
     Args:
-        told: called after each fold but the last with the data set's own metric over the folds so far, which are the
-            same ones for every recipe, so that two recipes can be compared before their ends.
+        on_fold: called after each fold but the last, with the data set's own metric over the folds
+            so far. They are the same folds for every recipe, so that two recipes can be compared
+            before either has finished.
 
     Returns:
         One score a metric of the task, the data set's own metric first.
@@ -72,26 +80,27 @@ def cross_validate(
     predicted = list[NDArray[np.float64]]()
     for fold in splits:
         predicted.append(recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs))
-        if told and len(predicted) < folds:
-            told(Score(spec.metric, _rates(dataset, spec.metric, tests, predicted)))
+        if on_fold and len(predicted) < folds:
+            on_fold(Score(spec.metric, _fold_metrics(dataset, spec.metric, tests, predicted)))
     names = [spec.metric, *(name for name in METRICS[spec.task] if name != spec.metric)]
     found = _out_of_fold(tests, predicted)
     return [
-        Score(name, _rates(dataset, name, tests, predicted), out_of_fold=found) for name in names
+        Score(name, _fold_metrics(dataset, name, tests, predicted), out_of_fold=found)
+        for name in names
     ]
 
 
 def metric_lines(scores: list[Score]) -> Iterator[str]:
-    """Yield `name=<finite decimal>` for each score, as Katib's collector reads it: no exponent, no nan.
+    """Yield `name=<finite decimal>` a score, as Katib's collector reads it: no exponent, no nan.
 
     Raises:
         TrainerError: when a score is not finite; such a trial must fail, not report.
     """
     for score in scores:
-        yield f"{score.metric}={decimal(score)}"
+        yield f"{score.metric}={format_score(score)}"
 
 
-def decimal(score: Score) -> str:
+def format_score(score: Score) -> str:
     """Return a score as a finite decimal number.
 
     Raises:
@@ -121,31 +130,31 @@ def write_trial(  # noqa: PLR0913 - a trial's options
         onnx: whether to add a copy for other servers; its error goes onto the card.
 
     Raises:
-        TrainerError: when `onnx` is asked for and its libraries are not installed.
+        TrainerError: when `onnx` is True and its libraries are not installed.
         StoreError: when the volume is full or read-only.
     """
     part = dataset.training
     seen = score.out_of_fold
     x = dataset.matrix(part)
     libraries = require_onnx() if onnx else {}
-    forest, output = flatten(recipe.fit(x, part.y, n_jobs=n_jobs), n_features=x.shape[1])
+    forest, output = flatten_estimator(recipe.fit(x, part.y, n_jobs=n_jobs), n_features=x.shape[1])
+    copy: bytes | None = None
+    copy_error: float | None = None
     if onnx:
         copy = export_onnx(forest, output, columns=dataset.columns, classes=dataset.classes)
-    else:
-        copy = None
-    error = largest_error(copy, forest, output) if copy else None
+        copy_error = largest_error(copy, forest, output)
     manifest = {
-        **_about(recipe, dataset, libraries),
+        **_recipe_fields(recipe, dataset, libraries),
         "output": output,
-        **_scored(score, dataset, fold_seed),
+        **_score_fields(score, dataset, fold_seed),
     }
     draft = Draft(
-        manifest,
-        forest,
-        part.rows,
-        _golden_rows(dataset),
-        card(manifest, dataset, onnx_error=error),
-        residuals=residuals(seen, part.y, part.rows, task=recipe.task) if seen else None,
+        manifest=manifest,
+        forest=forest,
+        rows=part.rows,
+        golden_rows=_golden_rows(dataset),
+        card=model_card(manifest, dataset, onnx_error=copy_error),
+        residuals=sample_residuals(seen, part.y, part.rows, task=recipe.task) if seen else None,
         onnx=copy,
     )
     return write_package(target, draft)
@@ -158,17 +167,17 @@ def _out_of_fold(tests: list[NDArray[np.int64]], predicted: list[NDArray[np.floa
     return OutOfFold(np.concatenate(predicted)[order], fold[order])
 
 
-def _scored(score: Score, dataset: Dataset, fold_seed: int) -> dict[str, Any]:
+def _score_fields(score: Score, dataset: Dataset, fold_seed: int) -> dict[str, Any]:
     seen = None if dataset.classes else score.out_of_fold
     return {
         "cross_validation": CrossValidation(
             metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed
         ),
-        "interval": interval(seen, dataset.training.y) if seen else None,
+        "interval": prediction_interval(seen, dataset.training.y) if seen else None,
     }
 
 
-def _rates(
+def _fold_metrics(
     dataset: Dataset,
     metric: str,
     tests: list[NDArray[np.int64]],
@@ -177,17 +186,21 @@ def _rates(
     """Return a metric of each fold that has been predicted."""
     task = dataset.spec.task
     y = dataset.training.y
-    return tuple(_rate(task, metric, y[test], p) for test, p in zip(tests, predicted, strict=False))
+    return tuple(
+        _metric_value(task, metric, y[test], p) for test, p in zip(tests, predicted, strict=False)
+    )
 
 
-def _rate(task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+def _metric_value(
+    task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> float:
     loss = float(row_losses(task, metric, y, predicted).mean())
-    if metric in HIGHER_IS_BETTER:
+    if metric in HIGHER_IS_BETTER:  # its loss is 1 minus the rate
         return 1.0 - loss
     return loss
 
 
-def _about(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> dict[str, Any]:
+def _recipe_fields(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> dict[str, Any]:
     spec = dataset.spec
     y = dataset.training.y
     return {
@@ -206,52 +219,44 @@ def _about(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> dict[
         "training_rows": len(y),
         "fingerprint": dataset.fingerprint,
         "holdout": dataset.holdout_digest,
-        "versions": {**_versions(recipe.algorithm), **libraries},
-        "provenance": _provenance(),
+        "versions": {**_library_versions(recipe.algorithm), **libraries},
+        "provenance": _read_provenance(),
     }
 
 
-def _versions(algorithm: str) -> dict[str, str]:
-    libraries = ["numpy", "pandas", "scikit-learn", "tunegate"]
-    # Two distributions provide it: xgboost and xgboost-cpu.
-    if algorithm == "xgboost":
-        extra = {"xgboost": import_module("xgboost").__version__}
-    else:
-        extra = {}
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
-        **extra,
-    }
+def _library_versions(algorithm: str) -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("numpy", "pandas", "scikit-learn", "tunegate"):
+        versions[name] = version(name)
+    if algorithm == "xgboost":  # two distributions provide it: xgboost and xgboost-cpu
+        versions["xgboost"] = import_module("xgboost").__version__
+    return versions
 
 
-def _provenance() -> Provenance:
-    trial = os.environ.get(
-        "KATIB_TRIAL_NAME", ""
-    )  # Katib puts it into every trial, and so does the local engine
+def _read_provenance() -> Provenance:
+    # Katib sets it in every trial, and so does the local engine.
+    trial = os.environ.get("KATIB_TRIAL_NAME", "")
     commit = os.environ.get("GIT_COMMIT") or os.environ.get("GITHUB_SHA", "")
     return Provenance(experiment=trial.rpartition("-")[0], trial=trial, git_commit=commit)
 
 
 def _golden_rows(dataset: Dataset) -> list[dict[str, Any]]:
-    """Pick training rows spread over the target, and one with missing values where there is one."""
+    """Pick training rows spread over the target, and one with missing values if there is one."""
     part = dataset.training
-    spread = np.argsort(part.y, kind="stable")[
-        np.linspace(0, len(part.y) - 1, GOLDEN_ROWS).astype(int)
+    by_target = np.argsort(part.y, kind="stable")
+    spread = by_target[np.linspace(0, len(part.y) - 1, GOLDEN_ROWS).astype(int)]
+    missing = [
+        COLUMN_KINDS[column.kind].is_missing(part.table[column.name]) for column in dataset.columns
     ]
-    gaps = np.flatnonzero(_missing(part.table))[:1]
+    with_gaps = np.flatnonzero(np.logical_or.reduce(missing))[:1]
     return [
-        {name: _plain(values[i]) for name, values in part.table.items()} for i in [*spread, *gaps]
+        {name: _plain_cell(values[i]) for name, values in part.table.items()}
+        for i in [*spread, *with_gaps]
     ]
 
 
-def _missing(table: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    flags = [[_plain(value) is None for value in values] for values in table.values()]
-    some: NDArray[np.bool_] = np.logical_or.reduce(flags)
-    return some
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell
+def _plain_cell(value: Any) -> Any:  # noqa: ANN401 - a cell
+    """Return a raw value as JSON has it."""
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and np.isnan(plain):
         return None

@@ -143,9 +143,9 @@ def open_ledger(settings: Settings) -> Ledger:
     """Return the ledger that the settings name; a registry's client takes a second to import, a file's does not."""
     if not settings.registry:
         return SqliteLedger(settings.ledger_path)
-    from registry.kubeflow import Client, KubeflowLedger  # noqa: PLC0415
+    from registry.kubeflow import KubeflowLedger, RegistryClient  # noqa: PLC0415
 
-    client = Client(settings.registry, token=settings.ledger_token, ca=settings.ledger_ca)
+    client = RegistryClient(settings.registry, token=settings.ledger_token, ca=settings.ledger_ca)
     return KubeflowLedger(client, store_uri=settings.uri, environment=settings.environment)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from api.codecs.fast_rows import FastRowReader
 from api.codecs.rows import Cells, Encoder
 from registry.package import Manifest, ModelPackage
-from registry.package.model_package import finish
+from registry.package.model_package import predict_encoded
 from registry.store import Pointer
 
 T = TypeVar("T")
@@ -109,18 +109,18 @@ class Served:
         Returns:
             float64 (n, 1), or (n, n_classes) shares.
         """
-        predicted = finish(self.package.forest, self.package.manifest.output, x)
+        predicted = predict_encoded(self.package.forest, self.package.manifest.output, x)
         for listener in self.listeners:
             listener.rows(self, x, predicted)
         return predicted
 
 
 def _row_predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
-    """Return a `finish` for one packed row, which does without arrays where the output allows."""
+    """Return a `predict_encoded` for one packed row, which does without arrays where the output allows."""
     forest = package.forest
     output = package.manifest.output
     if output.link != "identity" or output.base:
-        return lambda packed: finish(forest, output, row_matrix(packed))[0].tolist()
+        return lambda packed: predict_encoded(forest, output, row_matrix(packed))[0].tolist()
     sums = forest.sums_row
     n = forest.n_trees
     if output.combine == "mean":

@@ -23,8 +23,8 @@ from prometheus_client.registry import Collector
 from api.serving.metrics import Metrics, model_gauge
 from api.serving.served import Served, Slots, row_matrix
 from api.serving.shadow_metrics import ShadowCounts, read_evidence
-from registry.package import ModelPackage, finish
-from registry.shadow import ShadowStatus, obstacle
+from registry.package import ModelPackage, predict_encoded
+from registry.shadow import ShadowStatus, comparison_obstacle
 
 logger = logging.getLogger("tunegate.api")
 EVERY = 0.05  # seconds between two comparisons
@@ -48,7 +48,7 @@ class Candidate:
             if champion.digest == self.package.digest:
                 found = "the candidate is in production"
             else:
-                found = obstacle(champion.manifest, self.package.manifest)
+                found = comparison_obstacle(champion.manifest, self.package.manifest)
             self._known = champion.digest, found
             if found:
                 logger.warning("shadow %s is not compared: %s", self.package.digest[:12], found)
@@ -172,7 +172,7 @@ class Shadowing:
         x = np.concatenate([_as_matrix(answered.x) for answered in group])
         pair = self.counts.pair(champion, candidate)
         try:
-            candidates = finish(candidate.forest, candidate.manifest.output, x)
+            candidates = predict_encoded(candidate.forest, candidate.manifest.output, x)
             champions = [np.atleast_2d(np.asarray(answered.predicted)) for answered in group]
             pair.add(champion, np.concatenate(champions), candidates)
         except Exception:  # the thread must outlive whatever a package can provoke

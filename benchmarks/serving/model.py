@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from registry import ModelStore, Pointer
 from registry.package import Column, CrossValidation, Draft, load_package, write_package
-from trainer.flatten import flatten
+from trainer.flatten import flatten_estimator
 
 ROOT = Path(__file__).parent.parent.parent
 PEERS = ROOT / ".peers"
@@ -65,7 +65,7 @@ def save_for_mlflow(folder: Path) -> None:
 
 
 def _publish(folder: Path, forest: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:  # noqa: ANN401 - scikit-learn has no types
-    flat, output = flatten(forest, n_features=FEATURES)
+    flat, output = flatten_estimator(forest, n_features=FEATURES)
     names = [f"x{i}" for i in range(FEATURES)]
     columns = tuple(
         Column(

@@ -1,9 +1,10 @@
-"""A Model Registry server, its errors in our words.
+"""A Model Registry server, whose errors become the ledger's.
 
-The hand-written half of the official client, `model_registry`, patches the event loop and sets up logging at import,
-and has no serving objects; only the generated half, `mr_openapi`, is used, and `session` adds what it lacks. Each
-release of it knows one URL prefix, and servers serve one: v1alpha3 up to 0.3.8, v1 after. The prefix is asked for once,
-then every request is sent there.
+Only the generated half of the official client, `mr_openapi`, is used, and `session` adds what it
+lacks. The hand-written half, `model_registry`, patches the event loop and sets up logging at
+import, and has no serving objects. Each release of the client knows one URL prefix, and each
+server serves one: v1alpha3 up to 0.3.8, v1 after. The first request finds the prefix, all others
+use it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from mr_openapi import Configuration, ModelRegistryServiceApi
 from mr_openapi.exceptions import ApiException, NotFoundException
 
 from registry.errors import Conflict, LedgerError, Unreachable
-from registry.kubeflow.session import FAILURES, Session, Timeouts, passing
+from registry.kubeflow.session import FAILURES, Session, Timeouts, is_transient
 
 T = TypeVar("T")
 PREFIXES = ("v1alpha3", "v1")
@@ -26,13 +27,13 @@ CHECK = "check that `ledger` is the address of a Kubeflow Model Registry"
 ACCOUNT = "check the token (`ledger_token`) and what its account may do"
 
 
-class Client:
+class RegistryClient:
     """One Model Registry server.
 
     Args:
         url: its address, such as `http://model-registry-service.kubeflow:8080`.
         token: file with the bearer token; read for each operation, so it may be rotated.
-        ca: file with the certificates to check the server's own against; the system's where None.
+        ca: file with the certificates to verify the server's; None for the system's.
         timeouts: see there.
     """
 
@@ -51,28 +52,28 @@ class Client:
         self._prefix = ""
 
     def run(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
-        """Do some requests over one session.
+        """Send some requests over one session.
 
         Raises:
-            Unreachable: the server does not answer, or not in time, or has a fault.
-            Conflict: what was to be created exists.
-            LedgerError: it refuses, or is no Model Registry.
+            Unreachable: the server does not answer in time, or has a fault.
+            Conflict: the object to create exists already.
+            LedgerError: the server refuses, or is not a Model Registry.
         """
         try:
-            return asyncio.run(self._work(work))
+            return asyncio.run(self._in_session(work))
         except ApiException as error:
-            raise self._error(error) from error
+            raise self._translate_error(error) from error
         except FAILURES as error:
             reason = str(error) or type(error).__name__
-            raise self._unreachable(reason) from error
+            raise self._unreachable_error(reason) from error
         except ValueError as error:
-            shown = _short(error)
+            shown = _one_line(error)
             raise LedgerError(
                 f"{self.url}: not the answer of a Model Registry: {shown}", hint=CHECK
             ) from error
 
-    async def _work(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
-        async with self._session() as session:
+    async def _in_session(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
+        async with self._open_session() as session:
             api = ModelRegistryServiceApi(session)
             if not self._prefix:
                 self._prefix = session.prefix = await self._served_prefix(api, session)
@@ -90,17 +91,19 @@ class Client:
             f"{self.url}: serves none of the prefixes {', '.join(PREFIXES)}", hint=CHECK
         )
 
-    def _session(self) -> Session:
+    def _open_session(self) -> Session:
         ca = str(self.ca) if self.ca else None
-        configuration = Configuration(host=self.url, access_token=self._secret(), ssl_ca_cert=ca)
+        configuration = Configuration(
+            host=self.url, access_token=self._read_token(), ssl_ca_cert=ca
+        )
         try:
             return Session(configuration, self.timeouts, self._prefix)
         except OSError as error:
             raise LedgerError(
-                f"{ca}: not certificates: {error}", hint="look at `ledger_ca`"
+                f"{ca}: not certificates: {error}", hint="check `ledger_ca`"
             ) from error
 
-    def _secret(self) -> str | None:
+    def _read_token(self) -> str | None:
         if self.token is None:
             return None
         try:
@@ -113,29 +116,29 @@ class Client:
             raise LedgerError(
                 f"{self.token}: the registry's token cannot be read: {reason}", hint=ACCOUNT
             ) from None
-        if not found.isprintable() or not found:  # said here, without showing what the file holds
+        if not found.isprintable() or not found:  # the message must not show the content
             raise LedgerError(
-                f"{self.token}: is to hold the registry's token, on one line", hint=ACCOUNT
+                f"{self.token}: must contain the registry's token, on one line", hint=ACCOUNT
             )
         return found
 
-    def _error(self, error: ApiException) -> LedgerError:
+    def _translate_error(self, error: ApiException) -> LedgerError:
         status = error.status
-        text = _short(error.body or error.reason)
+        text = _one_line(error.body or error.reason)
         if status == CONFLICT:
             return Conflict(f"{self.url}: {text}", hint="somebody was faster: run the gate again")
-        if status is None or passing(status):
-            return self._unreachable(f"{status} {text}")
+        if status is None or is_transient(status):
+            return self._unreachable_error(f"{status} {text}")
         return LedgerError(
             f"{self.url}: {status} {text}", hint=ACCOUNT if status in DENIED else CHECK
         )
 
-    def _unreachable(self, reason: str) -> Unreachable:
+    def _unreachable_error(self, reason: str) -> Unreachable:
         return Unreachable(
             f"{self.url}: {reason}",
             hint="check the address and that the registry runs; then the same command again",
         )
 
 
-def _short(text: object) -> str:
+def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:SHOWN]

@@ -1,12 +1,14 @@
 """The ledger port on a Kubeflow Model Registry.
 
-Promotion N of a model is the ServeModel `promotion-000N` below its InferenceService, its outcome the ServeModel
-`promotion-000N.outcome`. The server lets each name exist once, never changes a ServeModel and never deletes one, so the
-contract's compare-and-swap, its single outcome and its "nothing goes" are the server's own doing. (Two names, `.live`
-and `.reverted`, would not exclude each other.)
+Promotion N of a model is the ServeModel `promotion-000N` below its InferenceService; its outcome is
+the ServeModel `promotion-000N.outcome`. The server lets each name exist once, and never changes or
+deletes a ServeModel. So the server itself guarantees the contract's compare-and-swap, its single
+outcome and that it is append-only. (Two names, `.live` and `.reverted`, would not exclude each
+other.)
 
-A name that is taken and not listed (see `records`) is given up after a time in which its writer has long stopped
-waiting; each writer reads back what it wrote, so one whose record surfaces late learns that it lost.
+A name that is taken but not listed (see `records`) is abandoned after a time in which its writer
+must have stopped waiting. Each writer reads back what it wrote, so a writer whose record appears
+late learns that it lost.
 """
 
 import time
@@ -15,15 +17,13 @@ from contextlib import suppress
 from typing import TypeVar
 
 from registry.errors import Conflict, LedgerError
-from registry.kubeflow.client import Client
-from registry.kubeflow.objects import Objects
-from registry.kubeflow.records import Record, Records, entries, valid
-from registry.ledger import Entry, Outcome, Promotion, champion, check_next, taken
+from registry.kubeflow.client import RegistryClient
+from registry.kubeflow.objects import RegistryObjects
+from registry.kubeflow.records import Records, ServeRecord, current_records, ledger_entries
+from registry.ledger import Entry, Outcome, Promotion, champion, check_next, number_taken
 
 T = TypeVar("T")
-GRACE = (
-    3.0  # times the read timeout: until then the writer of a name that is taken may still be at it
-)
+GRACE = 3.0  # times the read timeout: so long, the writer of a taken name may still be writing
 POLL = 0.25  # seconds between two looks at such a name
 
 
@@ -39,7 +39,7 @@ class KubeflowLedger:
 
     def __init__(
         self,
-        client: Client,
+        client: RegistryClient,
         *,
         store_uri: str,
         environment: str = "production",
@@ -52,88 +52,92 @@ class KubeflowLedger:
 
     def history(self, model: str) -> Sequence[Entry]:
         """All entries of a model, oldest first."""
-        return entries(self._read(model)[1])
+        return ledger_entries(self._read_records(model)[1])
 
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
-        check_next(
-            promotion, self.history(promotion.model)
-        )  # the server's own refusal decides between writers
-        version, service = self._run(lambda objects: objects.ensure(promotion))
-        self._write(service, Record.opening(promotion, version))
-        written = _find(self.history(promotion.model), promotion.number)
+        # Between two writers that both pass this check, the server decides.
+        check_next(promotion, self.history(promotion.model))
+        version, service = self._with_objects(lambda objects: objects.ensure(promotion))
+        self._write_record(service, ServeRecord.opening(promotion, version))
+        written = _find_entry(self.history(promotion.model), promotion.number)
         if written is None or written.promotion != promotion:
-            raise taken(promotion)
+            raise number_taken(promotion)
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; see the port's contract."""
-        service, records = self._read(model)
-        entry = _find(entries(records), number)
+        service, records = self._read_records(model)
+        entry = _find_entry(ledger_entries(records), number)
         if entry is None or service is None:
             raise LedgerError(f"promotion {number} of {model} does not exist")
         if entry.outcome:
             raise Conflict(f"promotion {number} of {model} is {entry.state} already")
-        self._write(service, Record.closing(number, outcome, records[number, ""].model_version_id))
-        _, records = self._read(model)
-        written = _find(entries(records), number)
+        self._write_record(
+            service, ServeRecord.closing(number, outcome, records[number, ""].model_version_id)
+        )
+        _, records = self._read_records(model)
+        written = _find_entry(ledger_entries(records), number)
         if written is None or written.outcome != outcome:
             raise Conflict(f"promotion {number} of {model} was closed by somebody else")
-        self._show(service, records)
+        self._show_champion(service, records)
 
-    def _show(self, service: str, records: Records) -> None:
-        """Let the InferenceService name the champion; a failure costs those who look at it, not the ledger."""
-        current = champion(entries(records))
+    def _show_champion(self, service: str, records: Records) -> None:
+        """Show people the champion at the InferenceService; the ledger does not need it."""
+        current = champion(ledger_entries(records))
         if current:
             version = records[current.promotion.number, ""].model_version_id
             with suppress(LedgerError):
-                self._run(lambda objects: objects.deploy(service, version))
+                self._with_objects(lambda objects: objects.deploy(service, version))
 
-    def _read(self, model: str) -> tuple[str | None, Records]:
-        async def read(objects: Objects) -> tuple[str | None, Records]:
+    def _read_records(self, model: str) -> tuple[str | None, Records]:
+        async def read(objects: RegistryObjects) -> tuple[str | None, Records]:
             service = await objects.service(model)
-            return service, valid(await objects.records(service)) if service else {}
+            return service, current_records(await objects.records(service)) if service else {}
 
-        return self._run(read)
+        return self._with_objects(read)
 
-    def _write(self, service: str, record: Record) -> None:
-        """Create a record under the first of its names that is not given up.
+    def _write_record(self, service: str, record: ServeRecord) -> None:
+        """Create a record under the first of its names that is not abandoned.
 
         Raises:
             Conflict: when it exists.
-            LedgerError: when all its names are given up.
+            LedgerError: when all its names are abandoned.
         """
-        if any(self._written(service, name, record) for name in record.names()):
+        if any(self._try_name(service, name, record) for name in record.names()):
             return
         raise LedgerError(
-            f"the registry neither takes nor lists {record.name}, by this name or any in its place",
-            hint="look at its log and its database",
+            f"the registry neither accepts nor lists {record.name}, nor any name used instead",
+            hint="check its log and its database",
         )
 
-    def _written(self, service: str, name: str, record: Record) -> bool:
-        """Create a record under a name; False when that is given up."""
+    def _try_name(self, service: str, name: str, record: ServeRecord) -> bool:
+        """Create a record under a name; return False if that name is abandoned."""
         try:
-            self._run(lambda objects: objects.write(service, name, record))
+            self._with_objects(lambda objects: objects.write(service, name, record))
         except Conflict:
-            if self._appears(service, name):
+            if self._is_listed(service, name):
                 raise
             return False
         return True
 
-    def _appears(self, service: str, name: str) -> bool:
-        """Whether a name that is taken is listed, at once or before its writer must have given up."""
+    def _is_listed(self, service: str, name: str) -> bool:
+        """Whether a taken name is listed, at once or before its writer must have stopped."""
         deadline = self.clock() + GRACE * self.client.timeouts.read
         while True:
             if any(
-                item.name == name for item in self._run(lambda objects: objects.records(service))
+                item.name == name
+                for item in self._with_objects(lambda objects: objects.records(service))
             ):
                 return True
             if self.clock() >= deadline:
                 return False
             time.sleep(POLL)  # between two looks at the condition
 
-    def _run(self, work: Callable[[Objects], Awaitable[T]]) -> T:
-        return self.client.run(lambda api: work(Objects(api, self.store_uri, self.environment)))
+    def _with_objects(self, work: Callable[[RegistryObjects], Awaitable[T]]) -> T:
+        return self.client.run(
+            lambda api: work(RegistryObjects(api, self.store_uri, self.environment))
+        )
 
 
-def _find(history: Sequence[Entry], number: int) -> Entry | None:
+def _find_entry(history: Sequence[Entry], number: int) -> Entry | None:
     return next((entry for entry in history if entry.promotion.number == number), None)

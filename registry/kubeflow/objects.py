@@ -1,27 +1,29 @@
-"""The registry's objects: found, or created where they are missing.
+"""The registry's objects: found, or created if they are missing.
 
-    RegisteredModel <model> ── ModelVersion <12 digits of sha256> ── ModelArtifact    for people: what is where
-    ServingEnvironment production ── InferenceService <model> ── ServeModel           the ledger's records
+    RegisteredModel <model> ── ModelVersion <12 digits of sha256> ── ModelArtifact    for people
+    ServingEnvironment production ── InferenceService <model> ── ServeModel           the ledger
 
-The registry has no conditional update, but names are unique below their parent and a second creation answers 409
-(checked with 8 writers on servers 0.2.19 and 0.3.8). So nothing here depends on reading before writing.
+The registry has no conditional update, but names are unique below their parent and a second
+creation answers 409 (checked with 8 writers on servers 0.2.19 and 0.3.8). So nothing here depends
+on reading before writing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import mr_openapi as mr
 from mr_openapi.exceptions import ConflictException, NotFoundException
 
-from registry.kubeflow.records import Record
+from registry.kubeflow.records import ServeRecord
 from registry.ledger import Promotion
 
+T = TypeVar("T")
 RUNTIME = "tunegate"
 FORMAT = "tunegate-package"
 FORMAT_VERSION = "1"
 DIGITS = 12
-PAGE = "100"  # asked for more, server 0.2.19 lists 101 and says that these are all
+PAGE = "100"  # for more, server 0.2.19 lists 101 and claims that these are all
 
 
 class _Identified(Protocol):
@@ -29,12 +31,12 @@ class _Identified(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
-    """What one server holds of our models.
+class RegistryObjects:
+    """Our models' objects on one server.
 
     Args:
         api: an open session.
-        store_uri: address of the model store, under which artifacts are to be found.
+        store_uri: address of the model store that contains the artifacts.
         environment: name of the ServingEnvironment.
     """
 
@@ -43,14 +45,17 @@ class Objects:
     environment: str
 
     async def service(self, model: str) -> str | None:
-        """Return the id of the model's InferenceService, whose ServeModels are its ledger; None before the first."""
-        environment = await _absent(self.api.find_serving_environment(name=self.environment))
+        """Return the id of the model's InferenceService, the parent of its ledger's records.
+
+        None before the first promotion.
+        """
+        environment = await _find_or_none(self.api.find_serving_environment(name=self.environment))
         if environment is None:
             return None
-        found = await _absent(
-            self.api.find_inference_service(name=model, parent_resource_id=_id(environment))
+        found = await _find_or_none(
+            self.api.find_inference_service(name=model, parent_resource_id=_require_id(environment))
         )
-        return _id(found) if found else None
+        return _require_id(found) if found else None
 
     async def ensure(self, promotion: Promotion) -> tuple[str, str]:
         """Return the ids of the package's ModelVersion and of the model's InferenceService."""
@@ -58,41 +63,42 @@ class Objects:
         return version, await self.ensure_service(promotion.model, version)
 
     async def ensure_service(self, name: str, version: str) -> str:
-        """Return the InferenceService's id; one that is made here serves nothing yet."""
-        environment = await _ensure(
+        """Return the InferenceService's id; one that is created here serves nothing yet."""
+        environment = await _find_or_create(
             lambda: self.api.find_serving_environment(name=self.environment),
             lambda: self.api.create_serving_environment(
                 mr.ServingEnvironmentCreate(name=self.environment)
             ),
         )
-        model = await self._model(name)
+        model = await self._ensure_model(name)
         service = mr.InferenceServiceCreate(
             name=name,
             registered_model_id=model,
             serving_environment_id=environment,
-            model_version_id=version,  # where it is empty, the server takes the newest version for the one served
+            model_version_id=version,  # if empty, the server takes the newest version as served
             runtime=RUNTIME,
             desired_state=mr.InferenceServiceState.UNDEPLOYED,
         )
-        return await _ensure(
+        return await _find_or_create(
             lambda: self.api.find_inference_service(name=name, parent_resource_id=environment),
             lambda: self.api.create_environment_inference_service(environment, service),
         )
 
     async def ensure_version(self, promotion: Promotion) -> str:
-        """Return the id of the package's ModelVersion, which has an artifact."""
-        model = await self._model(promotion.model)
+        """Return the id of the package's ModelVersion; it has an artifact."""
+        model = await self._ensure_model(promotion.model)
         name = promotion.sha256[:DIGITS]
+        description = None
+        if promotion.trial:
+            description = f"trial {promotion.trial} of {promotion.experiment}"
         version = mr.ModelVersion(
             name=name,
             registered_model_id=model,
             author=promotion.actor or None,
-            description=f"trial {promotion.trial} of {promotion.experiment}"
-            if promotion.trial
-            else None,
-            custom_properties=_properties(_facts(promotion)),
+            description=description,
+            custom_properties=_string_properties(_promotion_facts(promotion)),
         )
-        found = await _ensure(
+        found = await _find_or_create(
             lambda: self.api.find_model_version(name=name, parent_resource_id=model),
             lambda: self.api.create_registered_model_version(model, version),
         )
@@ -100,7 +106,7 @@ class Objects:
         return found
 
     async def deploy(self, service: str, version: str) -> None:
-        """Name the version in production for those who look at the registry; the ledger does not read it."""
+        """Show people the version in production; the ledger does not read it."""
         update = mr.InferenceServiceUpdate(
             model_version_id=version,
             desired_state=mr.InferenceServiceState.DEPLOYED,
@@ -108,13 +114,13 @@ class Objects:
         )
         await self.api.update_inference_service(service, update)
 
-    async def write(self, service: str, name: str, record: Record) -> None:
-        """Create a ServeModel under this name; raises the client's ConflictException when it exists."""
+    async def write(self, service: str, name: str, record: ServeRecord) -> None:
+        """Create a ServeModel of this name; raises the client's ConflictException if it exists."""
         serve = mr.ServeModelCreate(
             name=name,
             model_version_id=record.version,
             last_known_state=record.state,
-            custom_properties=_properties(record.properties),
+            custom_properties=_string_properties(record.properties),
         )
         await self.api.create_inference_service_serve(service, serve)
 
@@ -133,8 +139,8 @@ class Objects:
                 raise ValueError(f"page {token} of the records is followed by itself")
             token = page.next_page_token
 
-    async def _model(self, name: str) -> str:
-        return await _ensure(
+    async def _ensure_model(self, name: str) -> str:
+        return await _find_or_create(
             lambda: self.api.find_registered_model(name=name),
             lambda: self.api.create_registered_model(
                 mr.RegisteredModelCreate(name=name, owner=RUNTIME)
@@ -163,17 +169,16 @@ class Objects:
             return
 
 
-def _facts(promotion: Promotion) -> dict[str, str]:
-    if promotion.metric and promotion.score is not None:
-        score = {promotion.metric: f"{promotion.score:.17g}"}
-    else:
-        score = {}
+def _promotion_facts(promotion: Promotion) -> dict[str, str]:
     names = ("sha256", "fingerprint", "experiment", "trial", "git_commit")
-    return {name: getattr(promotion, name) for name in names if getattr(promotion, name)} | score
+    facts = {name: getattr(promotion, name) for name in names if getattr(promotion, name)}
+    if promotion.metric and promotion.score is not None:
+        facts[promotion.metric] = f"{promotion.score:.17g}"
+    return facts
 
 
-def _properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
-    """Strings only: a property's type must never change, and integers are of 32 bits."""
+def _string_properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
+    """Return facts as strings: a property's type must never change, and integers have 32 bits."""
     return {
         name: mr.MetadataValue(
             mr.MetadataStringValue(string_value=value, metadata_type="MetadataStringValue")
@@ -182,30 +187,30 @@ def _properties(facts: Mapping[str, str]) -> dict[str, mr.MetadataValue]:
     }
 
 
-async def _absent(search: Awaitable[Any]) -> Any:  # noqa: ANN401 - an object of the client's
+async def _find_or_none(search: Awaitable[T]) -> T | None:
     try:
         return await search
     except NotFoundException as error:
-        if (
-            error.data is None
-        ):  # not the registry's words: a gateway without a route must not look like an empty ledger
+        if error.data is None:
+            # Not the registry's answer: a gateway without a route must not look like an empty
+            # ledger.
             raise
         return None
 
 
-def _id(found: _Identified) -> str:
+def _require_id(found: _Identified) -> str:
     if not found.id:
         raise ValueError("an object without id")
     return found.id
 
 
-async def _ensure(
+async def _find_or_create(
     find: Callable[[], Awaitable[_Identified]], create: Callable[[], Awaitable[_Identified]]
 ) -> str:
-    found = await _absent(find())
+    found = await _find_or_none(find())
     if found is None:
         try:
             found = await create()
         except ConflictException:
             found = await find()
-    return _id(found)
+    return _require_id(found)

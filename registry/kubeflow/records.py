@@ -1,7 +1,8 @@
 """How the ledger's records are named and written as ServeModels.
 
-Server 0.2.19 writes a record in two steps; dying between them, it leaves a name that is taken and is listed nowhere.
-Such a name is given up: the record is written as `promotion-000N.retry2`, and of several the highest counts.
+Server 0.2.19 writes a record in two steps. If it dies between them, the name is taken but listed
+nowhere. Such a name is abandoned: the record is written as `promotion-000N.retry2`, and of several
+the highest counts.
 """
 
 import re
@@ -15,17 +16,16 @@ from registry.ledger import Entry, Outcome, Promotion
 from registry.record import InvalidRecord
 
 ATTEMPTS = 9
-NAME = re.compile(
-    r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?"
-)  # one spelling each
+# Each number has one spelling.
+NAME = re.compile(r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?")
 OUTCOME = ".outcome"
-DOCUMENT = "document"  # the property that holds a record as JSON; the others are for people
+DOCUMENT = "document"  # the property with the record as JSON; the others are for people
 Records = dict[tuple[int, str], mr.ServeModel]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A ServeModel to be written."""
+class ServeRecord:
+    """A ServeModel to write."""
 
     name: str
     version: str
@@ -33,14 +33,14 @@ class Record:
     properties: dict[str, str]
 
     @classmethod
-    def opening(cls, promotion: Promotion, version: str) -> "Record":
+    def opening(cls, promotion: Promotion, version: str) -> "ServeRecord":
         """Return the record of a promotion that begins."""
         shown = {name: getattr(promotion, name) for name in ("sha256", "kind", "trial", "actor")}
         properties = {DOCUMENT: promotion.to_json().decode(), **shown}
         return cls(f"promotion-{promotion.number:04d}", version, mr.ExecutionState.NEW, properties)
 
     @classmethod
-    def closing(cls, number: int, outcome: Outcome, version: str) -> "Record":
+    def closing(cls, number: int, outcome: Outcome, version: str) -> "ServeRecord":
         """Return the record of how a promotion ended."""
         if outcome.result == "live":
             state = mr.ExecutionState.COMPLETE
@@ -50,13 +50,13 @@ class Record:
         return cls(f"promotion-{number:04d}{OUTCOME}", version, state, properties)
 
     def names(self) -> Iterator[str]:
-        """The name, then those to use in its place."""
+        """Yield the name, then those to use instead."""
         yield self.name
         yield from (f"{self.name}.retry{attempt}" for attempt in range(2, ATTEMPTS + 1))
 
 
-def valid(items: Iterable[mr.ServeModel]) -> Records:
-    """Return the records that count, by number and kind ("" or ".outcome"); what others have put there is left out."""
+def current_records(items: Iterable[mr.ServeModel]) -> Records:
+    """Return the records that count, by number and kind ("" or ".outcome"); skip others."""
     found: dict[tuple[int, str], tuple[int, mr.ServeModel]] = {}
     for item in items:
         if match := NAME.fullmatch(str(item.name)):
@@ -67,7 +67,7 @@ def valid(items: Iterable[mr.ServeModel]) -> Records:
     return {key: item for key, (_, item) in found.items()}
 
 
-def entries(records: Records) -> list[Entry]:
+def ledger_entries(records: Records) -> list[Entry]:
     """Return the ledger's entries, by number.
 
     Raises:
@@ -75,25 +75,27 @@ def entries(records: Records) -> list[Entry]:
     """
     numbers = sorted(number for number, kind in records if not kind)
     try:
-        return [_entry(records, number) for number in numbers]
+        return [_ledger_entry(records, number) for number in numbers]
     except InvalidRecord as error:
         raise LedgerError(
             f"a record of the registry cannot be read: {error}", hint="was it written by hand?"
         ) from error
 
 
-def _entry(records: Records, number: int) -> Entry:
-    promotion = Promotion.parse(_document(records[number, ""]))
+def _ledger_entry(records: Records, number: int) -> Entry:
+    promotion = Promotion.parse(_record_document(records[number, ""]))
     if promotion.number != number:
         raise LedgerError(
             f"the registry's record of promotion {number} is about number {promotion.number}",
             hint="was it written by hand?",
         )
     closed = records.get((number, OUTCOME))
-    return Entry(promotion=promotion, outcome=Outcome.parse(_document(closed)) if closed else None)
+    return Entry(
+        promotion=promotion, outcome=Outcome.parse(_record_document(closed)) if closed else None
+    )
 
 
-def _document(item: mr.ServeModel) -> str:
+def _record_document(item: mr.ServeModel) -> str:
     value = (item.custom_properties or {}).get(DOCUMENT)
     if value:
         return str(getattr(value.actual_instance, "string_value", ""))

@@ -1,8 +1,10 @@
 """The official client's generated half (`mr_openapi`) over one HTTP session, with what it lacks.
 
-- It waits five minutes for an answer and names no limit for connecting; here both are bounded.
-- Reading is repeated after a failure, writing never: whether a write took place is for the caller to find out.
-- Where an answer is not of the shape that it expects, it fails in any way or returns nothing; here it is a ValueError.
+- It waits five minutes for an answer and sets no limit for connecting; here both are bounded.
+- Here, reading is retried after a failure, writing never: whether a write succeeded is for the
+  caller to find out.
+- If an answer does not have the expected shape, it raises any exception or returns nothing; here
+  that is a ValueError.
 """
 
 import asyncio
@@ -29,8 +31,8 @@ class Timeouts:
     read: float = 10.0
 
 
-def passing(status: int) -> bool:
-    """Whether a server that answers so may answer otherwise in a while."""
+def is_transient(status: int) -> bool:
+    """Whether the server may answer otherwise after a while."""
     return status >= SERVER_ERROR or status == TOO_MANY
 
 
@@ -45,17 +47,17 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
         )
 
     async def call_api(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Send one request, or one for each attempt to read; see the base class."""
+        """Send one request, or several to read; see the base class."""
         url = PATH.sub(f"/api/model_registry/{self.prefix}/", url, count=1)
         for pause in PAUSES if method == "GET" else ():
             with suppress(*FAILURES):
-                response = await self._send(method, url, *args, **kwargs)
-                if not passing(response.status):
+                response = await self._send_request(method, url, *args, **kwargs)
+                if not is_transient(response.status):
                     return response
             await asyncio.sleep(pause)
-        return await self._send(method, url, *args, **kwargs)
+        return await self._send_request(method, url, *args, **kwargs)
 
-    async def _send(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def _send_request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         response = await super().call_api(*args, **{**kwargs, "_request_timeout": self.limits})
         await response.read()  # so that a broken answer fails here, too
         return response
@@ -64,7 +66,7 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
         """Make an object of an answer.
 
         Raises:
-            ValueError: when it is not of the shape that the generated code expects, which it does not check.
+            ValueError: when the answer has another shape, which the generated code does not check.
         """
         try:
             answer = super().response_deserialize(*args, **kwargs)

@@ -1,8 +1,9 @@
-"""What `model.npz` holds: the flat forest, the hashes of its training rows, and what it said about rows it never saw.
+"""The file `model.npz`: the flat forest, the hashes of its training rows, and some residuals.
 
 rows        uint64 (n,), sorted
 residuals   float64 (at most 400, 2 or 3), optional; see `ModelPackage.residuals`
-and the forest's own arrays, see `forest`. Members are stored, not compressed: what is read is as large as it looks.
+and the forest's arrays, see `forest`. Members are stored, not compressed, so that a small file
+cannot fill the memory.
 """
 
 import io
@@ -19,10 +20,10 @@ from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest
 
 MAX_RESIDUALS = 400
-RETRAIN = "fetch the package again, or train it anew; what is in production is not touched"
+RETRAIN = "fetch the package again, or train it again; what is in production is not touched"
 
 
-def pack(
+def pack_arrays(
     forest: FlatForest, rows: NDArray[np.uint64], residuals: NDArray[np.float64] | None
 ) -> bytes:
     """Return the file's content; equal arrays give equal bytes."""
@@ -32,17 +33,15 @@ def pack(
     return buffer.getvalue()
 
 
-def unpack(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays by name, unchecked but for being arrays of plain types.
+def unpack_arrays(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays by name; they have plain types, nothing else is checked.
 
     Raises:
-        PackageError: when this is no such file; `path` is where it came from.
+        PackageError: when this is not such a file; `path` is where it came from.
     """
     try:
-        return _arrays(content)
-    except (
-        Exception
-    ) as error:  # zipfile and numpy raise a dozen kinds, from tokenizer to zlib, on forged bytes
+        return _read_arrays(content)
+    except Exception as error:  # on forged bytes, zipfile and numpy raise a dozen kinds
         raise PackageError(f"{path}: not a readable array file: {error}", hint=RETRAIN) from error
 
 
@@ -57,7 +56,7 @@ def training_rows(arrays: Mapping[str, Any], path: Path) -> NDArray[np.uint64]:
 def checked_residuals(
     arrays: Mapping[str, Any], manifest: Manifest, path: Path
 ) -> NDArray[np.float64] | None:
-    """Return the out-of-fold pairs, None where there are none, or raise PackageError."""
+    """Return the residuals, None if there are none, or raise PackageError."""
     found = arrays.get("residuals")
     if found is None:
         return None
@@ -72,15 +71,15 @@ def checked_residuals(
     if (
         len(found) > MAX_RESIDUALS
         or not np.isfinite(found).all()
-        or not _plausible(found, len(manifest.classes))
+        or not _are_plausible(found, len(manifest.classes))
     ):
         raise PackageError(
-            f"{path}: residuals are too many, or not what a model can have said", hint=RETRAIN
+            f"{path}: residuals are too many, or no model can have given them", hint=RETRAIN
         )
     return found
 
 
-def _plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
+def _are_plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
     if not n_classes:
         return True
     classes = residuals[:, :2]
@@ -89,7 +88,7 @@ def _plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
     return bool(known.all() and ((share >= 0) & (share <= 1)).all())
 
 
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("compressed members are not part of the format")

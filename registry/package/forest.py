@@ -1,10 +1,11 @@
-"""The flat forest: decision trees as plain arrays, checked once, then walked by a kernel (see `kernel`).
+"""The flat forest: decision trees as plain arrays, checked once, then traversed by a kernel.
 
-It predicts bit for bit what scikit-learn predicts. scikit-learn casts the input to float32 and tests `x32 <= t64`;
-rounding every threshold *down* to float32 keeps each decision. Leaves stay float64 and are added in tree order, as
-scikit-learn adds them. A missing value follows the node's own direction.
+It predicts bit for bit what scikit-learn predicts. scikit-learn casts the input to float32 and
+tests `x32 <= t64`; rounding every threshold *down* to float32 keeps each decision. Leaves stay
+float64 and are added in tree order, as scikit-learn adds them. A missing value follows the node's
+own direction.
 
-A leaf points at itself: a walk rests on it once it is there, whatever else goes on.
+A leaf is its own child: a traversal that reached it stays there while others continue.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import PackageError
-from registry.package.kernel import Walk, make_walk
+from registry.package.kernel import Traversal, make_traversal
 
 ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "start": (np.int32, 1),
@@ -27,13 +28,13 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "value": (np.float64, 2),
 }
 FLOAT32_SIZE = 4
-MAX_DEPTH = 10_000  # a forged chain of a million nodes would be walked for minutes
+MAX_DEPTH = 10_000  # traversing a forged chain of a million nodes would take minutes
 
 
-def _require(condition: object, message: str) -> None:
+def _refuse_unless(condition: object, message: str) -> None:
     if not condition:
         raise PackageError(
-            f"model.npz: {message}", hint="fetch the package again, or train it anew"
+            f"model.npz: {message}", hint="fetch the package again, or train it again"
         )
 
 
@@ -44,9 +45,10 @@ class FlatForest:
     Attributes:
         start: int32 (n_trees + 1,), where each tree begins, and the end.
         feature: int32 (n_nodes,), the encoded feature a node tests; 0 at a leaf.
-        threshold: float32 (n_nodes,), `x <= threshold` goes left; +inf where only missing values go right.
-        left: int32 (n_nodes,), the left child, always a later node of the same tree; a leaf names itself.
-        right: int32 (n_nodes,), likewise.
+        threshold: float32 (n_nodes,), `x <= threshold` goes left; +inf if only missing values go
+            right.
+        left: int32 (n_nodes,), the left child, a later node of the same tree; a leaf names itself.
+        right: int32 (n_nodes,), the right child, by the same rules.
         missing_left: bool (n_nodes,), where NaN goes.
         value: float64 (n_nodes, n_outputs), what a leaf adds; 0 at inner nodes.
         n_features: width of the encoded input.
@@ -65,20 +67,20 @@ class FlatForest:
     value: NDArray[np.float64]
     n_features: int
     depth: int = field(init=False)
-    _walk: Walk = field(init=False, repr=False)
+    _traversal: Traversal = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_arrays()
         leaf = self._check_nodes()
         object.__setattr__(self, "depth", self._measure_depth(leaf))
-        walk = make_walk(self.arrays(), n_features=self.n_features, depth=self.depth)
-        object.__setattr__(self, "_walk", walk)
+        traversal = make_traversal(self.arrays(), n_features=self.n_features, depth=self.depth)
+        object.__setattr__(self, "_traversal", traversal)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], *, n_features: int) -> Self:
         """Build from a mapping that holds `ARRAYS`; extra keys are not read."""
         missing = sorted(ARRAYS.keys() - set(arrays))
-        _require(not missing, f"array(s) missing: {', '.join(missing)}")
+        _refuse_unless(not missing, f"array(s) missing: {', '.join(missing)}")
         return cls(**{name: arrays[name] for name in ARRAYS}, n_features=n_features)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -87,12 +89,12 @@ class FlatForest:
 
     @property
     def n_trees(self) -> int:
-        """How many trees there are."""
+        """The number of trees."""
         return len(self.start) - 1
 
     @property
     def n_nodes(self) -> int:
-        """How many nodes all trees have together."""
+        """The number of nodes of all trees."""
         return len(self.feature)
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -107,15 +109,16 @@ class FlatForest:
         Raises:
             ValueError: when `x` has another type or width.
         """
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004 - a matrix
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004
             raise ValueError(f"expected float32 (n, {self.n_features}), got {x.dtype} {x.shape}")
-        return self._walk.sums(x)
+        return self._traversal.sums(x)
 
     def sums_row(self, row: bytes) -> tuple[float, ...]:
-        """Add up the leaves that one row reaches; the shortest way from a request to its sums.
+        """Add up the leaves that one row reaches; the fastest way for a single row.
 
         Args:
-            row: n_features packed native float32, as `struct.pack(f"{n_features}f", ...)` makes them.
+            row: n_features packed native float32, as `struct.pack(f"{n_features}f", ...)` makes
+                them.
 
         Returns:
             n_outputs sums.
@@ -125,33 +128,32 @@ class FlatForest:
         """
         if not isinstance(row, bytes) or len(row) != FLOAT32_SIZE * self.n_features:
             raise ValueError(f"expected the bytes of {self.n_features} float32, got {row!r:.60}")
-        return self._walk.sums_row(row)
+        return self._traversal.sums_row(row)
 
     def _check_arrays(self) -> None:
         for name, (dtype, ndim) in ARRAYS.items():
             array = getattr(self, name)
-            _require(
+            _refuse_unless(
                 isinstance(array, np.ndarray) and array.dtype == dtype,
                 f"{name} must be {dtype.__name__}",
             )
-            _require(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
+            _refuse_unless(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
         lengths = {len(getattr(self, name)) for name in ARRAYS if name != "start"}
-        _require(len(lengths) == 1, "node arrays differ in length")
-        _require(
+        _refuse_unless(len(lengths) == 1, "node arrays differ in length")
+        _refuse_unless(
             len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree"
         )
-        rising = (
-            self.start[1:] > self.start[:-1]
-        ).all()  # compared, as differences of forged numbers overflow int32
-        _require(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
-        _require(self.value.shape[1] > 0, "value must have a column")
+        # Compared, because differences of forged numbers overflow int32.
+        rising = (self.start[1:] > self.start[:-1]).all()
+        _refuse_unless(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
+        _refuse_unless(self.value.shape[1] > 0, "value must have a column")
 
     def _check_nodes(self) -> NDArray[np.bool_]:
         node = np.arange(self.n_nodes)
         end = np.repeat(self.start[1:], np.diff(self.start))
         leaf: NDArray[np.bool_] = (self.left == node) & (self.right == node)
         for child in (self.left, self.right):
-            _require(
+            _refuse_unless(
                 (leaf | ((child > node) & (child < end))).all(),
                 "a child points outside its tree or backwards",
             )
@@ -161,14 +163,14 @@ class FlatForest:
         )
         expected = np.ones(self.n_nodes, dtype=parents.dtype)
         expected[self.start[:-1]] = 0
-        _require(np.array_equal(parents, expected), "a node has no parent, or several")
-        _require(
+        _refuse_unless(np.array_equal(parents, expected), "a node has no parent, or several")
+        _refuse_unless(
             ((self.feature >= 0) & (self.feature < self.n_features)).all(),
             "a feature is out of range",
         )
-        _require(not np.isnan(self.threshold).any(), "a threshold is not a number")
-        _require(np.isfinite(self.value).all(), "a leaf is not finite")
-        _require(self._sums_are_finite(), "leaves add up to infinity")
+        _refuse_unless(not np.isnan(self.threshold).any(), "a threshold is not a number")
+        _refuse_unless(np.isfinite(self.value).all(), "a leaf is not finite")
+        _refuse_unless(self._sums_are_finite(), "leaves add up to infinity")
         return leaf
 
     def _sums_are_finite(self) -> bool:
@@ -182,5 +184,5 @@ class FlatForest:
         while (level := level[~leaf[level]]).size:
             level = np.concatenate([self.left[level], self.right[level]])
             depth += 1
-            _require(depth <= MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
+            _refuse_unless(depth <= MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
         return depth

@@ -1,6 +1,6 @@
-"""Which kernel walks the trees: the C library beside this module where it was built, numpy where it was not.
+"""Chooses the kernel that traverses the trees: the C library if it was built, otherwise numpy.
 
-`TUNEGATE_KERNEL=numpy` in the environment, read at import, leaves the library alone. Both give the same bits.
+`TUNEGATE_KERNEL=numpy` in the environment, read at import, forces numpy. Both give the same bits.
 """
 
 import ctypes
@@ -12,16 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package.numpy_kernel import NumpyWalk
+from registry.package.numpy_kernel import NumpyTraversal
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
 VERSION = 2  # as in kernel.c
 NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.uint32)])
-_LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, missing values neither
+_LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, not even missing values
 
 
-class Walk(Protocol):
-    """The sums of a forest whose arrays, like the rows given here, were checked."""
+class Traversal(Protocol):
+    """Sums a forest's leaves; its arrays, and the rows given here, were checked before."""
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return float64 (n_rows, n_outputs) for float32 (n_rows, n_features)."""
@@ -44,8 +44,8 @@ class _Forest(ctypes.Structure):
 class _Library:
     """The functions of the shared library.
 
-    Rows are summed without Python's lock, one row with it: giving it away for 5 us can cost the 5 ms after which
-    another thread gives it back.
+    Several rows are summed without Python's lock, one row with it: releasing the lock for 5 us can
+    cost the 5 ms after which another thread releases it.
 
     Raises:
         OSError: when there is no such library, or it is of another version.
@@ -67,13 +67,13 @@ class _Library:
         self.sum_row.restype = self.sum_rows.restype = None
 
 
-class CWalk:
-    """The trees as the C kernel reads them: packed nodes and leaves, copied once; see `Walk`."""
+class CTraversal:
+    """The C kernel's traversal of packed nodes and leaves, copied once; see `Traversal`."""
 
     def __init__(
         self, library: _Library, arrays: Mapping[str, NDArray[Any]], *, n_features: int
     ) -> None:
-        self._kept = _pack(arrays)  # the structure only points at them
+        self._kept = _pack_nodes(arrays)  # the structure only points at them
         nodes, roots, values = self._kept
         self._n_outputs = values.shape[1]
         where = (array.ctypes.data for array in (nodes, roots, values))
@@ -83,33 +83,33 @@ class CWalk:
         self._sum_rows = library.sum_rows
         self._sums = ctypes.c_double * self._n_outputs
 
-    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Walk
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Traversal
         total = np.empty((len(x), self._n_outputs))
-        # The copy is in order whatever x was cut from, and cheaper than asking numpy for an address.
+        # The copy is contiguous whatever x is a view of, and cheaper than numpy's address.
         self._sum_rows(self._address, x.tobytes(), len(x), total.ctypes.data)
         return total
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - as the protocol says
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see Traversal
         total = self._sums()
         self._sum_row(self._address, row, total)
         return tuple(total)
 
 
-def _pack(
+def _pack_nodes(
     arrays: Mapping[str, NDArray[Any]],
 ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
-    """Number the nodes anew, so that siblings are neighbours; return packed nodes, roots and values, all copies.
+    """Renumber the nodes so that siblings are neighbours; return packed nodes, roots and values.
 
-    A tree whose inner nodes are i[0] < i[1] < ... keeps its place and its root, behind which lie the children of i[0],
-    those of i[1], and so on. As every node but the root is a child, and its parent came before it, this fills the tree
-    exactly and leaves children behind their parents. A leaf is 0 nodes before itself.
+    A tree whose inner nodes are i[0] < i[1] < ... keeps its position and its root; then come the
+    children of i[0], those of i[1], and so on. Every node but the root is a child, and its parent
+    comes before it, so this fills the tree exactly and children stay after their parents. A leaf is
+    its own left child, 0 nodes further on. All returned arrays are copies.
     """
     start, left, right = (arrays[name] for name in ("start", "left", "right"))
     inner = (left != np.arange(len(left))).nonzero()[0]
     tree = np.repeat(np.arange(len(start) - 1), np.diff(start) // 2)
-    child = (
-        2 * np.arange(len(inner)) + 1 + tree
-    )  # in front lie a pair for each inner node before, a root for each tree
+    # Before it are a pair for each earlier inner node, and a root for each tree.
+    child = 2 * np.arange(len(inner)) + 1 + tree
     place = np.empty(len(left), dtype=np.intp)
     place[start[:-1]] = start[:-1]
     place[left[inner]] = child
@@ -126,8 +126,8 @@ def _pack(
     return nodes, start[:-1].copy(), values
 
 
-def load(path: Path, environment: Mapping[str, str]) -> _Library | None:
-    """Return the library at `path`, or None where numpy is asked for, or must do."""
+def load_library(path: Path, environment: Mapping[str, str]) -> _Library | None:
+    """Return the library at `path`; None if it is missing or `environment` forces numpy."""
     if environment.get("TUNEGATE_KERNEL") == "numpy":
         return None
     try:
@@ -136,12 +136,12 @@ def load(path: Path, environment: Mapping[str, str]) -> _Library | None:
         return None
 
 
-_library = load(LIBRARY, os.environ)
+_library = load_library(LIBRARY, os.environ)
 KERNEL = "c" if _library else "numpy"
 
 
-def make_walk(arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> Walk:
-    """Prepare checked arrays for the kernel that runs here."""
+def make_traversal(arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> Traversal:
+    """Prepare checked arrays for the kernel that was chosen."""
     if _library:
-        return CWalk(_library, arrays, n_features=n_features)
-    return NumpyWalk(arrays, n_features=n_features, depth=depth)
+        return CTraversal(_library, arrays, n_features=n_features)
+    return NumpyTraversal(arrays, n_features=n_features, depth=depth)

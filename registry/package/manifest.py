@@ -1,4 +1,4 @@
-"""The manifest: everything about a model that is not its arrays, validated before anything else is read."""
+"""The manifest: everything about a model except its arrays, validated before all else is read."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ class Output(Record, frozen=True, kw_only=True):
 
 
 class CrossValidation(Record, frozen=True, kw_only=True):
-    """What the trial reported: the metric's mean over `folds` and each fold's own score."""
+    """The trial's result: the metric's mean over `folds`, and each fold's own score."""
 
     metric: str
     score: float
@@ -30,15 +30,17 @@ class CrossValidation(Record, frozen=True, kw_only=True):
 
 
 class Interval(Record, frozen=True, kw_only=True):
-    """A prediction interval: from `half_width` (in the target's unit) below the prediction to as much above it.
+    """A prediction interval: the prediction ± `half_width`.
 
-    `half_width` is the ceil((n + 1) coverage)-th smallest of the n absolute out-of-fold residuals: the jackknife with
-    folds in place of single rows (Barber et al. 2021, "Predictive inference with the jackknife+", section 1).
+    `half_width` is the ceil((n + 1) coverage)-th smallest of the n absolute out-of-fold residuals:
+    the jackknife with folds instead of single rows (Barber et al. 2021, "Predictive inference with
+    the jackknife+", section 1).
 
     Attributes:
-        coverage: share of observations that the interval is to hold.
-        half_width: the target's unit.
-        measured: share of the training rows that it held in cross-validation, each fold judged by the others.
+        coverage: share of observations that the interval should contain.
+        half_width: in the target's unit.
+        measured: share of the training rows that it contained in cross-validation, each fold judged
+            by the others.
     """
 
     method: Literal["cv_residuals"] = "cv_residuals"
@@ -82,7 +84,11 @@ class Manifest(Record, frozen=True, kw_only=True):
     files: dict[str, Sha256]
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together."""
+        """Check that the fields agree.
+
+        Raises:
+            ValueError: when they do not.
+        """
         if self.metric not in METRICS[self.task]:
             raise ValueError(f"metric {self.metric} does not fit a {self.task}")
         if (self.task == "classification") != bool(self.classes):

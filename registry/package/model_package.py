@@ -1,10 +1,10 @@
 """Write, verify, load and use a model package.
 
-model.npz       the flat forest, and what belongs to it; see `model_file`
-manifest.json   see `manifest`; names the sha256 of every other file, so its own sha256 is the package's digest
-golden.json     a few rows and what the model must answer for them
+model.npz       the flat forest and more arrays; see `arrays_file`
+manifest.json   see `manifest`; has each other file's sha256, so its own is the package's digest
+golden.json     a few rows, and the predictions that the model must give for them
 card.md         for people
-model.onnx      optional: a copy for other servers. It is verified and kept, nothing here runs it
+model.onnx      optional: a copy for other servers; it is verified and kept, but never run here
 """
 
 import hashlib
@@ -20,15 +20,27 @@ from numpy.typing import NDArray
 
 from registry.atomic_files import publish_folder
 from registry.errors import PackageError
-from registry.package.arrays_file import RETRAIN, checked_residuals, pack, training_rows, unpack
-from registry.package.columns import encode
+from registry.package.arrays_file import (
+    RETRAIN,
+    checked_residuals,
+    pack_arrays,
+    training_rows,
+    unpack_arrays,
+)
+from registry.package.columns import RawValues, encode
 from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
 from registry.record import InvalidRecord, Record
 
-MODEL, MANIFEST, GOLDEN, CARD = FILES = "model.npz", "manifest.json", "golden.json", "card.md"
-(ONNX,) = OPTIONAL_FILES = ("model.onnx",)
-GOLDEN_TOLERANCE = 1e-9  # relative; forests come out equal to the bit, a link function may differ between maths libraries
+MODEL = "model.npz"
+MANIFEST = "manifest.json"
+GOLDEN = "golden.json"
+CARD = "card.md"
+ONNX = "model.onnx"
+FILES = (MODEL, MANIFEST, GOLDEN, CARD)
+OPTIONAL_FILES = (ONNX,)
+# Relative. Forests agree to the bit, a link function may differ between maths libraries.
+GOLDEN_TOLERANCE = 1e-9
 FLOAT64_MAX = float(np.finfo(np.float64).max)
 R = TypeVar("R", bound=Record)
 
@@ -42,13 +54,13 @@ class Golden(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ModelPackage:
-    """A package that was verified; made by `load_package`.
+    """A verified package; made by `load_package`.
 
     Attributes:
         rows: uint64 (n,), the hashes of the rows it was trained on, sorted.
-        residuals: what the search's cross-validation, whose models never saw these rows, said about at most 400 of the
-            training rows; None where the package has none. Regression: float64 (n, 2), predicted and observed.
-            Classification: float64 (n, 3), the likeliest class, the true one (both as indices), the likeliest's share.
+        residuals: out-of-fold predictions for at most 400 of the training rows; None if the package
+            has none. Regression: float64 (n, 2), predicted and observed. Classification: float64
+            (n, 3), the likeliest class, the true one (both as indices), the likeliest's share.
         size: bytes of all files.
     """
 
@@ -64,15 +76,18 @@ class ModelPackage:
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the package's files."""
-        return _listed(self.manifest)
+        return _file_names(self.manifest)
 
-    def predict(self, table: Mapping[str, Sequence[Any] | NDArray[Any]]) -> NDArray[np.float64]:
+    def predict(self, table: Mapping[str, RawValues]) -> NDArray[np.float64]:
         """Predict for a table, column name -> raw values.
 
         Returns:
-            float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of `manifest.classes`.
+            float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of
+            `manifest.classes`.
         """
-        return finish(self.forest, self.manifest.output, encode(self.manifest.columns, table))
+        return predict_encoded(
+            self.forest, self.manifest.output, encode(self.manifest.columns, table)
+        )
 
     @np.errstate(over="ignore")
     def interval(self, predicted: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -82,9 +97,10 @@ class ModelPackage:
             predicted: float64 (n, 1), as `predict` returns them.
 
         Returns:
-            float64 (n, 2), low and high, always finite; None where the package states no interval.
+            float64 (n, 2), low and high, always finite; None if the package states no interval.
         """
-        if (stated := self.manifest.interval) is None:
+        stated = self.manifest.interval
+        if stated is None:
             return None
         ends = np.hstack([predicted - stated.half_width, predicted + stated.half_width])
         return np.clip(ends, -FLOAT64_MAX, FLOAT64_MAX)  # a forged width may add up to infinity
@@ -92,7 +108,7 @@ class ModelPackage:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a trainer hands over to be written; `manifest.files` is filled in on the way."""
+    """What a trainer gives to `write_package`, which fills in `manifest.files`."""
 
     manifest: Mapping[str, Any]
     forest: FlatForest
@@ -103,11 +119,21 @@ class Draft:
     onnx: bytes | None = None
 
 
-@np.errstate(
-    over="ignore", invalid="ignore"
-)  # exp overflows to the right limit; golden rows must come out finite
-def finish(forest: FlatForest, output: Output, x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Apply the manifest's `output` to the forest's sums."""
+# exp overflows to the right limit, and golden rows must be finite.
+@np.errstate(over="ignore", invalid="ignore")
+def predict_encoded(
+    forest: FlatForest, output: Output, x: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Predict for encoded rows: apply the manifest's `output` to the forest's sums.
+
+    Args:
+        forest: the trees.
+        output: how sums become predictions.
+        x: float32 (n, n_features).
+
+    Returns:
+        float64 (n, 1) in the target's unit, or (n, n_classes) probabilities.
+    """
     raw = forest.sums(x)
     if output.combine == "mean":
         raw = raw / forest.n_trees
@@ -123,24 +149,24 @@ def finish(forest: FlatForest, output: Output, x: NDArray[np.float32]) -> NDArra
 
 
 def write_package(target: Path, draft: Draft) -> str:
-    """Write the package to `target` and return its digest; what was there is replaced only by a complete one.
+    """Write the package to `target`, replacing one that is there in one step; return its digest.
 
     Raises:
         StoreError: when the volume is full or read-only.
     """
-    model = pack(draft.forest, draft.rows, draft.residuals)
-    files = {MODEL: model, GOLDEN: _golden(draft), CARD: draft.card.encode()}
+    model = pack_arrays(draft.forest, draft.rows, draft.residuals)
+    files = {MODEL: model, GOLDEN: _golden_content(draft), CARD: draft.card.encode()}
     if draft.onnx is not None:
         files[ONNX] = draft.onnx
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = Manifest.checked({**draft.manifest, "files": digests})
     files[MANIFEST] = manifest.to_json(indent=1)
 
-    def fill(folder: Path) -> None:
+    def write_files(folder: Path) -> None:
         for name, content in files.items():
             (folder / name).write_bytes(content)
 
-    publish_folder(target, fill)
+    publish_folder(target, write_files)
     return hashlib.sha256(files[MANIFEST]).hexdigest()
 
 
@@ -149,23 +175,26 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
 
     Args:
         path: the package's folder.
-        digest: the sha256 that it must have, when the caller knows it (from the ledger or the pointer).
+        digest: the sha256 that it must have, if the caller knows it (from ledger or pointer).
 
     Raises:
-        PackageError: when anything is missing, damaged, forged, or predicts other than its golden rows.
+        PackageError: when anything is missing, damaged or forged, or the model does not predict its
+            golden rows as written.
     """
-    text = _read(path / MANIFEST)
+    text = _read_file(path / MANIFEST)
     actual = hashlib.sha256(text).hexdigest()
     if digest not in {None, actual}:
         raise PackageError(
             f"{path}: the package's digest is {actual[:12]}, expected {str(digest)[:12]}",
             hint=RETRAIN,
         )
-    manifest = _parse(Manifest, text, path / MANIFEST)
+    manifest = _parse_record(Manifest, text, path / MANIFEST)
     contents = {
-        name: _verified(path / name, manifest) for name in _listed(manifest) if name != MANIFEST
+        name: _read_verified(path / name, manifest)
+        for name in _file_names(manifest)
+        if name != MANIFEST
     }
-    arrays = unpack(contents[MODEL], path / MODEL)
+    arrays = unpack_arrays(contents[MODEL], path / MODEL)
     package = ModelPackage(
         path=path,
         digest=actual,
@@ -173,7 +202,7 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
         forest=FlatForest.from_arrays(arrays, n_features=manifest.width),
         rows=training_rows(arrays, path / MODEL),
         residuals=checked_residuals(arrays, manifest, path / MODEL),
-        golden=_parse(Golden, contents[GOLDEN], path / GOLDEN),
+        golden=_parse_record(Golden, contents[GOLDEN], path / GOLDEN),
         size=len(text) + sum(map(len, contents.values())),
     )
     _check_outputs(package)
@@ -195,7 +224,7 @@ def check_golden(package: ModelPackage) -> None:
         }
         answers = package.predict(table)
         wanted = np.asarray(expected, dtype=np.float64)
-        # np.allclose would broadcast: no answers at all would agree with any.
+        # np.allclose broadcasts: no predictions at all would agree with any.
         agree = answers.shape == wanted.shape and np.allclose(
             answers, wanted, rtol=GOLDEN_TOLERANCE, atol=1e-12
         )
@@ -225,12 +254,12 @@ def _check_outputs(package: ModelPackage) -> None:
         )
 
 
-def _golden(draft: Draft) -> bytes:
+def _golden_content(draft: Draft) -> bytes:
     manifest = Manifest.checked({**draft.manifest, "files": {}})
     table = {
         column.name: [row[column.name] for row in draft.golden_rows] for column in manifest.columns
     }
-    predictions = finish(draft.forest, manifest.output, encode(manifest.columns, table))
+    predictions = predict_encoded(draft.forest, manifest.output, encode(manifest.columns, table))
     content = {
         "rows": [dict(row) for row in draft.golden_rows],
         "predictions": predictions.tolist(),
@@ -238,23 +267,22 @@ def _golden(draft: Draft) -> bytes:
     return json.dumps(content, allow_nan=False, indent=1).encode()
 
 
-def _listed(manifest: Manifest) -> tuple[str, ...]:
+def _file_names(manifest: Manifest) -> tuple[str, ...]:
     return (*FILES, *(name for name in OPTIONAL_FILES if name in manifest.files))
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(
-            path.stat().st_mode
-        ):  # a pipe would be waited for, a device read without end
+        # Reading a pipe would wait, reading a device never end.
+        if not stat.S_ISREG(path.stat().st_mode):
             raise PackageError(f"{path}: not a regular file", hint=RETRAIN)
         return path.read_bytes()
     except OSError as error:
         raise PackageError(f"{path}: {error.strerror}", hint=RETRAIN) from error
 
 
-def _verified(path: Path, manifest: Manifest) -> bytes:
-    content = _read(path)
+def _read_verified(path: Path, manifest: Manifest) -> bytes:
+    content = _read_file(path)
     if hashlib.sha256(content).hexdigest() != manifest.files.get(path.name):
         raise PackageError(
             f"{path}: its content does not have the sha256 that the manifest names", hint=RETRAIN
@@ -262,7 +290,7 @@ def _verified(path: Path, manifest: Manifest) -> bytes:
     return content
 
 
-def _parse(kind: type[R], text: bytes, path: Path) -> R:
+def _parse_record(kind: type[R], text: bytes, path: Path) -> R:
     try:
         return kind.parse(text)
     except InvalidRecord as error:

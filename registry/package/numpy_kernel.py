@@ -1,8 +1,9 @@
-"""The walk through a flat forest in numpy alone, for machines on which the C kernel was not built.
+"""Traverses a flat forest with numpy alone, for machines on which the C kernel was not built.
 
-One matrix of nodes, a row of the input by a tree, goes down a level at a time. What a step costs is numpy's own calls
-and memory, so: node 2i and 2i + 1 are the same node, which makes the child that a decision leads to one sum and one
-look-up; few enough rows at a time for the processor's cache; and walks that have ended are dropped on the way.
+All pairs of an input row and a tree descend together, one level a step. A step's cost is numpy's
+calls and memory. Therefore: nodes 2i and 2i + 1 are the same node, so that the next child is one
+sum and one look-up; a block has few enough rows for the processor's cache; and traversals that have
+ended are dropped on the way.
 """
 
 from collections.abc import Mapping
@@ -12,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 CELLS_AT_ONCE = 1 << 14
-LOOK_EVERY = 4  # steps; to look which walks have ended costs about as much as one of them
+LOOK_EVERY = 4  # steps; finding the traversals that have ended costs about one step
 
 
-class NumpyWalk:
-    """The trees, prepared once; what it is given was checked, see `registry.package.kernel.Walk`."""
+class NumpyTraversal:
+    """The trees, prepared once; its arguments were checked, see `registry.package.kernel`."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> None:
         left = arrays["left"]
@@ -31,33 +32,32 @@ class NumpyWalk:
         self._inner = np.repeat(left != right, 2)
         self._value = arrays["value"].copy()
 
-    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Walk
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Traversal
         step = max(1, CELLS_AT_ONCE // len(self._roots))
-        parts = [self._sums(x[i : i + step]) for i in range(0, len(x), step)]
+        parts = [self._sum_rows(x[i : i + step]) for i in range(0, len(x), step)]
         if parts:
             return np.concatenate(parts)
         return np.empty((0, self._value.shape[1]))
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - as the protocol says
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see Traversal
         x = np.frombuffer(row, dtype=np.float32)
-        missing = np.isnan(x).any()
-        if missing:
-            leaves = self._leaves(x[None, :])
+        if np.isnan(x).any():
+            leaves = self._find_leaves(x[None, :])
         else:
-            leaves = self._leaves_of_one(x)
-        return tuple(self._add(leaves[None, :])[0].tolist())
+            leaves = self._find_leaves_of_row(x)
+        return tuple(self._add_leaves(leaves[None, :])[0].tolist())
 
-    def _sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self._add(self._leaves(x).reshape(len(x), -1))
+    def _sum_rows(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self._add_leaves(self._find_leaves(x).reshape(len(x), -1))
 
-    def _add(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
-        # accumulate adds strictly in order; np.sum would add pairwise and differ in the last bit. The 0.0 in front is
-        # scikit-learn's starting value.
+    def _add_leaves(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
+        # accumulate adds strictly in order; np.sum would add pairwise and differ in the last bit.
+        # scikit-learn starts with 0.0.
         total: NDArray[np.float64] = 0.0 + np.add.accumulate(self._value[leaves], axis=1)[:, -1]
         return total
 
-    def _leaves_of_one(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
-        # A hundred walks are too few to be worth dropping some: the calls cost more than the numbers.
+    def _find_leaves_of_row(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
+        # A hundred traversals are too few to drop some: the calls cost more than the numbers.
         node = self._roots
         child = self._child.take
         feature = self._feature.take
@@ -69,13 +69,13 @@ class NumpyWalk:
                 break
         return node // 2
 
-    def _leaves(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
+    def _find_leaves(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
         cells = x.ravel()
         missing = bool(np.isnan(x).any())
         node = np.tile(self._roots, len(x))
         row = np.repeat(np.arange(0, x.size, self._n_features), len(self._roots))
         leaves = node.copy()
-        walking = np.arange(len(node))
+        active = np.arange(len(node))
         for step in range(1, self._depth + 1):
             seen = cells.take(self._feature.take(node) + row)
             go_right = seen > self._threshold.take(node)
@@ -83,10 +83,10 @@ class NumpyWalk:
                 go_right |= np.isnan(seen) & self._missing_right.take(node)
             node = self._child.take(node + go_right)
             if step % LOOK_EVERY == 0:
-                leaves[walking] = node
-                on = self._inner.take(node).nonzero()[0]
-                node = node.take(on)
-                row = row.take(on)
-                walking = walking.take(on)
-        leaves[walking] = node
+                leaves[active] = node
+                unfinished = self._inner.take(node).nonzero()[0]
+                node = node.take(unfinished)
+                row = row.take(unfinished)
+                active = active.take(unfinished)
+        leaves[active] = node
         return leaves // 2

@@ -38,7 +38,7 @@ def advance(ledger: Ledger, *results: str, model: str = "houses") -> Sequence[En
 
 
 def at_once(connect: Connect, act: Callable[[Ledger, int], None]) -> Counter[str]:
-    """Let each writer, over a connection of its own, do the same at the same time; count how they ended."""
+    """Let each writer act at once, over a connection of its own; count how they ended."""
     barrier = threading.Barrier(WRITERS)
 
     def run(writer: int) -> str:
@@ -59,7 +59,7 @@ class LedgerContract:
 
     @pytest.fixture
     def connect(self) -> Connect:
-        """Return what opens the same, at first empty, backend anew at each call, from any thread."""
+        """Return what opens the same, at first empty, backend at each call, from any thread."""
         raise NotImplementedError
 
     @pytest.fixture

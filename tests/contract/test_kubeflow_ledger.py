@@ -1,4 +1,4 @@
-"""The Kubeflow adapter under the port's contract, on a real Model Registry: its own prefix, and v1 before it."""
+"""The Kubeflow adapter under the port's contract, on a real Model Registry, also behind v1."""
 
 import uuid
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from support.serving.proxy import Proxy, running_proxy
 
 pytest.importorskip("mr_openapi")
 from registry import Ledger
-from registry.kubeflow import Client, KubeflowLedger, Timeouts
+from registry.kubeflow import KubeflowLedger, RegistryClient, Timeouts
 
 pytestmark = pytest.mark.cluster
 
@@ -40,13 +40,14 @@ class _OnServer(LedgerContract):
             f"test-{uuid.uuid4().hex[:12]}"  # a ledger of its own: the server deletes nothing
         )
         return lambda: KubeflowLedger(
-            Client(url), store_uri="pvc://tunegate-models", environment=environment
+            RegistryClient(url), store_uri="pvc://tunegate-models", environment=environment
         )
 
     @pytest.fixture
     def unreachable(self) -> Ledger:
         return KubeflowLedger(
-            Client("http://127.0.0.1:9", timeouts=Timeouts(0.2, 0.2)), store_uri="file:///nowhere"
+            RegistryClient("http://127.0.0.1:9", timeouts=Timeouts(0.2, 0.2)),
+            store_uri="file:///nowhere",
         )
 
 

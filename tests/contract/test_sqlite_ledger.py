@@ -14,21 +14,21 @@ from registry.sqlite import SqliteLedger
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def ledger_path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.db"
 
 
 @pytest.fixture
-def ledger(path: Path) -> SqliteLedger:
+def ledger(ledger_path: Path) -> SqliteLedger:
     """A ledger with one live promotion."""
-    advance(SqliteLedger(path), "live")
-    return SqliteLedger(path, timeout=0.05)
+    advance(SqliteLedger(ledger_path), "live")
+    return SqliteLedger(ledger_path, timeout=0.05)
 
 
 class TestSqliteLedger(LedgerContract):
     @pytest.fixture
-    def connect(self, path: Path) -> Connect:
-        return partial(SqliteLedger, path)
+    def connect(self, ledger_path: Path) -> Connect:
+        return partial(SqliteLedger, ledger_path)
 
     @pytest.fixture
     def unreachable(self, tmp_path: Path) -> Ledger:
@@ -36,31 +36,31 @@ class TestSqliteLedger(LedgerContract):
         return SqliteLedger(tmp_path / "folder.db")
 
 
-def states(ledger: SqliteLedger) -> list[str]:
+def ledger_states(ledger: SqliteLedger) -> list[str]:
     return [entry.state for entry in ledger.history("houses")]
 
 
-def run(path: Path, statement: str) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+def execute(ledger_path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(ledger_path, isolation_level=None)) as connection:
         connection.execute(statement)
 
 
 @pytest.fixture
-def lock(path: Path, ledger: SqliteLedger) -> Iterator[sqlite3.Connection]:
+def lock(ledger_path: Path, ledger: SqliteLedger) -> Iterator[sqlite3.Connection]:
     """Somebody else's connection to the ledger's file."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(ledger_path, isolation_level=None)) as connection:
         yield connection
 
 
-def test_reading_a_ledger_that_was_never_written_makes_no_file(path: Path) -> None:
-    assert list(SqliteLedger(path).history("houses")) == []
-    assert not path.parent.exists()
+def test_reading_a_ledger_that_was_never_written_makes_no_file(ledger_path: Path) -> None:
+    assert list(SqliteLedger(ledger_path).history("houses")) == []
+    assert not ledger_path.parent.exists()
 
 
-def test_an_empty_file_is_an_empty_ledger(path: Path) -> None:
-    path.parent.mkdir()
-    path.touch()
-    assert states(SqliteLedger(path)) == []
+def test_an_empty_file_is_an_empty_ledger(ledger_path: Path) -> None:
+    ledger_path.parent.mkdir()
+    ledger_path.touch()
+    assert ledger_states(SqliteLedger(ledger_path)) == []
 
 
 def test_it_is_one_file(ledger: SqliteLedger) -> None:
@@ -68,7 +68,7 @@ def test_it_is_one_file(ledger: SqliteLedger) -> None:
 
 
 def test_a_ledger_of_a_newer_tunegate_is_left_alone(ledger: SqliteLedger) -> None:
-    run(ledger.path, "PRAGMA user_version = 2")
+    execute(ledger.path, "PRAGMA user_version = 2")
     before = ledger.path.read_bytes()
     for act in (lambda: ledger.history("houses"), lambda: ledger.create(promotion(2))):
         with pytest.raises(
@@ -105,11 +105,11 @@ def test_a_file_whose_pages_are_damaged_is_unreachable(ledger: SqliteLedger) -> 
         ledger.history("houses")
 
 
-def test_another_programs_database_is_unreachable(path: Path) -> None:
-    path.parent.mkdir()
-    run(path, "PRAGMA user_version = 1")
+def test_another_programs_database_is_unreachable(ledger_path: Path) -> None:
+    ledger_path.parent.mkdir()
+    execute(ledger_path, "PRAGMA user_version = 1")
     with pytest.raises(Unreachable, match="no such table"):
-        SqliteLedger(path).history("houses")
+        SqliteLedger(ledger_path).history("houses")
 
 
 @pytest.mark.parametrize("table", ["promotions", "outcomes"])
@@ -117,7 +117,7 @@ def test_another_programs_database_is_unreachable(path: Path) -> None:
 def test_a_record_that_cannot_be_read_is_said_and_not_passed_over(
     ledger: SqliteLedger, table: str, document: str
 ) -> None:
-    run(ledger.path, f"UPDATE {table} SET document = '{document}'")  # noqa: S608 - ours
+    execute(ledger.path, f"UPDATE {table} SET document = '{document}'")  # noqa: S608 - ours
     for act in (lambda: ledger.history("houses"), lambda: ledger.create(promotion(2))):
         with pytest.raises(LedgerError, match="a record cannot be read"):
             act()
@@ -127,7 +127,7 @@ def test_while_another_process_writes_the_ledger_can_be_read(
     ledger: SqliteLedger, lock: sqlite3.Connection
 ) -> None:
     lock.execute("BEGIN IMMEDIATE")
-    assert states(ledger) == ["live"]
+    assert ledger_states(ledger) == ["live"]
 
 
 def test_a_lock_that_is_not_released_in_time_is_unreachable(
@@ -138,7 +138,7 @@ def test_a_lock_that_is_not_released_in_time_is_unreachable(
         ledger.create(promotion(2))
     lock.execute("ROLLBACK")
     ledger.create(promotion(2))
-    assert states(ledger) == ["live", "in flight"]
+    assert ledger_states(ledger) == ["live", "in flight"]
 
 
 def test_a_file_that_another_process_has_for_itself_is_unreachable(
@@ -153,10 +153,10 @@ def test_a_file_that_another_process_has_for_itself_is_unreachable(
 
 def test_in_a_read_only_folder_the_ledger_can_be_read_and_not_written(ledger: SqliteLedger) -> None:
     with read_only(ledger.path.parent):
-        assert states(ledger) == ["live"]
+        assert ledger_states(ledger) == ["live"]
         with pytest.raises(Unreachable, match=r"readonly|unable to open"):
             ledger.create(promotion(2))
-    assert states(ledger) == ["live"]
+    assert ledger_states(ledger) == ["live"]
 
 
 def test_a_new_ledger_in_a_read_only_folder_is_unreachable(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_full_disk_is_unreachable_and_nothing_is_half_written(tmp_path: Path) 
         ballast = fill(volume)
         with pytest.raises(Unreachable, match=r"full|disk I/O error"):
             ledger.create(promotion(2, reasons=("a long story" * 1000,)))
-        assert states(ledger) == ["live"]
+        assert ledger_states(ledger) == ["live"]
         ballast.unlink()
         ledger.create(promotion(2))
-        assert states(ledger) == ["live", "in flight"]
+        assert ledger_states(ledger) == ["live", "in flight"]

@@ -1,4 +1,4 @@
-"""Whatever happens to the bytes of a package, loading it is refused or gives a package that verifies."""
+"""Whatever damages a package's bytes, loading refuses it or gives a package that verifies."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from support.registry.packages import FILES, write
+from support.registry.packages import FILES, write_houses
 
 from registry import PackageError
 from registry.package import ModelPackage, load_package
@@ -20,13 +20,13 @@ Damage = Callable[[bytes], bytes]
 
 
 @cache
-def sound() -> Contents:
+def sound_contents() -> Contents:
     with TemporaryDirectory() as folder:
-        write(Path(folder) / "package")
+        write_houses(Path(folder) / "package")
         return {name: (Path(folder) / "package" / name).read_bytes() for name in FILES}
 
 
-def load(contents: Contents, *, digest: str | None = None) -> ModelPackage | None:
+def load_damaged(contents: Contents, *, digest: str | None = None) -> ModelPackage | None:
     """Return the package, or None when it was refused; anything else is a failure."""
     with TemporaryDirectory() as folder:
         for name, content in contents.items():
@@ -40,7 +40,7 @@ def load(contents: Contents, *, digest: str | None = None) -> ModelPackage | Non
     return package
 
 
-def place() -> st.SearchStrategy[int]:
+def place_in_package() -> st.SearchStrategy[int]:
     return st.integers(0, 10_000)  # taken modulo the file's length
 
 
@@ -54,7 +54,7 @@ def cut(start: int, length: int) -> Damage:
     return lambda content: content[: (i := start % len(content))] + content[i + length :]
 
 
-def put(at: int, what: bytes) -> Damage:
+def put_file(at: int, what: bytes) -> Damage:
     return lambda content: content[: (i := at % len(content))] + what + content[i:]
 
 
@@ -63,12 +63,12 @@ def overwrite(at: int, what: bytes) -> Damage:
 
 
 DAMAGE = st.one_of(
-    st.builds(flip, place(), st.integers(1, 255)),
-    st.builds(cut, place(), st.integers(1, 5000)),
-    st.builds(put, place(), st.binary(min_size=1, max_size=20)),
+    st.builds(flip, place_in_package(), st.integers(1, 255)),
+    st.builds(cut, place_in_package(), st.integers(1, 5000)),
+    st.builds(put_file, place_in_package(), st.binary(min_size=1, max_size=20)),
     st.builds(
         overwrite,
-        place(),
+        place_in_package(),
         st.sampled_from([bytes(4), b"\xff" * 4, bytes(64), b"\xff" * 64, b"9" * 8]),
     ),
 )
@@ -88,18 +88,18 @@ def sealed(contents: Contents) -> Contents:
 @settings(max_examples=150, deadline=None)
 @given(name=st.sampled_from(FILES), damage=DAMAGE)
 def test_no_damage_passes_the_digest_that_the_ledger_knows(name: str, damage: Damage) -> None:
-    contents = sound()
+    contents = sound_contents()
     damaged = {**contents, name: damage(contents[name])}
-    found = load(damaged, digest=hashlib.sha256(contents["manifest.json"]).hexdigest())
+    found = load_damaged(damaged, digest=hashlib.sha256(contents["manifest.json"]).hexdigest())
     assert (found is None) == (damaged != contents)
 
 
 @settings(max_examples=150, deadline=None)
 @given(damage=DAMAGE)
 def test_a_damaged_manifest_is_refused_or_gives_the_same_model(damage: Damage) -> None:
-    contents = sound()
-    if package := load({**contents, "manifest.json": damage(contents["manifest.json"])}):
-        assert_sound(package)
+    contents = sound_contents()
+    if package := load_damaged({**contents, "manifest.json": damage(contents["manifest.json"])}):
+        assert_verifies(package)
 
 
 @settings(max_examples=300, deadline=None)
@@ -110,14 +110,14 @@ def test_a_damaged_manifest_is_refused_or_gives_the_same_model(damage: Damage) -
 def test_damage_under_right_digests_is_refused_or_gives_a_package_that_verifies(
     name: str, damages: list[Damage]
 ) -> None:
-    contents = dict(sound())
+    contents = dict(sound_contents())
     for damage in damages:
         contents[name] = damage(contents[name] or b"\0")
-    if package := load(sealed(contents)):
-        assert_sound(package)
+    if package := load_damaged(sealed(contents)):
+        assert_verifies(package)
 
 
-def assert_sound(package: ModelPackage) -> None:
+def assert_verifies(package: ModelPackage) -> None:
     """Check that it answers any row, and its golden rows as written."""
     table = {
         "rooms": [6.0, None, 1e30],

@@ -17,11 +17,11 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from support.registry.kernels import walks
+from support.registry.kernels import traversals
 
 from registry.package import Column, CrossValidation, Draft, load_package, write_package
-from registry.package.model_package import finish
-from trainer.flatten import flatten, round_down
+from registry.package.model_package import predict_encoded
+from trainer.flatten import flatten_estimator, round_down
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -37,7 +37,7 @@ def assert_same_bits(mine: Floats, theirs: Floats) -> None:
 
 
 @dataclass(frozen=True)
-class Case:
+class ForestCase:
     """A fitted forest, the rows it was fitted on, and a random generator for more."""
 
     estimator: Any
@@ -50,22 +50,22 @@ class Case:
         return np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
 
     def assert_equal_bits(self, x: Matrix) -> None:
-        forest, output = flatten(self.estimator, n_features=x.shape[1])
+        forest, output = flatten_estimator(self.estimator, n_features=x.shape[1])
         expected = self.expected(x)
-        assert_same_bits(finish(forest, output, x), expected)
-        for kernel in walks(forest):
+        assert_same_bits(predict_encoded(forest, output, x), expected)
+        for kernel in traversals(forest):
             for n in SIZES:
                 assert_same_bits(kernel.sums(x[:n]) / forest.n_trees, expected[:n])
             one_by_one = [kernel.sums_row(row.tobytes()) for row in x]
             assert_same_bits(np.array(one_by_one) / forest.n_trees, expected)
 
 
-def with_gaps(rng: np.random.Generator, x: Matrix, share: float) -> Matrix:
+def with_missing_cells(rng: np.random.Generator, x: Matrix, share: float) -> Matrix:
     return np.where(rng.random(x.shape) < share, np.float32(np.nan), x)
 
 
-def table(rng: np.random.Generator, rows: int, features: int, scale: float) -> Matrix:
-    """Make columns that are continuous, coarse, or two-valued, so that ties and equal thresholds occur."""
+def case_table(rng: np.random.Generator, rows: int, features: int, scale: float) -> Matrix:
+    """Make continuous, coarse and two-valued columns: ties and equal thresholds occur."""
     x = rng.normal(scale=scale, size=(rows, features))
     for column in range(features):
         kind = rng.integers(3)
@@ -75,7 +75,7 @@ def table(rng: np.random.Generator, rows: int, features: int, scale: float) -> M
 
 
 def labels(rng: np.random.Generator, shape: tuple[int, int], kind: str | float) -> Floats:
-    """Make noise of a scale; or what gives trees of one leaf, or lopsided ones that cut off a row at a time."""
+    """Make noise of a scale; or what gives trees of one leaf, or lopsided trees."""
     match kind:
         case "constant":
             return np.full(shape, rng.normal())
@@ -87,12 +87,12 @@ def labels(rng: np.random.Generator, shape: tuple[int, int], kind: str | float) 
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, most_targets: int = 9) -> Case:
+def cases(draw: st.DrawFn, *, most_targets: int = 9) -> ForestCase:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rows = draw(st.integers(10, 120))
     features = draw(st.integers(1, 5))
-    x = table(rng, rows, features, draw(st.sampled_from([1e-30, 1.0, 1e30])))
-    x = with_gaps(rng, x, draw(st.sampled_from([0.0, 0.0, 0.2])))
+    x = case_table(rng, rows, features, draw(st.sampled_from([1e-30, 1.0, 1e30])))
+    x = with_missing_cells(rng, x, draw(st.sampled_from([0.0, 0.0, 0.2])))
     settings = {
         "n_estimators": draw(st.integers(1, 20)),
         "max_depth": draw(st.one_of(st.none(), st.integers(1, 8))),
@@ -110,10 +110,10 @@ def cases(draw: st.DrawFn, *, most_targets: int = 9) -> Case:
     else:
         kind = draw(st.sampled_from([RandomForestClassifier, ExtraTreesClassifier]))
         y = rng.integers(0, draw(st.integers(2, 4)), rows)
-    return Case(kind(**settings).fit(x, y, sample_weight=weight), x, rng)
+    return ForestCase(kind(**settings).fit(x, y, sample_weight=weight), x, rng)
 
 
-def thresholds(case: Case) -> list[tuple[int, float]]:
+def thresholds(case: ForestCase) -> list[tuple[int, float]]:
     trees = [member.tree_ for member in case.estimator.estimators_]
     return [
         (feature, threshold)
@@ -125,7 +125,7 @@ def thresholds(case: Case) -> list[tuple[int, float]]:
 
 @settings(max_examples=60, deadline=None)
 @given(case=cases())
-def test_it_predicts_the_rows_it_was_trained_on_and_others_to_the_bit(case: Case) -> None:
+def test_it_predicts_the_rows_it_was_trained_on_and_others_to_the_bit(case: ForestCase) -> None:
     case.assert_equal_bits(case.x)
     case.assert_equal_bits(
         case.x[case.rng.integers(0, len(case.x), case.x.shape), np.arange(case.x.shape[1])]
@@ -134,13 +134,13 @@ def test_it_predicts_the_rows_it_was_trained_on_and_others_to_the_bit(case: Case
 
 @settings(max_examples=40, deadline=None)
 @given(case=cases(), share=st.sampled_from([0.1, 0.5, 1.0]))
-def test_missing_values_go_where_scikit_learn_sends_them(case: Case, share: float) -> None:
-    case.assert_equal_bits(with_gaps(case.rng, case.x, share))
+def test_missing_values_go_where_scikit_learn_sends_them(case: ForestCase, share: float) -> None:
+    case.assert_equal_bits(with_missing_cells(case.rng, case.x, share))
 
 
 @settings(max_examples=40, deadline=None)
 @given(case=cases())
-def test_rows_on_a_threshold_and_beside_it_take_scikit_learns_side(case: Case) -> None:
+def test_rows_on_a_threshold_and_beside_it_take_scikit_learns_side(case: ForestCase) -> None:
     splits = thresholds(case)[:60]
     near = [
         (feature, value)
@@ -174,15 +174,15 @@ def test_a_threshold_rounded_down_decides_every_float32_as_before(
 
 @settings(max_examples=15, deadline=None)
 @given(case=cases(most_targets=1))
-def test_a_package_predicts_the_same_bits_once_it_was_written_and_loaded(case: Case) -> None:
+def test_a_package_predicts_the_same_bits_once_it_was_written_and_loaded(case: ForestCase) -> None:
     columns = [Column(name=f"x{i}", kind="numeric", nullable=True) for i in range(case.x.shape[1])]
-    forest, output = flatten(case.estimator, n_features=len(columns))
+    forest, output = flatten_estimator(case.estimator, n_features=len(columns))
     rows = [
         {c.name: None if np.isnan(v) else v for c, v in zip(columns, row, strict=True)}
         for row in case.x[:4].tolist()
     ]
     draft = Draft(
-        {**manifest(case), "columns": columns, "output": output},
+        {**case_manifest(case), "columns": columns, "output": output},
         forest,
         np.empty(0, dtype=np.uint64),
         rows,
@@ -208,7 +208,7 @@ def test_xgboosts_margins_agree_within_the_last_bits_of_its_float32(
 ) -> None:
     xgboost = pytest.importorskip("xgboost")
     rng = np.random.default_rng(seed)
-    x = with_gaps(rng, table(rng, 100, 3, 1.0), share)
+    x = with_missing_cells(rng, case_table(rng, 100, 3, 1.0), share)
     y = (
         rng.normal(size=100)
         if objective.startswith("reg")
@@ -218,14 +218,15 @@ def test_xgboosts_margins_agree_within_the_last_bits_of_its_float32(
     estimator = kind(
         n_estimators=trees, max_depth=depth, objective=objective, n_jobs=1, random_state=0
     ).fit(x, y)
-    forest, output = flatten(estimator, n_features=3)
+    forest, output = flatten_estimator(estimator, n_features=3)
     theirs = estimator.predict(x, output_margin=True).reshape(len(x), -1)
-    # XGBoost rounds to float32 at each addition, we do not: each can cost half a bit of the largest sum on the way.
+    # XGBoost rounds to float32 at each addition, we do not: each can cost half a bit of the largest
+    # sum on the way.
     largest = (
         np.abs(output.base).max()
         + np.maximum.reduceat(np.abs(forest.value), forest.start[:-1]).sum(axis=0).max()
     )
-    for kernel in walks(forest):
+    for kernel in traversals(forest):
         mine = kernel.sums(x) + np.asarray(output.base)
         np.testing.assert_allclose(
             mine, theirs, rtol=0, atol=(trees + 2) * np.finfo(np.float32).eps * largest
@@ -233,7 +234,7 @@ def test_xgboosts_margins_agree_within_the_last_bits_of_its_float32(
         assert_same_bits(np.array([kernel.sums_row(row.tobytes()) for row in x]), kernel.sums(x))
 
 
-def manifest(case: Case) -> dict[str, Any]:
+def case_manifest(case: ForestCase) -> dict[str, Any]:
     regression = is_regressor(case.estimator)
     return {
         "name": "random",

@@ -1,4 +1,4 @@
-"""Arrays that were forged never lead a walk astray: they are refused, or every row ends on a leaf of its tree."""
+"""Forged arrays never mislead a traversal: they are refused, or every row ends on a leaf."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from numpy.typing import NDArray
-from support.registry.kernels import walks
+from support.registry.kernels import traversals
 
 from registry import PackageError
 from registry.package import FlatForest
@@ -35,8 +35,8 @@ SPECIAL = {
 }
 
 
-def grown(draw: st.DrawFn, *, most_splits: int) -> list[tuple[int, int]]:
-    """Grow one tree by splitting leaves, any or always the last; return the children of each node, a leaf's itself."""
+def grow_tree(draw: st.DrawFn, *, most_splits: int) -> list[tuple[int, int]]:
+    """Grow one tree by splitting any leaf, or always the last; return each node's children."""
     children = [(0, 0)]
     leaves = [0]
     lopsided = draw(st.booleans())
@@ -68,7 +68,7 @@ def sound_arrays(draw: st.DrawFn, *, most_splits: int = 4) -> Arrays:
     start = [0]
     nodes = []
     for _ in range(draw(st.integers(1, 3))):
-        nodes += numbered(draw, grown(draw, most_splits=most_splits), len(nodes))
+        nodes += numbered(draw, grow_tree(draw, most_splits=most_splits), len(nodes))
         start.append(len(nodes))
     left, right = zip(*nodes, strict=True)
     n = len(nodes)
@@ -116,7 +116,7 @@ def forged_arrays(draw: st.DrawFn) -> Arrays:
     return arrays
 
 
-def walk(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray[np.float64]:
+def traverse(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray[np.float64]:
     """Follow one row through one tree, a step at a time, and check each step."""
     node = int(forest.start[tree])
     end = int(forest.start[tree + 1])
@@ -134,14 +134,14 @@ def assert_every_walk_ends_on_a_leaf(forest: FlatForest) -> None:
     sums = forest.sums(ROWS)
     assert np.isfinite(sums).all()
     without_gaps = ~np.isnan(ROWS).any(axis=1)
-    for kernel in walks(forest):
+    for kernel in traversals(forest):
         assert np.array_equal(kernel.sums(ROWS), sums)
         assert np.array_equal(kernel.sums(ROWS[without_gaps]), sums[without_gaps])
         assert np.array_equal([kernel.sums_row(row.tobytes()) for row in ROWS], sums)
     for row, total in zip(ROWS, sums, strict=True):
         expected = np.zeros_like(total)
         for tree in range(forest.n_trees):
-            expected += walk(forest, tree, row)
+            expected += traverse(forest, tree, row)
         assert np.array_equal(total, expected)
 
 

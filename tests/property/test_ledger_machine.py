@@ -1,4 +1,4 @@
-"""Two promoters on one ledger, each of which may crash at any moment, against a list that cannot go wrong."""
+"""Two promoters on one ledger, each of which may crash at any moment, against a plain list."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,20 +20,20 @@ PROMOTERS = st.sampled_from([0, 1])
 RESULTS = st.sampled_from(["live", "reverted"])
 
 
-class Crash(BaseException):
+class PromoterCrash(BaseException):
     """The process is gone; nothing in the code may catch it."""
 
 
 class CrashingLedger(SqliteLedger):
     """Dies after the row was written and before it is committed."""
 
-    def _insert(self, *arguments: object) -> None:
-        super()._insert(*arguments)
-        raise Crash
+    def _insert_record(self, *arguments: object) -> None:
+        super()._insert_record(*arguments)
+        raise PromoterCrash
 
 
 class TwoPromoters(RuleBasedStateMachine):
-    """`truth` is what the ledger must hold; `known` is what each promoter has read, which may be old."""
+    """`truth` is what the ledger must have; `known` is what each promoter read last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,13 +80,13 @@ class TwoPromoters(RuleBasedStateMachine):
 
     @rule(promoter=PROMOTERS, model=MODELS)
     def crash_while_creating(self, promoter: int, model: str) -> None:
-        with suppress(Crash, Conflict, InFlight):
+        with suppress(PromoterCrash, Conflict, InFlight):
             CrashingLedger(self.path).create(self._next(promoter, model).promotion)
         self.known[promoter] = {}
 
     @rule(promoter=PROMOTERS, model=MODELS, result=RESULTS)
     def crash_while_closing(self, promoter: int, model: str, result: str) -> None:
-        with suppress(Crash, LedgerError):
+        with suppress(PromoterCrash, LedgerError):
             CrashingLedger(self.path).close(model, len(self.truth[model]) or 1, outcome(result))
         self.known[promoter] = {}
 

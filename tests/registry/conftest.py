@@ -7,11 +7,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from support.registry.registries import MODEL, Answer, Raw, Serve, Server, listing, say
+from support.registry.registries import (
+    MODEL,
+    Answer,
+    FakeRegistry,
+    Raw,
+    Serve,
+    answer_connections,
+    listing,
+)
 from support.serving.proxy import Start, running_proxy
 
 if TYPE_CHECKING:  # needs an extra
-    from support.registry.registry_cases import Case
+    from support.registry.registry_cases import RegistryCase
 
 
 @pytest.fixture
@@ -20,8 +28,8 @@ def serve() -> Iterator[Serve]:
 
         def start(
             *reads: Answer, writes: tuple[Answer, ...] = (MODEL,), content_type: str = ""
-        ) -> Server:
-            server = Server(list(reads) or [listing()], list(writes))
+        ) -> FakeRegistry:
+            server = FakeRegistry(list(reads) or [listing()], list(writes))
             server.content_type = content_type or server.content_type
             stack.enter_context(running_proxy(server))
             return server
@@ -31,7 +39,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def raw() -> Iterator[Raw]:
-    """Return what starts a server that says these bytes, one list element a connection, the last for ever."""
+    """Return what starts a server that sends these answers, one a connection, the last always."""
     done = threading.Event()
     with ExitStack() as stack:
 
@@ -39,7 +47,7 @@ def raw() -> Iterator[Raw]:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             stack.callback(listener.shutdown, socket.SHUT_RDWR)  # ends the thread's accept
             spoken = (listener, list(answers), done if endless else None)
-            threading.Thread(target=say, args=spoken, daemon=True).start()
+            threading.Thread(target=answer_connections, args=spoken, daemon=True).start()
             return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
         yield start
@@ -47,14 +55,14 @@ def raw() -> Iterator[Raw]:
 
 
 @pytest.fixture
-def case(server: str, quick: None, monkeypatch: pytest.MonkeyPatch) -> "Case":
+def case(server: str, quick: None, monkeypatch: pytest.MonkeyPatch) -> "RegistryCase":
     """A model of its own on the real server, whose ledger is looked at without pauses."""
-    from support.registry.registry_cases import Case
+    from support.registry.registry_cases import RegistryCase
 
     from registry.kubeflow import ledger
 
     monkeypatch.setattr(ledger, "POLL", 0)
-    return Case(server)
+    return RegistryCase(server)
 
 
 @pytest.fixture

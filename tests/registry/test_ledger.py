@@ -10,7 +10,7 @@ from registry.ledger import next_number
 from registry.record import InvalidRecord
 
 
-def history(*results: str) -> Sequence[Entry]:
+def history_of(*results: str) -> Sequence[Entry]:
     return [
         Entry(promotion=promotion(number), outcome=outcome(result) if result else None)
         for number, result in enumerate(results, start=1)
@@ -30,7 +30,7 @@ def history(*results: str) -> Sequence[Entry]:
     ],
 )
 def test_the_champion_is_the_newest_that_is_live(results: list[str], number: int | None) -> None:
-    current = champion(history(*results))
+    current = champion(history_of(*results))
     assert (current.promotion.number if current else None) == number
 
 
@@ -39,7 +39,7 @@ def test_the_champion_is_the_newest_that_is_live(results: list[str], number: int
     [([], None), (["live"], None), (["reverted"], None), ([""], 1), (["live", ""], 2)],
 )
 def test_only_the_newest_can_be_in_flight(results: list[str], number: int | None) -> None:
-    entry = in_flight(history(*results))
+    entry = in_flight(history_of(*results))
     assert (entry.promotion.number if entry else None) == number
 
 
@@ -49,7 +49,7 @@ def test_only_the_newest_can_be_in_flight(results: list[str], number: int | None
 def test_the_next_number_is_one_more_than_the_newest_whatever_its_state(
     results: list[str], number: int
 ) -> None:
-    assert next_number(history(*results)) == number
+    assert next_number(history_of(*results)) == number
 
 
 @pytest.mark.parametrize("result", ["live", "reverted"])
@@ -103,7 +103,7 @@ def test_a_promotion_of_another_form_is_refused(changes: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     "changes",
-    [{"result": "kept"}, {"closed_at": datetime(2024, 5, 1)}, {"number": 1}],  # noqa: DTZ001 - likewise
+    [{"result": "kept"}, {"closed_at": datetime(2024, 5, 1)}, {"number": 1}],  # noqa: DTZ001 - refused
     ids=str,
 )
 def test_an_outcome_of_another_form_is_refused(changes: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Records: what is written can be read, and is the same; what is not one is refused with its field's name."""
+"""Records: what is written is read back the same; anything else is refused, naming the field."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone

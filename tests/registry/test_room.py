@@ -38,7 +38,10 @@ def test_an_error_says_what_is_wrong_and_what_to_do_next() -> None:
 
 
 def test_it_runs_without_the_training_libraries() -> None:
-    program = "import registry, registry.sqlite, sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    program = (
+        "import registry, registry.sqlite, sys; "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout.split()

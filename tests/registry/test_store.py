@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from support.promotion.crashes import killed_anywhere
 from support.promotion.races import at_once
-from support.registry.packages import FILES, draft, write
+from support.registry.packages import FILES, draft, write_houses
 from support.registry.volumes import fill, largest_file, read_only, tiny_volume
 
 from registry import ModelStore, PackageError, Pointer, StoreError
@@ -20,72 +20,76 @@ def store(tmp_path: Path) -> ModelStore:
 
 
 @pytest.fixture
-def package(store: ModelStore) -> ModelPackage:
-    write(store.trial("houses-1"))
+def stored_package(store: ModelStore) -> ModelPackage:
+    write_houses(store.trial("houses-1"))
     return load_package(store.trial("houses-1"))
 
 
-def names(folder: Path) -> list[str]:
+def trial_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_package_is_added_under_its_own_digest(store: ModelStore, package: ModelPackage) -> None:
-    assert store.add(package) == store.root / "models" / package.digest
-    assert store.open(package.digest).digest == package.digest
+def test_a_package_is_added_under_its_own_digest(
+    store: ModelStore, stored_package: ModelPackage
+) -> None:
+    assert store.add(stored_package) == store.root / "models" / stored_package.digest
+    assert store.open(stored_package.digest).digest == stored_package.digest
 
 
-def test_a_package_outlives_its_trial(store: ModelStore, package: ModelPackage) -> None:
-    store.add(package)
+def test_a_package_outlives_its_trial(store: ModelStore, stored_package: ModelPackage) -> None:
+    store.add(stored_package)
     assert store.prune_trials(keep=[]) == ["houses-1"]
-    assert store.open(package.digest).digest == package.digest
+    assert store.open(stored_package.digest).digest == stored_package.digest
 
 
-def test_adding_twice_changes_nothing(store: ModelStore, package: ModelPackage) -> None:
-    inode = store.add(package).stat().st_ino
-    assert store.add(package).stat().st_ino == inode
-    assert names(store.root / "models") == [package.digest]
+def test_adding_twice_changes_nothing(store: ModelStore, stored_package: ModelPackage) -> None:
+    inode = store.add(stored_package).stat().st_ino
+    assert store.add(stored_package).stat().st_ino == inode
+    assert trial_names(store.root / "models") == [stored_package.digest]
 
 
-def test_adding_mends_a_damaged_copy(store: ModelStore, package: ModelPackage) -> None:
-    (store.add(package) / "model.npz").write_bytes(b"")
-    store.add(package)
-    assert store.open(package.digest).digest == package.digest
+def test_adding_mends_a_damaged_copy(store: ModelStore, stored_package: ModelPackage) -> None:
+    (store.add(stored_package) / "model.npz").write_bytes(b"")
+    store.add(stored_package)
+    assert store.open(stored_package.digest).digest == stored_package.digest
 
 
 def test_a_copy_that_does_not_verify_is_refused_and_removed(
-    store: ModelStore, package: ModelPackage
+    store: ModelStore, stored_package: ModelPackage
 ) -> None:
-    (package.path / "model.npz").write_bytes(b"changed after it was verified")
+    (stored_package.path / "model.npz").write_bytes(b"changed after it was verified")
     with pytest.raises(PackageError, match="sha256"):
-        store.add(package)
-    assert names(store.root / "models") == []
+        store.add(stored_package)
+    assert trial_names(store.root / "models") == []
 
 
 def test_a_trial_that_was_deleted_meanwhile_is_a_store_error(
-    store: ModelStore, package: ModelPackage
+    store: ModelStore, stored_package: ModelPackage
 ) -> None:
     store.prune_trials(keep=[])
     with pytest.raises(StoreError, match="No such file"):
-        store.add(package)
+        store.add(stored_package)
 
 
-def test_only_the_packages_own_files_are_added(store: ModelStore, package: ModelPackage) -> None:
-    (package.path / "core.dump").write_bytes(bytes(1000))
-    (package.path / "cache").mkdir()
-    assert names(store.add(package)) == sorted(FILES)
+def test_only_the_packages_own_files_are_added(
+    store: ModelStore, stored_package: ModelPackage
+) -> None:
+    (stored_package.path / "core.dump").write_bytes(bytes(1000))
+    (stored_package.path / "cache").mkdir()
+    assert trial_names(store.add(stored_package)) == sorted(FILES)
 
 
 def test_a_copy_for_other_servers_is_added_too(store: ModelStore) -> None:
     write_package(store.trial("houses-2"), replace(draft(), onnx=b"a copy"))
-    package = load_package(store.trial("houses-2"))
-    assert names(store.add(package)) == sorted([*FILES, "model.onnx"])
-    assert store.open(package.digest).files == package.files
+    stored_package = load_package(store.trial("houses-2"))
+    assert trial_names(store.add(stored_package)) == sorted([*FILES, "model.onnx"])
+    assert store.open(stored_package.digest).files == stored_package.files
 
 
 def test_several_processes_may_add_the_same_package(
-    store: ModelStore, package: ModelPackage
+    store: ModelStore, stored_package: ModelPackage
 ) -> None:
-    results = at_once("add", package.path, processes=4, rounds=25)
+    results = at_once("add", stored_package.path, processes=4, rounds=25)
     assert results == [["added"] * 4] * 25
 
 
@@ -95,26 +99,26 @@ def test_a_digest_that_was_never_added_cannot_be_opened(store: ModelStore) -> No
 
 
 def test_a_package_under_anothers_digest_cannot_be_opened(
-    store: ModelStore, package: ModelPackage
+    store: ModelStore, stored_package: ModelPackage
 ) -> None:
-    store.add(package).rename(store.model("0" * 64))
+    store.add(stored_package).rename(store.model("0" * 64))
     with pytest.raises(PackageError, match="digest is"):
         store.open("0" * 64)
 
 
 def test_a_full_volume_takes_no_package_and_keeps_what_it_has(
-    tmp_path: Path, package: ModelPackage
+    tmp_path: Path, stored_package: ModelPackage
 ) -> None:
     with tiny_volume(tmp_path / "volume", kilobytes=64) as volume:
         store = ModelStore(volume)
         store.point(FIRST)
         ballast = fill(volume)
         with pytest.raises(StoreError, match="No space left on device"):
-            store.add(package)
-        assert names(volume / "models") == []
+            store.add(stored_package)
+        assert trial_names(volume / "models") == []
         assert store.pointer("houses") == FIRST
         ballast.unlink()
-        assert store.open(store.add(package).name).digest == package.digest
+        assert store.open(store.add(stored_package).name).digest == stored_package.digest
 
 
 def test_nothing_is_in_production_before_the_first_promotion(store: ModelStore) -> None:
@@ -170,7 +174,7 @@ def test_a_volume_that_refuses_keeps_the_old_pointer(store: ModelStore) -> None:
 
 
 def test_a_read_only_volume_is_a_store_error_for_every_writer(
-    store: ModelStore, package: ModelPackage
+    store: ModelStore, stored_package: ModelPackage
 ) -> None:
     store.point(FIRST)
     with read_only(store.root / "pointers"):
@@ -195,16 +199,18 @@ def test_a_writer_killed_anywhere_leaves_the_old_pointer_or_the_new(
 
 def test_pruning_keeps_what_is_named_and_reports_the_rest(store: ModelStore) -> None:
     for name in ("houses-1", "houses-2", "houses-3"):
-        write(store.trial(name))
+        write_houses(store.trial(name))
     assert store.prune_trials(keep=["houses-2", "unknown"]) == ["houses-1", "houses-3"]
-    assert names(store.root / "trials") == ["houses-2"]
+    assert trial_names(store.root / "trials") == ["houses-2"]
 
 
 def test_pruning_a_store_without_trials_does_nothing(store: ModelStore) -> None:
     assert store.prune_trials(keep=[]) == []
 
 
-def test_what_could_not_be_pruned_is_not_reported(store: ModelStore, package: ModelPackage) -> None:
+def test_what_could_not_be_pruned_is_not_reported(
+    store: ModelStore, stored_package: ModelPackage
+) -> None:
     with read_only(store.root / "trials"):
         assert store.prune_trials(keep=[]) == []
-    assert names(store.root / "trials") == ["houses-1"]
+    assert trial_names(store.root / "trials") == ["houses-1"]

@@ -15,7 +15,7 @@ from trainer.table import read_table
 Write = Callable[..., str]
 
 
-def refused(path: str) -> DataError:
+def dataset_error(path: str) -> DataError:
     with pytest.raises(DataError) as caught:
         load_dataset(path)
     return caught.value
@@ -97,13 +97,14 @@ def test_features_are_taken_in_the_order_of_the_spec_and_without_what_is_dropped
 
 def test_no_column_left_to_learn_from_is_refused(write: Write, table: pd.DataFrame) -> None:
     assert (
-        str(refused(write(table, drop=["id", "a", "b"]))) == "toy: no feature is left to learn from"
+        str(dataset_error(write(table, drop=["id", "a", "b"])))
+        == "toy: no feature is left to learn from"
     )
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_a_constant_target_is_refused(write: Write, table: pd.DataFrame, task: str) -> None:
-    message = str(refused(write(table.assign(y=3.5), task=task)))
+    message = str(dataset_error(write(table.assign(y=3.5), task=task)))
     assert message == "target y: every row says '3.5', so there is nothing to learn"
 
 
@@ -112,43 +113,45 @@ def test_a_target_that_is_constant_in_the_training_part_is_refused(
 ) -> None:
     by = '[split]\nby = ["id"]'
     held = table["id"].isin(load_dataset(write(table, by)).holdout.table["id"])
-    assert "y: constant in the training part" in str(refused(write(table.assign(y=held * 1.0), by)))
+    assert "y: constant in the training part" in str(
+        dataset_error(write(table.assign(y=held * 1.0), by))
+    )
 
 
 @pytest.mark.parametrize("kind", ["numeric", "boolean", "categorical"])
 def test_a_column_without_any_value_is_refused(
     write: Write, table: pd.DataFrame, kind: str
 ) -> None:
-    error = refused(write(table.assign(empty=np.nan), f'[columns.empty]\ntype = "{kind}"'))
+    error = dataset_error(write(table.assign(empty=np.nan), f'[columns.empty]\ntype = "{kind}"'))
     assert str(error) == "column empty: no value in the training part"
     assert error.hint == "put it into `drop`"
 
 
 def test_too_few_rows_are_counted_with_what_is_needed(write: Write, table: pd.DataFrame) -> None:
-    error = refused(write(table.head(20)))
+    error = dataset_error(write(table.head(20)))
     assert "toy: too few rows" in str(error)
     assert f"{MIN_TRAINING} + {MIN_HOLDOUT} rows are needed" in error.hint
     small = '[split]\nmethod = "seeded"\nholdout = 0.05'
     assert f"too few rows: 6 in the holdout, at least {MIN_HOLDOUT} needed" in str(
-        refused(write(table, small))
+        dataset_error(write(table, small))
     )
     large = '[split]\nmethod = "seeded"\nholdout = 0.9'
     assert f"too few rows: 12 in the training part, at least {MIN_TRAINING}" in str(
-        refused(write(table, large))
+        dataset_error(write(table, large))
     )
 
 
 def test_a_holdout_that_leaves_no_row_to_train_on_is_refused(
     write: Write, table: pd.DataFrame
 ) -> None:
-    message = str(refused(write(table, '[split]\nmethod = "seeded"\nholdout = 0.999')))
+    message = str(dataset_error(write(table, '[split]\nmethod = "seeded"\nholdout = 0.999')))
     assert message == "too few rows: 120, with [split] holdout = 0.999"
 
 
 def test_too_few_rows_of_a_class_are_counted(write: Write) -> None:
     frame = flowers(rows=150)
     rare = frame.assign(kind=frame["kind"].where(frame.index > MIN_PER_CLASS - 2, "rare"))
-    error = refused(write(rare, target="kind", task="classification"))
+    error = dataset_error(write(rare, target="kind", task="classification"))
     assert str(error).startswith("class 'rare': too few rows: ")
     assert "collect more rows" in error.hint
 

@@ -1,4 +1,4 @@
-"""The flat forest answers as the library does: scikit-learn's to the bit, XGBoost's as near as float32 sums allow."""
+"""The flat forest predicts as scikit-learn to the bit, as XGBoost up to its float32 sums."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from support.registry.toy_data import flowers, homes
 
 from registry.package import ModelPackage, load_package
-from trainer.dataset import Dataset, Part, load_dataset
-from trainer.flatten import flatten, round_down
+from trainer.dataset import Dataset, DatasetPart, load_dataset
+from trainer.flatten import flatten_estimator, round_down
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
 
@@ -22,23 +22,23 @@ Write = Callable[..., str]
 TREES = {"n_estimators": 5}
 
 
-def packaged(folder: Path, recipe: Recipe, data: Dataset) -> ModelPackage:
+def write_and_load(folder: Path, recipe: Recipe, data: Dataset) -> ModelPackage:
     score = cross_validate(recipe, data, folds=2, seed=0)[0]
     write_trial(folder / "package", recipe, data, score, fold_seed=0)
     return load_package(folder / "package")
 
 
-def answers(
-    folder: Path, recipe: Recipe, data: Dataset, part: Part
+def both_predictions(
+    folder: Path, recipe: Recipe, data: Dataset, part: DatasetPart
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Predict with the written package, and with the library."""
     estimator = recipe.fit(data.matrix(data.training), data.training.y)
-    return packaged(folder, recipe, data).predict(part.table), recipe.predict(
+    return write_and_load(folder, recipe, data).predict(part.table), recipe.predict(
         estimator, data.matrix(part)
     )
 
 
-def with_gaps(part: Part) -> Part:
+def with_gaps(part: DatasetPart) -> DatasetPart:
     """Empty every numeric cell of each fifth row."""
     rows = np.arange(len(part.y)) % 5 == 0
     numeric = {name for name, values in part.table.items() if values.dtype == np.float64}
@@ -74,7 +74,7 @@ def test_a_threshold_rounded_down_decides_as_before(threshold: float, x: float, 
 @pytest.mark.parametrize(
     "parameters", [{}, {"bootstrap": False, "max_features": 0.5}, {"max_depth": 1}]
 )
-def test_a_random_forest_answers_to_the_bit_on_and_beside_every_threshold(
+def test_a_random_forest_answers_to_the_bit_on_and_neighbours_every_threshold(
     task: str, parameters: dict[str, object]
 ) -> None:
     rng = np.random.default_rng(3)
@@ -83,10 +83,10 @@ def test_a_random_forest_answers_to_the_bit_on_and_beside_every_threshold(
     y = (rng.random(300) * 3).round(0 if task == "classification" else 9)
     recipe = Recipe.make("random_forest", task, {**TREES, **parameters}, 0)
     estimator = recipe.fit(x, y)
-    forest, _ = flatten(estimator, n_features=4)
+    forest, _ = flatten_estimator(estimator, n_features=4)
     edges = rng.choice(forest.threshold[np.isfinite(forest.threshold)], (500, 4))
-    beside = [np.nextafter(edges, np.float32(to)) for to in (-9, 9)]
-    rows = np.vstack([x, edges, *beside, np.full((1, 4), np.nan)]).astype(np.float32)
+    neighbours = [np.nextafter(edges, np.float32(to)) for to in (-9, 9)]
+    rows = np.vstack([x, edges, *neighbours, np.full((1, 4), np.nan)]).astype(np.float32)
     np.testing.assert_array_equal(
         forest.sums(rows) / forest.n_trees, recipe.predict(estimator, rows)
     )
@@ -100,7 +100,7 @@ def test_a_written_random_forest_answers_raw_rows_to_the_bit(
 ) -> None:
     recipe = Recipe.make("random_forest", "regression", TREES, 0)
     part = with_gaps(houses.holdout) if gaps else houses.holdout
-    np.testing.assert_array_equal(*answers(tmp_path, recipe, houses, part))
+    np.testing.assert_array_equal(*both_predictions(tmp_path, recipe, houses, part))
 
 
 def test_xgboosts_regression_answers_within_a_hundred_thousandth(
@@ -112,7 +112,7 @@ def test_xgboosts_regression_answers_within_a_hundred_thousandth(
     )
     recipe = Recipe.make("xgboost", "regression", TREES, 0)
     for number, part in enumerate((data.training, data.holdout, with_gaps(data.holdout))):
-        mine, theirs = answers(tmp_path / str(number), recipe, data, part)
+        mine, theirs = both_predictions(tmp_path / str(number), recipe, data, part)
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=0)
         assert np.ptp(mine) > 1
 
@@ -129,7 +129,7 @@ def test_xgboosts_probabilities_agree_within_a_millionth(
     data = kinds_of_flowers(write, kinds)
     recipe = Recipe.make("xgboost", "classification", TREES, 0)
     for number, part in enumerate((data.training, data.holdout, with_gaps(data.holdout))):
-        mine, theirs = answers(tmp_path / str(number), recipe, data, part)
+        mine, theirs = both_predictions(tmp_path / str(number), recipe, data, part)
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-6)
         assert np.ptp(mine) > 0.2
     manifest = load_package(tmp_path / "0" / "package").manifest
@@ -149,7 +149,7 @@ def test_xgboost_agrees_where_a_value_is_a_threshold(write: Write) -> None:
     y = 100 + np.nan_to_num(x[:, 0]) * 2 + np.nan_to_num(x[:, 1]) + rng.normal(0, 0.1, 300)
     recipe = Recipe.make("xgboost", "regression", TREES, 0)
     estimator = recipe.fit(x, y)
-    forest, output = flatten(estimator, n_features=3)
+    forest, output = flatten_estimator(estimator, n_features=3)
     on_a_threshold = np.isin(
         x[:, 0], np.nextafter(forest.threshold[forest.feature == 0], np.float32(np.inf))
     )

@@ -1,4 +1,4 @@
-"""What only a fresh process shows: equal bytes each time, and serving without the training libraries."""
+"""Fresh processes: equal bytes each time, and serving without the training libraries."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def data(write: Write) -> str:
     return write(homes(), target="price", drop=["note"])
 
 
-def run(data: str, output: Path, *, hash_seed: str) -> str:
+def run_trainer(data: str, output: Path, *, hash_seed: str) -> str:
     command = [
         sys.executable,
         "-m",
@@ -50,12 +50,12 @@ def run(data: str, output: Path, *, hash_seed: str) -> str:
     return done.stdout
 
 
-def test_two_fresh_processes_write_the_same_bytes_and_a_third_serves_them_without_training_libraries(
+def test_two_fresh_processes_write_the_same_bytes_and_a_third_serves_them_without_scikit_learn(
     data: str, tmp_path: Path
 ) -> None:
     one = tmp_path / "one"
     other = tmp_path / "other"
-    assert run(data, one, hash_seed="1") == run(data, other, hash_seed="2")
+    assert run_trainer(data, one, hash_seed="1") == run_trainer(data, other, hash_seed="2")
     assert {f.name: f.read_bytes() for f in one.iterdir()} == {
         f.name: f.read_bytes() for f in other.iterdir()
     }

@@ -1,9 +1,9 @@
-"""Hyperparameters: what is allowed at the edges, what is refused beyond them, and how that is said."""
+"""Hyperparameters: what the limits allow, what is refused beyond them, and the messages."""
 
 import pytest
 
 from trainer import ParameterError
-from trainer.hyperparameters import LEARNERS, RandomForest, XGBoost, parse
+from trainer.hyperparameters import LEARNERS, RandomForest, XGBoost, parse_hyperparameters
 
 INTEGERS = [
     ("random_forest", "n_estimators", 1, 10_000),
@@ -45,13 +45,13 @@ NOT_NONE = [
 ]
 
 
-def value(algorithm: str, name: str, text: object) -> object:
-    return getattr(parse(algorithm, {name: text}), name)
+def parsed_value(algorithm: str, name: str, text: object) -> object:
+    return getattr(parse_hyperparameters(algorithm, {name: text}), name)
 
 
-def refused(algorithm: str, name: str, text: object) -> str:
+def refusal_of(algorithm: str, name: str, text: object) -> str:
     with pytest.raises(ParameterError) as caught:
-        parse(algorithm, {name: text})
+        parse_hyperparameters(algorithm, {name: text})
     message = str(caught.value)
     assert message.startswith(f"--{name.replace('_', '-')}: {text!r} is not allowed: ")
     return message
@@ -69,9 +69,9 @@ def test_every_parameter_is_tested_here() -> None:
 def test_an_integer_is_taken_up_to_its_edges_and_refused_beyond_with_its_range(
     algorithm: str, name: str, low: int, high: int
 ) -> None:
-    assert [value(algorithm, name, str(edge)) for edge in (low, high)] == [low, high]
+    assert [parsed_value(algorithm, name, str(edge)) for edge in (low, high)] == [low, high]
     assert all(
-        f"an integer from {low} to {high}" in refused(algorithm, name, str(n))
+        f"an integer from {low} to {high}" in refusal_of(algorithm, name, str(n))
         for n in (low - 1, high + 1)
     )
 
@@ -80,30 +80,40 @@ def test_an_integer_is_taken_up_to_its_edges_and_refused_beyond_with_its_range(
 def test_an_integer_may_arrive_as_a_real_number_and_is_rounded(
     algorithm: str, name: str, low: int, high: int
 ) -> None:
-    assert [value(algorithm, name, text) for text in ("3.7", "4.0", "4.2", 3.7)] == [4, 4, 4, 4]
-    assert value(algorithm, name, f"{low - 0.4}") == low
-    assert value(algorithm, name, f"{high + 0.4}") == high
-    refused(algorithm, name, f"{high + 0.6}")
+    assert [parsed_value(algorithm, name, text) for text in ("3.7", "4.0", "4.2", 3.7)] == [
+        4,
+        4,
+        4,
+        4,
+    ]
+    assert parsed_value(algorithm, name, f"{low - 0.4}") == low
+    assert parsed_value(algorithm, name, f"{high + 0.4}") == high
+    refusal_of(algorithm, name, f"{high + 0.6}")
 
 
 @pytest.mark.parametrize(("algorithm", "name"), SHARES)
 def test_a_share_is_above_0_and_up_to_1(algorithm: str, name: str) -> None:
-    assert [value(algorithm, name, text) for text in ("1", "1.0", "1e-3", "0.50000")] == [
+    assert [parsed_value(algorithm, name, text) for text in ("1", "1.0", "1e-3", "0.50000")] == [
         1.0,
         1.0,
         0.001,
         0.5,
     ]
     assert all(
-        "above 0 and up to 1" in refused(algorithm, name, text)
+        "above 0 and up to 1" in refusal_of(algorithm, name, text)
         for text in ("0", "-0", "-0.1", "1.0001", "1e3")
     )
 
 
 @pytest.mark.parametrize(("algorithm", "name"), WEIGHTS)
 def test_a_weight_is_at_least_0(algorithm: str, name: str) -> None:
-    assert [value(algorithm, name, text) for text in ("0", "-0", "0.5", "1e3")] == [0, 0, 0.5, 1000]
-    assert "a number of at least 0" in refused(algorithm, name, "-0.001")
+    assert [parsed_value(algorithm, name, text) for text in ("0", "-0", "0.5", "1e3")] == [
+        0,
+        0,
+        0.5,
+        1000,
+    ]
+    assert "a number of at least 0" in refusal_of(algorithm, name, "-0.001")
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -111,14 +121,14 @@ def test_a_weight_is_at_least_0(algorithm: str, name: str) -> None:
 def test_a_nasty_value_is_refused_with_what_is_allowed(
     algorithm: str, name: str, text: str
 ) -> None:
-    assert refused(algorithm, name, text).endswith(
+    assert refusal_of(algorithm, name, text).endswith(
         str(LEARNERS[algorithm].model_fields[name].description)
     )
 
 
 @pytest.mark.parametrize(("algorithm", "name"), [case for case in ALL if case[1] != "bootstrap"])
 def test_a_truth_value_is_no_number(algorithm: str, name: str) -> None:
-    refused(algorithm, name, "True")
+    refusal_of(algorithm, name, "True")
 
 
 @pytest.mark.parametrize(("algorithm", "name", "low", "high"), INTEGERS)
@@ -126,21 +136,21 @@ def test_an_exponent_is_read_as_the_number_it_is(
     algorithm: str, name: str, low: int, high: int
 ) -> None:
     if high >= 1000:
-        assert value(algorithm, name, "1e3") == 1000
+        assert parsed_value(algorithm, name, "1e3") == 1000
     else:
-        refused(algorithm, name, "1e3")
+        refusal_of(algorithm, name, "1e3")
 
 
 @pytest.mark.parametrize("name", ["max_depth", "max_samples"])
 @pytest.mark.parametrize("text", ["none", "None", None])
 def test_none_is_a_value_where_the_range_says_so(name: str, text: str | None) -> None:
     assert "none" in str(RandomForest.model_fields[name].description)
-    assert value("random_forest", name, text) is None
+    assert parsed_value("random_forest", name, text) is None
 
 
 @pytest.mark.parametrize(("algorithm", "name"), NOT_NONE)
 def test_none_is_refused_elsewhere(algorithm: str, name: str) -> None:
-    refused(algorithm, name, "none")
+    refusal_of(algorithm, name, "none")
 
 
 @pytest.mark.parametrize(
@@ -148,13 +158,13 @@ def test_none_is_refused_elsewhere(algorithm: str, name: str) -> None:
     [("true", True), ("True", True), ("1", True), ("false", False), ("False", False), ("0", False)],
 )
 def test_bootstrap_is_true_or_false(text: str, expected: bool) -> None:  # noqa: FBT001
-    assert value("random_forest", "bootstrap", text) is expected
-    assert refused("random_forest", "bootstrap", "2").endswith("true or false")
+    assert parsed_value("random_forest", "bootstrap", text) is expected
+    assert refusal_of("random_forest", "bootstrap", "2").endswith("true or false")
 
 
 @pytest.mark.parametrize("text", ["sqrt", "log2"])
 def test_max_features_may_be_a_rule(text: str) -> None:
-    assert value("random_forest", "max_features", text) == text
+    assert parsed_value("random_forest", "max_features", text) == text
 
 
 @pytest.mark.parametrize(
@@ -165,14 +175,14 @@ def test_a_parameter_of_the_other_learner_is_refused_by_name(
 ) -> None:
     foreign = sorted(set(other.model_fields) - set(LEARNERS[algorithm].model_fields))
     with pytest.raises(ParameterError) as caught:
-        parse(algorithm, dict.fromkeys(foreign, "1"))
+        parse_hyperparameters(algorithm, dict.fromkeys(foreign, "1"))
     expected = [f"--{name.replace('_', '-')}: not a parameter of {algorithm}" for name in foreign]
     assert str(caught.value).split("; ") == expected
 
 
 def test_every_wrong_value_is_named_at_once() -> None:
     with pytest.raises(ParameterError) as caught:
-        parse(
+        parse_hyperparameters(
             "random_forest",
             {"max_depth": "0", "n_estimators": "many", "min_samples_leaf": "2", "gamma": "1"},
         )
@@ -194,11 +204,14 @@ def test_every_wrong_value_is_named_at_once() -> None:
 def test_the_task_decides_what_is_left_open(
     task: str, criteria: list[str], max_features: object
 ) -> None:
-    filled = parse("random_forest", {}).for_task(task)
+    filled = parse_hyperparameters("random_forest", {}).for_task(task)
     assert (filled.criterion, filled.max_features) == (criteria[0], max_features)
     for criterion in criteria:
         assert (
-            parse("random_forest", {"criterion": criterion}).for_task(task).criterion == criterion
+            parse_hyperparameters("random_forest", {"criterion": criterion})
+            .for_task(task)
+            .criterion
+            == criterion
         )
 
 
@@ -217,12 +230,12 @@ def test_a_criterion_of_the_other_task_is_refused_with_those_that_fit(
     with pytest.raises(
         ParameterError, match=f"^--criterion: {criterion} is not for {task}$"
     ) as caught:
-        parse("random_forest", {"criterion": criterion}).for_task(task)
+        parse_hyperparameters("random_forest", {"criterion": criterion}).for_task(task)
     assert caught.value.hint == f"allowed: {allowed}"
 
 
 def test_poisson_wants_a_target_that_is_never_negative() -> None:
-    poisson = parse("random_forest", {"criterion": "poisson"})
+    poisson = parse_hyperparameters("random_forest", {"criterion": "poisson"})
     assert poisson.for_task("regression", smallest_target=0.0).criterion == "poisson"
     with pytest.raises(
         ParameterError, match="poisson needs a target that is never negative"
@@ -235,18 +248,21 @@ def test_poisson_wants_a_target_that_is_never_negative() -> None:
 def test_max_samples_is_dropped_where_nothing_is_sampled(
     bootstrap: str, expected: float | None
 ) -> None:
-    chosen = parse("random_forest", {"bootstrap": bootstrap, "max_samples": "0.5"})
+    chosen = parse_hyperparameters("random_forest", {"bootstrap": bootstrap, "max_samples": "0.5"})
     assert chosen.for_task("regression").max_samples == expected
 
 
 @pytest.mark.parametrize("algorithm", list(LEARNERS))
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_complete_parameters_come_back_as_they_were(algorithm: str, task: str) -> None:
-    complete = parse(algorithm, {}).for_task(task)
-    assert parse(algorithm, complete.model_dump(mode="json")).for_task(task) == complete
+    complete = parse_hyperparameters(algorithm, {}).for_task(task)
+    assert (
+        parse_hyperparameters(algorithm, complete.model_dump(mode="json")).for_task(task)
+        == complete
+    )
 
 
 def test_xgboost_needs_no_task() -> None:
-    chosen = parse("xgboost", {"max_depth": "3.7", "learning_rate": "0.05"})
+    chosen = parse_hyperparameters("xgboost", {"max_depth": "3.7", "learning_rate": "0.05"})
     assert chosen.for_task("classification", smallest_target=-5) == chosen
     assert (chosen.max_depth, chosen.n_estimators) == (4, 100)

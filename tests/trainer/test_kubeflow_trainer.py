@@ -24,7 +24,7 @@ PATH = "/apis/trainer.kubeflow.org/v1alpha1/namespaces/team/trainjobs/trial-1/st
 TRIAL = ["--data", "iris", "--n-estimators", "3"]
 
 
-class Controller(Proxy):
+class FakeStatusServer(Proxy):
     """Answers each push with the next of its codes, the last one again and again."""
 
     def __init__(self) -> None:
@@ -47,9 +47,12 @@ class Controller(Proxy):
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def server_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificate")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=trainer"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+        "-nodes -days 2 -subj /CN=trainer"
+    )
     alternative = [
         "-addext",
         "subjectAltName=IP:127.0.0.1",
@@ -64,31 +67,34 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def controller(
-    certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Controller]:
+def status_server(
+    server_certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeStatusServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, certificate.with_name("key"))
+    context.load_cert_chain(server_certificate, server_certificate.with_name("key"))
     (tmp_path / "token").write_text("secret\n")
-    with running_proxy(Controller(), tls=context) as server:
-        assert isinstance(server, Controller)
+    with running_proxy(FakeStatusServer(), tls=context) as server:
+        assert isinstance(server, FakeStatusServer)
         monkeypatch.setenv(status.URL, server.url + PATH)
-        monkeypatch.setenv(status.CA_CERT, str(certificate))
+        monkeypatch.setenv(status.CA_CERT, str(server_certificate))
         monkeypatch.setenv(status.TOKEN, str(tmp_path / "token"))
-        monkeypatch.setattr(status, "PAUSES", (0.0, 0.0, None))
+        monkeypatch.setattr(status, "RETRY_PAUSES", (0.0, 0.0))
         yield server
 
 
 def test_the_result_is_pushed_once_the_package_is_there(
-    controller: Controller, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    status_server: FakeStatusServer,
+    tmp_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(status, "INTERVAL", 0.0)
     assert main([*TRIAL, "--output", str(tmp_path / "package")]) == 0
     folds = load_package(tmp_path / "package").manifest.cross_validation.folds
-    assert {(method, path) for method, path, _ in controller.pushes} == {("POST", PATH)}
-    shares = [push["progressPercentage"] for *_, push in controller.pushes]
+    assert {(method, path) for method, path, _ in status_server.pushes} == {("POST", PATH)}
+    shares = [push["progressPercentage"] for *_, push in status_server.pushes]
     assert shares == [16, 33, 50, 66, 100]
-    first, *_, last = [push for *_, push in controller.pushes]
+    first, *_, last = [push for *_, push in status_server.pushes]
     assert first["metrics"] == [{"name": "log_loss", "value": repr(folds[0])}]
     assert [
         f"{metric['name']}={metric['value']}" for metric in last["metrics"]
@@ -97,16 +103,18 @@ def test_the_result_is_pushed_once_the_package_is_there(
     assert abs(age.total_seconds()) < 300
 
 
-def test_pushes_within_five_seconds_of_the_last_are_left_out(controller: Controller) -> None:
+def test_pushes_within_five_seconds_of_the_last_are_left_out(
+    status_server: FakeStatusServer,
+) -> None:
     assert main(TRIAL) == 0
-    assert [push["progressPercentage"] for *_, push in controller.pushes][:1] == [16]
-    assert len(controller.pushes) <= 3
+    assert [push["progressPercentage"] for *_, push in status_server.pushes][:1] == [16]
+    assert len(status_server.pushes) <= 3
 
 
 def test_a_failing_push_is_said_and_the_result_is_tried_again(
-    controller: Controller, capsys: Capture
+    status_server: FakeStatusServer, capsys: Capture
 ) -> None:
-    controller.codes = [500, 503, 200]
+    status_server.codes = [500, 503, 200]
     assert main(TRIAL) == 0
     out, err = capsys.readouterr()
     assert "note: the TrainJob's status was not updated: HTTP 500" in err
@@ -114,9 +122,9 @@ def test_a_failing_push_is_said_and_the_result_is_tried_again(
 
 
 def test_a_result_that_does_not_arrive_fails_the_trial(
-    controller: Controller, capsys: Capture
+    status_server: FakeStatusServer, capsys: Capture
 ) -> None:
-    controller.codes = [403]
+    status_server.codes = [403]
     assert main(TRIAL) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -127,7 +135,7 @@ def test_a_result_that_does_not_arrive_fails_the_trial(
 
 @pytest.mark.parametrize("change", ["certificate", "token", "address"])
 def test_so_does_what_makes_the_server_unreachable(
-    controller: Controller,
+    status_server: FakeStatusServer,
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -144,13 +152,13 @@ def test_so_does_what_makes_the_server_unreachable(
         monkeypatch.setenv(status.URL, "https://[::1")
     assert main(TRIAL) == 1
     assert "the metrics could not be sent" in capsys.readouterr().err
-    assert controller.pushes == []
+    assert status_server.pushes == []
 
 
 def test_half_an_environment_is_refused_before_anything_is_fitted(
-    controller: Controller, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    status_server: FakeStatusServer, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(status.TOKEN)
     assert main(TRIAL) == 2
     assert f"{status.URL} is set, {status.TOKEN} not" in capsys.readouterr().err
-    assert controller.pushes == []
+    assert status_server.pushes == []

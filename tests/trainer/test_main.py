@@ -1,4 +1,4 @@
-"""`python -m trainer` as a container runs it: metric lines, exit codes, and errors that say what to do."""
+"""`python -m trainer` as a container runs it: metric lines, exit codes, errors with hints."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ REFUSALS = "(No space left on device|Read-only file system|Permission denied|Fil
 FEW = ["--n-estimators", "5", "--folds", "2"]
 
 
-def refused(capsys: Capture, *argv: str, code: int = 2) -> str:
+def failed_trial(capsys: Capture, *argv: str, code: int = 2) -> str:
     """Run a trial that must fail: no metric, no trace, an error and perhaps a hint."""
     assert main([*argv, "--n-estimators", "5"]) == code
     printed = capsys.readouterr()
@@ -125,7 +125,7 @@ def test_a_volume_that_takes_no_package_prints_no_metric_and_keeps_no_rest(
     poor_volume: Path, capsys: Capture
 ) -> None:
     target = poor_volume / "package"
-    error = refused(capsys, "--data", "boston", "--output", str(target), code=1)
+    error = failed_trial(capsys, "--data", "boston", "--output", str(target), code=1)
     assert re.match(rf"error: cannot write {re.escape(str(target))}: {REFUSALS}\n", error)
     assert "free some space or make the folder writable" in error
     assert list(poor_volume.iterdir()) == []
@@ -133,7 +133,7 @@ def test_a_volume_that_takes_no_package_prints_no_metric_and_keeps_no_rest(
 
 def test_a_folder_that_cannot_be_made_prints_no_metric(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "file").touch()
-    error = refused(
+    error = failed_trial(
         capsys, "--data", "boston", "--output", str(tmp_path / "file" / "package"), code=1
     )
     assert f"cannot write {tmp_path / 'file' / 'package'}: " in error
@@ -152,38 +152,40 @@ def test_a_failed_trial_leaves_the_package_that_was_there(
 def test_unusable_data_is_an_error_and_a_hint(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
-    error = refused(capsys, "--data", write(table, target="price"))
+    error = failed_trial(capsys, "--data", write(table, target="price"))
     assert error == "error: table.csv: no column price\nhint: columns: id, a, b, y\n"
 
 
 def test_targets_whose_squares_overflow_are_not_reported(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
-    assert "is too large" in refused(capsys, "--data", write(table.assign(y=table["y"] * 1e200)))
+    assert "is too large" in failed_trial(
+        capsys, "--data", write(table.assign(y=table["y"] * 1e200))
+    )
 
 
 def test_values_that_only_a_float64_holds_are_named(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
     wide = table.assign(a=table["a"].where(table["id"] != 5, 1e39))
-    assert "column a, line 7: '1e+39' is too large" in refused(capsys, "--data", write(wide))
+    assert "column a, line 7: '1e+39' is too large" in failed_trial(capsys, "--data", write(wide))
 
 
 def test_more_folds_than_rows_of_any_class_are_refused(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
     path = write(table.assign(y=table["id"] % 8), task="classification")
-    assert "20 folds are too many" in refused(capsys, "--data", path, "--folds", "20")
+    assert "20 folds are too many" in failed_trial(capsys, "--data", path, "--folds", "20")
 
 
 def test_a_name_to_include_that_is_not_dropped_is_refused(capsys: Capture) -> None:
-    assert "cannot include ZN: not a dropped column" in refused(
+    assert "cannot include ZN: not a dropped column" in failed_trial(
         capsys, "--data", "boston", "--include", "ZN"
     )
 
 
 def test_a_wrong_hyperparameter_is_named_with_its_range(capsys: Capture) -> None:
-    error = refused(capsys, "--data", "boston", "--max-depth", "-5", "--subsample", "0.5")
+    error = failed_trial(capsys, "--data", "boston", "--max-depth", "-5", "--subsample", "0.5")
     assert "--max-depth: '-5' is not allowed: an integer from 1 to 1000, or none" in error
     assert "--subsample: not a parameter of random_forest" in error
 
@@ -191,9 +193,9 @@ def test_a_wrong_hyperparameter_is_named_with_its_range(capsys: Capture) -> None
 def test_a_criterion_that_does_not_fit_the_data_is_refused(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
-    error = refused(capsys, "--data", write(table), "--criterion", "poisson")
+    error = failed_trial(capsys, "--data", write(table), "--criterion", "poisson")
     assert "--criterion: poisson needs a target that is never negative" in error
-    assert "--criterion: gini is not for regression" in refused(
+    assert "--criterion: gini is not for regression" in failed_trial(
         capsys, "--data", "boston", "--criterion", "gini"
     )
 

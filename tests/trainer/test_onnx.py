@@ -13,10 +13,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.registry.toy_data import flowers, homes
 
-from registry.package import Column, FlatForest, ModelPackage, Output, encode, finish, load_package
+from registry.package import (
+    Column,
+    FlatForest,
+    ModelPackage,
+    Output,
+    encode,
+    load_package,
+    predict_encoded,
+)
 from trainer.__main__ import main
 from trainer.errors import TrainerError
-from trainer.flatten import flatten
+from trainer.flatten import flatten_estimator
 from trainer.onnx import export_onnx, largest_error
 from trainer.recipe import Recipe
 
@@ -27,7 +35,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
 
-def run(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def run_onnxruntime(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Answer all rows at once, and each by itself, as a server does that knows nothing of us."""
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (name,) = (given.name for given in session.get_inputs())
@@ -45,10 +53,10 @@ def rows_around(forest: FlatForest) -> NDArray[np.float32]:
     on = rng.choice(
         forest.threshold[inner & np.isfinite(forest.threshold)], (200, forest.n_features)
     )
-    beside = [np.nextafter(on, np.float32(to)) for to in (-np.inf, np.inf)]
-    rows = np.vstack([on, *beside, rng.normal(size=on.shape)]).astype(np.float32)
+    neighbours = [np.nextafter(on, np.float32(to)) for to in (-np.inf, np.inf)]
+    rows = np.vstack([on, *neighbours, rng.normal(size=on.shape)]).astype(np.float32)
     rows[rng.random(rows.shape) < 0.2] = np.nan
-    return np.vstack([on, *beside, rows]).astype(np.float32)
+    return np.vstack([on, *neighbours, rows]).astype(np.float32)
 
 
 def trained(write: Write, folder: Path, data: str, *flags: str) -> ModelPackage:
@@ -99,8 +107,8 @@ def test_the_copy_answers_as_the_package_does(
     manifest = package.manifest
     raw = encode(manifest.columns, {column.name: table[column.name] for column in manifest.columns})
     for rows in (raw, rows_around(package.forest)):
-        wanted = finish(package.forest, manifest.output, rows)
-        answers = run((package.path / "model.onnx").read_bytes(), rows)
+        wanted = predict_encoded(package.forest, manifest.output, rows)
+        answers = run_onnxruntime((package.path / "model.onnx").read_bytes(), rows)
         np.testing.assert_allclose(answers, wanted, rtol=1e-12, atol=1e-14)
         assert np.ptp(answers) > 0.1
     assert 0 <= on_the_card(package) < 1e-12
@@ -140,7 +148,7 @@ def test_shallow_trees_trees_of_one_leaf_and_deep_ones_go_over(
     x[rng.random(x.shape) < 0.1] = np.nan
     y = (rng.random(300) * 3).round(0 if task == "classification" else 9)
     recipe = Recipe.make("random_forest", task, {"n_estimators": 5, **parameters}, 0)
-    forest, output = flatten(recipe.fit(x, y), n_features=4)
+    forest, output = flatten_estimator(recipe.fit(x, y), n_features=4)
     rows = rows_around(forest) if forest.depth else x
     content = export_onnx(
         forest,
@@ -149,7 +157,10 @@ def test_shallow_trees_trees_of_one_leaf_and_deep_ones_go_over(
         classes=range(k) if (k := forest.value.shape[1]) > 1 else (),
     )
     np.testing.assert_allclose(
-        run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14
+        run_onnxruntime(content, rows),
+        predict_encoded(forest, output, rows),
+        rtol=1e-12,
+        atol=1e-14,
     )
 
 
@@ -169,13 +180,16 @@ def test_any_forest_goes_over(seed: int, depth: int | None, classes: int) -> Non
     recipe = Recipe.make(
         "random_forest", "regression" if classes == 1 else "classification", {"max_depth": depth}, 0
     )
-    forest, output = flatten(recipe.fit(x, y), n_features=3)
+    forest, output = flatten_estimator(recipe.fit(x, y), n_features=3)
     content = export_onnx(
         forest, output, columns=COLUMNS[:3], classes=range(classes) if classes > 1 else ()
     )
     rows = np.vstack([x, rows_around(forest)[::7]])
     np.testing.assert_allclose(
-        run(content, rows), finish(forest, output, rows), rtol=1e-12, atol=1e-14
+        run_onnxruntime(content, rows),
+        predict_encoded(forest, output, rows),
+        rtol=1e-12,
+        atol=1e-14,
     )
 
 
@@ -191,7 +205,7 @@ def test_a_decision_that_only_missing_values_lose_goes_over() -> None:
     }
     forest = FlatForest.from_arrays(arrays, n_features=1)
     rows = np.array([[-3e38], [3e38], [np.nan]], dtype=np.float32)
-    answers = run(
+    answers = run_onnxruntime(
         export_onnx(forest, Output(combine="sum"), columns=COLUMNS[:1], classes=("a", "b")), rows
     )
     assert answers.tolist() == [[1, 0], [1, 0], [2, 0]]
@@ -200,7 +214,7 @@ def test_a_decision_that_only_missing_values_lose_goes_over() -> None:
 def test_a_copy_that_answers_otherwise_is_refused() -> None:
     x = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
     recipe = Recipe.make("random_forest", "regression", {"n_estimators": 5}, 0)
-    forest, output = flatten(recipe.fit(x, x[:, 0].astype(np.float64)), n_features=2)
+    forest, output = flatten_estimator(recipe.fit(x, x[:, 0].astype(np.float64)), n_features=2)
     assert largest_error(export_onnx(forest, output, columns=COLUMNS[:2]), forest, output) < 1e-14
     changes = {
         "value": forest.value + 1e-6,
@@ -232,7 +246,8 @@ def test_without_the_extra_the_trial_says_what_to_install_before_it_fits(
     assert main(["--data", "boston", "--onnx", "--output", str(tmp_path / "package")]) == 2
     printed = capsys.readouterr()
     assert printed.err == (
-        f"error: --onnx: the package {missing} is not installed\nhint: pip install 'tunegate[onnx]'\n"
+        f"error: --onnx: the package {missing} is not installed\n"
+        "hint: pip install 'tunegate[onnx]'\n"
     )
     assert (printed.out, list(tmp_path.iterdir())) == ("", [])
 

@@ -1,4 +1,4 @@
-"""The published figure comes out: a forest of depth 3 on Boston, on scikit-learn's split with seed 42."""
+"""The published figure: a forest of depth 3 on Boston, scikit-learn's split with seed 42."""
 
 from pathlib import Path
 

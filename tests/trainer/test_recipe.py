@@ -96,7 +96,7 @@ def test_more_folds_than_the_data_have_rows_for_are_refused(task: str) -> None:
     recipe = Recipe.make("random_forest", task, TREES, 0)
     with pytest.raises(TrainerError, match=r"^20 folds are too many for these data: ") as caught:
         recipe.folds(np.arange(16) % 2 * 1.0, n=20, seed=0)
-    assert caught.value.hint == "ask for fewer"
+    assert caught.value.hint == "use fewer folds"
 
 
 def test_what_scikit_learn_refuses_is_said_in_one_line() -> None:

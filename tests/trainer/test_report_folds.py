@@ -1,4 +1,4 @@
-"""`--report-folds`: the objective's mean after each fold, on the folds that every other trial has too."""
+"""`--report-folds`: the objective's mean after each fold, on the folds of every trial."""
 
 import re
 import subprocess

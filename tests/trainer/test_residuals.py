@@ -1,4 +1,4 @@
-"""What the cross-validation leaves in the package: pairs to plot, and an interval that holds what it promises."""
+"""What cross-validation adds to the package: residuals to plot, and an interval that holds."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from trainer.trial import Score, cross_validate, write_trial
 TREES = {"n_estimators": 20}
 
 
-def packaged(
+def package_with_residuals(
     folder: Path, data: Dataset, learner: str = "random_forest", folds: int = 5
 ) -> ModelPackage:
     recipe = Recipe.make(learner, data.spec.task, TREES, 0)
@@ -32,7 +32,7 @@ def test_regression_keeps_what_was_predicted_out_of_fold_and_what_was_seen(tmp_p
     for training, test in recipe.folds(part.y, n=5, seed=1):
         expected[test, 0] = recipe.fit(x[training], part.y[training]).predict(x[test])
         expected[test, 1] = part.y[test]
-    found = packaged(tmp_path, data).residuals
+    found = package_with_residuals(tmp_path, data).residuals
     assert found is not None
     np.testing.assert_array_equal(found[np.lexsort(found.T)], expected[np.lexsort(expected.T)])
 
@@ -41,8 +41,10 @@ def test_of_a_large_training_part_the_same_400_rows_are_kept_whatever_the_files_
     tmp_path: Path,
 ) -> None:
     table = homes(900)
-    one = packaged(tmp_path / "one", dataset(tmp_path / "one", table)).residuals
-    two = packaged(tmp_path / "two", dataset(tmp_path / "two", table.iloc[::-1])).residuals
+    one = package_with_residuals(tmp_path / "one", dataset(tmp_path / "one", table)).residuals
+    two = package_with_residuals(
+        tmp_path / "two", dataset(tmp_path / "two", table.iloc[::-1])
+    ).residuals
     assert one is not None
     assert one.shape == (400, 2)
     np.testing.assert_array_equal(one, two)
@@ -56,7 +58,7 @@ def test_classification_keeps_the_likeliest_class_the_true_one_and_the_share(
     tmp_path: Path,
 ) -> None:
     data = dataset(tmp_path, flowers(300))
-    package = packaged(tmp_path, data)
+    package = package_with_residuals(tmp_path, data)
     assert package.residuals is not None
     likeliest, true, share = package.residuals.T
     recipe = Recipe.make("random_forest", "classification", TREES, 0)
@@ -92,7 +94,7 @@ def test_nine_of_ten_fresh_observations_lie_in_the_interval(tmp_path: Path, lear
     pytest.importorskip(learner if learner == "xgboost" else "sklearn")
     held = []
     for split in range(8):
-        package = packaged(
+        package = package_with_residuals(
             tmp_path / str(split), dataset(tmp_path / str(split), homes(250, seed=split)), learner
         )
         fresh = homes(500, seed=1000 + split)
@@ -105,7 +107,7 @@ def test_nine_of_ten_fresh_observations_lie_in_the_interval(tmp_path: Path, lear
 
 
 def test_the_measured_coverage_is_near_the_nominal_and_both_are_on_the_card(tmp_path: Path) -> None:
-    package = packaged(tmp_path, load_dataset("diabetes"))
+    package = package_with_residuals(tmp_path, load_dataset("diabetes"))
     stated = package.manifest.interval
     assert stated is not None
     assert (stated.method, stated.coverage) == ("cv_residuals", 0.9)
@@ -118,7 +120,7 @@ def test_the_measured_coverage_is_near_the_nominal_and_both_are_on_the_card(tmp_
 def test_the_half_width_is_the_quantile_of_the_distances_with_one_row_to_come(
     tmp_path: Path,
 ) -> None:
-    package = packaged(tmp_path, dataset(tmp_path, homes(200)))
+    package = package_with_residuals(tmp_path, dataset(tmp_path, homes(200)))
     assert package.residuals is not None
     distances = np.sort(np.abs(package.residuals[:, 0] - package.residuals[:, 1]))
     stated = package.manifest.interval

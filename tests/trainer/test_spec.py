@@ -10,7 +10,7 @@ from trainer import DataError, builtin_names, load_spec
 Write = Callable[..., str]
 
 
-def refused(name: str) -> DataError:
+def spec_error(name: str) -> DataError:
     with pytest.raises(DataError) as caught:
         load_spec(name)
     return caught.value
@@ -29,7 +29,7 @@ def test_six_data_sets_are_built_in_and_their_specs_are_valid() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    error = refused("titanic")
+    error = spec_error("titanic")
     assert "'titanic'" in str(error)
     assert "boston, boston_published" in error.hint
     assert ".toml" in error.hint
@@ -71,7 +71,7 @@ def test_a_metric_of_the_other_task_is_refused_with_those_that_fit(
     write: Write, task: str, metric: str, allowed: str
 ) -> None:
     path = write("", task=task, metric=metric)
-    message = str(refused(path))
+    message = str(spec_error(path))
     assert message.startswith(f"{path}: ")
     assert f"metric {metric!r} is not one of {allowed} ({task})" in message
 
@@ -100,7 +100,7 @@ def test_a_wrong_field_is_named_with_the_file_and_the_fields_there_are(
     write: Write, field: str, value: object
 ) -> None:
     path = write("", **{field: value})
-    error = refused(path)
+    error = spec_error(path)
     assert str(error).startswith(f"{path}: {field}")
     assert error.hint.startswith("fields: name, source, target, task")
     assert "folder" not in error.hint
@@ -111,7 +111,7 @@ def test_a_field_that_must_be_there_is_named(write: Write, field: str) -> None:
     path = Path(write(""))
     kept = [line for line in path.read_text().splitlines() if not line.startswith(f"{field} ")]
     path.write_text("\n".join(kept))
-    assert str(refused(str(path))) == f"{path}: {field}: Field required"
+    assert str(spec_error(str(path))) == f"{path}: {field}: Field required"
 
 
 @pytest.mark.parametrize(
@@ -136,23 +136,23 @@ def test_a_wrong_field_of_a_table_is_named_with_its_path(
     write: Write, more: str, field: str
 ) -> None:
     path = write("", more)
-    assert str(refused(path)).startswith(f"{path}: {field}: ")
+    assert str(spec_error(path)).startswith(f"{path}: {field}: ")
 
 
 def test_every_wrong_field_is_named_at_once(write: Write) -> None:
-    message = str(refused(write("", task="ranking", drop="B", featuers=[])))
+    message = str(spec_error(write("", task="ranking", drop="B", featuers=[])))
     assert all(f"{field}: " in message for field in ("task", "drop", "featuers"))
 
 
 def test_a_feature_named_twice_is_refused(write: Write) -> None:
     path = write("", features=["a", "b", "a"])
-    error = refused(path)
+    error = spec_error(path)
     assert str(error).startswith(path)
     assert "features: a column is named twice" in str(error)
 
 
 def test_groups_are_refused_with_the_split_that_would_not_keep_them(write: Write) -> None:
-    message = str(refused(write("", '[split]\nmethod = "seeded"\nby = ["id"]')))
+    message = str(spec_error(write("", '[split]\nmethod = "seeded"\nby = ["id"]')))
     assert '`by` needs method = "hash"' in message
 
 
@@ -160,16 +160,18 @@ def test_groups_are_refused_with_the_split_that_would_not_keep_them(write: Write
 def test_a_file_that_is_not_toml_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.toml"
     path.write_bytes(content)
-    assert str(refused(str(path))).startswith(f"{path}: not valid TOML: ")
+    assert str(spec_error(str(path))).startswith(f"{path}: not valid TOML: ")
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "folder.toml").mkdir()
     assert (
-        str(refused(str(tmp_path / "none.toml")))
+        str(spec_error(str(tmp_path / "none.toml")))
         == f"{tmp_path}/none.toml: No such file or directory"
     )
-    assert str(refused(str(tmp_path / "folder.toml"))) == f"{tmp_path}/folder.toml: Is a directory"
+    assert (
+        str(spec_error(str(tmp_path / "folder.toml"))) == f"{tmp_path}/folder.toml: Is a directory"
+    )
 
 
 def test_a_dropped_column_can_be_included() -> None:

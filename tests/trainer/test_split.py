@@ -1,4 +1,4 @@
-"""The split: a row keeps its side, equal rows stay together, and the fingerprint tells data sets apart."""
+"""The split: rows keep their side, equal rows stay together, fingerprints identify data sets."""
 
 import io
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from support.registry.toy_data import homes
 
 from trainer import DataError
 from trainer.dataset import load_dataset
-from trainer.spec import Split
-from trainer.split import divide, row_hashes
+from trainer.spec import SplitSpec
+from trainer.split import row_hashes, split_rows
 
 Write = Callable[..., str]
 COLUMNS = ("count", "size", "flag", "text", "y")
@@ -34,8 +34,8 @@ ROWS = st.lists(
 BY_ID = '[split]\nby = ["id"]'
 
 
-def held_out(frame: pd.DataFrame, spec: Split) -> NDArray[np.bool_]:
-    training, holdout = divide(frame, row_hashes(frame), spec)
+def held_out(frame: pd.DataFrame, spec: SplitSpec) -> NDArray[np.bool_]:
+    training, holdout = split_rows(frame, row_hashes(frame), spec)
     assert sorted([*training, *holdout]) == list(range(len(frame)))
     return np.isin(np.arange(len(frame)), holdout)
 
@@ -52,7 +52,7 @@ def as_read(rows: list[tuple[object, ...]]) -> pd.DataFrame:
 def test_a_row_keeps_its_side_when_rows_are_appended_and_reordered(
     rows: list[tuple[object, ...]], more: list[tuple[object, ...]], seed: int, order: Random
 ) -> None:
-    spec = Split(holdout=0.5, seed=seed)
+    spec = SplitSpec(holdout=0.5, seed=seed)
     grown = [*enumerate(rows), *((None, row) for row in more)]
     order.shuffle(grown)
     before = held_out(as_read(rows), spec)
@@ -67,7 +67,7 @@ def test_a_row_keeps_its_side_when_rows_are_appended_and_reordered(
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, seed=st.integers(0, 2**32 - 1))
 def test_equal_rows_stay_together(rows: list[tuple[object, ...]], seed: int) -> None:
-    sides = held_out(as_read([*rows, *reversed(rows)]), Split(holdout=0.5, seed=seed))
+    sides = held_out(as_read([*rows, *reversed(rows)]), SplitSpec(holdout=0.5, seed=seed))
     assert sides[: len(rows)].tolist() == sides[len(rows) :][::-1].tolist()
 
 
@@ -98,8 +98,8 @@ def test_different_rows_have_different_hashes(values: list[object]) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
 def test_about_the_asked_share_is_held_out(share: float) -> None:
     frame = pd.DataFrame({"a": np.arange(4000)})
-    assert held_out(frame, Split(holdout=share)).mean() == pytest.approx(share, abs=0.03)
-    assert held_out(frame, Split(method="seeded", holdout=share)).mean() == pytest.approx(
+    assert held_out(frame, SplitSpec(holdout=share)).mean() == pytest.approx(share, abs=0.03)
+    assert held_out(frame, SplitSpec(method="seeded", holdout=share)).mean() == pytest.approx(
         share, abs=0.001
     )
 
@@ -108,7 +108,7 @@ def test_about_the_asked_share_is_held_out(share: float) -> None:
 def test_another_seed_makes_another_split_and_the_same_seed_the_same(method: str) -> None:
     frame = pd.DataFrame({"a": np.arange(200)})
     one, same, other = (
-        held_out(frame, Split.model_validate({"method": method, "seed": s})) for s in (1, 1, 2)
+        held_out(frame, SplitSpec.model_validate({"method": method, "seed": s})) for s in (1, 1, 2)
     )
     assert one.tolist() == same.tolist()
     assert one.tolist() != other.tolist()
@@ -116,7 +116,7 @@ def test_another_seed_makes_another_split_and_the_same_seed_the_same(method: str
 
 def test_groups_are_not_torn_apart() -> None:
     frame = pd.DataFrame({"street": np.arange(600) % 60, "house": np.arange(600)})
-    held = pd.Series(held_out(frame, Split(by=("street",))))
+    held = pd.Series(held_out(frame, SplitSpec(by=("street",))))
     sides = held.groupby(frame["street"]).nunique()
     assert set(sides) == {1}
     assert 0 < held.mean() < 0.5
@@ -143,7 +143,7 @@ def test_rows_that_stand_on_both_sides_are_refused_and_the_hash_split_keeps_them
 ) -> None:
     twins = pd.concat([table, table])
     with pytest.raises(
-        DataError, match=r"^\d+ row\(s\) stand in both the training part and the holdout$"
+        DataError, match=r"^\d+ row\(s\) are in both the training part and the holdout$"
     ) as caught:
         load_dataset(write(twins, '[split]\nmethod = "seeded"'))
     assert 'method = "hash"' in caught.value.hint

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from trainer import DataError
+from trainer.cells import MAX_CATEGORIES
 from trainer.dataset import load_dataset
-from trainer.table import MAX_CATEGORIES
 
 Write = Callable[..., str]
 
 
-def refused(path: str) -> DataError:
+def table_error(path: str) -> DataError:
     with pytest.raises(DataError) as caught:
         load_dataset(path)
     return caught.value
@@ -33,7 +33,7 @@ def with_cell(table: pd.DataFrame, column: str, row: int, value: object) -> pd.D
 def test_a_missing_column_is_named_with_those_there_are(
     write: Write, table: pd.DataFrame, fields: dict[str, object], column: str
 ) -> None:
-    error = refused(write(table, **fields))
+    error = table_error(write(table, **fields))
     assert str(error) == f"table.csv: no column {column}"
     assert error.hint == "columns: id, a, b, y"
 
@@ -42,7 +42,7 @@ def test_a_missing_column_is_named_with_those_there_are(
 def test_a_missing_column_is_named_wherever_the_spec_names_it(
     write: Write, table: pd.DataFrame, more: str
 ) -> None:
-    assert str(refused(write(table, more))) == "table.csv: no column z"
+    assert str(table_error(write(table, more))) == "table.csv: no column z"
 
 
 @pytest.mark.parametrize("role", ["features", "drop"])
@@ -50,7 +50,7 @@ def test_the_target_is_neither_a_feature_nor_dropped(
     write: Write, table: pd.DataFrame, role: str
 ) -> None:
     assert "toy: the target y is also a feature or dropped" in str(
-        refused(write(table, **{role: ["a", "y"]}))
+        table_error(write(table, **{role: ["a", "y"]}))
     )
 
 
@@ -67,7 +67,7 @@ def test_a_cell_of_another_type_is_named_with_its_line(
     write: Write, table: pd.DataFrame, kind: str, cell: str, what: str
 ) -> None:
     flags = table.assign(b=[f"{i % 2}" for i in range(len(table))])
-    error = refused(write(with_cell(flags, "b", 7, cell), f'[columns.b]\ntype = "{kind}"'))
+    error = table_error(write(with_cell(flags, "b", 7, cell), f'[columns.b]\ntype = "{kind}"'))
     assert str(error) == f"column b, line 9: {cell!r} {what}"
     assert 'set [columns."b"] type = "categorical"' in error.hint
 
@@ -76,7 +76,7 @@ def test_the_first_of_several_wrong_cells_is_named_and_the_others_are_counted(
     write: Write, table: pd.DataFrame
 ) -> None:
     wrong = with_cell(with_cell(table, "a", 3, "x"), "a", 90, "y")
-    assert str(refused(write(wrong, '[columns.a]\ntype = "numeric"'))) == (
+    assert str(table_error(write(wrong, '[columns.a]\ntype = "numeric"'))) == (
         "column a, line 5: 'x' is not a number (and 1 more)"
     )
 
@@ -94,7 +94,7 @@ def test_the_first_of_several_wrong_cells_is_named_and_the_others_are_counted(
 def test_a_number_that_no_tree_can_read_is_named_with_its_line(
     write: Write, table: pd.DataFrame, column: str, cell: str, what: str
 ) -> None:
-    message = str(refused(write(with_cell(table, column, 0, cell))))
+    message = str(table_error(write(with_cell(table, column, 0, cell))))
     assert message.startswith(f"column {column}, line 2: '{float(cell)}' {what}")
 
 
@@ -107,7 +107,7 @@ def test_the_largest_float32_is_still_learned_from(write: Write, table: pd.DataF
 def test_a_target_that_is_no_number_points_to_classification(
     write: Write, table: pd.DataFrame
 ) -> None:
-    error = refused(write(with_cell(table, "y", 4, "high")))
+    error = table_error(write(with_cell(table, "y", 4, "high")))
     assert str(error) == "column y, line 6: 'high' is not a number"
     assert 'task = "classification"' in error.hint
 
@@ -117,7 +117,7 @@ def test_a_row_without_a_target_is_named_with_its_line(
     write: Write, table: pd.DataFrame, task: str
 ) -> None:
     wrong = with_cell(with_cell(table, "y", 10, None), "y", 20, None)
-    error = refused(write(wrong, task=task))
+    error = table_error(write(wrong, task=task))
     assert str(error) == "target y, line 12: missing (2 in all)"
     assert "remove the rows" in error.hint
 
@@ -126,7 +126,7 @@ def test_too_many_categories_are_counted_and_as_many_as_allowed_are_learned(
     write: Write, table: pd.DataFrame
 ) -> None:
     texts = pd.Series([f"t{i}" for i in range(len(table))])
-    error = refused(write(table.assign(text=texts)))
+    error = table_error(write(table.assign(text=texts)))
     assert str(error) == f"column text: {len(table)} different texts"
     assert "`drop`" in error.hint
     assert str(MAX_CATEGORIES) in error.hint
@@ -144,7 +144,7 @@ def test_a_file_without_rows_or_of_another_format_is_named(
     write: Write, content: str | bytes
 ) -> None:
     path = write(content)
-    message = str(refused(path))
+    message = str(table_error(path))
     assert message.startswith(f"{Path(path).parent / 'table.csv'}: ")
     assert ": no rows" in message or ": not a readable CSV file: " in message
 
@@ -152,7 +152,7 @@ def test_a_file_without_rows_or_of_another_format_is_named(
 @pytest.mark.parametrize("source", ["table.zip", "table.csv.gz", "table.csv.xz"])
 def test_an_archive_is_not_a_table(write: Write, tmp_path: Path, source: str) -> None:
     (tmp_path / source).write_bytes(b"PK\x03\x04\xff\xfe")
-    assert str(refused(write("", source=source))).startswith(
+    assert str(table_error(write("", source=source))).startswith(
         f"{tmp_path / source}: not a readable CSV file: "
     )
 
@@ -163,7 +163,7 @@ def test_an_archive_is_not_a_table(write: Write, tmp_path: Path, source: str) ->
 def test_a_source_that_cannot_be_read_is_named_with_the_reason(
     write: Write, source: str, reason: str
 ) -> None:
-    error = refused(write("", source=source))
+    error = table_error(write("", source=source))
     assert str(error).endswith(f": {reason}")
     assert "relative to the TOML file" in error.hint
 
@@ -172,7 +172,7 @@ def test_rows_longer_than_the_header_are_refused_instead_of_shifted(
     write: Write, table: pd.DataFrame
 ) -> None:
     header, *rows = table.to_csv(index=False).splitlines()
-    error = refused(write("\n".join([header, *(f"{row},5" for row in rows)])))
+    error = table_error(write("\n".join([header, *(f"{row},5" for row in rows)])))
     assert "rows have more cells than the header" in str(error)
 
 
@@ -198,7 +198,7 @@ def test_a_long_table_is_typed_as_a_whole(write: Write) -> None:
 
 @pytest.mark.parametrize("name", ["nonsense", "files", "sample_image", "svmlight_file", ""])
 def test_a_name_that_is_no_table_of_scikit_learn_is_refused(write: Write, name: str) -> None:
-    error = refused(write("", source=f"sklearn:{name}"))
+    error = table_error(write("", source=f"sklearn:{name}"))
     assert str(error) == f"sklearn:{name}: scikit-learn ships no such table"
     assert "diabetes, iris, wine" in error.hint
 

@@ -25,12 +25,12 @@ KATIB = re.compile(
 TREES = {"n_estimators": 5}
 
 
-def forest(task: str = "regression", seed: int = 0) -> Recipe:
+def forest_recipe(task: str = "regression", seed: int = 0) -> Recipe:
     return Recipe.make("random_forest", task, TREES, seed)
 
 
-def trial(folder: Path, data: Dataset, *, seed: int = 0, n_jobs: int = 1) -> str:
-    recipe = forest(data.spec.task, seed)
+def run_trial(folder: Path, data: Dataset, *, seed: int = 0, n_jobs: int = 1) -> str:
+    recipe = forest_recipe(data.spec.task, seed)
     score = cross_validate(recipe, data, folds=2, seed=0, n_jobs=n_jobs)[0]
     return write_trial(folder, recipe, data, score, fold_seed=0, n_jobs=n_jobs)
 
@@ -72,10 +72,13 @@ def test_every_metric_of_the_task_is_scored_the_data_sets_own_first(
 ) -> None:
     loaded = load_dataset(data)
     assert [
-        s.metric for s in cross_validate(forest(loaded.spec.task), loaded, folds=2, seed=0)
+        s.metric for s in cross_validate(forest_recipe(loaded.spec.task), loaded, folds=2, seed=0)
     ] == metrics
     last = replace(loaded, spec=loaded.spec.model_copy(update={"metric": metrics[-1]}))
-    assert cross_validate(forest(loaded.spec.task), last, folds=2, seed=0)[0].metric == metrics[-1]
+    assert (
+        cross_validate(forest_recipe(loaded.spec.task), last, folds=2, seed=0)[0].metric
+        == metrics[-1]
+    )
 
 
 def test_a_score_is_the_mean_over_folds_of_the_mean_over_rows(boston: Dataset) -> None:
@@ -83,17 +86,17 @@ def test_a_score_is_the_mean_over_folds_of_the_mean_over_rows(boston: Dataset) -
     y = boston.training.y
     squares = []
     distances = []
-    for training, test in forest().folds(y, n=3, seed=5):
-        error = forest().fit(x[training], y[training]).predict(x[test]) - y[test]
+    for training, test in forest_recipe().folds(y, n=3, seed=5):
+        error = forest_recipe().fit(x[training], y[training]).predict(x[test]) - y[test]
         squares.append(np.mean(error**2))
         distances.append(np.mean(np.abs(error)))
-    mse, mae = cross_validate(forest(), boston, folds=3, seed=5)
+    mse, mae = cross_validate(forest_recipe(), boston, folds=3, seed=5)
     assert mse.folds == pytest.approx(squares)
     assert mae.mean == pytest.approx(np.mean(distances))
 
 
 def test_accuracy_is_reported_as_the_share_that_is_right() -> None:
-    scores = cross_validate(forest("classification"), load_dataset("iris"), folds=3, seed=0)
+    scores = cross_validate(forest_recipe("classification"), load_dataset("iris"), folds=3, seed=0)
     means = {score.metric: score.mean for score in scores}
     assert 0.85 < means["accuracy"] <= 1
     assert 0 < means["brier"] < 0.3
@@ -107,11 +110,11 @@ def test_the_holdout_is_never_seen(tmp_path: Path, write: Write, table: pd.DataF
         write(table.assign(y=table["y"].where(~held, -1e6), a=table["a"].where(~held, 1e6)), by)
     )
     assert spoilt.holdout.y.max() == -1e6
-    assert cross_validate(forest(), spoilt, folds=3, seed=0) == cross_validate(
-        forest(), data, folds=3, seed=0
+    assert cross_validate(forest_recipe(), spoilt, folds=3, seed=0) == cross_validate(
+        forest_recipe(), data, folds=3, seed=0
     )
     for name, loaded in (("data", data), ("spoilt", spoilt)):
-        trial(tmp_path / name, loaded)
+        run_trial(tmp_path / name, loaded)
     packages = [load_package(tmp_path / name) for name in ("data", "spoilt")]
     assert packages[0].golden == packages[1].golden
     assert packages[0].manifest.interval == packages[1].manifest.interval
@@ -122,20 +125,20 @@ def test_the_holdout_is_never_seen(tmp_path: Path, write: Write, table: pd.DataF
 def test_the_order_of_the_file_does_not_change_the_package(
     tmp_path: Path, write: Write, table: pd.DataFrame
 ) -> None:
-    first = trial(tmp_path / "first", load_dataset(write(table)))
-    assert trial(tmp_path / "other", load_dataset(write(table.iloc[::-1]))) == first
+    first = run_trial(tmp_path / "first", load_dataset(write(table)))
+    assert run_trial(tmp_path / "other", load_dataset(write(table.iloc[::-1]))) == first
 
 
 def test_threads_do_not_change_the_package_and_another_seed_does(
     tmp_path: Path, houses: Dataset
 ) -> None:
-    first = trial(tmp_path / "first", houses)
-    assert trial(tmp_path / "threads", houses, n_jobs=2) == first
-    assert trial(tmp_path / "seed", houses, seed=1) != first
+    first = run_trial(tmp_path / "first", houses)
+    assert run_trial(tmp_path / "threads", houses, n_jobs=2) == first
+    assert run_trial(tmp_path / "seed", houses, seed=1) != first
 
 
 def test_the_manifest_says_what_was_learned_and_how(tmp_path: Path, houses: Dataset) -> None:
-    digest = trial(tmp_path / "package", houses)
+    digest = run_trial(tmp_path / "package", houses)
     package = load_package(tmp_path / "package", digest=digest)
     manifest = package.manifest
     assert (manifest.name, manifest.task, manifest.target, manifest.metric) == (
@@ -158,8 +161,8 @@ def test_the_manifest_says_what_was_learned_and_how(tmp_path: Path, houses: Data
 def test_column_b_of_boston_is_ignored_unless_it_is_included(
     tmp_path: Path, boston: Dataset
 ) -> None:
-    trial(tmp_path / "without", boston)
-    trial(tmp_path / "with", load_dataset("boston", include=("B",)))
+    run_trial(tmp_path / "without", boston)
+    run_trial(tmp_path / "with", load_dataset("boston", include=("B",)))
     without, included = (load_package(tmp_path / name).manifest for name in ("without", "with"))
     assert without.ignored == ("B",)
     assert "B" not in [column.name for column in without.columns]
@@ -173,7 +176,7 @@ def test_the_names_that_katib_and_the_workflow_give_land_in_the_provenance(
     monkeypatch.delenv("GIT_COMMIT", raising=False)
     monkeypatch.setenv("KATIB_TRIAL_NAME", "boston-forest-x7k2")
     monkeypatch.setenv("GITHUB_SHA", "abc123")
-    trial(tmp_path / "package", boston)
+    run_trial(tmp_path / "package", boston)
     provenance = load_package(tmp_path / "package").manifest.provenance
     assert provenance.to_dict() == {
         "experiment": "boston-forest",
@@ -187,14 +190,14 @@ def test_a_trial_by_hand_has_no_provenance(
 ) -> None:
     for name in ("KATIB_TRIAL_NAME", "GIT_COMMIT", "GITHUB_SHA"):
         monkeypatch.delenv(name, raising=False)
-    trial(tmp_path / "package", boston)
+    run_trial(tmp_path / "package", boston)
     assert set(load_package(tmp_path / "package").manifest.provenance.to_dict().values()) == {""}
 
 
 def test_golden_rows_are_raw_spread_over_the_target_and_one_has_a_gap(
     tmp_path: Path, houses: Dataset
 ) -> None:
-    trial(tmp_path / "package", houses)
+    run_trial(tmp_path / "package", houses)
     golden = json.loads((tmp_path / "package" / "golden.json").read_text())
     assert len(golden["rows"]) == len(golden["predictions"]) == 9
     assert golden["rows"][-1]["age"] is None
@@ -204,7 +207,7 @@ def test_golden_rows_are_raw_spread_over_the_target_and_one_has_a_gap(
 
 
 def test_the_card_names_target_columns_score_and_notes(tmp_path: Path, boston: Dataset) -> None:
-    trial(tmp_path / "package", boston)
+    run_trial(tmp_path / "package", boston)
     card = (tmp_path / "package" / "card.md").read_text()
     score = load_package(tmp_path / "package").manifest.cross_validation.score
     assert card.startswith("# boston\n")

@@ -6,7 +6,7 @@ import click
 
 from registry.errors import PackageError
 from registry.package import ModelPackage
-from registry.shadow import Shadow, ShadowStatus, obstacle
+from registry.shadow import Shadow, ShadowStatus, comparison_obstacle
 from tunegate.commands import options
 from tunegate.console import emit, say, shadow_line
 from tunegate.errors import ExitCode, UsageError
@@ -111,7 +111,7 @@ def _champion(workspace: Workspace) -> ModelPackage:
 def _check_comparable(champion: ModelPackage, candidate: ModelPackage) -> None:
     if champion.digest == candidate.digest:
         raise UsageError("the candidate is in production already", hint="name another one")
-    if found := obstacle(champion.manifest, candidate.manifest):
+    if found := comparison_obstacle(champion.manifest, candidate.manifest):
         raise UsageError(
             found, hint="only what reads the champion's encoded rows can be compared with it"
         )

@@ -20,7 +20,7 @@ from katib.local.run_folder import STATUS, TRIALS, new_run
 from promote.errors import PromoteError
 from promote.verdict import Verdict
 from registry import Conflict, Entry, champion, in_flight
-from registry.atomic_files import write_atomic, writing
+from registry.atomic_files import as_store_errors, write_atomic
 from registry.package import load_package
 from registry.package.model_package import FILES, OPTIONAL_FILES
 from registry.record import Record
@@ -206,7 +206,7 @@ def _known(workspace: Workspace, index: Index) -> int:
 def _add_packages(workspace: Workspace, archive: zipfile.ZipFile, digests: list[str]) -> None:
     root = workspace.store.root
     for sha256 in digests:
-        with writing(root):
+        with as_store_errors(root):
             root.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=".import-", dir=root) as scratch:
                 for name in _inside(archive, sha256):

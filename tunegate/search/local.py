@@ -18,7 +18,7 @@ from katib.search.algorithms import describe
 from katib.space import Seen
 from katib.trial import Trial
 from registry.package import ModelPackage
-from trainer.hyperparameters import LEARNERS, parse
+from trainer.hyperparameters import LEARNERS, parse_hyperparameters
 from tunegate.console import Steps, say, steps
 from tunegate.errors import UsageError
 from tunegate.search.warm_start import earlier_trials
@@ -124,7 +124,7 @@ def first_parameters(workspace: Workspace) -> dict[str, object]:
     if isinstance(package, ModelPackage):
         return dict(package.manifest.parameters)
     learner = next(iter(LEARNERS))
-    return dict(parse(learner, {}).for_task(workspace.spec.task).model_dump())
+    return dict(parse_hyperparameters(learner, {}).for_task(workspace.spec.task).model_dump())
 
 
 async def _until_told(engine: Engine) -> Result:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from promote.policy import GatePolicy
-from registry.record import Count, Positive, Record, placed
+from registry.record import Count, Positive, Record, split_error
 from tunegate.errors import UsageError
 from tunegate.settings.duration import duration
 from tunegate.settings.sources import environment, merged, toml
@@ -222,7 +222,7 @@ def _reachable(url: str) -> bool:
 
 def _told(error: Exception, found: Mapping[str, Any]) -> str:
     """Say the setting's name before what is wrong with it, and what it was set to after it."""
-    place, what = placed(error)
+    place, what = split_error(error)
     value: Any = found
     for name in place.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None

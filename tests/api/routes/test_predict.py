@@ -13,14 +13,14 @@ from support.serving.servers import Running, in_process, put, serving
 from api import create_app
 from registry import ModelStore
 from registry.package import ModelPackage
-from trainer.dataset import Dataset, Part
+from trainer.dataset import Dataset, DatasetPart
 
 VERSION = "X-Model-Version"
 WARNING = "X-Model-Warning"
 ROW: dict[str, Any] = {"size": 80.5, "age": 12.0, "region": "north", "garden": True}
 
 
-def rows(part: Part) -> Iterator[dict[str, Any]]:
+def rows(part: DatasetPart) -> Iterator[dict[str, Any]]:
     """Yield the rows of a part as requests."""
     for i in range(len(part.y)):
         cells = {name: values[i] for name, values in part.table.items()}

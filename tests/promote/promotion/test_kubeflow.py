@@ -26,7 +26,7 @@ from support.patience import patience
 
 from promote import PromoteError
 from registry import Conflict, InFlight, RegistryError, Unreachable
-from registry.kubeflow import Client, KubeflowLedger, Timeouts
+from registry.kubeflow import KubeflowLedger, RegistryClient, Timeouts
 from registry.package import ModelPackage, load_package
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("quick")]
@@ -45,7 +45,9 @@ class RegistryPlant(Plant):
         self.url = url
         self.name = name or f"test-{uuid.uuid4().hex[:12]}"
         self.ledger: KubeflowLedger = KubeflowLedger(  # type: ignore[assignment]
-            Client(url, timeouts=timeouts), store_uri="pvc://tunegate-models", environment=self.name
+            RegistryClient(url, timeouts=timeouts),
+            store_uri="pvc://tunegate-models",
+            environment=self.name,
         )
 
     def seen_at(self, url: str, timeouts: Timeouts | None = None) -> "RegistryPlant":

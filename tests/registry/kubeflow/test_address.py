@@ -12,16 +12,16 @@ from support.registry.registries import (
     Answer,
     Raw,
     Serve,
-    answered,
+    answer_connections,
+    http_answer,
     listing,
-    say,
 )
 
 pytest.importorskip("mr_openapi")
-from support.registry.registry_clients import read, write
+from support.registry.registry_clients import create_model, list_models
 
 from registry import LedgerError, Unreachable
-from registry.kubeflow import Client
+from registry.kubeflow import RegistryClient
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 SECRET = "s3cr3t-t0ken"  # noqa: S105 - a test's
@@ -33,11 +33,11 @@ SECRET = "s3cr3t-t0ken"  # noqa: S105 - a test's
 def test_the_token_is_sent_and_read_again_after_its_rotation(serve: Serve, tmp_path: Path) -> None:
     server = serve()
     file = tmp_path / "token"
-    client = Client(server.url, token=file)
+    client = RegistryClient(server.url, token=file)
     file.write_text(f"{SECRET}\n")
-    read(client)
+    list_models(client)
     file.write_text("another")
-    write(client)
+    create_model(client)
     assert [headers.get("authorization") for headers in server.headers] == [
         f"Bearer {SECRET}"
     ] * 2 + ["Bearer another"]
@@ -45,7 +45,7 @@ def test_the_token_is_sent_and_read_again_after_its_rotation(serve: Serve, tmp_p
 
 def test_without_a_token_none_is_sent(serve: Serve) -> None:
     server = serve()
-    read(Client(server.url))
+    list_models(RegistryClient(server.url))
     assert all("authorization" not in headers for headers in server.headers)
 
 
@@ -68,7 +68,7 @@ def test_a_token_that_is_none_is_named_and_not_shown(
         file.write_bytes(content)
     server = serve()
     with pytest.raises(LedgerError, match="registry-token") as refused:
-        read(Client(server.url, token=file))
+        list_models(RegistryClient(server.url, token=file))
     assert type(refused.value) is LedgerError
     assert "ledger_token" in refused.value.hint
     assert SECRET not in str(refused.value)
@@ -82,7 +82,7 @@ def test_no_error_shows_the_token(serve: Serve, tmp_path: Path, answer: Answer) 
     file = tmp_path / "token"
     file.write_text(SECRET)
     with pytest.raises(LedgerError) as refused:
-        read(Client(serve(answer).url, token=file))
+        list_models(RegistryClient(serve(answer).url, token=file))
     error: BaseException | None = refused.value
     while error:
         assert SECRET not in f"{error!r} {error} {getattr(error, 'hint', '')}"
@@ -94,10 +94,10 @@ def test_no_error_shows_the_token(serve: Serve, tmp_path: Path, answer: Answer) 
 
 def test_the_prefix_is_asked_for_once(serve: Serve) -> None:
     server = serve(listing())
-    client = Client(server.url)
-    read(client)
-    read(client)
-    write(client)
+    client = RegistryClient(server.url)
+    list_models(client)
+    list_models(client)
+    create_model(client)
     paths = [path for _, path in server.seen]
     assert [path.partition("?")[0] for path in paths] == [
         "/api/model_registry/v1alpha3/registered_models"
@@ -106,25 +106,25 @@ def test_the_prefix_is_asked_for_once(serve: Serve) -> None:
 
 def test_a_server_of_v1_is_spoken_to_in_v1(serve: Serve) -> None:
     server = serve(UNROUTED, listing())
-    client = Client(server.url)
-    read(client)
-    write(client)
+    client = RegistryClient(server.url)
+    list_models(client)
+    create_model(client)
     assert [path.split("/")[3] for _, path in server.seen] == ["v1alpha3", "v1", "v1", "v1"]
 
 
 def test_a_prefix_is_not_learned_from_a_fault(serve: Serve) -> None:
     server = serve(*[PASSING[0]] * 3, UNROUTED, listing())
-    client = Client(server.url)
+    client = RegistryClient(server.url)
     with pytest.raises(Unreachable):
-        read(client)
-    read(client)
+        list_models(client)
+    list_models(client)
     assert server.seen[-1][1].startswith("/api/model_registry/v1/")
 
 
 @pytest.mark.parametrize("tail", ["", "/", "//", "/hub", "/hub/", "/hub/api"])
 def test_an_address_may_have_a_path_and_a_slash(serve: Serve, tail: str) -> None:
     server = serve()
-    read(Client(server.url + tail))
+    list_models(RegistryClient(server.url + tail))
     path = tail.rstrip("/") + "/api/model_registry/v1alpha3/registered_models"
     assert {seen.partition("?")[0] for _, seen in server.seen} == {path}
 
@@ -136,7 +136,7 @@ def test_an_address_may_be_of_ipv6(raw: Raw) -> None:
     except OSError as error:
         pytest.skip(f"no IPv6 loopback: {error}")
     with listener:
-        answers = [answered(listing()[1])]
-        threading.Thread(target=say, args=(listener, answers), daemon=True).start()
-        assert read(Client(f"http://[::1]:{listener.getsockname()[1]}")).items == []
+        answers = [http_answer(listing()[1])]
+        threading.Thread(target=answer_connections, args=(listener, answers), daemon=True).start()
+        assert list_models(RegistryClient(f"http://[::1]:{listener.getsockname()[1]}")).items == []
         listener.shutdown(socket.SHUT_RDWR)

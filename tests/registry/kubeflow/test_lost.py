@@ -1,4 +1,4 @@
-"""The Kubeflow adapter on a real Model Registry when answers get lost or come late: all is done, or nothing is."""
+"""The Kubeflow adapter on a real Model Registry when answers get lost or late: all or nothing."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,20 +8,21 @@ from support.registry.ledgers import outcome
 from support.serving.proxy import Proxy, Start
 
 pytest.importorskip("mr_openapi")
-from support.registry.registry_cases import A, B, Case
+from support.registry.registry_cases import A, B, RegistryCase
 
 from registry import Conflict, Entry, InFlight, LedgerError, Unreachable
 from registry.kubeflow import Timeouts
 
 pytestmark = pytest.mark.cluster
-CREATING = 6  # writes: RegisteredModel, ModelVersion, artifact, ServingEnvironment, InferenceService, the record
+# Writes: RegisteredModel, ModelVersion, artifact, ServingEnvironment, InferenceService, the record.
+CREATING = 6
 
 
 # The answer to a write gets lost.
 
 
 class Losing(Proxy):
-    """Breaks the connection at one write: `before` the server has it, or `after`, when it has done it."""
+    """Breaks the connection at one write: `before` the server has it, or `after` it was done."""
 
     def __init__(self, upstream: str, write: int, when: str) -> None:
         super().__init__(upstream)
@@ -45,7 +46,7 @@ class Losing(Proxy):
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("write", range(1, CREATING + 1))
 def test_a_creation_cut_at_any_write_is_unreachable_and_done_or_not(
-    case: Case, start: Start, write: int, when: str
+    case: RegistryCase, start: Start, write: int, when: str
 ) -> None:
     first = case.promotion(sha256=A, actor="first")
     second = case.promotion(sha256=B, actor="second")
@@ -69,7 +70,7 @@ def test_a_creation_cut_at_any_write_is_unreachable_and_done_or_not(
 
 
 def test_the_same_creation_after_any_cut_leaves_one_of_each_object(
-    case: Case, start: Start
+    case: RegistryCase, start: Start
 ) -> None:
     for write in range(
         1, CREATING + 1
@@ -85,7 +86,7 @@ def test_the_same_creation_after_any_cut_leaves_one_of_each_object(
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("again", ["live", "reverted"])
 def test_a_closing_that_is_cut_is_unreachable_and_done_or_not(
-    case: Case, start: Start, when: str, again: str
+    case: RegistryCase, start: Start, when: str, again: str
 ) -> None:
     case.direct.create(case.promotion())
     with pytest.raises(Unreachable):
@@ -104,7 +105,7 @@ def test_a_closing_that_is_cut_is_unreachable_and_done_or_not(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_what_people_see_may_fail_and_the_promotion_is_closed_all_the_same(
-    case: Case, start: Start, when: str
+    case: RegistryCase, start: Start, when: str
 ) -> None:
     case.advance(A)
     case.direct.create(case.promotion(2, sha256=B))
@@ -118,7 +119,7 @@ def test_what_people_see_may_fail_and_the_promotion_is_closed_all_the_same(
 
 
 def test_of_writers_at_once_whose_answers_get_lost_at_most_one_writes(
-    case: Case, start: Start
+    case: RegistryCase, start: Start
 ) -> None:
     writers = [
         case.ledger(start(Losing(case.url, number, "after"))) for number in range(1, CREATING + 3)
@@ -169,7 +170,7 @@ class SlowToWrite(Slow):
 
 
 def test_a_write_that_is_answered_too_late_is_unreachable_though_it_took_place(
-    case: Case, start: Start
+    case: RegistryCase, start: Start
 ) -> None:
     case.advance(A)
     url = start(proxy := SlowToWrite(case.url))
@@ -181,7 +182,9 @@ def test_a_write_that_is_answered_too_late_is_unreachable_though_it_took_place(
     assert [entry.state for entry in case.history()] == ["live", "in flight"]
 
 
-def test_a_reading_that_is_answered_too_late_is_unreachable(case: Case, start: Start) -> None:
+def test_a_reading_that_is_answered_too_late_is_unreachable(
+    case: RegistryCase, start: Start
+) -> None:
     case.advance(A)
     slow = case.ledger(start(proxy := Slow(case.url)), Timeouts(0.2, 0.2))
     for act in (

@@ -1,4 +1,4 @@
-"""The Kubeflow adapter on a real Model Registry when a record's name is taken and listed nowhere: one writer wins."""
+"""The Kubeflow adapter on a real Model Registry when a taken name is listed nowhere."""
 
 import json
 import threading
@@ -11,10 +11,10 @@ from support.registry.ledgers import outcome
 from support.serving.proxy import Proxy, Start
 
 pytest.importorskip("mr_openapi")
-from support.registry.registry_cases import A, Case
+from support.registry.registry_cases import A, RegistryCase
 
 from registry import Conflict, LedgerError, champion
-from registry.kubeflow.records import ATTEMPTS, Record
+from registry.kubeflow.records import ATTEMPTS, ServeRecord
 
 pytestmark = pytest.mark.cluster
 TAKEN = 409, b'{"code":"","message":"AlreadyExists"}'
@@ -42,12 +42,12 @@ class Orphans(Proxy):
 
 
 def steps(seconds: float) -> Callable[[], float]:
-    """Return a clock that goes on by so much whenever it is looked at; the grace is 30 s."""
+    """Return a clock that advances by so much at each look; the grace is 30 s."""
     return map(float, count(0, int(seconds))).__next__
 
 
 def test_a_name_that_is_taken_and_listed_nowhere_is_given_up_and_the_next_one_is_used(
-    case: Case, start: Start
+    case: RegistryCase, start: Start
 ) -> None:
     case.advance(A)
     mine = case.promotion(2, actor="mine")
@@ -56,7 +56,7 @@ def test_a_name_that_is_taken_and_listed_nowhere_is_given_up_and_the_next_one_is
     case.ledger(start(proxy), clock=steps(10)).create(mine)
     assert proxy.posted == ["promotion-0002", "promotion-0002.retry2"]
     assert [entry.promotion for entry in case.history()[1:]] == [mine]
-    case.write("promotion-0002", Record.opening(late, ""))  # the orphan surfaces after all
+    case.write("promotion-0002", ServeRecord.opening(late, ""))  # the orphan surfaces after all
     assert [entry.promotion for entry in case.history()[1:]] == [mine]
     case.direct.close(case.name, 2, outcome())
     current = champion(case.history())
@@ -64,14 +64,16 @@ def test_a_name_that_is_taken_and_listed_nowhere_is_given_up_and_the_next_one_is
     assert current.promotion == mine
 
 
-def test_the_name_is_waited_for_as_long_as_its_writer_may_wait(case: Case, start: Start) -> None:
+def test_the_name_is_waited_for_as_long_as_its_writer_may_wait(
+    case: RegistryCase, start: Start
+) -> None:
     case.advance(A)
     looks = count(1)
     theirs = case.promotion(2, actor="theirs")
 
     def looked() -> None:
         if next(looks) == 3:
-            case.write("promotion-0002", Record.opening(theirs, ""))
+            case.write("promotion-0002", ServeRecord.opening(theirs, ""))
 
     proxy = Orphans(case.url, "promotion-0002", looked=looked)
     with pytest.raises(Conflict):
@@ -80,7 +82,9 @@ def test_the_name_is_waited_for_as_long_as_its_writer_may_wait(case: Case, start
     assert [entry.promotion for entry in case.history()[1:]] == [theirs]
 
 
-def test_a_writer_whose_record_surfaces_late_learns_that_it_lost(case: Case, start: Start) -> None:
+def test_a_writer_whose_record_surfaces_late_learns_that_it_lost(
+    case: RegistryCase, start: Start
+) -> None:
     case.advance(A)
     others = case.ledger(start(Orphans(case.url, "promotion-0002")), clock=steps(10))
     mine = case.promotion(2, actor="mine")
@@ -99,7 +103,7 @@ def test_a_writer_whose_record_surfaces_late_learns_that_it_lost(case: Case, sta
 
 
 def test_an_outcome_whose_name_is_listed_nowhere_is_written_once_and_the_late_one_loses(
-    case: Case, start: Start
+    case: RegistryCase, start: Start
 ) -> None:
     case.direct.create(case.promotion())
     others = case.ledger(start(Orphans(case.url, "promotion-0001.outcome")), clock=steps(10))
@@ -121,7 +125,7 @@ def test_an_outcome_whose_name_is_listed_nowhere_is_written_once_and_the_late_on
     assert case.service()["desiredState"] == "UNDEPLOYED"
 
 
-def test_two_that_give_a_name_up_agree_on_one_of_them(case: Case, start: Start) -> None:
+def test_two_that_give_a_name_up_agree_on_one_of_them(case: RegistryCase, start: Start) -> None:
     case.advance(A)
     url = start(Orphans(case.url, "promotion-0002", "promotion-0002.retry2"))
     barrier = threading.Barrier(2)
@@ -140,9 +144,11 @@ def test_two_that_give_a_name_up_agree_on_one_of_them(case: Case, start: Start) 
     assert len(case.history()) == 2
 
 
-def test_a_registry_that_says_taken_to_every_name_is_given_up(case: Case, start: Start) -> None:
+def test_a_registry_that_says_taken_to_every_name_is_given_up(
+    case: RegistryCase, start: Start
+) -> None:
     case.advance(A)
-    names = list(Record.opening(case.promotion(2), "").names())
+    names = list(ServeRecord.opening(case.promotion(2), "").names())
     with pytest.raises(LedgerError, match="promotion-0002") as refused:
         case.ledger(start(proxy := Orphans(case.url, *names)), clock=steps(40)).create(
             case.promotion(2)

@@ -1,4 +1,4 @@
-"""The names and the reading of the ledger's records, whatever else is listed beside them."""
+"""The names and the reading of the ledger's records, whatever else is listed."""
 
 from datetime import timedelta
 from itertools import islice
@@ -12,8 +12,8 @@ pytest.importorskip("mr_openapi")
 import mr_openapi as mr
 
 from registry import Entry, LedgerError
-from registry.kubeflow.objects import _properties
-from registry.kubeflow.records import ATTEMPTS, Record, entries, valid
+from registry.kubeflow.objects import _string_properties
+from registry.kubeflow.records import ATTEMPTS, ServeRecord, current_records, ledger_entries
 
 FOREIGN = [
     *(
@@ -47,19 +47,21 @@ FOREIGN = [
 ]
 
 
-def serve(name: str, **properties: str) -> mr.ServeModel:
-    return mr.ServeModel(name=name, model_version_id="1", custom_properties=_properties(properties))
+def serve_model(name: str, **properties: str) -> mr.ServeModel:
+    return mr.ServeModel(
+        name=name, model_version_id="1", custom_properties=_string_properties(properties)
+    )
 
 
 def opening(number: int, attempt: int) -> mr.ServeModel:
     """The record of a promotion; its actor says which attempt it is."""
-    record = Record.opening(promotion(number, actor=str(attempt)), "1")
-    return serve(list(record.names())[attempt - 1], **record.properties)
+    record = ServeRecord.opening(promotion(number, actor=str(attempt)), "1")
+    return serve_model(list(record.names())[attempt - 1], **record.properties)
 
 
 def closing(number: int, attempt: int) -> mr.ServeModel:
-    record = Record.closing(number, outcome(note=str(attempt)), "1")
-    return serve(list(record.names())[attempt - 1], **record.properties)
+    record = ServeRecord.closing(number, outcome(note=str(attempt)), "1")
+    return serve_model(list(record.names())[attempt - 1], **record.properties)
 
 
 NUMBERS = st.one_of(st.integers(1, 12), st.sampled_from([9999, 10_000, 123_456]))
@@ -85,8 +87,8 @@ def test_of_any_mixture_the_highest_attempts_count_in_the_order_of_their_numbers
         closing(number, attempt) for number, attempts in closed.items() for attempt in attempts
     ]
     ours = {item.name for item in items}
-    items += [serve(name, document="{}") for name in foreign if name not in ours]
-    found = entries(valid(data.draw(st.permutations(items))))
+    items += [serve_model(name, document="{}") for name in foreign if name not in ours]
+    found = ledger_entries(current_records(data.draw(st.permutations(items))))
     assert found == [
         Entry(
             promotion=promotion(number, actor=str(max(opened[number]))),
@@ -98,17 +100,17 @@ def test_of_any_mixture_the_highest_attempts_count_in_the_order_of_their_numbers
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_name_that_is_none_of_ours_is_left_out(name: str) -> None:
-    assert valid([serve(name)]) == {}
+    assert current_records([serve_model(name)]) == {}
 
 
 @given(number=st.integers(1, 999_999_999), attempt=st.integers(1, ATTEMPTS), closes=st.booleans())
 def test_each_name_that_is_written_is_found_again(number: int, attempt: int, closes: bool) -> None:  # noqa: FBT001
     item = (closing if closes else opening)(number, attempt)
-    assert valid([item]) == {(number, ".outcome" if closes else ""): item}
+    assert current_records([item]) == {(number, ".outcome" if closes else ""): item}
 
 
 def test_a_name_has_a_few_others_in_its_place() -> None:
-    names = list(islice(Record.opening(promotion(2), "1").names(), 100))
+    names = list(islice(ServeRecord.opening(promotion(2), "1").names(), 100))
     assert names == ["promotion-0002", *(f"promotion-0002.retry{n}" for n in range(2, 10))]
 
 
@@ -119,9 +121,9 @@ def test_a_name_has_a_few_others_in_its_place() -> None:
 def test_a_record_under_a_name_of_ours_that_cannot_be_read_is_an_error(
     document: str | None,
 ) -> None:
-    item = serve("promotion-0001", **({"document": document} if document is not None else {}))
+    item = serve_model("promotion-0001", **({"document": document} if document is not None else {}))
     with pytest.raises(LedgerError) as refused:
-        entries(valid([item]))
+        ledger_entries(current_records([item]))
     assert type(refused.value) is LedgerError
     assert refused.value.hint
 
@@ -132,12 +134,12 @@ def test_a_document_of_another_type_is_an_error() -> None:
         name="promotion-0001", model_version_id="1", custom_properties={"document": number}
     )
     with pytest.raises(LedgerError):
-        entries(valid([item]))
+        ledger_entries(current_records([item]))
 
 
 def test_what_is_shown_of_a_record_does_not_change_what_it_says() -> None:
     item = opening(1, 1)
-    item.custom_properties |= _properties({"kind": "rollback", "sha256": "x"})
+    item.custom_properties |= _string_properties({"kind": "rollback", "sha256": "x"})
     item.last_known_state = mr.ExecutionState.FAILED
     item.create_time_since_epoch = str(int((NOON + timedelta(days=1)).timestamp()))
-    assert entries(valid([item])) == [Entry(promotion=promotion(1, actor="1"))]
+    assert ledger_entries(current_records([item])) == [Entry(promotion=promotion(1, actor="1"))]

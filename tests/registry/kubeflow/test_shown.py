@@ -1,4 +1,4 @@
-"""The Kubeflow adapter on a real Model Registry: what people see of a ledger there, and what others put beside it."""
+"""The Kubeflow adapter on a real Model Registry: what people see there, and what others add."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,14 +8,24 @@ from support.registry.ledgers import outcome
 from support.serving.proxy import Proxy, Start
 
 pytest.importorskip("mr_openapi")
-from support.registry.registry_cases import API, STORE, A, B, Case, post, post_by, properties, text
+from support.registry.registry_cases import (
+    API,
+    STORE,
+    A,
+    B,
+    RegistryCase,
+    post_by,
+    post_record,
+    properties,
+    string_value,
+)
 
-from registry.kubeflow.records import Record
+from registry.kubeflow.records import ServeRecord
 
 pytestmark = pytest.mark.cluster
 
 
-def test_people_find_one_of_each_object_and_the_champion_deployed(case: Case) -> None:
+def test_people_find_one_of_each_object_and_the_champion_deployed(case: RegistryCase) -> None:
     case.direct.create(
         case.promotion(sha256=A, experiment="houses-1", trial="houses-1-x", metric="mse", score=0.5)
     )
@@ -34,7 +44,7 @@ def test_people_find_one_of_each_object_and_the_champion_deployed(case: Case) ->
 
 
 def test_a_reverted_promotion_does_not_show_and_a_rollback_shows_the_older_version(
-    case: Case,
+    case: RegistryCase,
 ) -> None:
     case.advance(A)
     case.direct.create(case.promotion(2, sha256=B))
@@ -52,7 +62,9 @@ def test_a_reverted_promotion_does_not_show_and_a_rollback_shows_the_older_versi
     assert len(case.versions()) == 2
 
 
-def test_a_package_that_is_promoted_again_has_one_version_and_one_artifact(case: Case) -> None:
+def test_a_package_that_is_promoted_again_has_one_version_and_one_artifact(
+    case: RegistryCase,
+) -> None:
     case.advance(A, B, A)
     versions = case.versions()
     assert sorted(version["name"] for version in versions) == [A[:12], B[:12]]
@@ -60,7 +72,7 @@ def test_a_package_that_is_promoted_again_has_one_version_and_one_artifact(case:
         assert case.get(f"/model_versions/{version['id']}/artifacts")["size"] == 1
 
 
-def test_what_others_put_beside_the_records_is_left_alone(case: Case) -> None:
+def test_what_others_put_beside_the_records_is_left_alone(case: RegistryCase) -> None:
     case.advance(A)
     before = case.history()
     for name in (
@@ -70,18 +82,18 @@ def test_what_others_put_beside_the_records_is_left_alone(case: Case) -> None:
         "promotion-00002",
         "promotion-0002.retry1",
     ):
-        post(case.url, case.service(), name, {"document": text("{}")})
+        post_record(case.url, case.service(), name, {"document": string_value("{}")})
     assert case.history() == before
     case.advance(B)
     assert [entry.promotion.number for entry in case.history()] == [1, 2]
 
 
-def test_a_long_ledger_is_read_to_its_end(case: Case, start: Start) -> None:
+def test_a_long_ledger_is_read_to_its_end(case: RegistryCase, start: Start) -> None:
     case.advance(A)
     service = case.service()
     numbers = range(2, 302)
-    records = [Record.opening(case.promotion(number), "") for number in numbers]
-    records += [Record.closing(number, outcome(), "") for number in numbers]
+    records = [ServeRecord.opening(case.promotion(number), "") for number in numbers]
+    records += [ServeRecord.closing(number, outcome(), "") for number in numbers]
     with httpx.Client(base_url=case.url + API) as client, ThreadPoolExecutor(6) as pool:
         list(
             pool.map(

@@ -29,11 +29,11 @@ def _each_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 each_kernel = pytest.mark.usefixtures("_each_kernel")
 
 
-def rows(*values: list[float]) -> NDArray[np.float32]:
+def forest_rows(*values: list[float]) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32)
 
 
-def leaves(values: list[float]) -> FlatForest:
+def leaf_values(values: list[float]) -> FlatForest:
     """Trees of one leaf each: every row gets all the values."""
     n = len(values)
     own = np.arange(n, dtype=np.int32)
@@ -70,19 +70,19 @@ def stumps(n: int, rng: np.random.Generator) -> FlatForest:
 
 @each_kernel
 def test_each_row_adds_the_leaves_it_reaches() -> None:
-    x = rows([6, 0, 1, 0], [7, 0, 1, 0], [6, 0, 0, 1], [7, 1, 0, 1])
+    x = forest_rows([6, 0, 1, 0], [7, 0, 1, 0], [6, 0, 0, 1], [7, 1, 0, 1])
     assert forest().sums(x).tolist() == [[10 + 12], [20 + 12], [10 + 14], [20 + 30]]
 
 
 @each_kernel
 def test_a_value_on_the_threshold_goes_left_and_the_next_float_right() -> None:
     above = np.nextafter(np.float32(6.5), np.float32(7))
-    assert forest().sums(rows([6.5, 0, 1, 0], [above, 0, 1, 0])).tolist() == [[22], [32]]
+    assert forest().sums(forest_rows([6.5, 0, 1, 0], [above, 0, 1, 0])).tolist() == [[22], [32]]
 
 
 @each_kernel
 def test_a_missing_value_follows_its_nodes_direction() -> None:
-    assert forest().sums(rows([np.nan, 0, 1, 0], [6, np.nan, 0, 1])).tolist() == [
+    assert forest().sums(forest_rows([np.nan, 0, 1, 0], [6, np.nan, 0, 1])).tolist() == [
         [10 + 12],
         [10 + 30],
     ]
@@ -90,7 +90,10 @@ def test_a_missing_value_follows_its_nodes_direction() -> None:
 
 @each_kernel
 def test_infinities_fall_to_their_side() -> None:
-    assert forest().sums(rows([-np.inf, 0, 1, 0], [np.inf, 0, 1, 0])).tolist() == [[22], [32]]
+    assert forest().sums(forest_rows([-np.inf, 0, 1, 0], [np.inf, 0, 1, 0])).tolist() == [
+        [22],
+        [32],
+    ]
 
 
 @each_kernel
@@ -98,7 +101,7 @@ def test_an_infinite_threshold_sends_only_missing_values_right() -> None:
     arrays = node_arrays()
     arrays["threshold"][0] = np.inf
     arrays["missing_left"][0] = False
-    x = rows([np.inf, 0, 1, 0], [np.nan, 0, 1, 0])
+    x = forest_rows([np.inf, 0, 1, 0], [np.nan, 0, 1, 0])
     assert FlatForest.from_arrays(arrays, n_features=4).sums(x).tolist() == [[22], [32]]
 
 
@@ -108,18 +111,18 @@ def test_leaves_are_added_in_tree_order() -> None:
     expected = 0.0
     for value in values:
         expected += value
-    assert leaves(values).sums(rows([0])).item() == expected
+    assert leaf_values(values).sums(forest_rows([0])).item() == expected
     assert float(np.sum(values)) != expected, "the values no longer tell the two orders apart"
 
 
 @each_kernel
 def test_negative_zeros_add_up_to_zero_as_in_scikit_learn() -> None:
-    assert not np.signbit(leaves([-0.0, -0.0]).sums(rows([0]))).any()
+    assert not np.signbit(leaf_values([-0.0, -0.0]).sums(forest_rows([0]))).any()
 
 
 @each_kernel
 def test_large_batches_are_cut_and_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = rows(*([float(i), 0, i % 2, 1] for i in range(11)))
+    x = forest_rows(*([float(i), 0, i % 2, 1] for i in range(11)))
     at_once = forest().sums(x)
     monkeypatch.setattr(walk, "CELLS_AT_ONCE", 6)
     assert np.array_equal(forest().sums(x), at_once)
@@ -129,7 +132,9 @@ def test_large_batches_are_cut_and_joined_again(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("n", [1, 5, 6, 11, 12, 13, 24, 25])
 def test_any_number_of_rows_and_of_trees_is_summed(n: int) -> None:
     values = [float(2**i) for i in range(n)]
-    assert leaves(values).sums(np.zeros((n, 1), dtype=np.float32)).tolist() == [[2.0**n - 1]] * n
+    assert (
+        leaf_values(values).sums(np.zeros((n, 1), dtype=np.float32)).tolist() == [[2.0**n - 1]] * n
+    )
 
 
 @each_kernel
@@ -162,7 +167,7 @@ def test_a_missing_value_changes_no_other_rows_sums(gaps: list[int]) -> None:
 
 @each_kernel
 def test_rows_that_lie_otherwise_in_memory_are_summed_as_they_are_seen() -> None:
-    x = rows(*([float(i), i % 2, i % 3 == 0, i % 2] for i in range(20)))
+    x = forest_rows(*([float(i), i % 2, i % 3 == 0, i % 2] for i in range(20)))
     wide = np.zeros((40, 6), dtype=np.float32)
     wide[::2, 1:5] = x
     shifted = (
@@ -187,7 +192,7 @@ def test_rows_that_lie_otherwise_in_memory_are_summed_as_they_are_seen() -> None
 )
 def test_a_packed_row_has_the_sums_of_its_matrix(row: list[float]) -> None:
     assert [forest().sums_row(struct.pack("4f", *row))] == [
-        tuple(s) for s in forest().sums(rows(row)).tolist()
+        tuple(s) for s in forest().sums(forest_rows(row)).tolist()
     ]
 
 
@@ -216,7 +221,7 @@ def test_arrays_that_change_after_the_check_change_nothing() -> None:
     arrays["start"][:] = 2**30
     arrays["value"][:] = np.nan
     assert (
-        trees.sums(rows([6, 0, 1, 0])).tolist()
+        trees.sums(forest_rows([6, 0, 1, 0])).tolist()
         == [list(trees.sums_row(struct.pack("4f", 6, 0, 1, 0)))]
         == [[22]]
     )
@@ -248,7 +253,9 @@ def test_no_rows_give_no_sums() -> None:
     assert forest().sums(np.empty((0, 4), dtype=np.float32)).shape == (0, 1)
 
 
-@pytest.mark.parametrize("x", [np.zeros((1, 4)), rows([0, 0, 0]), np.zeros(4, dtype=np.float32)])
+@pytest.mark.parametrize(
+    "x", [np.zeros((1, 4)), forest_rows([0, 0, 0]), np.zeros(4, dtype=np.float32)]
+)
 @each_kernel
 def test_an_input_of_another_type_or_shape_is_refused(x: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match=r"expected float32 \(n, 4\)"):
@@ -257,7 +264,7 @@ def test_an_input_of_another_type_or_shape_is_refused(x: NDArray[Any]) -> None:
 
 def test_it_knows_its_size_and_depth() -> None:
     assert (forest().n_trees, forest().n_nodes, forest().depth) == (2, 8, 2)
-    assert leaves([1.0]).depth == 0
+    assert leaf_values([1.0]).depth == 0
 
 
 def test_its_arrays_make_the_same_forest_again() -> None:
@@ -369,14 +376,14 @@ def test_a_forged_node_is_refused(node: int, name: str, forged: float, message: 
 
 def test_leaves_that_add_up_to_infinity_are_refused() -> None:
     with pytest.raises(PackageError, match="add up"):
-        leaves([1e308, 1e308])
+        leaf_values([1e308, 1e308])
 
 
 def test_a_chain_deeper_than_any_tree_is_refused() -> None:
     inner = module.MAX_DEPTH + 1
     left = np.arange(
         1, 2 * inner, 2, dtype=np.int32
-    )  # node 2k tests, 2k + 1 is its leaf, 2k + 2 goes on
+    )  # node 2k tests, 2k + 1 is its leaf, 2k + 2 continues
     nodes = 2 * inner + 1
     lefts = np.arange(nodes, dtype=np.int32)
     rights = np.arange(nodes, dtype=np.int32)

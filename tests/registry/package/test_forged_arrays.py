@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.registry.packages import archive, model_arrays, npy, npz, replace, write
+from support.registry.packages import archive, model_arrays, npy, npz, replace_file, write_houses
 
 from registry import PackageError
 from registry.package import load_package
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write(tmp_path / "package")
+def package_folder(tmp_path: Path) -> Path:
+    write_houses(tmp_path / "package")
     return tmp_path / "package"
 
 
-def refused(folder: Path, message: str) -> None:
+def assert_refused(package_folder: Path, message: str) -> None:
     with pytest.raises(PackageError, match=message):
-        load_package(folder)
+        load_package(package_folder)
 
 
 def npy_file(values: NDArray[Any]) -> bytes:
@@ -53,25 +53,35 @@ def array(shape: str, descr: str = "'<f8'") -> bytes:
         ),
     ],
 )
-def test_a_model_that_is_no_array_archive_is_refused(folder: Path, forged: bytes) -> None:
-    replace(folder, "model.npz", forged)
-    refused(folder, "model.npz")
+def test_a_model_that_is_no_array_archive_is_refused(package_folder: Path, forged: bytes) -> None:
+    replace_file(package_folder, "model.npz", forged)
+    assert_refused(package_folder, "model.npz")
 
 
-def test_a_pickle_in_the_archive_is_refused_and_not_run(folder: Path, tmp_path: Path) -> None:
+def test_a_pickle_in_the_archive_is_refused_and_not_run(
+    package_folder: Path, tmp_path: Path
+) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
             return Path.touch, (tmp_path / "exploded",)
 
-    replace(folder, "model.npz", npz({**model_arrays(), "extra": np.array([Bomb()], dtype=object)}))
-    refused(folder, "Object arrays cannot be loaded")
+    replace_file(
+        package_folder,
+        "model.npz",
+        npz({**model_arrays(), "extra": np.array([Bomb()], dtype=object)}),
+    )
+    assert_refused(package_folder, "Object arrays cannot be loaded")
     assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_compressed_members_are_refused_before_they_grow(folder: Path, compression: int) -> None:
-    replace(folder, "model.npz", archive({"start.npy": array("(1,)")}, compression=compression))
-    refused(folder, "compressed members are not part of the format")
+def test_compressed_members_are_refused_before_they_grow(
+    package_folder: Path, compression: int
+) -> None:
+    replace_file(
+        package_folder, "model.npz", archive({"start.npy": array("(1,)")}, compression=compression)
+    )
+    assert_refused(package_folder, "compressed members are not part of the format")
 
 
 @pytest.mark.parametrize(
@@ -93,9 +103,9 @@ def test_compressed_members_are_refused_before_they_grow(folder: Path, compressi
         pytest.param(b"\x93NUMPY\x09\x00", id="an unknown version"),
     ],
 )
-def test_a_forged_array_header_is_refused(folder: Path, member: bytes) -> None:
-    replace(folder, "model.npz", archive({"start.npy": member}))
-    refused(folder, "model.npz: not a readable array file")
+def test_a_forged_array_header_is_refused(package_folder: Path, member: bytes) -> None:
+    replace_file(package_folder, "model.npz", archive({"start.npy": member}))
+    assert_refused(package_folder, "model.npz: not a readable array file")
 
 
 @pytest.mark.parametrize(
@@ -114,21 +124,21 @@ def test_a_forged_array_header_is_refused(folder: Path, member: bytes) -> None:
     ],
 )
 def test_a_member_that_zipfile_does_not_read_is_refused(
-    folder: Path, old: bytes, new: bytes
+    package_folder: Path, old: bytes, new: bytes
 ) -> None:
     content = archive({"start.npy": array("(1,)") + bytes(8)})
     assert old in content
-    replace(folder, "model.npz", content.replace(old, new))
-    refused(folder, "model.npz: not a readable array file")
+    replace_file(package_folder, "model.npz", content.replace(old, new))
+    assert_refused(package_folder, "model.npz: not a readable array file")
 
 
 @pytest.mark.parametrize("name", sorted(model_arrays()))
-def test_raw_bytes_in_an_arrays_place_are_refused(folder: Path, name: str) -> None:
+def test_raw_bytes_in_an_arrays_place_are_refused(package_folder: Path, name: str) -> None:
     members = {
         f"{key}.npy": npy_file(value) for key, value in model_arrays().items() if key != name
     }
-    replace(folder, "model.npz", archive({**members, name: b"raw"}))
-    refused(folder, "model.npz: ")
+    replace_file(package_folder, "model.npz", archive({**members, name: b"raw"}))
+    assert_refused(package_folder, "model.npz: ")
 
 
 @pytest.mark.parametrize(
@@ -142,15 +152,19 @@ def test_raw_bytes_in_an_arrays_place_are_refused(folder: Path, name: str) -> No
     ],
 )
 def test_the_hashes_of_the_training_rows_are_needed(
-    folder: Path, rows: NDArray[Any] | None
+    package_folder: Path, rows: NDArray[Any] | None
 ) -> None:
     arrays = {key: value for key, value in model_arrays().items() if key != "rows"}
-    replace(folder, "model.npz", npz(arrays if rows is None else {**arrays, "rows": rows}))
-    refused(folder, "the hashes of the training rows are missing")
+    replace_file(
+        package_folder, "model.npz", npz(arrays if rows is None else {**arrays, "rows": rows})
+    )
+    assert_refused(package_folder, "the hashes of the training rows are missing")
 
 
-def test_a_forest_whose_leaves_were_changed_does_not_answer_its_golden_rows(folder: Path) -> None:
+def test_a_forest_whose_leaves_were_changed_does_not_answer_its_golden_rows(
+    package_folder: Path,
+) -> None:
     arrays = model_arrays()
     arrays["value"][1] += 1
-    replace(folder, "model.npz", npz(arrays))
-    refused(folder, "does not answer its golden rows as written")
+    replace_file(package_folder, "model.npz", npz(arrays))
+    assert_refused(package_folder, "does not answer its golden rows as written")

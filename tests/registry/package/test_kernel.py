@@ -37,7 +37,7 @@ compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.whic
 needs_a_compiler = pytest.mark.skipif(not compiler, reason="there is no C compiler")
 
 
-def ask(**more: str) -> object:
+def ask_process(**more: str) -> object:
     words = [sys.executable, "-c", ASK]
     return json.loads(
         subprocess.run(
@@ -60,7 +60,7 @@ def sources(folder: Path) -> Path:
     return folder
 
 
-def build(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def build_library(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
     plain = {
         name: value
@@ -83,18 +83,20 @@ def wheel(folder: Path) -> tuple[str, bytes | None]:
 
 
 def test_the_kernel_runs_where_there_is_a_compiler() -> None:
-    assert ask() == ["c" if compiler else "numpy", [50.0]], "install again: scripts/setup dev"
+    assert ask_process() == ["c" if compiler else "numpy", [50.0]], (
+        "install again: scripts/setup dev"
+    )
 
 
 def test_the_environment_can_ask_for_numpy_and_gets_the_same_sums() -> None:
-    assert ask(TUNEGATE_KERNEL="numpy") == ["numpy", [50.0]]
+    assert ask_process(TUNEGATE_KERNEL="numpy") == ["numpy", [50.0]]
 
 
 def test_a_library_that_is_absent_or_none_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "text.so").write_text("no library")
     foreign = np._core._multiarray_umath.__file__
     for path in (tmp_path / "absent.so", tmp_path / "text.so", tmp_path, Path(foreign)):
-        assert kernel.load(path, {}) is None
+        assert kernel.load_library(path, {}) is None
 
 
 @needs_a_compiler
@@ -109,8 +111,8 @@ def test_a_library_of_another_version_is_done_without(tmp_path: Path, version: i
         subprocess.run(
             [str(compiler), "-shared", "-fPIC", source, "-o", source.with_suffix(".so")], check=True
         )
-    assert kernel.load(tmp_path / f"{kernel.VERSION}.so", {}) is not None
-    assert kernel.load(tmp_path / f"{version}.so", {}) is None
+    assert kernel.load_library(tmp_path / f"{kernel.VERSION}.so", {}) is not None
+    assert kernel.load_library(tmp_path / f"{version}.so", {}) is None
 
 
 @needs_a_compiler
@@ -118,7 +120,7 @@ def test_a_wheel_holds_the_library_and_is_the_same_from_anywhere(tmp_path: Path)
     libraries = []
     for folder in (tmp_path / "here", tmp_path / "elsewhere" / "deeper"):
         folder.mkdir(parents=True)
-        done = build(sources(folder), TUNEGATE_REQUIRE_KERNEL="1")
+        done = build_library(sources(folder), TUNEGATE_REQUIRE_KERNEL="1")
         assert done.returncode == 0, done.stderr
         tag, library = wheel(folder)
         assert tag.startswith("none-")
@@ -134,7 +136,7 @@ def test_a_compiler_that_fails_leaves_a_pure_wheel_and_no_stale_library(
 ) -> None:
     stale = sources(tmp_path) / PACKAGE / kernel.LIBRARY.name
     stale.write_bytes(b"of other sources")
-    done = build(tmp_path, CC=broken)
+    done = build_library(tmp_path, CC=broken)
     assert done.returncode == 0, done.stderr
     assert "no C kernel, numpy walks the trees instead" in done.stdout + done.stderr
     assert wheel(tmp_path) == ("none-any", None)
@@ -148,7 +150,7 @@ def test_a_kernel_that_is_required_and_cannot_be_compiled_fails_the_build(
 ) -> None:
     sources(tmp_path)
     (tmp_path / "bin").mkdir()
-    done = build(
+    done = build_library(
         tmp_path, TUNEGATE_REQUIRE_KERNEL="1", **({"PATH": "bin"} if path else {"CC": "false"})
     )
     assert done.returncode != 0
@@ -173,6 +175,8 @@ def test_a_chain_of_many_steps_is_walked_to_its_end() -> None:
     chain = type(forest()).from_arrays(arrays, n_features=1)
     x = np.array([[0], [math.pi], [inner - 1], [inner], [np.nan]], dtype=np.float32)
     expected = [[1], [9], [2 * inner - 1], [2 * inner], [2 * inner]]
-    from support.registry.kernels import walks
+    from support.registry.kernels import traversals
 
-    assert [walk.sums(x).tolist() for walk in walks(chain)] == [expected for _ in walks(chain)]
+    assert [walk.sums(x).tolist() for walk in traversals(chain)] == [
+        expected for _ in traversals(chain)
+    ]

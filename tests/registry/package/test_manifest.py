@@ -10,21 +10,24 @@ FILES = {"model.npz": "a" * 64}
 INTERVAL = {"coverage": 0.9, "half_width": 2.5, "measured": 0.88}
 
 
-def parse(**changes: Any) -> Manifest:  # noqa: ANN401 - a manifest's fields
+def parse_manifest(**changes: Any) -> Manifest:  # noqa: ANN401 - a manifest's fields
     return Manifest.checked({**manifest(), "files": FILES, **changes})
 
 
 def test_it_round_trips_through_json() -> None:
-    assert Manifest.parse(parse().to_json()) == parse()
+    assert Manifest.parse(parse_manifest().to_json()) == parse_manifest()
 
 
 def test_the_width_counts_one_feature_a_category() -> None:
-    assert parse().width == 4
+    assert parse_manifest().width == 4
 
 
 def test_a_regression_has_one_output_and_a_classification_one_a_class() -> None:
-    assert parse().n_outputs == 1
-    assert parse(task="classification", metric="log_loss", classes=("a", "b", "c")).n_outputs == 3
+    assert parse_manifest().n_outputs == 1
+    assert (
+        parse_manifest(task="classification", metric="log_loss", classes=("a", "b", "c")).n_outputs
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_parts_that_contradict_each_other_are_refused(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidRecord, match=message):
-        parse(**changes)
+        parse_manifest(**changes)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,7 @@ def test_parts_that_contradict_each_other_are_refused(
 )
 def test_a_name_that_is_no_plain_file_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidRecord, match="name"):
-        parse(name=name)
+        parse_manifest(name=name)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +95,12 @@ def test_a_name_that_is_no_plain_file_name_is_refused(name: str) -> None:
 )
 def test_a_manifest_of_another_format_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRecord):
-        parse(**changes)
+        parse_manifest(**changes)
 
 
 def test_a_manifest_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="immutable"):
-        parse().seed = 8
+        parse_manifest().seed = 8
 
 
 @pytest.mark.parametrize("name", ["model_version", "probabilities", "interval"])

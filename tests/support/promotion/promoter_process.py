@@ -20,7 +20,7 @@ from support.promotion.promotions import Plant, passed
 def main(root: str, step: str = "") -> None:
     """Promote as told, one line at a time."""
     if step == "copying":
-        registry.store._copy = lambda source, folder: (
+        registry.store._copy_package = lambda source, folder: (
             (folder / "model.npz").write_bytes(b"half"),
             kill(),
         )

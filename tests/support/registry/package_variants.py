@@ -1,4 +1,4 @@
-"""Packages that differ from a good one in a way that matters: other rows, other leaves, damage. And a tiny one."""
+"""Packages that differ from a good one in rows, leaves or by damage; and a tiny one."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def variant(
     golden: Sequence[Mapping[str, Any]] = (),
     **manifest: Any,  # noqa: ANN401 - fields of several types
 ) -> ModelPackage:
-    """Write a copy with another forest, other training or golden rows, or other manifest fields; it verifies."""
+    """Write a copy with another forest, other rows or manifest fields; it verifies."""
     fields = {**package.manifest.to_dict(), **manifest}
     chosen = package.rows if rows is None else rows
     golden_rows = golden or package.golden.rows
@@ -101,7 +101,7 @@ def damaged(package: ModelPackage, target: Path) -> Path:
 
 
 def flip_bit(folder: Path) -> None:
-    """Damage the package in this folder; done twice, it is mended."""
+    """Damage the package in this folder; a second call repairs it."""
     model = folder / "model.npz"
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1

@@ -74,12 +74,12 @@ def draft(**changes: Any) -> Draft:  # noqa: ANN401 - a manifest's fields
     return Draft(manifest(**changes), forest(), rows, GOLDEN_ROWS, "# houses\n")
 
 
-def write(folder: Path, **changes: Any) -> str:  # noqa: ANN401 - a manifest's fields
+def write_houses(folder: Path, **changes: Any) -> str:  # noqa: ANN401 - a manifest's fields
     """Write the package and return its digest."""
     return write_package(folder, draft(**changes))
 
 
-def replace(folder: Path, name: str, content: bytes) -> None:
+def replace_file(folder: Path, name: str, content: bytes) -> None:
     """Change a file and let the manifest name its new digest, as a forger would."""
     (folder / name).write_bytes(content)
     document = json.loads((folder / "manifest.json").read_bytes())
@@ -93,7 +93,7 @@ def edit_manifest(folder: Path, **changes: Any) -> None:  # noqa: ANN401 - a man
 
 def edit_golden(folder: Path, **changes: Any) -> None:  # noqa: ANN401 - rows, predictions
     document = json.loads((folder / "golden.json").read_bytes())
-    replace(folder, "golden.json", json.dumps({**document, **changes}).encode())
+    replace_file(folder, "golden.json", json.dumps({**document, **changes}).encode())
 
 
 def model_arrays() -> dict[str, NDArray[Any]]:

@@ -12,12 +12,12 @@ UNROUTED = 404, b"404 page not found"
 PASSING = [(status, b'{"code":"","message":"trouble"}') for status in (429, 500, 502, 503)]
 BROKEN = ConnectionError("the connection breaks")
 Answer = tuple[int, bytes] | Exception
-Serve = Callable[..., "Server"]
+Serve = Callable[..., "FakeRegistry"]
 Raw = Callable[..., str]
 
 
-class Server(Proxy):
-    """Answers reading with the next of `reads`, and with its last for ever; `writes` likewise."""
+class FakeRegistry(Proxy):
+    """Answers reading with the next of `reads`, the last always, and writing with `writes`."""
 
     def __init__(self, reads: list[Answer], writes: list[Answer]) -> None:
         super().__init__("http://nowhere.invalid")
@@ -48,17 +48,20 @@ def listing(*items: object, **changes: object) -> tuple[int, bytes]:
     ).encode()
 
 
-def answered(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+def http_answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", "Connection: close", *headers]
     if not any(line.startswith("Content-Length") for line in headers):
         lines.append(f"Content-Length: {len(body)}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-def say(
+def answer_connections(
     listener: socket.socket, answers: list[bytes], drips: threading.Event | None = None
 ) -> None:
-    """Say one of these a connection, the last for ever, until the listener is shut; then drip until `drips` is set."""
+    """Send one answer a connection, the last always, until the listener is shut.
+
+    After each, send a space at a time until `drips` is set.
+    """
     while True:
         try:
             connection, _ = listener.accept()

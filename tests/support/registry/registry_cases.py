@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from registry import Entry, Promotion
-from registry.kubeflow import Client, KubeflowLedger, Timeouts
-from registry.kubeflow.records import Record
+from registry.kubeflow import KubeflowLedger, RegistryClient, Timeouts
+from registry.kubeflow.records import ServeRecord
 from support.registry.ledgers import outcome, promotion
 
 STORE = "pvc://tunegate-models"
@@ -19,8 +19,8 @@ Object = dict[str, Any]  # of JSON
 Properties = dict[str, dict[str, str]]
 
 
-class Case:
-    """A model of its own on the real server; `direct` is its ledger there, `ledger` makes one at another address."""
+class RegistryCase:
+    """A model of its own on the real server; `direct` is its ledger, `ledger` makes others."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -29,7 +29,10 @@ class Case:
 
     def ledger(self, url: str, timeouts: Timeouts | None = None, **options: Any) -> KubeflowLedger:  # noqa: ANN401 - the ledger's own options, each of its type
         return KubeflowLedger(
-            Client(url, timeouts=timeouts), store_uri=STORE, environment=self.name, **options
+            RegistryClient(url, timeouts=timeouts),
+            store_uri=STORE,
+            environment=self.name,
+            **options,
         )
 
     def promotion(self, number: int = 1, **changes: object) -> Promotion:
@@ -67,12 +70,12 @@ class Case:
         found: list[Object] = self.get(f"/registered_models/{model['id']}/versions")["items"]
         return found
 
-    def write(self, name: str, record: Record) -> None:
+    def write(self, name: str, record: ServeRecord) -> None:
         """Write a record under any name, as one does whose request has long been under way."""
-        post(self.url, self.service(), name, properties(record))
+        post_record(self.url, self.service(), name, properties(record))
 
 
-def post(url: str, service: Object, name: str, properties: Properties) -> None:
+def post_record(url: str, service: Object, name: str, properties: Properties) -> None:
     with httpx.Client(base_url=url + API) as client:
         post_by(client, service, name, properties)
 
@@ -87,9 +90,9 @@ def post_by(client: httpx.Client, service: Object, name: str, properties: Proper
     client.post(f"/inference_services/{service['id']}/serves", json=body).raise_for_status()
 
 
-def properties(record: Record) -> Properties:
-    return {key: text(value) for key, value in record.properties.items()}
+def properties(record: ServeRecord) -> Properties:
+    return {key: string_value(value) for key, value in record.properties.items()}
 
 
-def text(value: str) -> dict[str, str]:
+def string_value(value: str) -> dict[str, str]:
     return {"metadataType": "MetadataStringValue", "string_value": value}

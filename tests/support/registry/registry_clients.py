@@ -2,26 +2,26 @@
 
 import mr_openapi as mr
 
-from registry.kubeflow import Client, KubeflowLedger, Timeouts
+from registry.kubeflow import KubeflowLedger, RegistryClient, Timeouts
 
 SHORT = Timeouts(connect=0.2, read=0.2)
 
 
-def read(client: Client) -> mr.RegisteredModelList:
+def list_models(client: RegistryClient) -> mr.RegisteredModelList:
     return client.run(lambda api: api.get_registered_models())
 
 
-def write(client: Client) -> mr.RegisteredModel:
+def create_model(client: RegistryClient) -> mr.RegisteredModel:
     return client.run(
         lambda api: api.create_registered_model(mr.RegisteredModelCreate(name="houses"))
     )
 
 
-def patch(client: Client) -> mr.RegisteredModel:
+def update_model(client: RegistryClient) -> mr.RegisteredModel:
     return client.run(
         lambda api: api.update_registered_model("1", mr.RegisteredModelUpdate(description="x"))
     )
 
 
-def ledger(url: str) -> KubeflowLedger:
-    return KubeflowLedger(Client(url, timeouts=SHORT), store_uri="file:///nowhere")
+def make_ledger(url: str) -> KubeflowLedger:
+    return KubeflowLedger(RegistryClient(url, timeouts=SHORT), store_uri="file:///nowhere")

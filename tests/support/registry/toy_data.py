@@ -59,7 +59,7 @@ def dataset(
     drop: tuple[str, ...] = ("note",),
     split: str = "",
 ) -> Dataset:
-    """Write the table and its spec to `folder`, and load it as the trainer does; `split` is TOML."""
+    """Write the table and its spec to `folder` and load it; `split` is TOML."""
     target, task = ("price", "regression") if "price" in frame else ("kind", "classification")
     fields = {"name": name, "source": "table.csv", "target": target, "task": task}
     fields |= {"metric": metric} if metric else {}
@@ -79,7 +79,7 @@ def package(
     seed: int = 0,
     y: NDArray[np.float64] | None = None,
 ) -> ModelPackage:
-    """Fit a forest and write its package to `target`, whose name is the trial's; `y` teaches it something else."""
+    """Fit a forest, to `y` if given, and write its package to `target`, named as the trial."""
     taught = data if y is None else replace(data, training=replace(data.training, y=y))
     recipe = Recipe.make("random_forest", data.spec.task, parameters, seed)
     score = cross_validate(recipe, taught, folds=2, seed=0)[0]

@@ -24,7 +24,7 @@ def tiny_volume(folder: Path, *, kilobytes: int) -> Iterator[Path]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[Path]:
-    """Refuse all writes below `folder`; root, whom permissions do not stop, needs a mount for it."""
+    """Refuse all writes below `folder`; for root, permissions are not enough but a mount is."""
     if os.geteuid() != 0:
         folder.chmod(0o555)
         try:
