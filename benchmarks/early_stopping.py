@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import make_friedman1
 
 from katib.experiment import read_experiment
-from katib.search.sampler import Search, Seen
+from katib.search.sampler import Search, TrialRecord
 from katib.space import Parameter
 from registry.package import row_losses
 from trainer.dataset import load_dataset
@@ -271,13 +271,13 @@ class Replay:
         """The point that the search has found."""
         return min(self.complete, key=lambda point: self.table.running[point, -1])
 
-    def seen(self, point: int) -> Seen:
+    def seen(self, point: int) -> TrialRecord:
         """Return what the sampler is told of a trial."""
         if point not in self.stopped:
-            return Seen(self.table.points[point], "complete", float(self.table.running[point, -1]))
+            return TrialRecord(self.table.points[point], "complete", float(self.table.running[point, -1]))
         if not self.rule.told:
-            return Seen(self.table.points[point], "failed")
-        return Seen(
+            return TrialRecord(self.table.points[point], "failed")
+        return TrialRecord(
             self.table.points[point],
             "complete",
             float(self.table.running[point, self.rule.step - 1]),

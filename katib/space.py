@@ -21,7 +21,7 @@ Assignments = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrialRecord:
     """A trial: its point, what became of it, and its objective; `value` is None unless it is complete."""
 
     assignments: Mapping[str, str]

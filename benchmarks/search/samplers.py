@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.search.simulate import Assignments, Sampler, Trial
 from benchmarks.search.tables import Table
 from katib.search.algorithms import ALGORITHMS
-from katib.search.sampler import Search, Seen
+from katib.search.sampler import Search, TrialRecord
 from katib.space import Parameter
 
 ROOT = Path(__file__).parents[2]
@@ -134,7 +134,7 @@ class Ours:
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
         """Ask with all trials so far."""
         seen = [
-            Seen(t.assignments, "running" if t.loss is None else "complete", t.loss) for t in trials
+            TrialRecord(t.assignments, "running" if t.loss is None else "complete", t.loss) for t in trials
         ]
         begun = time.process_time()
         points = self.search.ask(seen, count)

@@ -40,7 +40,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StudyTrial:
     """One trial to write down; times carry a zone, `value` is its finite objective.
 
     Attributes:
@@ -66,7 +66,7 @@ class Study:
     metric: str
     minimize: bool
     parameters: Sequence[Parameter]
-    trials: Sequence[Told]
+    trials: Sequence[StudyTrial]
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,7 +95,7 @@ def write_study(study: Study, target: Path) -> None:
         ) from error
 
 
-def address(target: Path) -> str:
+def dashboard_address(target: Path) -> str:
     """Return what optuna-dashboard is called with to open a file that `write_study` wrote."""
     if target.suffix in JOURNALS:
         return str(target)
@@ -170,7 +170,7 @@ def _close(storage: BaseStorage) -> None:
         storage.engine.dispose()
 
 
-def _distribution(parameter: Parameter, trials: Sequence[Told]) -> BaseDistribution:
+def _distribution(parameter: Parameter, trials: Sequence[StudyTrial]) -> BaseDistribution:
     """Return what Optuna calls a parameter's space; it has no normal ones, and no steps on a log scale.
 
     Katib's own services pass over the steps, and some over more: the distribution holds whatever was tried.
@@ -216,7 +216,7 @@ def _value(parameter: Parameter, text: str) -> str | float:
 
 
 def _frozen(
-    trial: Told, study: Study, distributions: Mapping[str, BaseDistribution]
+    trial: StudyTrial, study: Study, distributions: Mapping[str, BaseDistribution]
 ) -> FrozenTrial:
     state = STATES.get(trial.state, TrialState.FAIL)
     if (

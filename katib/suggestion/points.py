@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from katib.errors import InvalidExperiment, SpaceExhausted
-from katib.search.sampler import Assignments, Search, Seen
+from katib.search.sampler import Assignments, Search, TrialRecord
 from katib.space import Parameter
 from katib.suggestion.reading import to_search, to_seen
 from katib.trial import NAME_CHARACTERS, NAME_LENGTH
@@ -37,7 +37,7 @@ def suggest(request: Message) -> list[tuple[str, Assignments]]:
     return [(_name(request.experiment.name, asked + i), point) for i, point in enumerate(points)]
 
 
-def _points(search: Search, seen: list[Seen], count: int, asked: int) -> list[Assignments]:
+def _points(search: Search, seen: list[TrialRecord], count: int, asked: int) -> list[Assignments]:
     try:
         points = search.ask(seen, count, asked)
     except SpaceExhausted as error:

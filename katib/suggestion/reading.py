@@ -9,7 +9,7 @@ from typing import Any
 from katib.errors import InvalidExperiment
 from katib.experiment import SEED_SETTING
 from katib.search.algorithms import ALGORITHMS, settings_problems
-from katib.search.sampler import LARGEST_GRID, Search, Seen
+from katib.search.sampler import LARGEST_GRID, Search, TrialRecord
 from katib.space import Parameter
 from katib.suggestion.requests import (
     EARLY_STOPPED,
@@ -58,14 +58,14 @@ def to_search(experiment: Message) -> Search:
 
 def to_seen(
     experiment: Message, trials: Iterable[Message], parameters: Iterable[Parameter]
-) -> list[Seen]:
+) -> list[TrialRecord]:
     """Return the Experiment's trials in the order of asking; whatever does not fit into this search is left out."""
     space = {p.name: p for p in parameters}
     metric = experiment.spec.objective.objective_metric_name
     return [seen for trial in in_order(experiment, trials) if (seen := _seen(metric, trial, space))]
 
 
-def _seen(metric: str, trial: Message, space: Mapping[str, Parameter]) -> Seen | None:
+def _seen(metric: str, trial: Message, space: Mapping[str, Parameter]) -> TrialRecord | None:
     given = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
     if not all(p.contains(given[name]) for name, p in space.items()):
         return None
@@ -74,8 +74,8 @@ def _seen(metric: str, trial: Message, space: Mapping[str, Parameter]) -> Seen |
     }  # points are compared as text
     value = value_of(trial, metric)
     if trial.status.condition in {SUCCEEDED, EARLY_STOPPED}:
-        return Seen(assignments, "failed" if value is None else "complete", value)
-    return Seen(
+        return TrialRecord(assignments, "failed" if value is None else "complete", value)
+    return TrialRecord(
         assignments,
         "failed" if trial.status.condition in {KILLED, FAILED, METRICS_UNAVAILABLE} else "running",
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from katib.errors import InvalidExperiment
-from katib.search.algorithms import describe
+from katib.search.algorithms import describe_sampler
 from katib.suggestion.points import suggest
 from katib.suggestion.reading import problems, to_search
 from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
@@ -55,6 +55,6 @@ class Suggestion:
                 raise InvalidExperiment("; ".join(wrong))
             search = to_search(request.experiment)
             name = request.experiment.name
-            said = describe(search.algorithm, search.parameters, search.settings)
+            said = describe_sampler(search.algorithm, search.parameters, search.settings)
             logger.info("%s: %s", name, said)
         return M["ValidateAlgorithmSettingsReply"]()
