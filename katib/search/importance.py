@@ -37,18 +37,10 @@ def parameter_importances(
     ]
     if len(trials) < MIN_TRIALS or len({value for _, value in trials}) == 1:
         return {}
+    spaces: dict[str, BaseDistribution] = {p.name: _importance_space(p) for p in parameters}
     study = optuna.create_study(direction="minimize" if minimize else "maximize")
     for assignments, value in trials:
-        params = {
-            p.name: assignments[p.name]
-            if p.choices
-            else _place_between_bounds(p, assignments[p.name])
-            for p in parameters
-        }
-        spaces: dict[str, BaseDistribution] = {
-            p.name: CategoricalDistribution(p.choices) if p.choices else FloatDistribution(0, 1)
-            for p in parameters
-        }
+        params = {p.name: _value_in_space(p, assignments[p.name]) for p in parameters}
         study.add_trial(create_trial(value=value, params=params, distributions=spaces))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -64,6 +56,14 @@ def _in_space(parameters: Sequence[Parameter], assignments: dict[str, str]) -> b
     )
 
 
-def _place_between_bounds(parameter: Parameter, value: str) -> float:
-    """Return a number's place between the bounds; some of Katib's services ignore them."""
-    return min(max(parameter.to_unit(value), 0.0), 1.0)
+def _importance_space(p: Parameter) -> BaseDistribution:
+    if p.choices:
+        return CategoricalDistribution(p.choices)
+    return FloatDistribution(0, 1)
+
+
+def _value_in_space(p: Parameter, value: str) -> str | float:
+    """Return a choice, or a number's place between the bounds, which some services ignore."""
+    if p.choices:
+        return value
+    return min(max(p.to_unit(value), 0.0), 1.0)

@@ -1,7 +1,6 @@
 """Optuna's samplers, TPE and CMA-ES: told about every trial so far, then asked for new points."""
 
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -57,14 +56,12 @@ def optuna_points(
     if kind == CMAES:
         sampler = _make_cmaes(told, seed)
     else:
-        never_finished = Counter(
-            trial.state
-            for trial, state in zip(trials, states, strict=True)
-            if state == TrialState.RUNNING
-        )["failed"]
-        sampler = _make_tpe(settings, never_finished, seed, conditional=bool(conditions))
-    direction = "minimize" if minimize else "maximize"
-    study = optuna.create_study(direction=direction, sampler=sampler)
+        pairs = zip(trials, states, strict=True)
+        endless = sum(
+            trial.state == "failed" and state == TrialState.RUNNING for trial, state in pairs
+        )
+        sampler = _make_tpe(settings, endless, seed, conditional=bool(conditions))
+    study = optuna.create_study(direction="minimize" if minimize else "maximize", sampler=sampler)
     study.add_trials(told)
     distributions = {name: axis.distribution for name, axis in axes.items()}
     while True:
@@ -95,13 +92,13 @@ def _optuna_states(trials: Sequence[TrialRecord]) -> list[TrialState]:
 
 
 def _make_tpe(
-    settings: Mapping[str, str], never_finished: int, seed: int, *, conditional: bool
+    settings: Mapping[str, str], endless: int, seed: int, *, conditional: bool
 ) -> BaseSampler:
     """Return the Tree-structured Parzen Estimator.
 
     Args:
         settings: of the algorithm; each of Katib's services has its own names for the same.
-        never_finished: failed trials that are told as running: they count as startup trials too.
+        endless: number of failed trials that are told as running: they count as startup trials.
         seed: of the sampler.
         conditional: whether trials may lack parameters.
     """
@@ -111,7 +108,7 @@ def _make_tpe(
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group
         return TPESampler(
             seed=seed,
-            n_startup_trials=max(int(startup or STARTUP_TRIALS) - never_finished, 0),
+            n_startup_trials=max(int(startup or STARTUP_TRIALS) - endless, 0),
             n_ei_candidates=int(candidates or CANDIDATES),
             group=conditional,
         )
