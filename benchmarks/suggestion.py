@@ -18,10 +18,10 @@ import grpc
 import numpy as np
 
 from katib import Experiment, read_experiment
-from katib.suggestion.messages import KATIB, PACKAGE, make
+from katib.suggestion.messages import KATIB, PACKAGE, message_classes
 from katib.suggestion.reading import DISTRIBUTIONS, KINDS, SUCCEEDED
 
-M = make(PACKAGE, KATIB)
+M = message_classes(PACKAGE, KATIB)
 MARKS = (10, 50, 100, 200, 500)
 FAR = 10_000
 PARALLEL = 500

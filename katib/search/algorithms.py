@@ -1,6 +1,7 @@
 """Katib's algorithms and our own: the settings of each, and the sampler that runs it here.
 
-Source of names and settings: Katib v0.19, standalone katib-config and the services' ValidateAlgorithmSettings.
+Source of names and settings: Katib v0.19, standalone katib-config and the services'
+ValidateAlgorithmSettings.
 """
 
 import json
@@ -167,7 +168,7 @@ def _conditions_problems(
 def describe_sampler(
     name: str, parameters: Sequence[Parameter] = (), settings: Mapping[str, str] | None = None
 ) -> str:
-    """Return one line: the sampler that runs here under an algorithm's name, and what it assumes."""
+    """Return one line: the sampler that runs here under this name, and what it assumes."""
     algorithm = ALGORITHMS[name]
     text = f"{name} -> {SAMPLERS.get(algorithm.sampler, algorithm.sampler)}"
     if algorithm.note:

@@ -156,7 +156,7 @@ class _Axis:
 
     @property
     def uses_unit(self) -> bool:
-        """Whether Optuna searches [0, 1] and `Parameter` maps, as Optuna has no such distribution."""
+        """Whether Optuna searches [0, 1], as it has no such distribution; `Parameter` maps."""
         stepped_log = self.p.distribution == "logUniform" and self.p.step not in {None, 1.0}
         large = self.p.kind == "int" and max(-self.p.low, self.p.high) > LARGEST_INT
         return self.p.distribution in {"normal", "logNormal"} or stepped_log or large

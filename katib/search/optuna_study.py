@@ -1,4 +1,4 @@
-"""A run as an Optuna study in a storage file, for optuna-dashboard and everything else that opens one."""
+"""A run as an Optuna study in a storage file, for optuna-dashboard and other tools."""
 
 import os
 import sqlite3

@@ -106,7 +106,7 @@ class Search:
         known = self._known_points()
         for point in known[asked:]:
             yield {**self._random_point(rng), **point}
-        # A known first point takes the first place of a sequence; the batch continues with the next.
+        # A known first point takes the first place of a sequence.
         place = max(asked, min(len(known), 1))
         yield from itertools.islice(self._sampled_points(kind, trials, place, rng), tries)
         # The sampler repeats itself: try random points, then, where that can end, every point.

@@ -15,7 +15,7 @@ WIDE_RATIO = {"int": 10, "double": 100}  # max : min from which a log scale is a
 def assume_scales(
     parameters: Sequence[Parameter], settings: Mapping[str, str]
 ) -> tuple[Parameter, ...]:
-    """Return the space on the scales that are searched; the setting `scales: declared` changes none."""
+    """Return the space on the scales that are searched; `scales: declared` changes none."""
     if settings.get("scales", "auto") == "declared":
         return tuple(parameters)
     return tuple(
