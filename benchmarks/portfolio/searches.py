@@ -1,4 +1,4 @@
-"""What known forests are worth to searches: on each table with points that were chosen without it, and with none."""
+"""What known forests are worth to searches: with points chosen without a table, and with none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,9 @@ def ratios(
     held: Sequence[Sequence[Mapping[str, object]]],
     seeds: int,
 ) -> list[float]:
-    """Return the geometric mean over tables of the distance left with known forests by that without, for each budget.
+    """Return, for each budget, the distance left with known forests as a share of that without.
+
+    It is the geometric mean over tables.
 
     Args:
         sampler: a name of `benchmarks.search.samplers`.
@@ -47,7 +49,10 @@ def ratios(
 def _left(
     sampler: str, table: Table, points: Sequence[Mapping[str, object]], seeds: int
 ) -> NDArray[np.float64]:
-    """Return the mean distance from the least loss after each budget, 1 where a quarter of all forests are better."""
+    """Return the mean distance from the least loss after each budget.
+
+    At a distance of 1 a quarter of all forests are better.
+    """
     least = table.minimum
     unit = np.quantile(table.means, 0.25) - least
     factory = Factory(Entry.parse(sampler))

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search`: make tables where they are missing, run searches where they are missing, print."""
+"""`python -m benchmarks.search`: make missing tables, run missing searches, print."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""What one more point costs when there are many trials: CPU time of telling one and asking for one."""
+"""What one more point costs after many trials: CPU time of telling one and asking for one."""
 
 from collections.abc import Sequence
 

@@ -75,7 +75,8 @@ def _digits() -> Arrays:
     return x[some].astype(np.float32), y[some].astype(np.float64)
 
 
-# Task, trees in a forest, rows: of the built-in sets the training part, as in the shipped Experiment.
+# Task, trees in a forest, rows: of the built-in sets the training part, as in the shipped
+# Experiment.
 SETS: dict[str, tuple[str, int, Callable[[], Arrays]]] = {
     "boston": ("regression", 60, _built_in("boston")),
     "boston_whole": ("regression", 60, _whole_boston),

@@ -1,7 +1,8 @@
-"""Score cells again on folds and model seeds that no search has used: three repetitions of five folds.
+"""Score cells again on folds and model seeds that no search has used, three times five folds.
 
-Forests are fitted anew for a place of the grid; the truncations of these are as good as direct fits (see `truncation`)
-and serve all winners that differ only in depth and split size. Kept below `.cache/search/fresh`.
+Forests are fitted anew for a place of the grid; the truncations of these are as good as direct fits
+(see `truncation`) and serve all winners that differ only in depth and split size. Kept below
+`.cache/search/fresh`.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,10 @@
 """What becomes of a search's best at the gate, where scikit-learn's default is in production.
 
-Of the finalists the one with the least loss on folds of their own is the candidate (`promote.finalists`). The gate's
-deciding key is asked as `promote` asks it: out-of-fold losses of three times five folds that no search has seen, a
-paired bootstrap of the rows, and P(better) of at least 0.9. All these folds are others than those of `fresh`, which say
-what the model that stays in production is worth.
+Of the finalists the one with the least loss on folds of their own is the candidate
+(`promote.finalists`). The gate's deciding key is asked as `promote` asks it: out-of-fold losses of
+three times five folds that no search has seen, a paired bootstrap of the rows, and P(better) of at
+least 0.9. All these folds are others than those of `fresh`, which say what the model that stays in
+production is worth.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ METRIC = {"regression": "mse", "classification": "log_loss"}
 
 
 def candidate(table: Table, ranked: Sequence[Sequence[int]], finalists: int) -> Sequence[int]:
-    """Return the cell that is judged: of the best, without the default again, which is in production already."""
+    """Return the cell that is judged: one of the best; the default is in production already."""
     others = [cell for cell in ranked if cell != table.default_cell][:finalists]
     return min(
         others or [table.default_cell], key=lambda cell: fresh_loss(table, cell, FINALIST_SEEDS)

@@ -1,7 +1,8 @@
 """The grid of a table: the shipped Experiment's space, and the values of it that are fitted.
 
-Axes, in the order of the table: criterion, max_features, min_samples_leaf, sampling (without bootstrap, then
-max_samples), max_depth, min_samples_split. The last two are read off the grown trees (see `truncation`).
+Axes, in the order of the table: criterion, max_features, min_samples_leaf, sampling (without
+bootstrap, then max_samples), max_depth, min_samples_split. The last two are read off the grown
+trees (see `truncation`).
 """
 
 import math
@@ -40,7 +41,7 @@ class Grid:
         )
 
     def parameters(self, *, log: bool = True) -> tuple[Parameter, ...]:
-        """The search space; with leaf and split sizes on a log scale, or as most people write it."""
+        """The search space: leaf and split sizes on a log scale, or as most people write it."""
         sizes = "logUniform" if log else "uniform"
         space = (
             Parameter("max_features", "double", 0.15, 1.0),
@@ -54,7 +55,7 @@ class Grid:
         return (*space, criterion) if len(self.criteria) > 1 else space
 
     def cell(self, assignments: Mapping[str, str]) -> Cell:
-        """Return the cell nearest to a point: on the log scale for sizes, of the levels of each axis."""
+        """Return the cell nearest to a point; for sizes, nearest on the log scale."""
         sampling = WHOLE
         if assignments["bootstrap"] == "true":
             sampling = 1 + _nearest(MAX_SAMPLES, float(assignments["max_samples"]))

@@ -40,8 +40,9 @@ def about_tables(tables: Sequence[Table]) -> str:
         loss = "mse" if table.data.task == "regression" else "log loss"
         low, mid, high = np.quantile(table.means, [0.25, 0.5, 0.75]) / table.default
         lines.append(
-            f"| {table.name} | {table.data.x.shape[0]}, {table.data.x.shape[1]} | {loss} | {_number(table.default)} "
-            f"| {_number(table.minimum)} | {table.minimum / table.default:.3f} | {low:.2f}, {mid:.2f}, {high:.2f} |"
+            f"| {table.name} | {table.data.x.shape[0]}, {table.data.x.shape[1]} | {loss} "
+            f"| {_number(table.default)} | {_number(table.minimum)} "
+            f"| {table.minimum / table.default:.3f} | {low:.2f}, {mid:.2f}, {high:.2f} |"
         )
     return "\n".join(lines)
 
@@ -65,8 +66,9 @@ def searched(
         f"trials to reach {REFERENCE}",
         "CPU ms a point: all, last ten",
     ]
+    levels = f"default {_number(table.default)}, minimum {_number(table.minimum)}{goal}"
     lines = [
-        f"**{table.name}, {mode}** (default {_number(table.default)}, minimum {_number(table.minimum)}{goal})\n",
+        f"**{table.name}, {mode}** ({levels})\n",
         row(["sampler", "n", *heads]),
         row(["---"] * (len(heads) + 2)),
     ]
@@ -85,9 +87,12 @@ def rescored(
     budgets: Sequence[int],
     stage: str = WINNER,
 ) -> str:
-    """Compare what a search has brought, up to a stage of its way, with scikit-learn's default on fresh folds."""
+    """Compare a search's result, up to a stage, with scikit-learn's default on fresh folds."""
     default = fresh_loss(table, table.default_cell)
-    title = f"**{table.name}, {mode}: {stage}, on fresh folds**, as a share of the default's {_number(default)}"
+    title = (
+        f"**{table.name}, {mode}: {stage}, on fresh folds**, "
+        f"as a share of the default's {_number(default)}"
+    )
     heads = [head for n in budgets for head in (f"best of {n}", "worse than the default")]
     lines = [f"{title}\n", row(["sampler", "n", *heads]), row(["---"] * (len(heads) + 2))]
     for sampler, runs in records.items():
@@ -131,7 +136,9 @@ def _cost(runs: Sequence[Record]) -> str:
         np.array([[r[i] for r in run.requests] for run in runs], dtype=float) for i in (0, 1)
     )
     late = np.cumsum(points, axis=1) > points.sum(axis=1, keepdims=True) - 10
-    return f"{1000 * seconds.sum() / points.sum():.1f}, {1000 * seconds[late].sum() / points[late].sum():.1f}"
+    whole = 1000 * seconds.sum() / points.sum()
+    last = 1000 * seconds[late].sum() / points[late].sum()
+    return f"{whole:.1f}, {last:.1f}"
 
 
 def _interval(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""Finished searches, kept as lines of JSON, so that a run that was interrupted goes on and a new sampler runs alone."""
+"""Finished searches, kept as lines of JSON, so that only those that are missing run."""
 
 import json
 import sys
@@ -51,7 +51,8 @@ def finished(
     """Return the searches of a sampler, running those that are missing.
 
     Args:
-        known_only: run nothing; of each table and mode take those of the code that ran last, be it today's or not.
+        known_only: run nothing; of each table and mode take those of the code that ran last, be it
+            today's or not.
     """
     version = entry.version()
     path = CACHE / "runs" / f"{entry.name}.jsonl"

@@ -1,7 +1,8 @@
 """The samplers by name: `tunegate`, `tunegate+first`, `tpe:n_startup_trials=5@uniform`, `skopt`.
 
-A name is an algorithm of ours (a key of `katib.search.algorithms.ALGORITHMS`) or a rival of `RIVALS`; then settings;
-`@uniform` searches leaf and split sizes on a plain scale; `+first` makes scikit-learn's default forest trial 0.
+A name is an algorithm of ours (a key of `katib.search.algorithms.ALGORITHMS`) or a rival of
+`RIVALS`; then settings; `@uniform` searches leaf and split sizes on a plain scale; `+first` makes
+scikit-learn's default forest trial 0.
 """
 
 import ast
@@ -62,7 +63,8 @@ class Entry:
         if not match or match["kind"] not in {**RIVALS, **ALGORITHMS}:
             known = ", ".join([*RIVALS, *(n for n, a in ALGORITHMS.items() if a.local)])
             raise SystemExit(f"no sampler is called {name!r}; known: {known}")
-        # A comma also stands inside JSON: one that parts settings has a name and an equals sign behind it.
+        # A comma also stands inside JSON: one that parts settings has a name and an equals sign
+        # behind it.
         settings = dict(
             part.split("=", 1) for part in re.split(r",(?=\w+=)", match["settings"] or "") if part
         )
@@ -76,7 +78,7 @@ class Entry:
         return self.kind in RIVALS
 
     def version(self) -> str:
-        """A digest of the code behind the name, so that results of other code are not taken for this one's."""
+        """A digest of the code behind the name: results of other code have another one."""
         program, environment = RIVALS.get(self.kind, ("", ""))
         lock = ROOT / "requirements" / "peers" / f"{environment}.txt"
         files = (
@@ -134,7 +136,8 @@ class Ours:
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
         """Ask with all trials so far."""
         seen = [
-            TrialRecord(t.assignments, "running" if t.loss is None else "complete", t.loss) for t in trials
+            TrialRecord(t.assignments, "running" if t.loss is None else "complete", t.loss)
+            for t in trials
         ]
         begun = time.process_time()
         points = self.search.ask(seen, count)
@@ -143,7 +146,10 @@ class Ours:
 
 @dataclass(slots=True)
 class Rival:
-    """Another's sampler, in a process of its own environment; it is told each trial once, in the order of ends."""
+    """Another's sampler, in a process of its own environment.
+
+    It is told each trial once, in the order of their ends.
+    """
 
     process: "subprocess.Popen[str]"
     entry: Entry

@@ -1,7 +1,8 @@
 """One search on a table: who runs when, what the sampler has been told by then.
 
-Modes: `a4` four workers, a new point is asked for whenever one ends (Katib's own way); `s4` batches of four (the
-schedule of the shipped Experiment); `a1` one after the other. A trial takes a lognormal time around 1 (sigma 0.3).
+Modes: `a4` four workers, a new point is asked for whenever one ends (Katib's own way); `s4` batches
+of four (the schedule of the shipped Experiment); `a1` one after the other. A trial takes a
+lognormal time around 1 (sigma 0.3).
 """
 
 import heapq
@@ -30,12 +31,12 @@ class Sampler(Protocol):
     """What is measured."""
 
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
-        """Return new points for the trials so far, in the order of asking, and the CPU seconds that took."""
+        """Return new points after the trials so far (in order of asking), and the CPU seconds."""
 
 
 @dataclass(slots=True)
 class Run:
-    """A finished search: trials in the order of asking, and (points asked for, CPU seconds) of each request."""
+    """A finished search: trials in order of asking, and (points, CPU seconds) of each request."""
 
     trials: list[Trial] = field(default_factory=list)
     requests: list[tuple[int, float]] = field(default_factory=list)

@@ -1,6 +1,7 @@
 """Exact lookup tables: the cross-validation loss of every forest of a grid, each fold by itself.
 
-Made once, about five CPU minutes each, and kept below `.cache/search`; their names hold a digest of all that made them.
+Made once, about five CPU minutes each, and kept below `.cache/search`; their names hold a digest of
+all that made them.
 """
 
 import hashlib
@@ -161,7 +162,7 @@ def build(data: Data) -> NDArray[np.float32]:
 
 
 def fitted(data: Data, fit: Fit, splits: list[Fold], *, seed: int) -> NDArray[np.float32]:
-    """Return the losses of all truncations of the forests of one place, float32 (depths, splits, folds)."""
+    """Return the losses of a place's truncated forests: float32 (depths, splits, folds)."""
     settings = {
         **Grid(data.criteria).settings(fit),
         "n_estimators": data.trees,

@@ -1,4 +1,4 @@
-"""Searches on lookup tables: the tables are exact, the simulator is honest about time, finished searches are kept."""
+"""Searches on lookup tables: exact tables, a simulator honest about time, kept searches."""
 
 import json
 import subprocess
@@ -189,7 +189,8 @@ def test_a_rival_is_told_each_trial_once_in_the_order_of_ends(tmp_path: Path) ->
         "class Echo:\n"
         "    def __init__(self, parameters, message): self.told = []\n"
         "    def tell(self, told): self.told += [place for place, _, _ in told]\n"
-        "    def ask(self, count): print('noise'); return [{'told': json.dumps(self.told)}] * count\n"
+        "    def ask(self, count): print('noise'); "
+        "return [{'told': json.dumps(self.told)}] * count\n"
         "wire.serve(Echo)\n"
     )
     trials = [Trial({}, 0.0, 1.0, 3.0), Trial({}, 0.0), Trial({}, 0.0, 1.0, 2.0)]

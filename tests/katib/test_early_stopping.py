@@ -199,7 +199,8 @@ def test_a_run_stops_what_cannot_win_and_repeats_itself(tmp_path: Path) -> None:
         for name in ("a", "b")
     ]
     assert states(results[0]) == states(results[1])
-    # The limit for 3.5 and 2.5 is 4 * 2.75 = 11 and 11.4; for 2.1, after 0.5, 4 * (0.5 + 0.75 * 2.08) = 8.25.
+    # The limit for 3.5 and 2.5 is 4 * 2.75 = 11 and 11.4; for 2.1, after 0.5, 4 * (0.5 + 0.75 *
+    # 2.08) = 8.25.
     ends = [
         "Succeeded",
         "Succeeded",

@@ -1,4 +1,4 @@
-"""What every sampler promises: feasible points, none twice, as many as wanted, decided by seed and history alone."""
+"""What every sampler promises: feasible points, none twice, decided by seed and history alone."""
 
 import json
 import math
@@ -36,7 +36,7 @@ def search(algorithm: str, parameters: Sequence[Parameter] = SPACE, **options: o
 
 
 def told(points: Sequence[Assignments]) -> list[TrialRecord]:
-    """Give each point an end: most complete with a loss that depends on them, others failed or still running."""
+    """Give each point an end: most complete with some loss, others failed or still running."""
     return [
         TrialRecord(point, STATES[i % 5], math.sin(len(str(point)) + i) if i % 5 < 3 else None)  # type: ignore[arg-type]
         for i, point in enumerate(points)
@@ -181,7 +181,8 @@ def test_the_same_seed_and_history_give_the_same_points_in_another_process() -> 
     script = """
         import json, sys, test_sampler as t
         history = json.load(sys.stdin)
-        print(json.dumps({name: t.search(name).ask(t.told(points), 3) for name, points in history.items()}))
+        found = {name: t.search(name).ask(t.told(points), 3) for name, points in history.items()}
+        print(json.dumps(found))
     """
     here = {name: search(name).ask(told(history), 3) for name, history in points.items()}
     command = [sys.executable, "-c", textwrap.dedent(script)]
