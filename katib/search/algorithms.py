@@ -173,8 +173,8 @@ def describe_sampler(
     text = f"{name} -> {SAMPLERS.get(algorithm.sampler, algorithm.sampler)}"
     if algorithm.note:
         text += f" ({algorithm.note})"
-    assumed = assumed_log_scales(parameters, settings or {}) if algorithm.assumes_scales else []
-    if assumed:
+    assumed = assumed_log_scales(parameters, settings or {})
+    if algorithm.assumes_scales and assumed:
         text += f"; taken to be on a log scale: {', '.join(assumed)}"
     known = len(known_points(name, parameters, settings or {}))
     if known:

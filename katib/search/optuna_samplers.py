@@ -1,4 +1,4 @@
-"""Optuna's samplers, TPE and CMA-ES: told about every trial so far, then asked for new points."""
+"""Optuna's samplers, TPE and CMA-ES: frozen about every trial so far, then asked for new points."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,12 +56,12 @@ def optuna_points(
     axes = {p.name: _Axis(p) for p in parameters}
     conditions = conditions_of(settings, parameters)
     states = _optuna_states(trials)
-    told = [
+    frozen = [
         _frozen_trial(trial, state, axes, inactive_names(trial.assignments, conditions))
         for trial, state in zip(trials, states, strict=True)
     ]
     if kind == CMAES:
-        sampler = _make_cmaes(told, seed)
+        sampler = _make_cmaes(frozen, seed)
     else:
         pairs = zip(trials, states, strict=True)
         endless = sum(
@@ -69,7 +69,7 @@ def optuna_points(
         )
         sampler = _make_tpe(settings, endless, seed, conditional=bool(conditions))
     study = optuna.create_study(direction="minimize" if minimize else "maximize", sampler=sampler)
-    study.add_trials(told)
+    study.add_trials(frozen)
     distributions = {name: axis.distribution for name, axis in axes.items()}
     while True:
         found = study.ask(distributions).params
@@ -94,12 +94,12 @@ def _best_and_latest(trials: Sequence[TrialRecord], *, minimize: bool) -> list[T
 
 
 def _optuna_states(trials: Sequence[TrialRecord]) -> list[TrialState]:
-    """Return the state in which Optuna is told each trial, so that a failed one counts as bad.
+    """Return the state in which Optuna gets each trial, so that a failed one counts as bad.
 
     Optuna learns nothing from trials in its own state FAIL, so TPE would return to a region that
     gives no number. A pruned trial without reports ranks behind every complete one. But the best
     tenth of all finished trials are TPE's good ones; where fewer than that are complete, the
-    remaining failed trials are told as running, which TPE always takes for bad.
+    remaining failed trials are passed as running ones, which TPE always takes for bad.
     """
     complete = sum(trial.state == "complete" for trial in trials)
     room = FAILED_PER_COMPLETE * complete
@@ -122,7 +122,7 @@ def _make_tpe(
 
     Args:
         settings: of the algorithm; each of Katib's services has its own names for the same.
-        endless: number of failed trials that are told as running: they count as startup trials.
+        endless: how many failed trials are passed as running ones: they count as startup trials.
         seed: of the sampler.
         conditional: whether trials may lack parameters.
     """
@@ -138,9 +138,9 @@ def _make_tpe(
         )
 
 
-def _make_cmaes(told: Sequence[FrozenTrial], seed: int) -> BaseSampler:
+def _make_cmaes(frozen: Sequence[FrozenTrial], seed: int) -> BaseSampler:
     """Return CMA-ES, warm-started from complete trials; random search until there are enough."""
-    complete = [trial for trial in told if trial.state == TrialState.COMPLETE]
+    complete = [trial for trial in frozen if trial.state == TrialState.COMPLETE]
     if len(complete) < STARTUP_TRIALS:
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
@@ -194,12 +194,13 @@ class _Axis:
         if self.uses_unit:
             return FloatDistribution(0.0, 1.0)
         log = p.distribution == "logUniform"
+        step = p.step
         # With many steps rounding fails Optuna's check that a value lies on one. `snap` rounds.
-        stepless = log or p.size > MANY_STEPS
+        if log or p.size > MANY_STEPS:
+            step = None
         if p.kind == "int":
-            step = 1 if stepless else round(p.step or 1)
-            return IntDistribution(int(p.low), int(p.last), log=log, step=step)
-        return FloatDistribution(p.low, p.last, log=log, step=None if stepless else p.step)
+            return IntDistribution(int(p.low), int(p.last), log=log, step=round(step or 1))
+        return FloatDistribution(p.low, p.last, log=log, step=step)
 
 
 def _frozen_trial(

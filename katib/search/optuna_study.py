@@ -190,10 +190,10 @@ def _study_distribution(parameter: Parameter, trials: Sequence[StudyTrial]) -> B
     log = parameter.distribution.startswith("log")
     on_steps = all(parameter.contains(repr(v)) for v in numbers)
     stepped = not log and parameter.size <= MOST_STEPS and on_steps
+    step = parameter.step if stepped else None
     if parameter.kind == "int":
-        step = round(parameter.step or 1) if stepped else 1
-        return IntDistribution(int(low), int(high), log=log, step=step)
-    return FloatDistribution(low, high, log=log, step=parameter.step if stepped else None)
+        return IntDistribution(int(low), int(high), log=log, step=round(step or 1))
+    return FloatDistribution(low, high, log=log, step=step)
 
 
 def _choice_value(parameter: Parameter, value: str) -> str | float:
@@ -243,6 +243,6 @@ def _to_optuna(
 
 def _local_time(time: datetime | None) -> datetime | None:
     """Return a time as Optuna writes it: this machine's, without a zone."""
-    if time:
-        return time.astimezone().replace(tzinfo=None)
-    return None
+    if time is None:
+        return None
+    return time.astimezone().replace(tzinfo=None)

@@ -70,7 +70,8 @@ class Search:
         Raises:
             SpaceExhausted: when there is no new point at all.
         """
-        asked = len(trials) if asked is None else asked
+        if asked is None:
+            asked = len(trials)
         space = {p.name: p for p in self.parameters}
         conditions = conditions_of(self.settings, self.parameters)
         taken = {
@@ -124,7 +125,9 @@ class Search:
         if len(self.earlier) >= len(points):
             points = []
         first = self._first_point()
-        return [first, *points] if first else points
+        if first:
+            points = [first, *points]
+        return points
 
     def _sampled_points(
         self, kind: str, trials: Sequence[TrialRecord], place: int, rng: np.random.Generator

@@ -69,7 +69,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def main() -> int:
+def patch_stdin() -> int:
     """Read, patch, write; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m katib.suggestion.register", description=__doc__.partition(":")[0]
@@ -99,4 +99,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(patch_stdin())
