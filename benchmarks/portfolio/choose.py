@@ -18,7 +18,7 @@ Regrets = NDArray[np.float64]
 GOOD = 0.1  # of all forests
 
 
-def regrets(table: Table) -> Regrets:
+def forest_regrets(table: Table) -> Regrets:
     """Return each forest's regret with the first criterion: float64 (forests,) within [0, 1]."""
     losses = table.means[0].ravel()
     least = losses.min()
@@ -31,7 +31,7 @@ def default_place(table: Table) -> int:
     return int(np.ravel_multi_index(table.default_cell[1:], table.grid.shape[1:]))
 
 
-def chosen(found: Regrets, reached: Regrets, count: int) -> list[int]:
+def chosen_places(found: Regrets, reached: Regrets, count: int) -> list[int]:
     """Return the places of points.
 
     Args:
@@ -49,7 +49,7 @@ def chosen(found: Regrets, reached: Regrets, count: int) -> list[int]:
 def without_each(found: Regrets, reached: Regrets, count: int) -> list[list[int]]:
     """Return for each table the places that are chosen when it is left out."""
     rest = [np.arange(len(found)) != k for k in range(len(found))]
-    return [chosen(found[others], reached[others], count) for others in rest]
+    return [chosen_places(found[others], reached[others], count) for others in rest]
 
 
 def held_out(found: Regrets, reached: Regrets, places: Sequence[Sequence[int]]) -> Regrets:
@@ -66,7 +66,7 @@ def by_chance(found: Regrets, reached: Regrets, count: int) -> Regrets:
     return mean
 
 
-def point(place: int, tables: Sequence[Table]) -> dict[str, object]:
+def point_at(place: int, tables: Sequence[Table]) -> dict[str, object]:
     """Return the hyperparameters at a place."""
     features, leaf, sampling, depth, split = np.unravel_index(place, tables[0].grid.shape[1:])
     drawn = {} if sampling == WHOLE else {"max_samples": MAX_SAMPLES[sampling - 1]}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmarks.search.report import BUDGETS
 from benchmarks.search.samplers import Entry, Factory
-from benchmarks.search.simulate import simulate
+from benchmarks.search.simulate import simulate_search
 from benchmarks.search.tables import Table
 from katib.search import portfolio
 
@@ -16,7 +16,7 @@ LEAST = 0.01  # of a distance, so that ratios of those that are next to nothing 
 NOBODY: tuple[Mapping[str, object], ...] = ({},)
 
 
-def ratios(
+def distance_ratios(
     sampler: str,
     tables: Sequence[Table],
     held: Sequence[Sequence[Mapping[str, object]]],
@@ -35,7 +35,7 @@ def ratios(
     with_, without = (
         np.array(
             [
-                _left(sampler, table, points, seeds)
+                _distance_left(sampler, table, points, seeds)
                 for table, points in zip(tables, begun, strict=True)
             ]
         )
@@ -46,7 +46,7 @@ def ratios(
     ]
 
 
-def _left(
+def _distance_left(
     sampler: str, table: Table, points: Sequence[Mapping[str, object]], seeds: int
 ) -> NDArray[np.float64]:
     """Return the mean distance from the least loss after each budget.
@@ -59,7 +59,7 @@ def _left(
     runs = []
     with _known(points):
         for seed in range(seeds):
-            run = simulate(
+            run = simulate_search(
                 factory.make(table, seed), table.loss, "a4", trials=max(BUDGETS), seed=seed
             )
             best = np.minimum.accumulate([trial.loss or 0.0 for trial in run.in_order_of_end()])

@@ -33,14 +33,14 @@ class Data:
     criteria: tuple[str, ...]
 
 
-def load(name: str) -> Data:
+def load_rows(name: str) -> Data:
     """Make the rows of a table, the same in every run."""
     task, trees, source = SETS[name]
     x, y = source()
-    return Data(name, task, trees, x, y, _criteria(task, y))
+    return Data(name, task, trees, x, y, _task_criteria(task, y))
 
 
-def _criteria(task: str, y: NDArray[np.float64]) -> tuple[str, ...]:
+def _task_criteria(task: str, y: NDArray[np.float64]) -> tuple[str, ...]:
     """Return all that scikit-learn has; poisson needs a target that is never negative."""
     if task == "classification":
         return CLASSIFICATION

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.search.fresh import fresh_loss
 from benchmarks.search.grid import DEPTH, SPLIT
-from benchmarks.search.tables import Table, divide
+from benchmarks.search.tables import Table, split_folds
 from promote.evidence import compare
 from promote.policy import GatePolicy
 from registry.package.losses import row_losses
@@ -26,7 +26,9 @@ FINALIST_SEEDS = (8001, 8002, 8003)  # likewise, of those
 METRIC = {"regression": "mse", "classification": "log_loss"}
 
 
-def candidate(table: Table, ranked: Sequence[Sequence[int]], finalists: int) -> Sequence[int]:
+def choose_candidate(
+    table: Table, ranked: Sequence[Sequence[int]], finalists: int
+) -> Sequence[int]:
     """Return the cell that is judged: one of the best; the default is in production already."""
     others = [cell for cell in ranked if cell != table.default_cell][:finalists]
     return min(
@@ -39,8 +41,8 @@ def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:
     default = table.default_cell
     policy = GatePolicy()
     found = compare(
-        losses(table, default),
-        losses(table, tuple(cell)),
+        gate_losses(table, default),
+        gate_losses(table, tuple(cell)),
         resamples=policy.resamples,
         seed=policy.seed,
     )
@@ -48,7 +50,7 @@ def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:
 
 
 @cache
-def losses(table: Table, cell: tuple[int, ...]) -> NDArray[np.float64]:
+def gate_losses(table: Table, cell: tuple[int, ...]) -> NDArray[np.float64]:
     """Return each row's loss when left out, mean over the repetitions: float64 (n,)."""
     data = table.data
     total = np.zeros(len(table.data.y))
@@ -61,7 +63,7 @@ def losses(table: Table, cell: tuple[int, ...]) -> NDArray[np.float64]:
     }
     for seed in SEEDS:
         recipe = Recipe.make("random_forest", data.task, point, seed)
-        for fold in divide(data, seed=seed):
+        for fold in split_folds(data, seed=seed):
             said = recipe.fold_predictions(data.x, data.y, fold)
             y = data.y[fold[1]]
             total[fold[1]] += row_losses(data.task, METRIC[data.task], y, said)

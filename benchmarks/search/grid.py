@@ -58,14 +58,14 @@ class Grid:
         """Return the cell nearest to a point; for sizes, nearest on the log scale."""
         sampling = WHOLE
         if assignments["bootstrap"] == "true":
-            sampling = 1 + _nearest(MAX_SAMPLES, float(assignments["max_samples"]))
+            sampling = 1 + _nearest_level(MAX_SAMPLES, float(assignments["max_samples"]))
         return (
             self.criteria.index(assignments.get("criterion", self.criteria[0])),
-            _nearest(MAX_FEATURES, float(assignments["max_features"])),
-            _nearest(_logs(LEAF), math.log(float(assignments["min_samples_leaf"]))),
+            _nearest_level(MAX_FEATURES, float(assignments["max_features"])),
+            _nearest_level(_log_levels(LEAF), math.log(float(assignments["min_samples_leaf"]))),
             sampling,
-            _nearest(DEPTH, float(assignments["max_depth"])),
-            _nearest(_logs(SPLIT), math.log(float(assignments["min_samples_split"]))),
+            _nearest_level(DEPTH, float(assignments["max_depth"])),
+            _nearest_level(_log_levels(SPLIT), math.log(float(assignments["min_samples_split"]))),
         )
 
     def settings(self, fit: Fit) -> dict[str, object]:
@@ -80,7 +80,7 @@ class Grid:
         }
 
 
-def defaults(task: str, criterion: str, features: int) -> dict[str, object]:
+def default_forest(task: str, criterion: str, features: int) -> dict[str, object]:
     """Return scikit-learn's default forest as hyperparameters; its share of columns as a number."""
     share = 1.0 if task == "regression" else math.sqrt(features) / features
     return {
@@ -94,9 +94,9 @@ def defaults(task: str, criterion: str, features: int) -> dict[str, object]:
     }
 
 
-def _nearest(levels: Sequence[float], value: float) -> int:
+def _nearest_level(levels: Sequence[float], value: float) -> int:
     return min(range(len(levels)), key=lambda place: abs(levels[place] - value))
 
 
-def _logs(levels: Sequence[float]) -> list[float]:
+def _log_levels(levels: Sequence[float]) -> list[float]:
     return [math.log(level) for level in levels]

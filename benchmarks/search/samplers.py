@@ -84,13 +84,13 @@ class Entry:
         files = (
             [HERE / program, HERE / "wire.py", lock]
             if self.rival
-            else list(_sources("katib.search.sampler"))
+            else list(_module_sources("katib.search.sampler"))
         )
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 @contextmanager
-def ready(entry: Entry) -> Iterator["Factory"]:
+def ready_factory(entry: Entry) -> Iterator["Factory"]:
     """Yield what makes samplers of this entry; a rival's process lives as long."""
     if not entry.rival:
         yield Factory(entry)
@@ -186,7 +186,7 @@ class Rival:
         return json.loads(line)
 
 
-def _sources(module: str, known: set[str] | None = None) -> Iterator[Path]:
+def _module_sources(module: str, known: set[str] | None = None) -> Iterator[Path]:
     """Yield the files of a module of ours and of those that it imports."""
     known = set() if known is None else known
     spec = (
@@ -200,4 +200,4 @@ def _sources(module: str, known: set[str] | None = None) -> Iterator[Path]:
     yield Path(spec.origin)
     for node in ast.walk(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from _sources(node.module, known)
+            yield from _module_sources(node.module, known)

@@ -46,7 +46,7 @@ class Run:
         return sorted(self.trials, key=lambda trial: trial.ended or 0)
 
 
-def simulate(
+def simulate_search(
     sampler: Sampler, loss: Callable[[Assignments], float], mode: str, *, trials: int, seed: int
 ) -> Run:
     """Search with a budget of trials; the same seed gives the same times."""
@@ -57,7 +57,7 @@ def simulate(
     now = 0.0
     for _ in range(trials):
         room = 0 if batch and running else min(parallel - len(running), trials - len(run.trials))
-        for place in _ask(run, sampler, room, now):
+        for place in _ask_points(run, sampler, room, now):
             heapq.heappush(running, (now + duration[place], place))
         now, place = heapq.heappop(running)
         trial = run.trials[place]
@@ -66,7 +66,7 @@ def simulate(
     return run
 
 
-def _ask(run: Run, sampler: Sampler, count: int, now: float) -> range:
+def _ask_points(run: Run, sampler: Sampler, count: int, now: float) -> range:
     """Ask for points and return the places of the new trials."""
     known = len(run.trials)
     if count:

@@ -40,7 +40,10 @@ def fold_losses(
     said, counts = _along_paths(forest, x[test], y[test])
     ends = [(counts >= split).sum(axis=0) for split in cuts[1]]
     return np.array(
-        [[_loss(_cut(said, end, depth), y[test], task) for end in ends] for depth in cuts[0]]
+        [
+            [_mean_loss(_truncated_prediction(said, end, depth), y[test], task) for end in ends]
+            for depth in cuts[0]
+        ]
     )
 
 
@@ -59,10 +62,10 @@ def _along_paths(
     trees = [member.tree_ for member in forest.estimators_]
     start = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
     left = np.concatenate(
-        [_below(tree.children_left, at) for tree, at in zip(trees, start, strict=True)]
+        [_children_from(tree.children_left, at) for tree, at in zip(trees, start, strict=True)]
     )
     right = np.concatenate(
-        [_below(tree.children_right, at) for tree, at in zip(trees, start, strict=True)]
+        [_children_from(tree.children_right, at) for tree, at in zip(trees, start, strict=True)]
     )
     feature = np.concatenate([np.maximum(tree.feature, 0) for tree in trees])
     threshold = np.concatenate([tree.threshold for tree in trees])
@@ -78,20 +81,20 @@ def _along_paths(
     return value[nodes, column], np.concatenate([tree.n_node_samples for tree in trees])[nodes]
 
 
-def _below(children: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+def _children_from(children: NDArray[np.int64], start: int) -> NDArray[np.int64]:
     """Return the node below each node of a tree, numbered among all trees; a leaf's is itself."""
     below: NDArray[np.int64] = np.where(children < 0, np.arange(len(children)), children) + start
     return below
 
 
-def _cut(said: Floats, ends: NDArray[np.int64], depth: int) -> Floats:
+def _truncated_prediction(said: Floats, ends: NDArray[np.int64], depth: int) -> Floats:
     """Return the trees' mean prediction (rows,), cut off at a depth or at `ends` (trees, rows)."""
     stop = np.minimum(ends, min(depth, len(said) - 1))
     mean: Floats = np.take_along_axis(said, stop[None], axis=0)[0].mean(axis=0)
     return mean
 
 
-def _loss(said: Floats, y: Floats, task: str) -> float:
+def _mean_loss(said: Floats, y: Floats, task: str) -> float:
     if task == "regression":
         return float(np.mean((y - said) ** 2))
     return float(np.mean(-np.log(np.clip(said, PROBABILITY_FLOOR, 1.0))))
