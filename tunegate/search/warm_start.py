@@ -25,7 +25,9 @@ def earlier_trials(workspace: Workspace, experiment: Experiment) -> list[TrialRe
     fingerprint = cache(lambda: _fingerprint(workspace.settings))
     names = {p.name for p in experiment.parameters}
     found = {
-        tuple(sorted(trial.assignments.items())): TrialRecord(trial.assignments, "complete", trial.value)
+        tuple(sorted(trial.assignments.items())): TrialRecord(
+            trial.assignments, "complete", trial.value
+        )
         for trial in _ranked(workspace, experiment)
         if trial.assignments.keys() == names
         and _made_from(workspace.store.trial(trial.trial)) == fingerprint()
