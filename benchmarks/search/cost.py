@@ -36,5 +36,6 @@ def _cpu_per_point(factory: Factory, table: Table, known: int) -> float:
     for number in range(ASKS + 1):
         (point,), cpu = sampler.ask(trials, 1)
         trials.append(Trial(point, 0.0, table.loss(point), float(known + number)))
-        spent += cpu if number else 0.0
+        if number > 0:
+            spent += cpu
     return spent / ASKS

@@ -44,7 +44,9 @@ def _task_criteria(task: str, y: NDArray[np.float64]) -> tuple[str, ...]:
     """Return all that scikit-learn has; poisson needs a target that is never negative."""
     if task == "classification":
         return CLASSIFICATION
-    return REGRESSION if y.min() >= 0 else REGRESSION[:1]
+    if y.min() >= 0:
+        return REGRESSION
+    return REGRESSION[:1]
 
 
 def _built_in(name: str) -> Callable[[], Arrays]:

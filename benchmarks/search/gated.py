@@ -46,7 +46,9 @@ def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:
         resamples=policy.resamples,
         seed=policy.seed,
     )
-    return cell if found.p_better >= policy.p_recipe else default
+    if found.p_better >= policy.p_recipe:
+        return cell
+    return default
 
 
 @cache

@@ -52,7 +52,9 @@ class Grid:
             Parameter("max_samples", "double", 0.5, 1.0),
         )
         criterion = Parameter("criterion", "categorical", choices=self.criteria)
-        return (*space, criterion) if len(self.criteria) > 1 else space
+        if len(self.criteria) > 1:
+            return (*space, criterion)
+        return space
 
     def cell(self, assignments: Mapping[str, str]) -> Cell:
         """Return the cell nearest to a point; for sizes, nearest on the log scale."""

@@ -123,10 +123,12 @@ def rescored_table(
 def _cell_at_stage(table: Table, run: Record, trials: int, stage: str) -> Sequence[int]:
     """The cell that a search of so many trials has brought up to this stage."""
     ranked = run.best(trials)
-    chosen = (
-        choose_candidate(table, ranked, FINALISTS) if stage in {CANDIDATE, CHAMPION} else ranked[0]
-    )
-    return in_production(table, chosen) if stage in {KEPT, CHAMPION} else chosen
+    chosen = ranked[0]
+    if stage in {CANDIDATE, CHAMPION}:
+        chosen = choose_candidate(table, ranked, FINALISTS)
+    if stage in {KEPT, CHAMPION}:
+        return in_production(table, chosen)
+    return chosen
 
 
 def markdown_row(cells: Sequence[str]) -> str:
@@ -145,7 +147,9 @@ def _trials_to_reach(curve: Floats, target: float | None) -> str:
     if target is None:
         return "-"
     places = np.flatnonzero(curve <= target)
-    return str(places[0] + 1) if places.size else f"> {len(curve)}"
+    if places.size:
+        return str(places[0] + 1)
+    return f"> {len(curve)}"
 
 
 def _cost_per_point(runs: Sequence[Record]) -> str:

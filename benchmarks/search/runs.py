@@ -94,5 +94,7 @@ def _append_record(path: Path, record: Record) -> None:
 
 
 def _read_records(path: Path) -> Iterator[Record]:
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
         yield Record(**json.loads(line))

@@ -188,12 +188,11 @@ class Rival:
 
 def _module_sources(module: str, known: set[str] | None = None) -> Iterator[Path]:
     """Yield the files of a module of ours and of those that it imports."""
-    known = set() if known is None else known
-    spec = (
-        importlib.util.find_spec(module)
-        if module.startswith("katib.") and module not in known
-        else None
-    )
+    if known is None:
+        known = set()
+    if not module.startswith("katib.") or module in known:
+        return
+    spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         return
     known.add(module)

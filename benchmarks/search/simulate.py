@@ -56,7 +56,9 @@ def simulate_search(
     running: list[tuple[float, int]] = []
     now = 0.0
     for _ in range(trials):
-        room = 0 if batch and running else min(parallel - len(running), trials - len(run.trials))
+        room = min(parallel - len(running), trials - len(run.trials))
+        if batch and running:
+            room = 0
         for place in _ask_points(run, sampler, room, now):
             heapq.heappush(running, (now + duration[place], place))
         now, place = heapq.heappop(running)
