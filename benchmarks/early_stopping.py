@@ -1,17 +1,19 @@
-"""What early stopping over folds saves, and what it costs: searches replayed on exact tables of fold scores.
+"""What early stopping over folds saves and costs: searches replayed on tables of fold scores.
 
-    nice -n 15 .venv/bin/python benchmarks/early_stopping.py [--points 200] [--trees 100] [--seeds 40] [--trials 20]
+    nice -n 15 .venv/bin/python benchmarks/early_stopping.py [--points 200] [--trees 100] \
+        [--seeds 40] [--trials 20]
 
-A table holds, for the library's defaults and for random points of the shipped space, the loss of each of the five folds
-and the CPU time of each fit, the final one on all rows included; it is made once (minutes) and kept in
-build/early_stopping. Each search takes its trials from the table, four at a time as the shipped Experiment: `random`
-begins with the defaults, `blind` leaves them out, and with `tpe` the sampler is the engine's own, while each point that
-it asks for is replaced by the nearest one that is still left.
+A table holds, for the library's defaults and for random points of the shipped space, the loss of
+each of the five folds and the CPU time of each fit, the final one on all rows included; it is made
+once (minutes) and kept in build/early_stopping. Each search takes its trials from the table, four
+at a time as the shipped Experiment: `random` begins with the defaults, `blind` leaves them out, and
+with `tpe` the sampler is the engine's own, while each point that it asks for is replaced by the
+nearest one that is still left.
 
-Printed for each rule: the share of CPU time that it saves, and how much worse the best score and the same trial's
-score on fresh folds (three repetitions of five) become, in per cent of those of the same search without stopping; all
-with 95 % intervals, a bootstrap over seeds. `at equal CPU` lets the search that stops go on until it has spent what the
-other one has.
+Printed for each rule: the share of CPU time that it saves, and how much worse the best score and
+the same trial's score on fresh folds (three repetitions of five) become, in per cent of those of
+the same search without stopping; all with 95 % intervals, a bootstrap over seeds. `at equal CPU`
+lets the search that stops go on until it has spent what the other one has.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import make_friedman1
 
 from katib.experiment import read_experiment
-from katib.search.sampler import Search, Seen
+from katib.search.sampler import Search, TrialRecord
 from katib.space import Parameter
 from registry.package import row_losses
 from trainer.dataset import load_dataset
@@ -49,7 +51,7 @@ Rows = tuple[str, NDArray[np.float32], Floats]  # task, x, y
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One data set's points with the loss of each fold and the CPU seconds of each fit, the final one last."""
+    """A data set's points, with the loss of each fold and the CPU seconds of each fit."""
 
     name: str
     trees: int
@@ -65,7 +67,7 @@ class Table:
         return self.losses.cumsum(axis=1) / np.arange(1, FOLDS + 1)
 
     def fresh_score(self, point: int) -> float:
-        """Return the mean loss on folds that no search has used; the best points have it from the start."""
+        """Return the mean loss on folds that no search has used; of the best points it is known."""
         if point not in self.fresh:
             self.fresh[point] = fresh((self.name, self.points[point], self.trees))
         return self.fresh[point]
@@ -168,12 +170,14 @@ def kept(path: Path, content: object) -> None:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of early stopping: a name to print, and the limit that it draws from the trials so far.
+    """A rule of early stopping: a name to print, and the limit after the trials so far.
 
     Attributes:
         step: the report that is compared, from 1; nothing is stopped where 0.
-        limit: from the running means of the complete trials, and of all up to the step; None where there is none yet.
-        told: whether the sampler is told the last running mean of a stopped trial; else, that it has failed.
+        limit: from the running means of the complete trials, and of all up to the step; None where
+            there is none yet.
+        told: whether the sampler is told the last running mean of a stopped trial; else, that it
+            has failed.
     """
 
     name: str
@@ -183,7 +187,7 @@ class Rule:
 
 
 def ours(step: int, margin: float, *, told: bool = True, floor: bool = True) -> Rule:
-    """Stop between the best and the mean; with `floor` nothing that is better than the best trial's end."""
+    """Stop between the best and the mean; with `floor` nothing better than the best trial's end."""
 
     def limit(complete: Floats, reached: Floats) -> float | None:
         if len(reached) < 3:
@@ -232,7 +236,7 @@ RULES = {
 
 @dataclass
 class Replay:
-    """A search that goes through a table, a batch at a time; `stopped` are the points that did not get to their end."""
+    """A search through a table, a batch at a time; `stopped` has the points stopped early."""
 
     table: Table
     rule: Rule
@@ -242,7 +246,7 @@ class Replay:
     spent: float = 0.0
 
     def go(self, trials: int, cpu: float = np.inf) -> "Replay":
-        """Run until so many trials were asked for, or so much CPU time is spent; the last batch is finished."""
+        """Run whole batches until so many trials were asked for, or so much CPU is spent."""
         while len(self.asked) < trials and self.spent < cpu:
             running = self.table.running
             limit = self.rule.limit(running[self.complete], running[self.asked, : self.rule.step])
@@ -271,13 +275,15 @@ class Replay:
         """The point that the search has found."""
         return min(self.complete, key=lambda point: self.table.running[point, -1])
 
-    def seen(self, point: int) -> Seen:
+    def seen(self, point: int) -> TrialRecord:
         """Return what the sampler is told of a trial."""
         if point not in self.stopped:
-            return Seen(self.table.points[point], "complete", float(self.table.running[point, -1]))
+            return TrialRecord(
+                self.table.points[point], "complete", float(self.table.running[point, -1])
+            )
         if not self.rule.told:
-            return Seen(self.table.points[point], "failed")
-        return Seen(
+            return TrialRecord(self.table.points[point], "failed")
+        return TrialRecord(
             self.table.points[point],
             "complete",
             float(self.table.running[point, self.rule.step - 1]),
@@ -299,7 +305,7 @@ def blind(table: Table, seed: int) -> Callable[[Replay], list[int]]:
 
 
 def by_tpe(table: Table, seed: int) -> Callable[[Replay], list[int]]:
-    """Ask the engine's sampler; the nearest points that are left stand for those that it asks for."""
+    """Ask the engine's sampler; the nearest points that are left replace those it asks for."""
     search = Search(table.space, "tpe", {}, minimize=True, seed=seed, first=table.points[0])
     places = np.array([[p.to_unit(point[p.name]) for p in table.space] for point in table.points])
 
@@ -320,7 +326,7 @@ Figures = dict[str, Floats]
 
 
 def compare(table: Table, order: str, rule: Rule, seeds: int, trials: int) -> Figures:
-    """Return for each seed what a rule saves and what it costs, in per cent of the search without one."""
+    """Return for each seed what a rule saves and costs, in per cent of the search without one."""
     rows_ = [_one(table, order, rule, seed, trials) for seed in range(seeds)]
     return {name: 100 * np.array([row[name] for row in rows_]) for name in rows_[0]}
 
@@ -357,7 +363,8 @@ def interval(values: Floats) -> str:
 def report(order: str, rule: Rule, name: str, found: Figures) -> str:
     """Return one line of the table."""
     cells = [interval(found[key]) for key in ("saved", "best", "fresh", "equal", "equal fresh")]
-    return f"| {order} | {rule.name} | {name} | {' | '.join(cells)} | {found['other winner'].mean():.0f} |"
+    other = f"{found['other winner'].mean():.0f}"
+    return f"| {' | '.join([order, rule.name, name, *cells, other])} |"
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""What a rule of early stopping costs Katib: CPU time, time and memory of the service as the number of trials grows.
+"""What a rule of early stopping costs Katib as the number of trials grows: time and memory.
 
-The real service in a process of its own reads five reports of each trial from a database that answers at once, in this
-process: so the time is also that of a database in Python. Linux only: CPU time and memory are read from /proc.
+The real service in a process of its own reads five reports of each trial from a database that
+answers at once, in this process: so the time is also that of a database in Python. Linux only: CPU
+time and memory are read from /proc.
 """
 
 import time

@@ -1,7 +1,7 @@
-"""What does isolating each trial cost? CPU of 40 trials over the CPU of their own work, and wall time over the ideal.
+"""What does isolating each trial cost? CPU of 40 trials over that of their own work, and time.
 
-Own work is what a trial does in any case: cross-validate, fit, flatten, write. It is measured in this process, one
-trial after the other, before and after the other ways, and the mean is taken.
+Own work is what a trial does in any case: cross-validate, fit, flatten, write. It is measured in
+this process, one trial after the other, before and after the other ways, and the mean is taken.
 """
 
 import argparse
@@ -52,7 +52,8 @@ def main() -> None:
         "Optuna n_jobs threads": threads,
     }.items():
         print(
-            f"{way:32} {mine / own:15.3f} {everything / own:12.3f} {wall / (own / CPUS):11.2f} {wall:7.1f}"
+            f"{way:32} {mine / own:15.3f} {everything / own:12.3f}"
+            f" {wall / (own / CPUS):11.2f} {wall:7.1f}"
         )
 
 

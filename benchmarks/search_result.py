@@ -1,8 +1,8 @@
-"""What do 20 trials find? The shipped Experiment against scikit-learn's default forest, on fresh folds.
+"""What do 20 trials find? The shipped Experiment against scikit-learn's default forest.
 
-The search is run with several seeds. Each one's winner, the candidate (the best of its finalists) and the default are
-scored on folds that neither searches nor finalists have used, three repetitions of five, and compared row by row; the
-interval is a bootstrap over rows.
+The search is run with several seeds. Each one's winner, the candidate (the best of its finalists)
+and the default are scored on folds that neither searches nor finalists have used, three repetitions
+of five, and compared row by row; the interval is a bootstrap over rows.
 """
 
 import argparse
@@ -57,12 +57,15 @@ def main() -> None:
             ratios[name].append(found.candidate / found.champion)
             print(
                 f"seed {seed}, {name}: searched {contender.manifest.cross_validation.score:.2f}, "
-                f"fresh {found.candidate:.2f}, default {found.champion:.2f}, ratio {ratios[name][-1]:.3f}, "
-                f"gain {found.gain:.2f} [{found.low:.2f}, {found.high:.2f}], P(better) {found.p_better:.2f}"
+                f"fresh {found.candidate:.2f}, default {found.champion:.2f}, "
+                f"ratio {ratios[name][-1]:.3f}, "
+                f"gain {found.gain:.2f} [{found.low:.2f}, {found.high:.2f}], "
+                f"P(better) {found.p_better:.2f}"
             )
     for name, all_found in ratios.items():
         print(
-            f"mean ratio of mse, {name} / default: {fmean(all_found):.3f}; worst {max(all_found):.3f}"
+            f"mean ratio of mse, {name} / default: {fmean(all_found):.3f}; "
+            f"worst {max(all_found):.3f}"
         )
 
 

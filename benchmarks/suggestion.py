@@ -1,8 +1,9 @@
 """What a suggestion costs Katib: CPU time and memory of the service as the number of trials grows.
 
-The real service in a process of its own, asked for one point more at a time in the shipped Experiment's space, until
-there are 500 trials; each trial's loss is made up. Then, in the midst of 10,000 trials of which 500 still run, one
-request for one point and one for 500. Linux only: CPU time and memory are read from /proc.
+The real service in a process of its own, asked for one point more at a time in the shipped
+Experiment's space, until there are 500 trials; each trial's loss is made up. Then, in the midst of
+10,000 trials of which 500 still run, one request for one point and one for 500. Linux only: CPU
+time and memory are read from /proc.
 """
 
 import argparse
@@ -18,10 +19,10 @@ import grpc
 import numpy as np
 
 from katib import Experiment, read_experiment
-from katib.suggestion.messages import KATIB, PACKAGE, make
+from katib.suggestion.messages import KATIB, PACKAGE, message_classes
 from katib.suggestion.reading import DISTRIBUTIONS, KINDS, SUCCEEDED
 
-M = make(PACKAGE, KATIB)
+M = message_classes(PACKAGE, KATIB)
 MARKS = (10, 50, 100, 200, 500)
 FAR = 10_000
 PARALLEL = 500
@@ -110,7 +111,8 @@ def main() -> None:
                 if count in MARKS:
                     now = cpu(pid)
                     print(
-                        f"{count} trials: {(now - before) / (count - since) * 1000:.0f} ms, {resident(pid)} MiB"
+                        f"{count} trials: {(now - before) / (count - since) * 1000:.0f} ms, "
+                        f"{resident(pid)} MiB"
                     )
                     before = now
                     since = count

@@ -1,19 +1,21 @@
-"""Which trial is stopped before its end: Katib's median stopping, which compares with a mean, and a rule of our own.
+"""Which trials are stopped before their end: Katib's median stopping, and a rule of our own.
 
-Both are what Katib's metrics collector can do: one limit, fixed when a trial is created, against which the best of a
-trial's objective reports is held once there are `start_step` of them. As the best can only get better, that is decided
-by the first `start_step` reports.
+Both rules use what Katib's metrics collector can do: one limit, fixed when a trial is created. Once
+there are `start_step` objective reports, the collector compares their best with the limit. The best
+can only get better, so the first `start_step` reports decide.
 
-`medianstop` (Katib v0.19, pkg/earlystopping/v1beta1/medianstop/service.py): once `min_trials_required` trials have
-succeeded, the limit is the mean over them of the mean of each one's first `start_step` reports.
+`medianstop` (Katib v0.19, pkg/earlystopping/v1beta1/medianstop/service.py) compares with a mean:
+once `min_trials_required` trials have succeeded, the limit is the mean over them of the mean of
+each one's first `start_step` reports.
 
-`tunegate`: the limit lies between what the best complete trial had to show after as many reports and the mean of what
-all trials had that got so far, the stopped ones too; `margin` says where, 0 at the best and 1 at the mean. It needs
-trials that report on the same things in the same order, as folds are. It is never stricter than the best trial's final
-value, so that what is stopped has a worse value than the optimum, and nobody takes it for the optimum. Measured:
+`tunegate`: the limit lies between the best report of the best complete trial by then and the mean
+of the best reports of all trials that got so far, the stopped ones too; `margin` says where: 0 is
+at the best, 1 at the mean. The rule needs trials that report on the same things in the same order,
+as folds are. It is never stricter than the best trial's final value, so a stopped trial has a worse
+value than the optimum, and nobody takes it for the optimum. Measured:
 docs/decisions/0015-early-stopping.md.
 
-The local engine and the service for clusters (`katib.earlystopping`) draw the same limit with `rule_after`.
+The local engine and the service for clusters (`katib.earlystopping`) both call `rule_after`.
 """
 
 import math
@@ -32,30 +34,29 @@ DEFAULTS: Mapping[str, Mapping[str, float]] = {
 
 @dataclass(slots=True)
 class StopRule:
-    """Watches one trial's reports; `limit` None never stops it, but the reports are kept for later rules."""
+    """Watches one trial's reports; with `limit` None it never stops the trial."""
 
     minimize: bool
     start_step: int
     limit: float | None
 
-    def hopeless(self, reports: list[float]) -> bool:
+    def is_hopeless(self, reports: list[float]) -> bool:
         """Whether the trial should stop after these objective reports."""
         if self.limit is None or len(reports) < self.start_step:
             return False
-        top = min(reports) if self.minimize else max(reports)
         if self.minimize:
-            return top > self.limit
-        return top < self.limit
+            return min(reports) > self.limit
+        return max(reports) < self.limit
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """What a trial that has succeeded, or was stopped early, has shown.
+class EndedTrial:
+    """A trial that has succeeded or was stopped early.
 
     Attributes:
         complete: whether it has succeeded.
-        series: the objective's finite reports in their order.
-        value: the finite objective by which it is compared, or None.
+        series: the objective's finite reports in order.
+        value: the finite objective by which trials are compared, or None.
     """
 
     complete: bool
@@ -64,12 +65,12 @@ class Ended:
 
 
 def stop_rule(experiment: Experiment, trials: Iterable[Trial]) -> StopRule:
-    """Make the rule for a trial that is created now; the others in the order of asking."""
+    """Make the rule for a trial that is created now, from the other trials in order of asking."""
     early = experiment.spec.get("earlyStopping")
     if not early:
         return StopRule(experiment.minimize, 1, None)
     ended = [
-        Ended(
+        EndedTrial(
             trial.state == "Succeeded",
             trial.series,
             trial.value(experiment.metric, experiment.strategy),
@@ -82,9 +83,9 @@ def stop_rule(experiment: Experiment, trials: Iterable[Trial]) -> StopRule:
 
 
 def rule_after(
-    name: str, given: Mapping[str, str], ended: Sequence[Ended], *, minimize: bool
+    name: str, given: Mapping[str, str], ended: Sequence[EndedTrial], *, minimize: bool
 ) -> StopRule:
-    """Make the rule after these trials, in the order of asking: of equal ones the first is the best.
+    """Make the rule after these trials, in order of asking: of equal trials the first is the best.
 
     Args:
         name: of the algorithm, a key of `DEFAULTS`.
@@ -101,11 +102,13 @@ def rule_after(
             limit = _near_the_best(ended, steps, settings, 1.0 if minimize else -1.0)
     except OverflowError:  # of losses near the largest number
         limit = None
-    return StopRule(minimize, steps, limit if limit is not None and math.isfinite(limit) else None)
+    if limit is not None and not math.isfinite(limit):
+        limit = None
+    return StopRule(minimize, steps, limit)
 
 
 def _mean_of_means(
-    ended: Sequence[Ended], steps: int, settings: Mapping[str, float]
+    ended: Sequence[EndedTrial], steps: int, settings: Mapping[str, float]
 ) -> float | None:
     means = [fmean(trial.series[:steps]) for trial in ended if trial.complete and trial.series]
     if len(means) >= settings["min_trials_required"]:
@@ -114,7 +117,7 @@ def _mean_of_means(
 
 
 def _near_the_best(
-    ended: Sequence[Ended], steps: int, settings: Mapping[str, float], sign: float
+    ended: Sequence[EndedTrial], steps: int, settings: Mapping[str, float], sign: float
 ) -> float | None:
     """Return the limit; maximizing is minimizing with the other sign."""
     known = [trial for trial in ended if len(trial.series) >= steps]
@@ -129,5 +132,5 @@ def _near_the_best(
     return sign * max(top + settings["margin"] * max(mean - top, 0.0), value)
 
 
-def _best_report(trial: Ended, steps: int, sign: float) -> float:
+def _best_report(trial: EndedTrial, steps: int, sign: float) -> float:
     return min(sign * report for report in trial.series[:steps])

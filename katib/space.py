@@ -1,10 +1,11 @@
-"""The search space: parameters with Katib's types and string values.
+"""The search space: parameters with Katib's types and string values, and trials in it.
 
-Katib's services disagree about `step` (skopt ignores it, hyperopt rounds to multiples of it, Optuna counts from min).
-Here a value is always `min + k * step`, never above max. `normal` is cut off at min and max, with the mean in the
-middle and six standard deviations between the ends; `logNormal` is the same on a log scale.
+Katib's services disagree about `step`: skopt ignores it, hyperopt rounds to multiples of it, Optuna
+counts from min. Here a value is always `min + k * step`, never above max. `normal` is cut off at
+min and max, with the mean in the middle and six standard deviations between the ends; `logNormal`
+is the same on a log scale.
 
-Integers stay integers: beyond 2^53 a float has not all of them.
+Integers stay integers, as floats lack some of them beyond 2^53.
 """
 
 import math
@@ -15,27 +16,25 @@ from fractions import Fraction
 from statistics import NormalDist
 from typing import Any, Literal
 
-from katib.metrics_collector import number as finite
+from katib.metrics_collector import number as finite_number
 
 Assignments = dict[str, str]
+UNIT_NORMAL = NormalDist(0.5, 1 / 6)
+LEAST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A trial: its point, what became of it, and its objective; `value` is None unless it is complete."""
+class TrialRecord:
+    """A trial as samplers see it; `value` is its objective, None unless it is complete."""
 
     assignments: Mapping[str, str]
     state: Literal["complete", "failed", "running"]
     value: float | None = None
 
 
-SIGMAS = NormalDist(0.5, 1 / 6)
-TINY = 1e-12
-
-
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter; `choices` only for discrete and categorical, the numbers only for int and double."""
+    """One parameter: discrete and categorical ones have `choices`, int and double have numbers."""
 
     name: str
     kind: str
@@ -52,12 +51,10 @@ class Parameter:
         kind = spec["parameterType"]
         distribution = feasible.get("distribution") or "uniform"
         if kind in {"discrete", "categorical"}:
-            choices = tuple(map(str, feasible["list"]))
+            choices = [str(value) for value in feasible["list"]]
             if kind == "discrete":
-                ordered = tuple(sorted(choices, key=float))
-            else:
-                ordered = choices
-            return cls(spec["name"], kind, choices=ordered, distribution=distribution)
+                choices.sort(key=float)
+            return cls(spec["name"], kind, choices=tuple(choices), distribution=distribution)
         read: Callable[[str], float] = int if kind == "int" else float
         step: float | None = 1 if kind == "int" else None
         if feasible.get("step"):
@@ -78,44 +75,45 @@ class Parameter:
             return len(self.choices)
         if self.step is None:
             return math.inf
-        return _steps(self.low, self.high, self.step) + 1
+        return _count_steps(self.low, self.high, self.step) + 1
 
     @property
     def last(self) -> float:
         """The highest number that the steps reach."""
         if self.step is None:
             return self.high
-        return self._at(int(self.size) - 1)
+        return self._number_at(int(self.size) - 1)
 
     def from_unit(self, u: float) -> str:
-        """Map a number of [0, 1] to a value, so that uniform numbers follow the parameter's distribution."""
+        """Map a number of [0, 1] to a value, so that uniform numbers follow the distribution."""
         if self.choices:
             return self.choices[min(int(u * len(self.choices)), len(self.choices) - 1)]
         if self.distribution in {"normal", "logNormal"}:
-            u = SIGMAS.inv_cdf(min(max(_squeeze(u), TINY), 1 - TINY))
-        if u in {0.0, 1.0}:  # the ends are what was written, not what logarithms make of it
-            return self.snap(self.high if u else self.low)
-        if self.distribution in {"logUniform", "logNormal"}:
-            return self.snap(
-                math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
-            )
+            u = UNIT_NORMAL.inv_cdf(_probability_of(u))
+        if u == 0.0:  # The ends are what was written, not what logarithms make of it.
+            return self.snap(self.low)
+        if u == 1.0:
+            return self.snap(self.high)
+        if self._is_log:
+            width = math.log(self.high) - math.log(self.low)
+            return self.snap(math.exp(math.log(self.low) + u * width))
         if self.step is None:
             return self.snap(self.low + u * (self.last - self.low))
         # Every step gets an equal share, the ends included.
-        return self._stepped((u * (self.last - self.low + self.step) - self.step / 2) / self.step)
+        return self._text_at((u * (self.last - self.low + self.step) - self.step / 2) / self.step)
 
     def to_unit(self, value: str) -> float:
         """Return a number that `from_unit` maps back to the value."""
         if self.choices:
             return (self.choices.index(value) + 0.5) / len(self.choices)
-        if self.distribution in {"logUniform", "logNormal"}:
+        if self._is_log:
             bottom = math.log(self.low)
             u = (math.log(float(value)) - bottom) / (math.log(self.high) - bottom)
         else:
             half = (self.step or 0.0) / 2
-            u = (self._number(value) - self.low + half) / (self.last - self.low + 2 * half)
+            u = (self._parse_number(value) - self.low + half) / (self.last - self.low + 2 * half)
         if self.distribution in {"normal", "logNormal"}:
-            return _stretch(SIGMAS.cdf(u))
+            return _unit_of(UNIT_NORMAL.cdf(u))
         return u
 
     def snap(self, number: float) -> str:
@@ -124,20 +122,21 @@ class Parameter:
         if self.step is None:
             return repr(number)
         above = number - self.low
-        return self._stepped(
-            Fraction(above) / Fraction(self.step) if isinstance(above, int) else above / self.step
-        )
+        if isinstance(above, int):
+            return self._text_at(Fraction(above) / Fraction(self.step))
+        return self._text_at(above / self.step)
 
     def rewritten(self, value: str) -> str:
-        """Return a value in this parameter's own writing: 0.10 is 0.1."""
+        """Return a value as this parameter writes it: 0.10 is 0.1."""
         if self.choices:
             return value
-        return self.snap(self._number(value))
+        return self.snap(self._parse_number(value))
 
     def nearest(self, value: object) -> str | None:
-        """Return the feasible value nearest to a hyperparameter of another source; None when there is no such thing.
+        """Return the feasible value nearest to a hyperparameter of another source.
 
-        `None` stands for "no limit" and becomes the largest number.
+        A `value` of None means "no limit" and becomes the largest number. Returns None where no
+        value is near: for words among numbers, and for categories that are not listed.
         """
         if self.kind == "categorical":
             texts = {str(value), str(value).lower()}
@@ -156,10 +155,10 @@ class Parameter:
         """Whether a string is one of this parameter's values."""
         if self.choices:
             return value in self.choices
-        if finite(value) is None:
+        if finite_number(value) is None:
             return False
-        number = self._number(value)
-        return self.low <= number <= self.high and self._number(self.snap(number)) == number
+        number = self._parse_number(value)
+        return self.low <= number <= self.high and self._parse_number(self.snap(number)) == number
 
     def values(self) -> list[str]:
         """All values of a finite parameter, ascending or in the order of the list."""
@@ -169,50 +168,56 @@ class Parameter:
         """Return a finite parameter's value number `k`, from 0."""
         if self.choices:
             return self.choices[k]
-        return self.snap(self._at(k))
+        return self.snap(self._number_at(k))
 
-    def _number(self, value: str) -> float:
+    @property
+    def _is_log(self) -> bool:
+        return self.distribution in {"logUniform", "logNormal"}
+
+    def _parse_number(self, value: str) -> float:
+        if self.kind != "int":
+            return float(value)
         try:
-            if self.kind == "int":
-                return int(value)
-            return float(value)
-        except ValueError:  # 5.0, as some of Katib's services write 5
+            return int(value)
+        except ValueError:  # Some of Katib's services write 5 as 5.0.
             return float(value)
 
-    def _stepped(self, steps: float | Fraction) -> str:
-        """Return the value that is so many steps above the lowest, or the nearest."""
-        number = self._at(min(max(round(steps), 0), int(self.size) - 1))
+    def _text_at(self, steps: float | Fraction) -> str:
+        """Return the value that is so many steps above the lowest, or the nearest one."""
+        number = self._number_at(min(max(round(steps), 0), int(self.size) - 1))
         if self.kind == "int":
             return str(number)
         return repr(number)
 
-    def _at(self, k: int) -> float:
-        exact = _exact(self.low) + k * _exact(self.step or 1)
+    def _number_at(self, k: int) -> float:
+        exact = _exact_decimal(self.low) + k * _exact_decimal(self.step or 1)
         if self.kind == "int":
             return int(exact)
         return float(exact)
 
 
-def _squeeze(u: float) -> float:
-    low = SIGMAS.cdf(0)
-    high = SIGMAS.cdf(1)
-    return low + u * (high - low)
+def _probability_of(u: float) -> float:
+    """Map [0, 1] to the normal distribution's probabilities between min and max."""
+    low = UNIT_NORMAL.cdf(0)
+    high = UNIT_NORMAL.cdf(1)
+    return min(max(low + u * (high - low), LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
 
 
-def _stretch(p: float) -> float:
-    low = SIGMAS.cdf(0)
-    high = SIGMAS.cdf(1)
-    return min(max((p - low) / (high - low), 0.0), 1.0)
+def _unit_of(probability: float) -> float:
+    """Map the normal distribution's probabilities between min and max to [0, 1]."""
+    low = UNIT_NORMAL.cdf(0)
+    high = UNIT_NORMAL.cdf(1)
+    return min(max((probability - low) / (high - low), 0.0), 1.0)
 
 
-def _exact(number: float) -> Decimal:
-    """Return the decimal that was written: 0.1 + 2 * 0.1 is to be 0.3."""
+def _exact_decimal(number: float) -> Decimal:
+    """Return the decimal that was written, so that 0.1 + 2 * 0.1 is 0.3."""
     return Decimal(repr(number))
 
 
-def _steps(low: float, high: float, step: float) -> int:
+def _count_steps(low: float, high: float, step: float) -> int:
     """Count whole steps from low to high."""
     try:
-        return int((_exact(high) - _exact(low)) // _exact(step))
-    except InvalidOperation:  # more than 28 digits
+        return int((_exact_decimal(high) - _exact_decimal(low)) // _exact_decimal(step))
+    except InvalidOperation:  # of more than 28 digits
         return int((Fraction(high) - Fraction(low)) // Fraction(step))

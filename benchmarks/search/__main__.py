@@ -1,14 +1,14 @@
-"""`python -m benchmarks.search`: make tables where they are missing, run searches where they are missing, print."""
+"""`python -m benchmarks.search`: make missing tables, run missing searches, print."""
 
 import argparse
 
-from benchmarks.search.cost import costs
+from benchmarks.search.cost import cost_table
 from benchmarks.search.data import SETS
-from benchmarks.search.report import REFERENCE, STAGES, about_tables, rescored, searched
-from benchmarks.search.runs import Record, finished
+from benchmarks.search.report import REFERENCE, STAGES, about_tables, rescored_table, searched_table
+from benchmarks.search.runs import Record, finished_searches
 from benchmarks.search.samplers import Entry
 from benchmarks.search.simulate import MODES
-from benchmarks.search.tables import Table, table
+from benchmarks.search.tables import Table, load_table
 
 KATIB = "a4"  # the mode in which the reference is asked
 DEFAULT = ["random@uniform", "random", "sobol", "cmaes", "tunegate", "tunegate+first"]
@@ -17,15 +17,15 @@ DEFAULT = ["random@uniform", "random", "sobol", "cmaes", "tunegate", "tunegate+f
 def main() -> None:
     """Search and report."""
     options = _arguments()
-    tables = [table(name) for name in options.tables]
+    tables = [load_table(name) for name in options.tables]
     entries = [Entry.parse(name) for name in options.samplers]
     if options.cost:
-        print(costs(entries, tables[0]))
+        print(cost_table(entries, tables[0]))
         return
     print(about_tables(tables))
     results: dict[str, list[Record]] = {}
     for entry in entries:
-        results[entry.name] = finished(
+        results[entry.name] = finished_searches(
             entry,
             tables,
             options.modes,
@@ -35,10 +35,10 @@ def main() -> None:
         )
     for one in tables:
         for mode in options.modes:
-            _print(one, mode, results, options.fresh, gated=options.gate)
+            _print_tables(one, mode, results, options.fresh, gated=options.gate)
 
 
-def _print(
+def _print_tables(
     one: Table, mode: str, results: dict[str, list[Record]], fresh: list[int], *, gated: bool
 ) -> None:
     chosen = {
@@ -49,10 +49,11 @@ def _print(
     if not chosen:
         return
     reference = [r for r in results.get(REFERENCE, []) if r.key == one.key and r.mode == KATIB]
-    print("\n" + searched(one, mode, chosen, reference))
+    print("\n" + searched_table(one, mode, chosen, reference))
     if fresh:
-        for stage in STAGES if gated else STAGES[:1]:
-            print("\n" + rescored(one, mode, chosen, fresh, stage))
+        stages = STAGES if gated else STAGES[:1]
+        for stage in stages:
+            print("\n" + rescored_table(one, mode, chosen, fresh, stage))
 
 
 def _arguments() -> argparse.Namespace:

@@ -33,18 +33,20 @@ class Data:
     criteria: tuple[str, ...]
 
 
-def load(name: str) -> Data:
+def load_rows(name: str) -> Data:
     """Make the rows of a table, the same in every run."""
     task, trees, source = SETS[name]
     x, y = source()
-    return Data(name, task, trees, x, y, _criteria(task, y))
+    return Data(name, task, trees, x, y, _task_criteria(task, y))
 
 
-def _criteria(task: str, y: NDArray[np.float64]) -> tuple[str, ...]:
+def _task_criteria(task: str, y: NDArray[np.float64]) -> tuple[str, ...]:
     """Return all that scikit-learn has; poisson needs a target that is never negative."""
     if task == "classification":
         return CLASSIFICATION
-    return REGRESSION if y.min() >= 0 else REGRESSION[:1]
+    if y.min() >= 0:
+        return REGRESSION
+    return REGRESSION[:1]
 
 
 def _built_in(name: str) -> Callable[[], Arrays]:
@@ -75,7 +77,8 @@ def _digits() -> Arrays:
     return x[some].astype(np.float32), y[some].astype(np.float64)
 
 
-# Task, trees in a forest, rows: of the built-in sets the training part, as in the shipped Experiment.
+# Task, trees in a forest, rows: of the built-in sets the training part, as in the shipped
+# Experiment.
 SETS: dict[str, tuple[str, int, Callable[[], Arrays]]] = {
     "boston": ("regression", 60, _built_in("boston")),
     "boston_whole": ("regression", 60, _whole_boston),

@@ -1,7 +1,8 @@
 """The grid of a table: the shipped Experiment's space, and the values of it that are fitted.
 
-Axes, in the order of the table: criterion, max_features, min_samples_leaf, sampling (without bootstrap, then
-max_samples), max_depth, min_samples_split. The last two are read off the grown trees (see `truncation`).
+Axes, in the order of the table: criterion, max_features, min_samples_leaf, sampling (without
+bootstrap, then max_samples), max_depth, min_samples_split. The last two are read off the grown
+trees (see `truncation`).
 """
 
 import math
@@ -40,7 +41,7 @@ class Grid:
         )
 
     def parameters(self, *, log: bool = True) -> tuple[Parameter, ...]:
-        """The search space; with leaf and split sizes on a log scale, or as most people write it."""
+        """The search space: leaf and split sizes on a log scale, or as most people write it."""
         sizes = "logUniform" if log else "uniform"
         space = (
             Parameter("max_features", "double", 0.15, 1.0),
@@ -51,20 +52,22 @@ class Grid:
             Parameter("max_samples", "double", 0.5, 1.0),
         )
         criterion = Parameter("criterion", "categorical", choices=self.criteria)
-        return (*space, criterion) if len(self.criteria) > 1 else space
+        if len(self.criteria) > 1:
+            return (*space, criterion)
+        return space
 
     def cell(self, assignments: Mapping[str, str]) -> Cell:
-        """Return the cell nearest to a point: on the log scale for sizes, of the levels of each axis."""
+        """Return the cell nearest to a point; for sizes, nearest on the log scale."""
         sampling = WHOLE
         if assignments["bootstrap"] == "true":
-            sampling = 1 + _nearest(MAX_SAMPLES, float(assignments["max_samples"]))
+            sampling = 1 + _nearest_level(MAX_SAMPLES, float(assignments["max_samples"]))
         return (
             self.criteria.index(assignments.get("criterion", self.criteria[0])),
-            _nearest(MAX_FEATURES, float(assignments["max_features"])),
-            _nearest(_logs(LEAF), math.log(float(assignments["min_samples_leaf"]))),
+            _nearest_level(MAX_FEATURES, float(assignments["max_features"])),
+            _nearest_level(_log_levels(LEAF), math.log(float(assignments["min_samples_leaf"]))),
             sampling,
-            _nearest(DEPTH, float(assignments["max_depth"])),
-            _nearest(_logs(SPLIT), math.log(float(assignments["min_samples_split"]))),
+            _nearest_level(DEPTH, float(assignments["max_depth"])),
+            _nearest_level(_log_levels(SPLIT), math.log(float(assignments["min_samples_split"]))),
         )
 
     def settings(self, fit: Fit) -> dict[str, object]:
@@ -79,7 +82,7 @@ class Grid:
         }
 
 
-def defaults(task: str, criterion: str, features: int) -> dict[str, object]:
+def default_forest(task: str, criterion: str, features: int) -> dict[str, object]:
     """Return scikit-learn's default forest as hyperparameters; its share of columns as a number."""
     share = 1.0 if task == "regression" else math.sqrt(features) / features
     return {
@@ -93,9 +96,9 @@ def defaults(task: str, criterion: str, features: int) -> dict[str, object]:
     }
 
 
-def _nearest(levels: Sequence[float], value: float) -> int:
+def _nearest_level(levels: Sequence[float], value: float) -> int:
     return min(range(len(levels)), key=lambda place: abs(levels[place] - value))
 
 
-def _logs(levels: Sequence[float]) -> list[float]:
+def _log_levels(levels: Sequence[float]) -> list[float]:
     return [math.log(level) for level in levels]

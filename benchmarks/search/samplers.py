@@ -1,7 +1,8 @@
 """The samplers by name: `tunegate`, `tunegate+first`, `tpe:n_startup_trials=5@uniform`, `skopt`.
 
-A name is an algorithm of ours (a key of `katib.search.algorithms.ALGORITHMS`) or a rival of `RIVALS`; then settings;
-`@uniform` searches leaf and split sizes on a plain scale; `+first` makes scikit-learn's default forest trial 0.
+A name is an algorithm of ours (a key of `katib.search.algorithms.ALGORITHMS`) or a rival of
+`RIVALS`; then settings; `@uniform` searches leaf and split sizes on a plain scale; `+first` makes
+scikit-learn's default forest trial 0.
 """
 
 import ast
@@ -21,7 +22,7 @@ from typing import Any
 from benchmarks.search.simulate import Assignments, Sampler, Trial
 from benchmarks.search.tables import Table
 from katib.search.algorithms import ALGORITHMS
-from katib.search.sampler import Search, Seen
+from katib.search.sampler import Search, TrialRecord
 from katib.space import Parameter
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,8 @@ class Entry:
         if not match or match["kind"] not in {**RIVALS, **ALGORITHMS}:
             known = ", ".join([*RIVALS, *(n for n, a in ALGORITHMS.items() if a.local)])
             raise SystemExit(f"no sampler is called {name!r}; known: {known}")
-        # A comma also stands inside JSON: one that parts settings has a name and an equals sign behind it.
+        # A comma also stands inside JSON: one that parts settings has a name and an equals sign
+        # behind it.
         settings = dict(
             part.split("=", 1) for part in re.split(r",(?=\w+=)", match["settings"] or "") if part
         )
@@ -76,19 +78,19 @@ class Entry:
         return self.kind in RIVALS
 
     def version(self) -> str:
-        """A digest of the code behind the name, so that results of other code are not taken for this one's."""
+        """A digest of the code behind the name: results of other code have another one."""
         program, environment = RIVALS.get(self.kind, ("", ""))
         lock = ROOT / "requirements" / "peers" / f"{environment}.txt"
         files = (
             [HERE / program, HERE / "wire.py", lock]
             if self.rival
-            else list(_sources("katib.search.sampler"))
+            else list(_module_sources("katib.search.sampler"))
         )
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 @contextmanager
-def ready(entry: Entry) -> Iterator["Factory"]:
+def ready_factory(entry: Entry) -> Iterator["Factory"]:
     """Yield what makes samplers of this entry; a rival's process lives as long."""
     if not entry.rival:
         yield Factory(entry)
@@ -134,7 +136,8 @@ class Ours:
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
         """Ask with all trials so far."""
         seen = [
-            Seen(t.assignments, "running" if t.loss is None else "complete", t.loss) for t in trials
+            TrialRecord(t.assignments, "running" if t.loss is None else "complete", t.loss)
+            for t in trials
         ]
         begun = time.process_time()
         points = self.search.ask(seen, count)
@@ -143,7 +146,10 @@ class Ours:
 
 @dataclass(slots=True)
 class Rival:
-    """Another's sampler, in a process of its own environment; it is told each trial once, in the order of ends."""
+    """Another's sampler, in a process of its own environment.
+
+    It is told each trial once, in the order of their ends.
+    """
 
     process: "subprocess.Popen[str]"
     entry: Entry
@@ -180,18 +186,17 @@ class Rival:
         return json.loads(line)
 
 
-def _sources(module: str, known: set[str] | None = None) -> Iterator[Path]:
+def _module_sources(module: str, known: set[str] | None = None) -> Iterator[Path]:
     """Yield the files of a module of ours and of those that it imports."""
-    known = set() if known is None else known
-    spec = (
-        importlib.util.find_spec(module)
-        if module.startswith("katib.") and module not in known
-        else None
-    )
+    if known is None:
+        known = set()
+    if not module.startswith("katib.") or module in known:
+        return
+    spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         return
     known.add(module)
     yield Path(spec.origin)
     for node in ast.walk(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from _sources(node.module, known)
+            yield from _module_sources(node.module, known)

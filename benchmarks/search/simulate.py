@@ -1,7 +1,8 @@
 """One search on a table: who runs when, what the sampler has been told by then.
 
-Modes: `a4` four workers, a new point is asked for whenever one ends (Katib's own way); `s4` batches of four (the
-schedule of the shipped Experiment); `a1` one after the other. A trial takes a lognormal time around 1 (sigma 0.3).
+Modes: `a4` four workers, a new point is asked for whenever one ends (Katib's own way); `s4` batches
+of four (the schedule of the shipped Experiment); `a1` one after the other. A trial takes a
+lognormal time around 1 (sigma 0.3).
 """
 
 import heapq
@@ -30,12 +31,12 @@ class Sampler(Protocol):
     """What is measured."""
 
     def ask(self, trials: Sequence[Trial], count: int) -> tuple[list[Assignments], float]:
-        """Return new points for the trials so far, in the order of asking, and the CPU seconds that took."""
+        """Return new points after the trials so far (in order of asking), and the CPU seconds."""
 
 
 @dataclass(slots=True)
 class Run:
-    """A finished search: trials in the order of asking, and (points asked for, CPU seconds) of each request."""
+    """A finished search: trials in order of asking, and (points, CPU seconds) of each request."""
 
     trials: list[Trial] = field(default_factory=list)
     requests: list[tuple[int, float]] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Run:
         return sorted(self.trials, key=lambda trial: trial.ended or 0)
 
 
-def simulate(
+def simulate_search(
     sampler: Sampler, loss: Callable[[Assignments], float], mode: str, *, trials: int, seed: int
 ) -> Run:
     """Search with a budget of trials; the same seed gives the same times."""
@@ -55,8 +56,10 @@ def simulate(
     running: list[tuple[float, int]] = []
     now = 0.0
     for _ in range(trials):
-        room = 0 if batch and running else min(parallel - len(running), trials - len(run.trials))
-        for place in _ask(run, sampler, room, now):
+        room = min(parallel - len(running), trials - len(run.trials))
+        if batch and running:
+            room = 0
+        for place in _ask_points(run, sampler, room, now):
             heapq.heappush(running, (now + duration[place], place))
         now, place = heapq.heappop(running)
         trial = run.trials[place]
@@ -65,7 +68,7 @@ def simulate(
     return run
 
 
-def _ask(run: Run, sampler: Sampler, count: int, now: float) -> range:
+def _ask_points(run: Run, sampler: Sampler, count: int, now: float) -> range:
     """Ask for points and return the places of the new trials."""
     known = len(run.trials)
     if count:

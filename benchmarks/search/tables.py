@@ -1,6 +1,7 @@
 """Exact lookup tables: the cross-validation loss of every forest of a grid, each fold by itself.
 
-Made once, about five CPU minutes each, and kept below `.cache/search`; their names hold a digest of all that made them.
+Made once, about five CPU minutes each, and kept below `.cache/search`; their names hold a digest of
+all that made them.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from benchmarks.search.data import Data, load
+from benchmarks.search.data import Data, load_rows
 from benchmarks.search.grid import (
     DEPTH,
     LEAF,
@@ -27,7 +28,7 @@ from benchmarks.search.grid import (
     Cell,
     Fit,
     Grid,
-    defaults,
+    default_forest,
 )
 from benchmarks.search.truncation import Fold, fold_losses
 from katib.space import Parameter
@@ -62,7 +63,7 @@ class Table:
     @cached_property
     def key(self) -> str:
         """A digest of all that made the table."""
-        return digest(self.data)
+        return table_digest(self.data)
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -72,7 +73,7 @@ class Table:
     @cached_property
     def first(self) -> dict[str, object]:
         """The hyperparameters of scikit-learn's default, for trial 0."""
-        return defaults(self.data.task, self.data.criteria[0], self.data.x.shape[1])
+        return default_forest(self.data.task, self.data.criteria[0], self.data.x.shape[1])
 
     def cell(self, assignments: Mapping[str, str]) -> Cell:
         """The cell nearest to a point."""
@@ -110,7 +111,7 @@ class Table:
         return float(self.means[self.default_cell])
 
 
-def digest(data: Data) -> str:
+def table_digest(data: Data) -> str:
     """Return 12 digits that change with the rows, the grid, the method or scikit-learn."""
     levels = [MAX_FEATURES, LEAF, MAX_SAMPLES, DEPTH, SPLIT]
     about = [
@@ -127,16 +128,16 @@ def digest(data: Data) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def table(name: str) -> Table:
+def load_table(name: str) -> Table:
     """Return the table of a name of `data.SETS`; see `table_of`."""
-    return table_of(load(name))
+    return table_of(load_rows(name))
 
 
 def table_of(data: Data) -> Table:
     """Read a table, or make it where there is none yet (some minutes)."""
-    path = CACHE / f"{data.name}-{digest(data)}.npz"
+    path = CACHE / f"{data.name}-{table_digest(data)}.npz"
     if not path.exists():
-        losses = build(data)
+        losses = build_losses(data)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path.with_suffix(".new.npz"), losses=losses)
         path.with_suffix(".new.npz").replace(path)
@@ -144,15 +145,15 @@ def table_of(data: Data) -> Table:
         return Table(data, stored["losses"])
 
 
-def build(data: Data) -> NDArray[np.float32]:
+def build_losses(data: Data) -> NDArray[np.float32]:
     """Fit every forest of the grid on every fold of the search."""
     grid = Grid(data.criteria)
     losses = np.empty((*grid.shape, FOLDS), dtype=np.float32)
-    splits = divide(data, seed=0)
+    splits = split_folds(data, seed=0)
     begun = time.process_time()
     for place in np.ndindex(grid.shape[:4]):
         fit = (place[0], place[1], place[2], place[3])
-        losses[fit] = fitted(data, fit, splits, seed=0)
+        losses[fit] = fitted_losses(data, fit, splits, seed=0)
     print(
         f"{data.name}: {losses[..., 0].size} cells, {time.process_time() - begun:.0f} CPU s",
         file=sys.stderr,
@@ -160,8 +161,8 @@ def build(data: Data) -> NDArray[np.float32]:
     return losses
 
 
-def fitted(data: Data, fit: Fit, splits: list[Fold], *, seed: int) -> NDArray[np.float32]:
-    """Return the losses of all truncations of the forests of one place, float32 (depths, splits, folds)."""
+def fitted_losses(data: Data, fit: Fit, splits: list[Fold], *, seed: int) -> NDArray[np.float32]:
+    """Return the losses of a place's truncated forests: float32 (depths, splits, folds)."""
     settings = {
         **Grid(data.criteria).settings(fit),
         "n_estimators": data.trees,
@@ -174,7 +175,7 @@ def fitted(data: Data, fit: Fit, splits: list[Fold], *, seed: int) -> NDArray[np
     return np.stack(found, axis=-1).astype(np.float32)
 
 
-def divide(data: Data, *, seed: int) -> list[Fold]:
+def split_folds(data: Data, *, seed: int) -> list[Fold]:
     """Split the rows as the trainer does with this fold seed."""
     kind = KFold if data.task == "regression" else StratifiedKFold
     return list(

@@ -1,9 +1,9 @@
-"""Losses of all the smaller forests inside a grown one: those of a lower max_depth or a higher min_samples_split.
+"""Losses of the smaller forests inside a grown one: lower max_depth, higher min_samples_split.
 
-scikit-learn grows depth first and stops at a node that lies `max_depth` deep or has fewer than `min_samples_split`
-rows; neither changes what is split above. So the smaller tree is the grown one cut off there. Only the generator's
-state at later nodes differs, so a forest fitted directly is another draw of the same distribution (the very same trees
-where a split has no choice of columns).
+scikit-learn grows depth first and stops at a node that lies `max_depth` deep or has fewer than
+`min_samples_split` rows; neither changes what is split above. So the smaller tree is the grown one
+cut off there. Only the generator's state at later nodes differs, so a forest fitted directly is
+another draw of the same distribution (the very same trees where a split has no choice of columns).
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,10 @@ def fold_losses(
     task: str,
     cuts: tuple[Sequence[int], Sequence[int]],
 ) -> Floats:
-    """Fit on a fold's training rows; the loss of its test rows (mse or log loss), float64 (depths, splits)."""
+    """Fit on a fold's training rows; return the test rows' loss: float64 (depths, splits).
+
+    The loss is mse or log loss.
+    """
     training, test = fold
     kind = RandomForestRegressor if task == "regression" else RandomForestClassifier
     forest = kind(**settings).fit(
@@ -37,7 +40,10 @@ def fold_losses(
     said, counts = _along_paths(forest, x[test], y[test])
     ends = [(counts >= split).sum(axis=0) for split in cuts[1]]
     return np.array(
-        [[_loss(_cut(said, end, depth), y[test], task) for end in ends] for depth in cuts[0]]
+        [
+            [_mean_loss(_truncated_prediction(said, end, depth), y[test], task) for end in ends]
+            for depth in cuts[0]
+        ]
     )
 
 
@@ -49,16 +55,17 @@ def _along_paths(
     """Follow each row down each tree.
 
     Returns:
-        What each node on the way predicts (of a classifier: the share of the row's own class) and how many training
-        rows it has, both (depth of the deepest tree + 1, trees, rows); a leaf is repeated to the end.
+        What each node on the way predicts (of a classifier: the share of the row's own class) and
+        how many training rows it has, both (depth of the deepest tree + 1, trees, rows); a leaf is
+        repeated to the end.
     """
     trees = [member.tree_ for member in forest.estimators_]
     start = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
     left = np.concatenate(
-        [_below(tree.children_left, at) for tree, at in zip(trees, start, strict=True)]
+        [_children_from(tree.children_left, at) for tree, at in zip(trees, start, strict=True)]
     )
     right = np.concatenate(
-        [_below(tree.children_right, at) for tree, at in zip(trees, start, strict=True)]
+        [_children_from(tree.children_right, at) for tree, at in zip(trees, start, strict=True)]
     )
     feature = np.concatenate([np.maximum(tree.feature, 0) for tree in trees])
     threshold = np.concatenate([tree.threshold for tree in trees])
@@ -74,20 +81,20 @@ def _along_paths(
     return value[nodes, column], np.concatenate([tree.n_node_samples for tree in trees])[nodes]
 
 
-def _below(children: NDArray[np.int64], start: int) -> NDArray[np.int64]:
-    """Return the node after each node of a tree, numbered among all trees; a leaf leads to itself."""
+def _children_from(children: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    """Return the node below each node of a tree, numbered among all trees; a leaf's is itself."""
     below: NDArray[np.int64] = np.where(children < 0, np.arange(len(children)), children) + start
     return below
 
 
-def _cut(said: Floats, ends: NDArray[np.int64], depth: int) -> Floats:
-    """Return the trees' mean prediction, cut off at a depth or at the steps `ends` (trees, rows): (rows,)."""
+def _truncated_prediction(said: Floats, ends: NDArray[np.int64], depth: int) -> Floats:
+    """Return the trees' mean prediction (rows,), cut off at a depth or at `ends` (trees, rows)."""
     stop = np.minimum(ends, min(depth, len(said) - 1))
     mean: Floats = np.take_along_axis(said, stop[None], axis=0)[0].mean(axis=0)
     return mean
 
 
-def _loss(said: Floats, y: Floats, task: str) -> float:
+def _mean_loss(said: Floats, y: Floats, task: str) -> float:
     if task == "regression":
         return float(np.mean((y - said) ** 2))
     return float(np.mean(-np.log(np.clip(said, PROBABILITY_FLOOR, 1.0))))

@@ -1,4 +1,4 @@
-"""What a request says about early stopping, and the rule for the trials that are made after it."""
+"""Read a request about early stopping, and make the rule for the trials that follow it."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from katib.early_stopping import Ended, StopRule, rule_after
+from katib.early_stopping import EndedTrial, StopRule, rule_after
 from katib.errors import InvalidExperiment
 from katib.metrics_collector import number
 from katib.suggestion.requests import (
@@ -20,11 +20,11 @@ from katib.suggestion.requests import (
 from katib.suggestion.server import M, calling
 
 Message = Any  # of protobuf, which has no types
-PATIENCE = 20.0  # seconds for all reports together; Katib waits a minute for the rule
-AT_ONCE = 4  # requests to the database
+REPORTS_TIMEOUT = 20.0  # seconds, for all reports; Katib waits a minute for the rule
+PARALLEL_REQUESTS = 4  # to the database
 
 
-def problems(early: Message) -> list[str]:
+def setting_problems(early: Message) -> list[str]:
     """Return everything for which these settings would be refused, a sentence each."""
     settings = [{"name": each.name, "value": each.value} for each in early.algorithm_settings]
     spec = {"earlyStopping": {"algorithmName": early.algorithm_name, "algorithmSettings": settings}}
@@ -34,15 +34,15 @@ def problems(early: Message) -> list[str]:
 def rule_for(request: Message) -> StopRule:
     """Make the rule from the reports in Katib's database.
 
-    The final value of a trial is the one that the request has, as Katib has chosen it by the metric's strategy.
+    The request has the final value of a trial, which Katib chose by the metric's strategy.
 
     Raises:
         InvalidExperiment: with all problems of the settings, when there are any.
         ClusterUnreachable: when the database does not answer in time.
     """
     spec = request.experiment.spec
-    if wrong := problems(spec.early_stopping):
-        raise InvalidExperiment("; ".join(wrong))
+    if problems := setting_problems(spec.early_stopping):
+        raise InvalidExperiment("; ".join(problems))
     metric = spec.objective.objective_metric_name
     minimize = OBJECTIVES.get(spec.objective.type) != "maximize"
     trials = [
@@ -50,29 +50,29 @@ def rule_for(request: Message) -> StopRule:
         for t in in_order(request.experiment, request.trials)
         if t.status.condition in {SUCCEEDED, EARLY_STOPPED}
     ]
-    reports = _reports(request.db_manager_address, [trial.name for trial in trials], metric)
+    reports = _read_reports(request.db_manager_address, [trial.name for trial in trials], metric)
     ended = [
-        Ended(trial.status.condition == SUCCEEDED, series, value_of(trial, metric))
+        EndedTrial(trial.status.condition == SUCCEEDED, series, value_of(trial, metric))
         for trial, series in zip(trials, reports, strict=True)
     ]
     settings = {each.name: each.value for each in spec.early_stopping.algorithm_settings}
     return rule_after(spec.early_stopping.algorithm_name, settings, ended, minimize=minimize)
 
 
-def _reports(address: str, trials: Iterable[str], metric: str) -> list[list[float]]:
-    """Return each trial's finite reports of a metric in the order of the database, which is that of time."""
-    deadline = time.monotonic() + PATIENCE
+def _read_reports(address: str, trials: Iterable[str], metric: str) -> list[list[float]]:
+    """Return each trial's finite reports of a metric, in the database's order, which is by time."""
+    deadline = time.monotonic() + REPORTS_TIMEOUT
     with (
         calling(address, "DBManager", "GetObservationLog") as ask,
-        ThreadPoolExecutor(AT_ONCE) as pool,
+        ThreadPoolExecutor(PARALLEL_REQUESTS) as pool,
     ):
         try:
-            return list(pool.map(partial(_series, ask, deadline, metric), trials))
+            return list(pool.map(partial(_read_series, ask, deadline, metric), trials))
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _series(
+def _read_series(
     ask: Callable[[Message, float], Message], deadline: float, metric: str, trial: str
 ) -> list[float]:
     request = M["GetObservationLogRequest"](trial_name=trial, metric_name=metric)

@@ -3,22 +3,22 @@
 import time
 from collections.abc import Mapping
 
-from katib.earlystopping.rules import problems, rule_for
-from katib.earlystopping.status import Trials
+from katib.earlystopping.rules import rule_for, setting_problems
+from katib.earlystopping.status import TrialStatuses
 from katib.errors import ClusterUnreachable, InvalidExperiment
 from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
 
 NAME = "EarlyStopping"
 LESS = 2
 GREATER = 3  # of Katib's ComparisonType
-MOST_STEPS = (1 << 31) - 1  # that the protocol can say
+LARGEST_STEP = (1 << 31) - 1  # an int32 on the wire
 logger = logger_of(NAME)
 
 
 class EarlyStopping:
     """The three methods, under the names of Katib's protocol."""
 
-    def __init__(self, trials: Trials) -> None:
+    def __init__(self, trials: TrialStatuses) -> None:
         self._trials = trials
 
     @property
@@ -33,51 +33,41 @@ class EarlyStopping:
     def get_early_stopping_rules(self, request: Message, context: Context) -> Message:
         """Answer the rule for trials that are made now, or none.
 
-        None too where Katib's database does not answer: an error would make Katib throw away the points that it has
-        just got, and ask for both again until there is a rule.
+        The answer is no rule, too, when Katib's database does not answer: an error would make Katib
+        throw away the points that it has just got, and ask for both again until there is a rule.
         """
         began = time.perf_counter()
         with refusals(context, logger):
-            rules = _rules(request)
+            rules = _rule_messages(request)
         took = (time.perf_counter() - began) * 1000
-        values = [rule.value for rule in rules]
         name = request.experiment.name
-        count = len(request.trials)
-        logger.info(
-            "%s: %s after %d trials, %.0f ms",
-            name,
-            f"limit {values[0]}" if values else "no rule",
-            count,
-            took,
-        )
+        outcome = f"limit {rules[0].value}" if rules else "no rule"
+        logger.info("%s: %s after %d trials, %.0f ms", name, outcome, len(request.trials), took)
         return M["GetEarlyStoppingRulesReply"](early_stopping_rules=rules)
 
     def set_trial_status(self, request: Message, context: Context) -> Message:
         """Mark a trial that Katib's collector has stopped as EarlyStopped."""
         with refusals(context, logger):
-            written = self._trials.mark(request.trial_name)
-            logger.info(
-                "%s: %s",
-                request.trial_name,
-                "early-stopped" if written else "was early-stopped already",
-            )
+            written = self._trials.mark_stopped(request.trial_name)
+            outcome = "early-stopped" if written else "was early-stopped already"
+            logger.info("%s: %s", request.trial_name, outcome)
         return M["SetTrialStatusReply"]()
 
     def validate_early_stopping_settings(self, request: Message, context: Context) -> Message:
         """Refuse, with all reasons, settings with which there would be no rule."""
         with refusals(context, logger):
-            if wrong := problems(request.early_stopping):
-                raise InvalidExperiment("; ".join(wrong))
+            if problems := setting_problems(request.early_stopping):
+                raise InvalidExperiment("; ".join(problems))
         return M["ValidateEarlyStoppingSettingsReply"]()
 
 
-def _rules(request: Message) -> list[Message]:
+def _rule_messages(request: Message) -> list[Message]:
     try:
         rule = rule_for(request)
     except ClusterUnreachable as error:
         logger.warning("%s: the trials' reports cannot be read: %s", request.experiment.name, error)
         return []
-    if rule.limit is None or rule.start_step > MOST_STEPS:
+    if rule.limit is None or rule.start_step > LARGEST_STEP:
         return []
     metric = request.experiment.spec.objective.objective_metric_name
     comparison = GREATER if rule.minimize else LESS

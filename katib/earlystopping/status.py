@@ -1,6 +1,7 @@
 """A Trial's status on the API server, written by the account that Katib gives the service.
 
-Two requests over Python's own HTTP: the Kubernetes client would take half as much memory as all the rest together.
+Two requests over Python's own HTTP: the Kubernetes client would take half as much memory as all
+the rest together.
 """
 
 import json
@@ -20,10 +21,10 @@ from katib.cluster.responses import Asked, document, failure, nonsense
 from katib.errors import ClusterUnreachable, Missing, Refused
 
 GROUP = "/apis/kubeflow.org/v1beta1"
-NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of an object in Kubernetes
+OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of an object in Kubernetes
 PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds after a try, before the next
-ANSWER = 10.0  # seconds for one answer
-MERGE = "application/merge-patch+json"
+TIMEOUT = 10.0  # seconds, of one request
+MERGE_PATCH = "application/merge-patch+json"
 STOPPED = {
     "type": "EarlyStopped",
     "status": "True",
@@ -33,8 +34,8 @@ STOPPED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
-    """The Trials of the service's own namespace.
+class TrialStatuses:
+    """The Trials of the service's own namespace, as far as their status goes.
 
     Attributes:
         url: of the API server.
@@ -44,60 +45,62 @@ class Trials:
     url: str
     account: Path
 
-    def mark(self, name: str) -> bool:
-        """Append the condition EarlyStopped, as Katib's own service does, whatever else has become of the Trial.
+    def mark_stopped(self, name: str) -> bool:
+        """Append the condition EarlyStopped, whatever other conditions the Trial has.
 
-        Katib's collector asks once, for a trial that it has stopped, and its pod fails with an error of ours; so what
-        may pass is tried again. Returns whether there was anything to write.
+        Katib's own service does the same. Its collector asks once, for a trial that it has stopped,
+        and its pod fails if we answer with an error; so errors that may pass are retried. Returns
+        False when the Trial has the condition already.
 
         Raises:
             Missing: when there is no such Trial.
             Forbidden: when the account may not write it.
             Refused: when the API server says no, or none is known.
-            ClusterUnreachable: when it does not answer, or the Trial changes each time before it is written.
+            ClusterUnreachable: when it does not answer, or the Trial changes each time before it
+                is written.
         """
-        if not NAME.fullmatch(name):
+        if not OBJECT_NAME.fullmatch(name):
             raise Missing(f"{name[:80]!r} is no name of a Trial")
         for pause in PAUSES:
             try:
-                return self._mark(name)
+                return self._mark_once(name)
             except ClusterUnreachable:
-                time.sleep(
-                    pause
-                )  # an API server that does not answer announces nothing: only the next try can tell
-        return self._mark(name)
+                # Only another try can tell whether the API server answers again.
+                time.sleep(pause)
+        return self._mark_once(name)
 
-    def _mark(self, name: str) -> bool:
-        namespace = self._read("namespace")
+    def _mark_once(self, name: str) -> bool:
+        namespace = self._read_account("namespace")
         path = f"{GROUP}/namespaces/{namespace}/trials/{name}"
         asked = Asked("get", "trials", namespace, name)
-        trial = self._ask("GET", path, asked)
+        trial = self._request_json("GET", path, asked)
         conditions = (trial.get("status") or {}).get("conditions") or []
-        if any(
-            each.get("type") == STOPPED["type"] and each.get("status") == "True"
-            for each in conditions
-        ):
-            return False
+        for condition in conditions:
+            if condition.get("type") == STOPPED["type"] and condition.get("status") == "True":
+                return False
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         stopped = STOPPED | {"lastUpdateTime": now, "lastTransitionTime": now}
-        # With the version that was read, the API server refuses to overwrite what others have written since.
+        # With the version that was read, the API server refuses to overwrite later changes.
         patch = {
-            "metadata": {"resourceVersion": _version(trial, asked)},
+            "metadata": {"resourceVersion": _resource_version(trial, asked)},
             "status": {"conditions": [*conditions, stopped]},
         }
-        self._ask(
-            "PATCH", f"{path}/status", Asked("patch", "trials/status", namespace, name), patch
-        )
+        patching = Asked("patch", "trials/status", namespace, name)
+        self._request_json("PATCH", f"{path}/status", patching, patch)
         return True
 
-    def _ask(
+    def _request_json(
         self, method: str, path: str, asked: Asked, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._read('token')}", "Accept": "application/json"}
-        headers |= {"Content-Type": MERGE} if body else {}
-        connection = self._connection()
+        token = self._read_account("token")
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        content: bytes | None = None
+        if body:
+            headers["Content-Type"] = MERGE_PATCH
+            content = json.dumps(body).encode()
+        connection = self._connect()
         try:
-            connection.request(method, path, json.dumps(body).encode() if body else None, headers)
+            connection.request(method, path, content, headers)
             response = connection.getresponse()
             data = response.read()
         except (OSError, HTTPException) as error:
@@ -110,7 +113,7 @@ class Trials:
             raise failure(response.status, data, asked)
         return document(data, asked)
 
-    def _connection(self) -> HTTPConnection:
+    def _connect(self) -> HTTPConnection:
         address = urlsplit(self.url)
         if not address.hostname:
             raise Refused(
@@ -118,22 +121,22 @@ class Trials:
                 hint="--api-server names one",
             )
         if address.scheme == "http":
-            return HTTPConnection(address.hostname, address.port, timeout=ANSWER)
+            return HTTPConnection(address.hostname, address.port, timeout=TIMEOUT)
         try:
             trusted = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
         except OSError as error:
             raise _no_account(self.account / "ca.crt", error) from error
-        return HTTPSConnection(address.hostname, address.port, timeout=ANSWER, context=trusted)
+        return HTTPSConnection(address.hostname, address.port, timeout=TIMEOUT, context=trusted)
 
-    def _read(self, name: str) -> str:
-        """Read a file of the account, anew each time: tokens are renewed."""
+    def _read_account(self, name: str) -> str:
+        """Read a file of the account; each time, as tokens are renewed."""
         try:
             return (self.account / name).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise _no_account(self.account / name, error) from error
 
 
-def _version(trial: Mapping[str, Any], asked: Asked) -> str:
+def _resource_version(trial: Mapping[str, Any], asked: Asked) -> str:
     try:
         return str(trial["metadata"]["resourceVersion"])
     except (KeyError, TypeError) as error:

@@ -34,7 +34,7 @@ from katib.local.launcher import Launcher
 from katib.local.run_folder import JOURNAL, META, STATUS, TRIALS, locked
 from katib.local.trial_runner import Course, run_trial
 from katib.metrics_collector import MetricsReader
-from katib.search.sampler import Search, Seen
+from katib.search.sampler import Search, TrialRecord
 from katib.trial import Journal, Trial, best, letters, reset
 
 
@@ -89,7 +89,7 @@ class Engine:
     folder: Path
     places: Places
     first: Mapping[str, object] = field(default_factory=dict)
-    earlier: Sequence[Seen] = ()
+    earlier: Sequence[TrialRecord] = ()
     preload: Sequence[str] = ()
     cpus: int = field(
         default_factory=lambda: (
@@ -195,16 +195,19 @@ class Engine:
             experiment.minimize,
             self._meta["seed"],
             self._meta["first"],
-            tuple(Seen(point, "complete", value) for point, value in self._meta.get("earlier", ())),
+            tuple(
+                TrialRecord(point, "complete", value)
+                for point, value in self._meta.get("earlier", ())
+            ),
         )
 
-    def _seen(self, trial: Trial) -> Seen:
+    def _seen(self, trial: Trial) -> TrialRecord:
         value = trial.value(self.experiment.metric, self.experiment.strategy)
         if not trial.done:
             state = "running"
         else:
             state = "failed" if value is None else "complete"
-        return Seen(trial.assignments, state, value)  # type: ignore[arg-type] # one of the three
+        return TrialRecord(trial.assignments, state, value)  # type: ignore[arg-type] # one of the three
 
     def _create(self, index: int, assignments: dict[str, str]) -> Trial:
         content = json.dumps([self.experiment.digest, index, assignments], sort_keys=True)

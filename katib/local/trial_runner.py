@@ -54,7 +54,7 @@ class Attempt:
                 and len(self.series) < SERIES_LIMIT
             ):
                 self.series.append(value)
-                self.stopped = self.stopped or self.rule.hopeless(self.series)
+                self.stopped = self.stopped or self.rule.is_hopeless(self.series)
 
     def keep(self, line: str) -> None:
         """Keep a line for people, up to the log's limit."""

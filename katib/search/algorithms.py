@@ -1,6 +1,7 @@
-"""Katib's algorithms and our own: which settings each accepts, and what the local engine uses for it.
+"""Katib's algorithms and our own: the settings of each, and the sampler that runs it here.
 
-Source of names and settings: Katib v0.19, standalone katib-config and the services' ValidateAlgorithmSettings.
+Source of names and settings: Katib v0.19, standalone katib-config and the services'
+ValidateAlgorithmSettings.
 """
 
 import json
@@ -11,22 +12,22 @@ from dataclasses import dataclass
 
 from katib.errors import InvalidExperiment
 from katib.search.conditions import read_conditions
-from katib.search.portfolio import portfolio
-from katib.search.scales import assumed
+from katib.search.portfolio import portfolio_points
+from katib.search.scales import assumed_log_scales
 from katib.space import Parameter
 
 Check = Callable[[str], bool]
 INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
-def _integer(least: int) -> Check:
+def _integer_from(least: int) -> Check:
     return lambda text: bool(INTEGER.fullmatch(text)) and int(text) >= least
 
 
-def _above(least: float) -> Check:
+def _number_above(bound: float) -> Check:
     def check(text: str) -> bool:
         try:
-            return float(text) > least
+            return float(text) > bound
         except ValueError:
             return False
 
@@ -37,7 +38,7 @@ def _one_of(*allowed: str) -> Check:
     return lambda text: text in allowed
 
 
-def _point(text: str) -> bool:
+def _is_point(text: str) -> bool:
     """Whether it is a JSON object of texts, booleans, nulls and numbers."""
     try:
         values = [value for value in json.loads(text).values() if not isinstance(value, str | None)]
@@ -48,17 +49,19 @@ def _point(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One algorithm of Katib.
+    """One algorithm of Katib, or ours.
 
     Attributes:
         settings: name -> check of the text; None where the service takes anything.
-        sampler: what the local engine runs instead, empty where it has nothing.
+        sampler: what the local engine and our service run for it; empty where they have nothing.
         note: how that differs from Katib's service.
+        assumes_scales: whether a wide range without a stated scale is searched on a log scale.
     """
 
     settings: dict[str, Check] | None
     sampler: str = ""
     note: str = ""
+    assumes_scales: bool = False
 
     @property
     def local(self) -> bool:
@@ -66,15 +69,10 @@ class Algorithm:
         return bool(self.sampler)
 
 
-SEED = {"random_state": _integer(0)}
+SEED = {"random_state": _integer_from(0)}
 TPE = "tpe"
-GAUSSIAN = "gaussian"
-SAMPLERS = {
-    TPE: "Optuna TPE",
-    GAUSSIAN: "a Gaussian process",
-    "cmaes": "Optuna CMA-ES",
-    "sobol": "SciPy Sobol",
-}
+CMAES = "cmaes"
+SAMPLERS = {TPE: "Optuna TPE", CMAES: "Optuna CMA-ES", "sobol": "SciPy Sobol"}
 ALGORITHMS: dict[str, Algorithm] = {
     "random": Algorithm(SEED, "random"),
     "grid": Algorithm(
@@ -84,41 +82,49 @@ ALGORITHMS: dict[str, Algorithm] = {
         SEED
         | {
             "base_estimator": _one_of("GP", "RF", "ET", "GBRT"),
-            "n_initial_points": _integer(1),
+            "n_initial_points": _integer_from(1),
             "acq_func": _one_of("gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
             "acq_optimizer": _one_of("auto", "sampling", "lbfgs"),
         },
-        GAUSSIAN,
-        "Katib uses scikit-optimize's Gaussian process, which is no longer maintained",
+        TPE,
+        "Katib uses scikit-optimize, which is no longer maintained",
+        assumes_scales=True,
     ),
     "tpe": Algorithm(
-        SEED | {"gamma": _above(0), "prior_weight": _above(0), "n_EI_candidates": _integer(1)},
+        SEED
+        | {
+            "gamma": _number_above(0),
+            "prior_weight": _number_above(0),
+            "n_EI_candidates": _integer_from(1),
+        },
         TPE,
         "Katib uses hyperopt",
     ),
     "multivariate-tpe": Algorithm(
-        SEED | {"n_startup_trials": _integer(0), "n_ei_candidates": _integer(1)},
+        SEED | {"n_startup_trials": _integer_from(0), "n_ei_candidates": _integer_from(1)},
         TPE,
         "Katib uses Optuna 3.3",
     ),
     "cmaes": Algorithm(
-        SEED | {"sigma": _above(0), "restart_strategy": _one_of("none", "ipop", "bipop")},
-        "cmaes",
-        "warm-started from all finished trials at every batch, where Katib's keeps its state in memory",
+        SEED | {"sigma": _number_above(0), "restart_strategy": _one_of("none", "ipop", "bipop")},
+        CMAES,
+        "warm-started from all finished trials at every batch, where Katib's keeps its state in"
+        " memory",
     ),
     "sobol": Algorithm(None, "sobol"),
-    # Ours, where its service is registered (docs/suggestion.md); `first` is a JSON object of hyperparameters.
+    # Ours, where its service is registered (docs/suggestion.md).
     "tunegate": Algorithm(
         SEED
         | {
-            "n_initial_points": _integer(1),
-            "first": _point,
+            "n_initial_points": _integer_from(1),
+            "first": _is_point,
             "conditions": bool,
             "scales": _one_of("auto", "declared"),
             "portfolio": _one_of("auto", "none"),
         },
-        GAUSSIAN,
+        TPE,
         "the same code as the suggestion service's",
+        assumes_scales=True,
     ),
     "hyperband": Algorithm(None),
     "pbt": Algorithm(None),
@@ -142,10 +148,7 @@ def settings_problems(
         return
     for setting, value in settings.items():
         if setting not in known:
-            if setting == "seed":
-                hint = "; the seed is called random_state"
-            else:
-                hint = ""
+            hint = "; the seed is called random_state" if setting == "seed" else ""
             yield setting, f"{setting} is not a setting of {name} (known: {', '.join(known)}){hint}"
         elif not known[setting](value):
             yield setting, f"{value!r} is not allowed for {setting}"
@@ -162,29 +165,27 @@ def _conditions_problems(
         yield "conditions", str(error)
 
 
-def describe(
+def describe_sampler(
     name: str, parameters: Sequence[Parameter] = (), settings: Mapping[str, str] | None = None
 ) -> str:
-    """Return one line that says what the local engine runs for an algorithm's name, and what it assumes."""
+    """Return one line: the sampler that runs here under this name, and what it assumes."""
     algorithm = ALGORITHMS[name]
     text = f"{name} -> {SAMPLERS.get(algorithm.sampler, algorithm.sampler)}"
-    text = f"{text} ({algorithm.note})" if algorithm.note else text
-    if algorithm.sampler == GAUSSIAN:
-        guessed = assumed(parameters, settings or {})
-    else:
-        guessed = []
-    if guessed:
-        text = f"{text}; taken to be on a log scale: {', '.join(guessed)}"
+    if algorithm.note:
+        text += f" ({algorithm.note})"
+    assumed = assumed_log_scales(parameters, settings or {})
+    if algorithm.assumes_scales and assumed:
+        text += f"; taken to be on a log scale: {', '.join(assumed)}"
     known = len(known_points(name, parameters, settings or {}))
     if known:
-        return f"{text}; without earlier trials, begins with {known} forests that are good on other data"
+        text += f"; without earlier trials, begins with {known} forests that are good on other data"
     return text
 
 
 def known_points(
     name: str, parameters: Sequence[Parameter], settings: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """Return the points that a search by this algorithm begins with where nothing is known of the data."""
-    if ALGORITHMS[name].sampler in {GAUSSIAN, TPE}:
-        return portfolio(parameters, settings)
+    """Return the points with which a search begins while nothing is known about the data."""
+    if ALGORITHMS[name].sampler == TPE:
+        return portfolio_points(parameters, settings)
     return []

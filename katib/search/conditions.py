@@ -1,7 +1,8 @@
-"""Parameters that count only where another one has certain values, which Katib's search spaces cannot say.
+"""Parameters that have an effect only where another one has certain values.
 
-They are written into the algorithm's setting `conditions`, as JSON: `{"max_samples": {"bootstrap": ["true"]}}` says
-that `max_samples` counts where `bootstrap` is true. Elsewhere it is idle, and has one and the same value.
+Katib's search spaces cannot say so. The algorithm's setting `conditions` says it as JSON:
+`{"max_samples": {"bootstrap": ["true"]}}` means that `max_samples` is active where `bootstrap` is
+true. Elsewhere it is inactive, and has one and the same value in every trial.
 """
 
 import json
@@ -16,7 +17,7 @@ EXAMPLE = '{"max_samples": {"bootstrap": ["true"]}}'
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`child` counts where `parent` has one of `values`."""
+    """`child` is active where `parent` has one of `values`."""
 
     child: str
     parent: str
@@ -34,19 +35,15 @@ def read_conditions(text: str, choices: Mapping[str, Sequence[str]]) -> tuple[Co
         InvalidExperiment: when it makes no sense in this space.
     """
     try:
-        written = json.loads(text or "{}")
-        pairs = [
-            (child, parent, values)
-            for child, rule in written.items()
-            for parent, values in rule.items()
-        ]
         found = tuple(
-            Condition(child, parent, frozenset(_texts(values))) for child, parent, values in pairs
+            Condition(child, parent, _read_values(values))
+            for child, rule in json.loads(text or "{}").items()
+            for parent, values in rule.items()
         )
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InvalidExperiment(f"conditions: not of the form {EXAMPLE}") from error
     for condition in found:
-        _check(condition, found, choices)
+        _check_condition(condition, found, choices)
     return found
 
 
@@ -57,22 +54,27 @@ def conditions_of(
     return read_conditions(settings.get("conditions", ""), {p.name: p.choices for p in parameters})
 
 
-def settled(
+def inactive_names(point: Mapping[str, str], conditions: Iterable[Condition]) -> set[str]:
+    """Return the names of the parameters that have no effect at this point."""
+    return {c.child for c in conditions if point[c.parent] not in c.values}
+
+
+def fix_inactive(
     point: Mapping[str, str], conditions: Iterable[Condition], space: Mapping[str, Parameter]
 ) -> Assignments:
-    """Return the point with each idle parameter in the middle of its range."""
-    idle = [c.child for c in conditions if point[c.parent] not in c.values]
-    return {**point, **{name: space[name].from_unit(0.5) for name in idle}}
+    """Return the point with each inactive parameter in the middle of its range."""
+    fixed = {name: space[name].from_unit(0.5) for name in inactive_names(point, conditions)}
+    return {**point, **fixed}
 
 
-def _texts(values: object) -> list[str]:
+def _read_values(values: object) -> frozenset[str]:
     listed = values if isinstance(values, list) else [values]
     if not all(isinstance(value, str) for value in listed):
         raise TypeError
-    return [str(value) for value in listed]
+    return frozenset(listed)
 
 
-def _check(
+def _check_condition(
     condition: Condition, others: Sequence[Condition], choices: Mapping[str, Sequence[str]]
 ) -> None:
     child = condition.child
@@ -86,9 +88,8 @@ def _check(
     if unknown := sorted(condition.values - set(choices[parent])):
         listed = ", ".join(choices[parent]) or "a range"
         raise InvalidExperiment(f"conditions: {unknown[0]!r} is not a value of {parent} ({listed})")
-    if sum(other.child == child for other in others) > 1 or any(
-        other.child == parent for other in others
-    ):
+    is_repeated = sum(other.child == child for other in others) > 1
+    if is_repeated or any(other.child == parent for other in others):
         raise InvalidExperiment(
             f"conditions: {child} may depend on one parameter, which depends on none"
         )

@@ -14,7 +14,7 @@ MIN_TRIALS = 4
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def importances(
+def parameter_importances(
     parameters: Sequence[Parameter],
     trials: Sequence[tuple[dict[str, str], float]],
     *,
@@ -33,20 +33,14 @@ def importances(
         name -> share of 1; empty with fewer than `MIN_TRIALS` trials, or where all are equal.
     """
     trials = [
-        (assignments, value) for assignments, value in trials if _fits(parameters, assignments)
+        (assignments, value) for assignments, value in trials if _in_space(parameters, assignments)
     ]
     if len(trials) < MIN_TRIALS or len({value for _, value in trials}) == 1:
         return {}
+    spaces: dict[str, BaseDistribution] = {p.name: _importance_space(p) for p in parameters}
     study = optuna.create_study(direction="minimize" if minimize else "maximize")
     for assignments, value in trials:
-        params = {
-            p.name: assignments[p.name] if p.choices else _unit(p, assignments[p.name])
-            for p in parameters
-        }
-        spaces: dict[str, BaseDistribution] = {
-            p.name: CategoricalDistribution(p.choices) if p.choices else FloatDistribution(0, 1)
-            for p in parameters
-        }
+        params = {p.name: _value_in_space(p, assignments[p.name]) for p in parameters}
         study.add_trial(create_trial(value=value, params=params, distributions=spaces))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -54,14 +48,22 @@ def importances(
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
-def _fits(parameters: Sequence[Parameter], assignments: dict[str, str]) -> bool:
-    """Whether a trial is one of this space; on a cluster, one of the same name may have another."""
+def _in_space(parameters: Sequence[Parameter], assignments: dict[str, str]) -> bool:
+    """Whether a trial is one of this space; on a cluster its Experiment may have had another."""
     return all(
         p.name in assignments and (not p.choices or assignments[p.name] in p.choices)
         for p in parameters
     )
 
 
-def _unit(parameter: Parameter, value: str) -> float:
-    """Return a number's place between the bounds; Katib's own services pass over some of them."""
-    return min(max(parameter.to_unit(value), 0.0), 1.0)
+def _importance_space(p: Parameter) -> BaseDistribution:
+    if p.choices:
+        return CategoricalDistribution(p.choices)
+    return FloatDistribution(0, 1)
+
+
+def _value_in_space(p: Parameter, value: str) -> str | float:
+    """Return a choice, or a number's place between the bounds, which some services ignore."""
+    if p.choices:
+        return value
+    return min(max(p.to_unit(value), 0.0), 1.0)

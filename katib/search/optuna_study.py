@@ -1,4 +1,4 @@
-"""A run as an Optuna study in a storage file, for optuna-dashboard and everything else that opens one."""
+"""A run as an Optuna study in a storage file, for optuna-dashboard and other tools."""
 
 import os
 import sqlite3
@@ -23,25 +23,25 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from katib.errors import EngineError
-from katib.metrics_collector import number
+from katib.metrics_collector import number as finite_number
 from katib.space import Parameter
 
-JOURNALS = frozenset({".log", ".journal", ".jsonl"})
-STATES = {
+JOURNAL_SUFFIXES = frozenset({".log", ".journal", ".jsonl"})
+STUDY_STATES = {
     "Created": TrialState.WAITING,
     "Running": TrialState.RUNNING,
     "EarlyStopped": TrialState.PRUNED,
     "Succeeded": TrialState.COMPLETE,
 }
-MOST_STEPS = 1_000_000  # beyond, Optuna's check that a value lies on one is too strict for rounding
-MARK = "tunegate"  # a study's attribute that says that it was written here, and may be replaced
+MOST_STEPS = 1_000_000  # beyond, rounding fails Optuna's check that a value lies on a step
+OWNER_MARK = "tunegate"  # attribute of a study that was written here, and may be replaced
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One trial to write down; times carry a zone, `value` is its finite objective.
+class StudyTrial:
+    """One trial of a study; times carry a zone, `value` is its finite objective.
 
     Attributes:
         state: Katib's word.
@@ -66,25 +66,26 @@ class Study:
     metric: str
     minimize: bool
     parameters: Sequence[Parameter]
-    trials: Sequence[Told]
+    trials: Sequence[StudyTrial]
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_study(study: Study, target: Path) -> None:
-    """Write a study into a file of its own, in one step; one that was written here before is replaced.
+    """Write a study into a file of its own, atomically; an earlier one of ours is replaced.
 
-    The file's name decides: `.log`, `.journal` and `.jsonl` are Optuna's journal, everything else is SQLite.
+    The file's suffix decides: `.log`, `.journal` and `.jsonl` make an Optuna journal, every other
+    one SQLite.
 
     Raises:
         EngineError: when the file holds anything else, or cannot be written.
     """
     if target.exists() and target.stat().st_size:
-        _check_ours(target, study.name)
+        _check_ownership(target, study.name)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-            # Of the same name, for that decides the kind.
+            # The same name, as its suffix decides the format.
             temporary = Path(folder) / target.name
-            _fill(study, temporary)
+            _write_trials(study, temporary)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -95,137 +96,133 @@ def write_study(study: Study, target: Path) -> None:
         ) from error
 
 
-def address(target: Path) -> str:
+def dashboard_address(target: Path) -> str:
     """Return what optuna-dashboard is called with to open a file that `write_study` wrote."""
-    if target.suffix in JOURNALS:
+    if target.suffix in JOURNAL_SUFFIXES:
         return str(target)
     return f"sqlite:///{target}"
 
 
-def _check_ours(target: Path, name: str) -> None:
+def _check_ownership(target: Path, name: str) -> None:
     hint = "choose another --output, or delete it"
     try:
-        if target.suffix in JOURNALS:
-            found = _in_journal(target)
+        if target.suffix in JOURNAL_SUFFIXES:
+            found = _studies_in_journal(target)
         else:
-            found = _in_sqlite(target)
-    except (
-        Exception
-    ) as error:  # whatever SQLite and Optuna's journal say of a file that is not theirs
+            found = _studies_in_sqlite(target)
+    # SQLite and Optuna's journal raise many errors for a file that is not theirs.
+    except Exception as error:
         raise EngineError(f"{target}: there is a file of another kind", hint=hint) from error
     if found != {name: True}:
         others = ", ".join(sorted(found)) or "no study of ours"
         raise EngineError(f"{target}: it holds {others}, and would be replaced", hint=hint)
 
 
-def _in_sqlite(target: Path) -> dict[str, bool]:
-    """Return each study's name, and whether it was written here; Optuna's own storage would write into any file."""
+def _studies_in_sqlite(target: Path) -> dict[str, bool]:
+    """Return each study's name, and whether it was written here.
+
+    Optuna's own storage would write into any file that it opens.
+    """
     marked = (
         "SELECT COUNT(*) FROM study_user_attributes a WHERE a.study_id = s.study_id AND a.key = ?"
     )
     with closing(sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro", uri=True)) as database:
         rows = database.execute(
             f"SELECT s.study_name, ({marked}) FROM studies s",  # noqa: S608 - constants
-            [MARK],
+            [OWNER_MARK],
         ).fetchall()
     return {name: bool(count) for name, count in rows}
 
 
-def _in_journal(target: Path) -> dict[str, bool]:
+def _studies_in_journal(target: Path) -> dict[str, bool]:
     return {
-        study.study_name: MARK in study.user_attrs for study in _storage(target).get_all_studies()
+        study.study_name: OWNER_MARK in study.user_attrs
+        for study in _open_storage(target).get_all_studies()
     }
 
 
-def _fill(study: Study, path: Path) -> None:
-    distributions = {p.name: _distribution(p, study.trials) for p in study.parameters}
-    storage = _storage(path)
+def _write_trials(study: Study, path: Path) -> None:
+    distributions = {p.name: _study_distribution(p, study.trials) for p in study.parameters}
+    storage = _open_storage(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", optuna.exceptions.ExperimentalWarning
-            )  # names of metrics
+            # The names of metrics are experimental.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             made = optuna.create_study(
                 storage=storage,
                 study_name=study.name,
                 direction="minimize" if study.minimize else "maximize",
             )
             made.set_metric_names([study.metric])
-        for key, value in {MARK: True, **study.notes}.items():
+        for key, value in {OWNER_MARK: True, **study.notes}.items():
             made.set_user_attr(key, value)
-        made.add_trials([_frozen(trial, study, distributions) for trial in study.trials])
+        made.add_trials([_to_optuna(trial, study, distributions) for trial in study.trials])
     finally:
-        _close(storage)
+        _close_storage(storage)
 
 
-def _storage(path: Path) -> BaseStorage:
-    if path.suffix in JOURNALS:
+def _open_storage(path: Path) -> BaseStorage:
+    if path.suffix in JOURNAL_SUFFIXES:
         return JournalStorage(JournalFileBackend(str(path)))
     return RDBStorage(f"sqlite:///{path}")
 
 
-def _close(storage: BaseStorage) -> None:
+def _close_storage(storage: BaseStorage) -> None:
     storage.remove_session()
     if isinstance(storage, RDBStorage):
         storage.engine.dispose()
 
 
-def _distribution(parameter: Parameter, trials: Sequence[Told]) -> BaseDistribution:
-    """Return what Optuna calls a parameter's space; it has no normal ones, and no steps on a log scale.
+def _study_distribution(parameter: Parameter, trials: Sequence[StudyTrial]) -> BaseDistribution:
+    """Return a parameter's space in Optuna's terms, widened to hold every value that was tried.
 
-    Katib's own services pass over the steps, and some over more: the distribution holds whatever was tried.
+    Optuna has no normal distributions and no steps on a log scale. Some of Katib's own services
+    ignore steps, and some even bounds.
     """
+    name = parameter.name
+    tried = [trial.assignments[name] for trial in trials if name in trial.assignments]
     if parameter.choices:
-        tried_too = [
-            t.assignments[parameter.name] for t in trials if parameter.name in t.assignments
-        ]
-        every = dict.fromkeys([*parameter.choices, *tried_too])
-        return CategoricalDistribution(
-            list(dict.fromkeys(_choice(parameter, value) for value in every))
-        )
-    tried = [v for t in trials if (v := number(t.assignments.get(parameter.name))) is not None]
-    low = min([parameter.low, *tried])
-    high = max([parameter.last, *tried])
+        every = [_choice_value(parameter, value) for value in (*parameter.choices, *tried)]
+        return CategoricalDistribution(list(dict.fromkeys(every)))
+    numbers = [v for value in tried if (v := finite_number(value)) is not None]
+    low = min([parameter.low, *numbers])
+    high = max([parameter.last, *numbers])
     log = parameter.distribution.startswith("log")
-    stepped = (
-        not log and parameter.size <= MOST_STEPS and all(parameter.contains(repr(v)) for v in tried)
-    )
+    on_steps = all(parameter.contains(repr(v)) for v in numbers)
+    stepped = not log and parameter.size <= MOST_STEPS and on_steps
+    step = parameter.step if stepped else None
     if parameter.kind == "int":
-        step = round(parameter.step or 1) if stepped else 1
-        return IntDistribution(int(low), int(high), log=log, step=step)
-    return FloatDistribution(low, high, log=log, step=parameter.step if stepped else None)
+        return IntDistribution(int(low), int(high), log=log, step=round(step or 1))
+    return FloatDistribution(low, high, log=log, step=step)
 
 
-def _choice(parameter: Parameter, value: str) -> str | float:
-    """Return a discrete parameter's value as the number that it is, unless two would be the same."""
-    if parameter.kind == "discrete":
-        numbers = {float(choice) for choice in parameter.choices}
-    else:
-        numbers = set()
-    if len(numbers) == len(parameter.choices):
+def _choice_value(parameter: Parameter, value: str) -> str | float:
+    """Return a discrete parameter's value as a number, unless two of them would be the same."""
+    if parameter.kind != "discrete":
+        return value
+    distinct = {float(choice) for choice in parameter.choices}
+    if len(distinct) == len(parameter.choices):
         return float(value)
     return value
 
 
-def _value(parameter: Parameter, text: str) -> str | float:
+def _typed_value(parameter: Parameter, text: str) -> str | float:
     if parameter.choices:
-        return _choice(parameter, text)
+        return _choice_value(parameter, text)
     if parameter.kind == "int":
         return int(float(text))
     return float(text)
 
 
-def _frozen(
-    trial: Told, study: Study, distributions: Mapping[str, BaseDistribution]
+def _to_optuna(
+    trial: StudyTrial, study: Study, distributions: Mapping[str, BaseDistribution]
 ) -> FrozenTrial:
-    state = STATES.get(trial.state, TrialState.FAIL)
-    if (
-        state == TrialState.COMPLETE and trial.value is None
-    ):  # to Optuna a complete trial has a number
-        state = TrialState.FAIL
+    state = STUDY_STATES.get(trial.state, TrialState.FAIL)
+    if state == TrialState.COMPLETE and trial.value is None:
+        state = TrialState.FAIL  # Optuna allows no complete trial without a value.
     valued = state in {TrialState.COMPLETE, TrialState.PRUNED}
     searched = {
-        p.name: _value(p, trial.assignments[p.name])
+        p.name: _typed_value(p, trial.assignments[p.name])
         for p in study.parameters
         if p.name in trial.assignments
     }
@@ -238,14 +235,14 @@ def _frozen(
         intermediate_values=dict(enumerate(trial.reports)),
     )
     if state != TrialState.WAITING:
-        frozen.datetime_start = _local(trial.started) or frozen.datetime_start
+        frozen.datetime_start = _local_time(trial.started) or frozen.datetime_start
     if state.is_finished():
-        frozen.datetime_complete = _local(trial.ended) or frozen.datetime_start
+        frozen.datetime_complete = _local_time(trial.ended) or frozen.datetime_start
     return frozen
 
 
-def _local(time: datetime | None) -> datetime | None:
+def _local_time(time: datetime | None) -> datetime | None:
     """Return a time as Optuna writes it: this machine's, without a zone."""
-    if time:
-        return time.astimezone().replace(tzinfo=None)
-    return None
+    if time is None:
+        return None
+    return time.astimezone().replace(tzinfo=None)

@@ -1,16 +1,16 @@
-"""Points that are good on most data, to begin a search with: for the hyperparameters of a random forest.
+"""Points that are good on most data, to begin a search for a random forest's hyperparameters.
 
-Known by scikit-learn's names, and chosen on 33 public data sets so that on each of them one is good: a portfolio, as in
-Feurer et al. 2022 (Auto-sklearn 2.0, section 3.1). How, and what it is worth: `benchmarks/portfolio`,
-docs/decisions/0005-search.md.
+They go by scikit-learn's names, and were chosen on 33 public data sets so that on each of them one
+is good: a portfolio, as in Feurer et al. 2022 (Auto-sklearn 2.0, section 3.1). How, and what it is
+worth: `benchmarks/portfolio`, docs/decisions/0005-search.md.
 """
 
 from collections.abc import Mapping, Sequence
 
 from katib.space import Parameter
 
-LEAST = 2  # of the names, by which a forest is known
-BOOSTING = {"learning_rate", "eta", "lr"}  # names that no forest has
+LEAST_NAMES = 2  # that make a space a forest's
+BOOSTING_NAMES = {"learning_rate", "eta", "lr"}  # that no forest has
 _NAMES = (
     "max_features",
     "min_samples_leaf",
@@ -33,37 +33,49 @@ FOREST = tuple(
 )
 
 
-def portfolio(parameters: Sequence[Parameter], settings: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return what the space has of each point, name to the nearest value, where it is two values or more; none twice.
+def portfolio_points(
+    parameters: Sequence[Parameter], settings: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Return the known points, each as far as the space has it: name to the nearest value.
 
-    Nothing where the space is not a forest's, or the setting `portfolio` is `none`.
+    Points of which the space has fewer than two values are left out, and none comes twice. Returns
+    nothing where the space is not a forest's, or the setting `portfolio` is `none`.
     """
-    names = {p.name: plain(p.name) for p in parameters}
-    if settings.get("portfolio") == "none" or BOOSTING & set(names.values()):
+    names = {sklearn_name(p.name) for p in parameters}
+    if settings.get("portfolio") == "none" or BOOSTING_NAMES & names:
         return []
-    points = [
-        {
-            p.name: v
-            for p in parameters
-            if names[p.name] in point and (v := _value(p, point[names[p.name]]))
-        }
-        for point in FOREST
-    ]
-    return [
-        point for k, point in enumerate(points) if len(point) >= LEAST and point not in points[:k]
-    ]
+    points: list[dict[str, str]] = []
+    for forest in FOREST:
+        point = _point_in_space(forest, parameters)
+        if len(point) >= LEAST_NAMES and point not in points:
+            points.append(point)
+    return points
 
 
-def _value(p: Parameter, value: float) -> str | None:
-    """Return the nearest value; none for a share where the space counts, and for a count where it has shares."""
+def _point_in_space(forest: Mapping[str, float], parameters: Sequence[Parameter]) -> dict[str, str]:
+    point = dict[str, str]()
+    for p in parameters:
+        name = sklearn_name(p.name)
+        value = _nearest_value(p, forest[name]) if name in forest else None
+        if value:
+            point[p.name] = value
+    return point
+
+
+def _nearest_value(p: Parameter, value: float) -> str | None:
+    """Return the nearest value.
+
+    None for a share where the space counts, and for a count where the space has shares.
+    """
     if p.kind == "categorical" or isinstance(value, bool):
         return p.nearest(value)
     largest = float(p.choices[-1]) if p.choices else p.high
-    share = isinstance(value, float)
-    shares = p.kind != "int" and largest <= 1
-    return p.nearest(value) if share == shares else None
+    has_shares = p.kind != "int" and largest <= 1
+    if isinstance(value, float) == has_shares:
+        return p.nearest(value)
+    return None
 
 
-def plain(name: str) -> str:
+def sklearn_name(name: str) -> str:
     """Return a parameter's name as scikit-learn has it: `--max-depth` is `max_depth`."""
     return name.strip("-").replace("-", "_")

@@ -1,9 +1,10 @@
 """The messages of Katib's services and of gRPC's health check, made at run time.
 
-What matters on the wire is each field's number and type: they are here, as Katib v0.19 has them
-(pkg/apis/manager/v1beta1/api.proto), as far as our services read or write them; what is left out is passed over
-unread. Enumerations are the int32 that they are on the wire. Code that protoc writes would belong to one version of
-protobuf, and the stubs that `kubeflow-katib` ships bring the Kubernetes client and an old protobuf with them.
+What matters on the wire is each field's number and type. The tables below have them as Katib v0.19
+has (pkg/apis/manager/v1beta1/api.proto), as far as our services read or write them; other fields
+are ignored. Enumerations are the int32 that they are on the wire. Code that protoc writes would
+belong to one version of protobuf, and the stubs that `kubeflow-katib` ships need the Kubernetes
+client and an old protobuf.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ PACKAGE = "api.v1.beta1"
 HEALTH_PACKAGE = "grpc.health.v1"
 Fields = Mapping[str, tuple[int, str]]
 
-# message -> field -> (number, type); "[x]" is repeated. A name with a dot lies within the message before the dot.
+# message -> field -> (number, type); "[x]" is repeated. A name with a dot is a message that lies
+# within the one before the dot.
 _NAMED: Fields = {"name": (1, "string"), "value": (2, "string")}
 _ASSIGNMENTS: Fields = {"assignments": (1, "[ParameterAssignment]")}
 KATIB: Mapping[str, Fields] = {
@@ -106,32 +108,36 @@ HEALTH: Mapping[str, Fields] = {
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
-def make(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
-    """Return message classes by name, from a pool of their own: other clients in the process may have theirs."""
+def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
+    """Return message classes by name.
+
+    They come from a pool of their own, as other clients in the process may have their own messages
+    of the same names.
+    """
     file = descriptor_pb2.FileDescriptorProto(
         name=f"tunegate/{package}.proto", package=package, syntax="proto3"
     )
     made: dict[str, Any] = {}
     for name, fields in messages.items():
         outer, _, inner = name.rpartition(".")
-        made[name] = (made[outer].nested_type if outer else file.message_type).add(name=inner)
-        made[name].field.extend(_field(package, field, *kind) for field, kind in fields.items())
+        siblings = made[outer].nested_type if outer else file.message_type
+        made[name] = siblings.add(name=inner)
+        for field, (number, kind) in fields.items():
+            made[name].field.append(_message_field(package, field, number, kind))
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     find = pool.FindMessageTypeByName
     return {name: message_factory.GetMessageClass(find(f"{package}.{name}")) for name in messages}
 
 
-def _field(package: str, name: str, number: int, kind: str) -> Any:  # noqa: ANN401 - protobuf has no types
-    if kind[0] == "[":
-        label = _Field.LABEL_REPEATED
-    else:
-        label = _Field.LABEL_OPTIONAL
+def _message_field(package: str, name: str, number: int, kind: str) -> Any:  # noqa: ANN401 - protobuf has no types
+    field = _Field(name=name, number=number, label=_Field.LABEL_OPTIONAL)
+    if kind.startswith("["):
+        field.label = _Field.LABEL_REPEATED
     plain = kind.strip("[]")
     if plain[0].isupper():
-        message = _Field.TYPE_MESSAGE
-        reference = f".{package}.{plain}"
-        return _Field(name=name, number=number, label=label, type=message, type_name=reference)
-    return _Field(
-        name=name, number=number, label=label, type=getattr(_Field, f"TYPE_{plain.upper()}")
-    )
+        field.type = _Field.TYPE_MESSAGE
+        field.type_name = f".{package}.{plain}"
+    else:
+        field.type = getattr(_Field, f"TYPE_{plain.upper()}")
+    return field

@@ -1,8 +1,9 @@
-"""Patch Katib's configuration: from the ConfigMap `katib-config` as JSON on stdin to the patched one on stdout.
+"""Patch Katib's configuration: read the ConfigMap `katib-config` as JSON, write the patched one.
 
-`python -m katib.suggestion.register ENTRIES [--replace ALGORITHM]... [--image IMAGE]`, between `kubectl get` and
-`kubectl replace`, which refuses where the ConfigMap has changed in between. The configuration is one text within the
-ConfigMap, which no patch of Kubernetes or Kustomize can change in part.
+`python -m katib.suggestion.register ENTRIES [--replace ALGORITHM]... [--image IMAGE]` goes from
+stdin to stdout, between `kubectl get` and `kubectl replace`, which refuses if the ConfigMap has
+changed meanwhile. The configuration is one text within the ConfigMap, which no patch of Kubernetes
+or Kustomize can change in part.
 """
 
 import argparse
@@ -14,14 +15,17 @@ from typing import Any
 
 import yaml
 
-KEY = "katib-config.yaml"
+CONFIG_KEY = "katib-config.yaml"
 Entry = dict[str, Any]
 
 
-def register(config: str, entries: Mapping[str, list[Entry]], replace: tuple[str, ...] = ()) -> str:
-    """Return the configuration with each entry under its own name, and the first of its list under names to replace.
+def register_entries(
+    config: str, entries: Mapping[str, list[Entry]], replace: tuple[str, ...] = ()
+) -> str:
+    """Return the configuration with each entry under its own name.
 
-    Doing it again changes nothing.
+    The first entry of a list is also registered under the names to replace. Registering again
+    changes nothing.
 
     Args:
         config: Katib's configuration, as YAML.
@@ -29,27 +33,30 @@ def register(config: str, entries: Mapping[str, list[Entry]], replace: tuple[str
         replace: names of algorithms.
 
     Raises:
-        ValueError: when this is no configuration of Katib, or knows no algorithm of a name to replace.
+        ValueError: when this is no configuration of Katib, or a name to replace is not in it.
     """
     document = yaml.safe_load(config)
     try:
         runtime = {"earlyStoppings": [], **document["runtime"]}
-        there = {
+        registered = {
             kind: {each["algorithmName"]: each for each in runtime[kind] or ()} for kind in entries
         }
     except (TypeError, KeyError) as error:
         raise ValueError(
-            f"{KEY} has no runtime.suggestions: is this the ConfigMap katib-config of Katib?"
+            f"{CONFIG_KEY} has no runtime.suggestions: is this the ConfigMap katib-config of Katib?"
         ) from error
-    known = [name for kind in there.values() for name in kind]
+    known = [name for kind in registered.values() for name in kind]
     if unknown := [name for name in replace if name not in known]:
         raise ValueError(
-            f"{', '.join(unknown)} is not registered, so there is nothing to replace: {', '.join(known)}"
+            f"{', '.join(unknown)} is not registered, so there is nothing to replace:"
+            f" {', '.join(known)}"
         )
     for kind, ours in entries.items():
-        replacing = [{**ours[0], "algorithmName": name} for name in replace if name in there[kind]]
-        there[kind] |= {each["algorithmName"]: each for each in [*ours, *replacing]}
-    document["runtime"] |= {kind: list(each.values()) for kind, each in there.items()}
+        replacing = [
+            {**ours[0], "algorithmName": name} for name in replace if name in registered[kind]
+        ]
+        registered[kind] |= {each["algorithmName"]: each for each in [*ours, *replacing]}
+    document["runtime"] |= {kind: list(each.values()) for kind, each in registered.items()}
     text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
     return text
 
@@ -62,7 +69,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def main() -> int:
+def patch_stdin() -> int:
     """Read, patch, write; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m katib.suggestion.register", description=__doc__.partition(":")[0]
@@ -78,15 +85,18 @@ def main() -> int:
     entries = {kind: [entry | image for entry in ours] for kind, ours in entries.items()}
     try:
         config = json.load(sys.stdin)
-        config["data"][KEY] = register(config["data"][KEY], entries, tuple(options.replace))
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        sys.stderr.write(
-            f"{error if isinstance(error, ValueError) else 'no ConfigMap katib-config'}\n"
+        config["data"][CONFIG_KEY] = register_entries(
+            config["data"][CONFIG_KEY], entries, tuple(options.replace)
         )
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (KeyError, TypeError, yaml.YAMLError):
+        sys.stderr.write("no ConfigMap katib-config\n")
         return 2
     json.dump(config, sys.stdout, indent=1)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(patch_stdin())

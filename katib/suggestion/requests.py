@@ -1,6 +1,6 @@
-"""What both of Katib's services read in a request: which trials are the Experiment's, their order, and lint's errors.
+"""What both of Katib's services read in a request: its trials, their order, and lint's errors.
 
-The document is checked by lint itself, so that service and lint never disagree.
+Lint itself checks the document, so that service and lint never disagree.
 """
 
 import re
@@ -19,21 +19,21 @@ KILLED = 3
 FAILED = 4
 METRICS_UNAVAILABLE = 5
 EARLY_STOPPED = 6
-LAST = 1 << 62
+LAST_NUMBER = 1 << 62
 
 
 def in_order(experiment: Message, trials: Iterable[Message]) -> list[Message]:
     """Return the Experiment's trials in the order of asking.
 
-    Katib sends them in any order, and those of Experiments of the same name in other namespaces with them: these are
-    left out where objective or the parameters' names differ.
+    Katib sends them in any order, together with those of Experiments of the same name in other
+    namespaces: these are left out where objective or the parameters' names differ.
     """
-    own = [trial for trial in trials if _is_own(experiment.spec, trial.spec)]
-    return sorted(own, key=lambda trial: _rank(experiment.name, trial))
+    own = [trial for trial in trials if _belongs_to(experiment.spec, trial.spec)]
+    return sorted(own, key=lambda trial: _asking_order(experiment.name, trial))
 
 
 def value_of(trial: Message, metric: str) -> float | None:
-    """Return a metric's finite value, which Katib has chosen among the reports by the metric's strategy, or None."""
+    """Return a metric's finite value, or None; Katib chose it by the metric's strategy."""
     metrics = trial.status.observation.metrics
     return next((number(m.value) for m in metrics if m.name == metric), None)
 
@@ -46,10 +46,10 @@ def lint_errors(spec: dict[str, Any], within: tuple[str, ...]) -> list[str]:
         for f in findings
         if f.field.startswith(within) and not (f.for_local_only or f.for_cluster_only)
     ]
-    return [f"{f.field}: {f.message}{f' ({f.fix})' if f.fix else ''}" for f in found]
+    return [f"{f.field}: {f.message}" + (f" ({f.fix})" if f.fix else "") for f in found]
 
 
-def _is_own(ours: Message, theirs: Message) -> bool:
+def _belongs_to(ours: Message, theirs: Message) -> bool:
     objective = ours.objective
     other = theirs.objective
     if other.objective_metric_name and (other.objective_metric_name, other.type) != (
@@ -62,7 +62,8 @@ def _is_own(ours: Message, theirs: Message) -> bool:
     return not names or names == {each.name for each in theirs.parameter_assignments.assignments}
 
 
-def _rank(experiment: str, trial: Message) -> tuple[int, str, str]:
-    """Say where a trial stands: names that our service gives carry their number; others go by time."""
+def _asking_order(experiment: str, trial: Message) -> tuple[int, str, str]:
+    """Return a sort key: names that our service gives carry a number; others go by time."""
     match = re.fullmatch(rf"{re.escape(experiment)}-([0-9]{{1,18}})-[a-z0-9]+", trial.name)
-    return (int(match[1]) if match else LAST, trial.status.start_time, trial.name)
+    number = int(match[1]) if match else LAST_NUMBER
+    return (number, trial.status.start_time, trial.name)

@@ -1,4 +1,4 @@
-"""gRPC as Katib's services need it: a process that serves one of them beside the health check, refusals, and calls.
+"""gRPC as Katib's services need it: one service and its health check, refusals, and calls.
 
 The only module of the room that knows grpcio; `katib.earlystopping` uses it too.
 """
@@ -24,13 +24,13 @@ from katib.errors import (
     Refused,
     SpaceExhausted,
 )
-from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, KATIB, PACKAGE, make
+from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, KATIB, PACKAGE, message_classes
 
-M = make(PACKAGE, KATIB)
-H = make(HEALTH_PACKAGE, HEALTH)
+M = message_classes(PACKAGE, KATIB)
+H = message_classes(HEALTH_PACKAGE, HEALTH)
 SERVING = 1
-LARGEST = 64 << 20  # bytes of a request: some 100,000 trials
-LONGEST = 2000  # characters of a refusal
+LARGEST_REQUEST = 64 << 20  # bytes of a request: some 100,000 trials
+LONGEST_REFUSAL = 2000  # characters of a refusal
 WORKERS = 4
 CODES: Mapping[type[KatibError], Any] = {
     InvalidExperiment: grpc.StatusCode.INVALID_ARGUMENT,
@@ -45,23 +45,27 @@ Message = Any
 Method = Callable[[Message, Context], Message]
 
 
-def options(module: str, description: str, port: int) -> argparse.ArgumentParser:
-    """Return a parser of the options that every service has; `port` is the one at which Katib expects it."""
+def option_parser(module: str, description: str, port: int) -> argparse.ArgumentParser:
+    """Return a parser of every service's options; Katib expects the service at `port`."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104 - Katib's controller calls
+    host = "0.0.0.0"  # noqa: S104 - Katib's controller calls from another pod
+    parser.add_argument("--host", default=host, help="address to listen at")
     parser.add_argument(
         "--port", type=int, default=port, help=f"Katib expects {port}; 0 takes a free one"
     )
     return parser
 
 
-def run(address: str, name: str, methods: Mapping[str, Method]) -> int:
-    """Serve until SIGTERM, then end the process within a second; returns the exit code when it cannot start."""
+def run_service(address: str, name: str, methods: Mapping[str, Method]) -> int:
+    """Serve until SIGTERM, then end the process within a second.
+
+    Returns the exit code when the service cannot start.
+    """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stdout
     )
     try:
-        server, port = start(address, name, methods)
+        server, port = start_service(address, name, methods)
     except RuntimeError:
         sys.stderr.write(f"{address} cannot be listened at: name another with --port\n")
         return 1
@@ -69,11 +73,11 @@ def run(address: str, name: str, methods: Mapping[str, Method]) -> int:
         signal.signal(number, lambda *_: server.stop(1))
     logger_of(name).info("listening on port %d", port)
     server.wait_for_termination()
-    # Whoever still waits has been told; Python would wait for the threads that work for them.
+    # Waiting clients have their answer; Python would wait for the threads that served them.
     os._exit(0)
 
 
-def start(address: str, name: str, methods: Mapping[str, Method]) -> tuple[Any, int]:
+def start_service(address: str, name: str, methods: Mapping[str, Method]) -> tuple[Any, int]:
     """Start to serve `api.v1.beta1.<name>`; returns the server and its port.
 
     Raises:
@@ -81,13 +85,13 @@ def start(address: str, name: str, methods: Mapping[str, Method]) -> tuple[Any, 
     """
     server = grpc.server(
         ThreadPoolExecutor(WORKERS),
-        options=[("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)],
+        options=[("grpc.max_receive_message_length", LARGEST_REQUEST), ("grpc.so_reuseport", 0)],
     )
     requests = {method: (function, M[f"{method}Request"]) for method, function in methods.items()}
-    health = {"Check": (_checker(name), H["HealthCheckRequest"])}
+    health = {"Check": (_health_check(name), H["HealthCheckRequest"])}
     served = [
-        _handlers(f"{PACKAGE}.{name}", requests),
-        _handlers(f"{HEALTH_PACKAGE}.Health", health),
+        _service_handler(f"{PACKAGE}.{name}", requests),
+        _service_handler(f"{HEALTH_PACKAGE}.Health", health),
     ]
     server.add_generic_rpc_handlers(served)
     port = server.add_insecure_port(address)
@@ -102,36 +106,36 @@ def logger_of(name: str) -> logging.Logger:
 
 @contextmanager
 def refusals(context: Context, logger: logging.Logger) -> Iterator[None]:
-    """Turn errors that say what is wrong into gRPC's codes."""
+    """Turn errors of the room into gRPC's codes."""
     try:
         yield
     except KatibError as error:
         if type(error) not in CODES:
             raise
         hint = f" ({error.hint})" if error.hint else ""
-        _refuse(context, CODES[type(error)], f"{error}{hint}", logger)
+        _abort(context, CODES[type(error)], f"{error}{hint}", logger)
 
 
 @contextmanager
 def calling(
     address: str, service: str, method: str
 ) -> Iterator[Callable[[Message, float], Message]]:
-    """Yield a function that asks another of Katib's services: (request, seconds that it may take) -> reply.
+    """Yield a function that calls another of Katib's services: (request, timeout in s) -> reply.
 
     Raises:
-        ClusterUnreachable: when it does not answer, or with an error.
+        ClusterUnreachable: when the service does not answer, or answers with an error.
     """
-    # A proxy that the environment names is not for what lies within the cluster.
+    # A proxy that the environment names is not meant for services within the cluster.
     with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
-        asking = channel.unary_unary(
+        call = channel.unary_unary(
             f"/{PACKAGE}.{service}/{method}",
-            request_serializer=_packed,
+            request_serializer=_serialize,
             response_deserializer=M[f"{method}Reply"].FromString,
         )
 
-        def ask(request: Message, seconds: float) -> Message:
+        def ask(request: Message, timeout: float) -> Message:
             try:
-                return asking(request, timeout=seconds)
+                return call(request, timeout=timeout)
             except grpc.RpcError as error:
                 text = f"{service} at {address}: {error.code().name}: {error.details()}"
                 raise ClusterUnreachable(text) from error
@@ -139,13 +143,13 @@ def calling(
         yield ask
 
 
-def _checker(name: str) -> Method:
+def _health_check(name: str) -> Method:
     # Katib's probes name a package that its protocol does not have.
     healthy = ("", f"manager.v1beta1.{name}", f"{PACKAGE}.{name}")
 
     def check(request: Message, context: Context) -> Message:
         if request.service not in healthy:
-            _refuse(
+            _abort(
                 context,
                 grpc.StatusCode.NOT_FOUND,
                 f"{request.service} is not served here",
@@ -156,23 +160,23 @@ def _checker(name: str) -> Method:
     return check
 
 
-def _refuse(context: Context, code: Any, text: str, logger: logging.Logger) -> None:  # noqa: ANN401 - grpc has no types
-    # It travels in a header: clients never see an answer whose headers are larger than they take.
-    short = text.encode("ascii", "backslashreplace").decode()[:LONGEST]
+def _abort(context: Context, code: Any, text: str, logger: logging.Logger) -> None:  # noqa: ANN401 - grpc has no types
+    # It travels in a header: clients that get a longer header than they accept see no answer.
+    short = text.encode("ascii", "backslashreplace").decode()[:LONGEST_REFUSAL]
     logger.warning("refused: %s", short)
     context.abort(code, short)
 
 
-def _handlers(service: str, methods: Mapping[str, tuple[Method, Any]]) -> Any:  # noqa: ANN401 - grpc has no types
+def _service_handler(service: str, methods: Mapping[str, tuple[Method, Any]]) -> Any:  # noqa: ANN401 - grpc has no types
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
-            method, request_deserializer=request.FromString, response_serializer=_packed
+            method, request_deserializer=request.FromString, response_serializer=_serialize
         )
         for name, (method, request) in methods.items()
     }
     return grpc.method_handlers_generic_handler(service, handlers)
 
 
-def _packed(message: Message) -> bytes:
-    packed: bytes = message.SerializeToString()
-    return packed
+def _serialize(message: Message) -> bytes:
+    serialized: bytes = message.SerializeToString()
+    return serialized

@@ -4,10 +4,9 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from katib.errors import InvalidExperiment
-from katib.search.algorithms import describe
-from katib.suggestion.points import suggest
-from katib.suggestion.reading import problems, to_search
+from katib.search.algorithms import describe_sampler
+from katib.suggestion.points import suggest_points
+from katib.suggestion.reading import to_search
 from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
 
 NAME = "Suggestion"
@@ -18,8 +17,8 @@ class Suggestion:
     """The two methods, under the names of Katib's protocol."""
 
     def __init__(self) -> None:
-        # One thread: Optuna changes the filters of warnings, which belong to the process, while it asks; and each
-        # thread that asks would keep some memory for itself.
+        # One thread: warning filters, which change while Optuna is asked, belong to the process;
+        # and each thread that asks would keep some memory for itself.
         self._asking = ThreadPoolExecutor(1)
 
     @property
@@ -34,7 +33,7 @@ class Suggestion:
         """Answer as many points as asked for."""
         began = time.perf_counter()
         with refusals(context, logger):
-            points = self._asking.submit(suggest, request).result()
+            points = self._asking.submit(suggest_points, request).result()
         took = (time.perf_counter() - began) * 1000
         name = request.experiment.name
         logger.info(
@@ -51,10 +50,7 @@ class Suggestion:
     def validate_algorithm_settings(self, request: Message, context: Context) -> Message:
         """Refuse, with all reasons, an Experiment that could not be served."""
         with refusals(context, logger):
-            if wrong := problems(request.experiment):
-                raise InvalidExperiment("; ".join(wrong))
             search = to_search(request.experiment)
-            name = request.experiment.name
-            said = describe(search.algorithm, search.parameters, search.settings)
-            logger.info("%s: %s", name, said)
+            sampler = describe_sampler(search.algorithm, search.parameters, search.settings)
+            logger.info("%s: %s", request.experiment.name, sampler)
         return M["ValidateAlgorithmSettingsReply"]()

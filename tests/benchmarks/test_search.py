@@ -1,4 +1,4 @@
-"""Searches on lookup tables: the tables are exact, the simulator is honest about time, finished searches are kept."""
+"""Searches on lookup tables: exact tables, a simulator honest about time, kept searches."""
 
 import json
 import subprocess
@@ -15,13 +15,13 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from benchmarks.search import fresh, runs
 from benchmarks.search.data import REGRESSION, Data
-from benchmarks.search.gated import candidate, in_production
+from benchmarks.search.gated import choose_candidate, in_production
 from benchmarks.search.grid import DEPTH, LEAF, MAX_FEATURES, MAX_SAMPLES, SPLIT, WHOLE, Grid
-from benchmarks.search.report import searched
-from benchmarks.search.runs import finished
-from benchmarks.search.samplers import HERE, Entry, Rival, ready
-from benchmarks.search.simulate import MODES, Run, Trial, simulate
-from benchmarks.search.tables import Table, fitted
+from benchmarks.search.report import searched_table
+from benchmarks.search.runs import finished_searches
+from benchmarks.search.samplers import HERE, Entry, Rival, ready_factory
+from benchmarks.search.simulate import MODES, Run, Trial, simulate_search
+from benchmarks.search.tables import Table, fitted_losses
 from benchmarks.search.truncation import fold_losses
 from katib.search.sampler import Assignments
 
@@ -92,7 +92,7 @@ def test_a_place_of_the_grid_is_fitted_with_its_own_settings() -> None:
     data = Data("tiny", "regression", 3, x, y - y.min(), REGRESSION)
     fold = (np.arange(70), np.arange(70, 100))
     place = (1, 3, 2, 4)
-    found = fitted(data, place, [fold], seed=7)
+    found = fitted_losses(data, place, [fold], seed=7)
     forest = RandomForestRegressor(
         3,
         criterion="poisson",
@@ -124,8 +124,8 @@ def test_the_nearest_cell_is_near_on_the_scale_of_each_axis() -> None:
 
 
 def test_a_tables_default_is_scikit_learns_and_is_where_a_search_begins(table: Table) -> None:
-    with ready(Entry.parse("random+first")) as factory:
-        run = simulate(factory.make(table, 0), table.loss, "a1", trials=2, seed=0)
+    with ready_factory(Entry.parse("random+first")) as factory:
+        run = simulate_search(factory.make(table, 0), table.loss, "a1", trials=2, seed=0)
     begin = run.trials[0].assignments
     assert begin["min_samples_leaf"] == "1"
     assert begin["bootstrap"] == "true"
@@ -149,7 +149,7 @@ class Watcher:
 
 def watch(mode: str, seed: int, trials: int) -> tuple[Watcher, Run]:
     watcher = Watcher(seed)
-    return watcher, simulate(
+    return watcher, simulate_search(
         watcher, lambda point: float(point["x"]), mode, trials=trials, seed=seed
     )
 
@@ -173,8 +173,8 @@ def test_a_sampler_is_told_what_has_ended_and_nothing_before_its_time(
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_the_same_seed_gives_the_same_search(table: Table, mode: str) -> None:
     def search(seed: int) -> list[Trial]:
-        with ready(Entry.parse("tpe")) as factory:
-            return simulate(
+        with ready_factory(Entry.parse("tpe")) as factory:
+            return simulate_search(
                 factory.make(table, seed), table.loss, mode, trials=12, seed=seed
             ).trials
 
@@ -189,7 +189,8 @@ def test_a_rival_is_told_each_trial_once_in_the_order_of_ends(tmp_path: Path) ->
         "class Echo:\n"
         "    def __init__(self, parameters, message): self.told = []\n"
         "    def tell(self, told): self.told += [place for place, _, _ in told]\n"
-        "    def ask(self, count): print('noise'); return [{'told': json.dumps(self.told)}] * count\n"
+        "    def ask(self, count): print('noise'); "
+        "return [{'told': json.dumps(self.told)}] * count\n"
         "wire.serve(Echo)\n"
     )
     trials = [Trial({}, 0.0, 1.0, 3.0), Trial({}, 0.0), Trial({}, 0.0, 1.0, 2.0)]
@@ -213,20 +214,29 @@ def test_finished_searches_are_kept_and_only_missing_ones_run(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = Entry.parse("random")
-    one = finished(entry, [table], ["a4"], seeds=range(1), trials=10)
-    both = finished(entry, [table], ["a4"], seeds=range(2), trials=10)
+    one = finished_searches(entry, [table], ["a4"], seeds=range(1), trials=10)
+    both = finished_searches(entry, [table], ["a4"], seeds=range(2), trials=10)
     assert both[0] == one[0]
     assert [record.seed for record in both] == [0, 1]
     assert len((tmp_path / "runs" / "random.jsonl").read_text().splitlines()) == 2
-    assert finished(entry, [table], ["a4"], seeds=range(3), trials=10, known_only=True) == both
+    assert (
+        finished_searches(entry, [table], ["a4"], seeds=range(3), trials=10, known_only=True)
+        == both
+    )
     monkeypatch.setattr(Entry, "version", lambda _: "other")
-    assert finished(entry, [table], ["a4"], seeds=range(3), trials=10, known_only=True) == both
-    other = finished(entry, [table], ["a4"], seeds=range(1), trials=10)
+    assert (
+        finished_searches(entry, [table], ["a4"], seeds=range(3), trials=10, known_only=True)
+        == both
+    )
+    other = finished_searches(entry, [table], ["a4"], seeds=range(1), trials=10)
     assert [record.version for record in other] == ["other"]
-    assert finished(entry, [table], ["a4"], seeds=range(3), trials=10, known_only=True) == other
+    assert (
+        finished_searches(entry, [table], ["a4"], seeds=range(3), trials=10, known_only=True)
+        == other
+    )
     ranked = sorted(zip(both[0].losses, both[0].cells, strict=True), key=lambda pair: pair[0])
     assert both[0].best(10) == list(dict.fromkeys(tuple(cell) for _, cell in ranked))
-    assert f"| random | 2 | {np.mean([min(r.losses) for r in both]):.4g} [" in searched(
+    assert f"| random | 2 | {np.mean([min(r.losses) for r in both]):.4g} [" in searched_table(
         table, "a4", {"random": both}, []
     )
 
@@ -241,9 +251,17 @@ def test_a_winner_is_scored_on_folds_that_the_table_has_not_seen(table: Table) -
 def test_of_finalists_the_best_on_folds_of_their_own_is_the_candidate(table: Table) -> None:
     default = table.default_cell
     smooth, coarse = ((0, default[1], LEAF.index(rows), *default[3:]) for rows in (3, 20))
-    assert candidate(table, [coarse, smooth], 5) == candidate(table, [smooth, coarse], 5) == smooth
-    assert candidate(table, [coarse, smooth], 1) == candidate(table, [default, coarse], 5) == coarse
-    assert candidate(table, [default], 5) == default
+    assert (
+        choose_candidate(table, [coarse, smooth], 5)
+        == choose_candidate(table, [smooth, coarse], 5)
+        == smooth
+    )
+    assert (
+        choose_candidate(table, [coarse, smooth], 1)
+        == choose_candidate(table, [default, coarse], 5)
+        == coarse
+    )
+    assert choose_candidate(table, [default], 5) == default
 
 
 def test_the_gate_lets_a_winner_pass_that_is_better_on_other_folds_and_keeps_the_default_else(

@@ -72,7 +72,7 @@ def test_katibs_defaults_are_three_trials_and_four_steps() -> None:
 
 def test_without_early_stopping_nothing_is_ever_hopeless() -> None:
     rule = stop_rule(experiment("run"), trials((1.0,), (1.0,), (1.0,)))
-    assert not rule.hopeless([1e9] * 100)
+    assert not rule.is_hopeless([1e9] * 100)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_without_early_stopping_nothing_is_ever_hopeless() -> None:
 def test_from_the_start_step_on_the_best_so_far_decides(
     reports: list[float], *, hopeless: bool
 ) -> None:
-    assert StopRule(minimize=True, start_step=3, limit=5.0).hopeless(reports) is hopeless
+    assert StopRule(minimize=True, start_step=3, limit=5.0).is_hopeless(reports) is hopeless
     mirrored = [-report for report in reports]
-    assert StopRule(minimize=False, start_step=3, limit=-5.0).hopeless(mirrored) is hopeless
+    assert StopRule(minimize=False, start_step=3, limit=-5.0).is_hopeless(mirrored) is hopeless
 
 
 def ours(kind: str = "minimize", **settings: str) -> Any:  # noqa: ANN401
@@ -165,7 +165,7 @@ def test_what_is_stopped_has_a_worse_value_than_the_optimum(
         ours(start_step=str(step), margin=margin, min_trials_required="1"),
         trials(*map(tuple, known)),
     )
-    stopped = next((n for n in range(1, 6) if rule.hopeless(candidate[:n])), None)
+    stopped = next((n for n in range(1, 6) if rule.is_hopeless(candidate[:n])), None)
     if stopped is not None:
         assert stopped == step
         assert min(candidate[:stopped]) > min(each[-1] for each in known)
@@ -176,7 +176,7 @@ def test_a_copy_of_the_best_trial_is_never_stopped(losses: list[float], step: in
     rule = stop_rule(
         ours(start_step=str(step), margin="0", min_trials_required="1"), trials(tuple(losses))
     )
-    assert not any(rule.hopeless(losses[:n]) for n in range(1, 6))
+    assert not any(rule.is_hopeless(losses[:n]) for n in range(1, 6))
 
 
 # Three folds that all trials share; the first is the hardest.
@@ -199,7 +199,8 @@ def test_a_run_stops_what_cannot_win_and_repeats_itself(tmp_path: Path) -> None:
         for name in ("a", "b")
     ]
     assert states(results[0]) == states(results[1])
-    # The limit for 3.5 and 2.5 is 4 * 2.75 = 11 and 11.4; for 2.1, after 0.5, 4 * (0.5 + 0.75 * 2.08) = 8.25.
+    # The limit for 3.5 and 2.5 is 4 * 2.75 = 11 and 11.4; for 2.1, after 0.5, 4 * (0.5 + 0.75 *
+    # 2.08) = 8.25.
     ends = [
         "Succeeded",
         "Succeeded",

@@ -13,7 +13,7 @@ UNIT = st.floats(0, 1)
 
 
 def is_feasible(p: Parameter, value: str) -> bool:
-    """Judge by the definition: within the bounds, and a whole number of steps above the lower one."""
+    """Judge by the definition: within the bounds, whole steps above the lower one."""
     if p.choices:
         return value in p.choices
     low = Decimal(repr(p.low))

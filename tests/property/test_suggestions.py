@@ -1,4 +1,4 @@
-"""The Suggestion service in any space and after any history: exact count, feasible, new, the same again."""
+"""The Suggestion service in any space after any history: exact count, feasible, new, repeatable."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ SPACES = st.lists(PARAMETERS, min_size=1, max_size=4)
 
 @dataclass(frozen=True)
 class Past:
-    """One trial of a history: a place in the unit cube, how it ended, and whether it is of this Experiment."""
+    """One trial of a history; `place` lies in [0, 1], `foreign` ones are of another Experiment."""
 
     place: float
     state: str
@@ -120,6 +120,7 @@ def test_in_any_space_after_any_history_the_answer_is_right(
 
     assert controller.peek(count) == points
     assert controller.peek(1) == points[:1]
-    # Where two trials share a number and a time, the name decides; the order of the list never does.
+    # Where two trials share a number and a time, the name decides; the order of the list never
+    # does.
     if len({t.name for t in controller.trials}) == len(history):
         assert controller.peek(count, controller.trials[::-1]) == points

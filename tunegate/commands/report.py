@@ -63,7 +63,7 @@ def export_study(
     workspace = options.workspace(**flags)
     name, _ = named(experiment)
     try:
-        from katib.search.optuna_study import address
+        from katib.search.optuna_study import dashboard_address
         from tunegate.search.optuna_export import export_study as export
     except ModuleNotFoundError as error:
         raise UsageError(
@@ -71,10 +71,12 @@ def export_study(
         ) from error
     study = export(workspace, name or None, output)
     say(
-        f"written: {output}, study {study.name}, {len(study.trials)} trials; `optuna-dashboard {address(output)}`"
+        f"written: {output}, study {study.name}, {len(study.trials)} trials; `optuna-dashboard {dashboard_address(output)}`"
     )
     if json:
-        emit({"study": study.name, "trials": len(study.trials), "storage": address(output)})
+        emit(
+            {"study": study.name, "trials": len(study.trials), "storage": dashboard_address(output)}
+        )
     return ExitCode.DONE
 
 

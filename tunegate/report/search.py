@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from katib.diagnosis.trial_failures import Failure
 from katib.experiment import Experiment
-from katib.search.importance import importances
+from katib.search.importance import parameter_importances
 from tunegate.report.figure import BAD, BEST, FAR, NEAR, figure
 from tunegate.report.parallel import NO_RESULT, STOPPED, parallel
 from tunegate.watch.board import Board, Row, failed_rows, stopped_rows, valued_rows
@@ -68,7 +68,7 @@ def history(experiment: Experiment, board: Board) -> str:
 def shares(experiment: Experiment, board: Board) -> str:
     """Draw which parameters mattered, most important first."""
     trials = [(row.assignments, row.value) for row in valued_rows(board) if row.value is not None]
-    found = importances(experiment.parameters, trials, minimize=experiment.minimize)
+    found = parameter_importances(experiment.parameters, trials, minimize=experiment.minimize)
     if not found:
         return "<p>Too few trials to tell.</p>"
     names = list(found)[::-1]

@@ -14,8 +14,8 @@ from katib.local.engine import Engine, Result
 from katib.local.job_template import Places
 from katib.local.katib_status import over
 from katib.local.run_folder import META, STATUS, locked, new_run, newest_run, prune, runs
-from katib.search.algorithms import describe
-from katib.space import Seen
+from katib.search.algorithms import describe_sampler
+from katib.space import TrialRecord
 from katib.trial import Trial
 from registry.package import ModelPackage
 from trainer.hyperparameters import LEARNERS, parse_hyperparameters
@@ -52,7 +52,7 @@ def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) 
     if resume:
         say(f"going on with {folder}")
     say(
-        f"{experiment.name}: {describe(experiment.algorithm, experiment.parameters, experiment.settings)}"
+        f"{experiment.name}: {describe_sampler(experiment.algorithm, experiment.parameters, experiment.settings)}"
     )
     total = experiment.spec.get("maxTrialCount")
     with steps(f"tuning {experiment.name}", total) as shown:
@@ -93,7 +93,7 @@ def newest_experiment(workspace: Workspace) -> Experiment:
     return to_experiment(Document(str(run / META), written))
 
 
-def _earlier(workspace: Workspace, experiment: Experiment) -> list[Seen]:
+def _earlier(workspace: Workspace, experiment: Experiment) -> list[TrialRecord]:
     found = earlier_trials(workspace, experiment)
     say(f"warm start: {len(found)} trials of earlier runs with this objective on these data")
     return found

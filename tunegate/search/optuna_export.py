@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from katib.local.run_folder import held, read_run
-from katib.search.optuna_study import Study, Told, write_study
+from katib.search.optuna_study import Study, StudyTrial, write_study
 from tunegate.watch.board import Row, kept_run
 from tunegate.workspace import Workspace
 
@@ -50,8 +50,8 @@ def _laid_by(row: Row) -> Row:
     return row
 
 
-def _told(row: Row, reports: tuple[float, ...]) -> Told:
+def _told(row: Row, reports: tuple[float, ...]) -> StudyTrial:
     notes: dict[str, Any] = {"trial": row.name, "state": row.state, **row.others}
     if row.value is None and row.message:
         notes["message"] = row.message
-    return Told(row.assignments, row.state, row.value, row.began, row.ended, reports, notes)
+    return StudyTrial(row.assignments, row.state, row.value, row.began, row.ended, reports, notes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from katib.experiment import Experiment, with_defaults
 from katib.local.run_folder import read_objects, runs
-from katib.space import Seen
+from katib.space import TrialRecord
 from promote.candidate import Ranked, rank
 from promote.errors import NoCandidate
 from tunegate.settings import Settings
@@ -16,7 +16,7 @@ from tunegate.workspace import Workspace
 SAME = ("objective", "trialTemplate", "metricsCollectorSpec")
 
 
-def earlier_trials(workspace: Workspace, experiment: Experiment) -> list[Seen]:
+def earlier_trials(workspace: Workspace, experiment: Experiment) -> list[TrialRecord]:
     """Return the trials of earlier runs whose objective means the same, each point once.
 
     That is, the run had this objective and this trial template, and the model that the trial has written was made from
@@ -25,7 +25,9 @@ def earlier_trials(workspace: Workspace, experiment: Experiment) -> list[Seen]:
     fingerprint = cache(lambda: _fingerprint(workspace.settings))
     names = {p.name for p in experiment.parameters}
     found = {
-        tuple(sorted(trial.assignments.items())): Seen(trial.assignments, "complete", trial.value)
+        tuple(sorted(trial.assignments.items())): TrialRecord(
+            trial.assignments, "complete", trial.value
+        )
         for trial in _ranked(workspace, experiment)
         if trial.assignments.keys() == names
         and _made_from(workspace.store.trial(trial.trial)) == fingerprint()

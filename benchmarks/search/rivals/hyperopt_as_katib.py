@@ -1,7 +1,7 @@
 """hyperopt's TPE, asked as Katib's `tpe` service asks it.
 
-Ints are rounded to their step; random points only for as many trials as one request asks for; all points of a request
-have one seed and one history; running trials are not told.
+Ints are rounded to their step; random points only for as many trials as one request asks for; all
+points of a request have one seed and one history; running trials are not told.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Optuna's own samplers, each kept as one study: TPESampler, GPSampler, and AutoSampler of OptunaHub."""
+"""Optuna's own samplers, each kept as one study: TPE, GP, and AutoSampler of OptunaHub."""
 
 import os
 import warnings

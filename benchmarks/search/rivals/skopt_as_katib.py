@@ -1,7 +1,8 @@
 """scikit-optimize, asked as Katib v0.19's service asks it.
 
-Doubles are log-uniform and ints uniform whatever the Experiment says (`master=1`: the distribution counts, as on
-Katib's main branch); ten random points, gp_hedge; running trials are not told; one `ask(n_points=...)` a request.
+Doubles are log-uniform and ints uniform whatever the Experiment says (`master=1`: the distribution
+counts, as on Katib's main branch); ten random points, gp_hedge; running trials are not told; one
+`ask(n_points=...)` a request.
 """
 
 import warnings

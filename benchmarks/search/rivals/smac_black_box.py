@@ -1,4 +1,7 @@
-"""SMAC3's black-box facade (Gaussian process), asked for one point at a time; it knows of running trials."""
+"""SMAC3's black-box facade (Gaussian process), asked for one point at a time.
+
+It knows of running trials.
+"""
 
 import logging
 import tempfile

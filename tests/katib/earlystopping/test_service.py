@@ -1,4 +1,4 @@
-"""The EarlyStopping service as Katib's controller and collector meet it: a process of its own, spoken to over gRPC."""
+"""The EarlyStopping service as Katib's controller and collector meet it: over gRPC."""
 
 import subprocess
 import sys
@@ -257,7 +257,7 @@ def test_killed_and_started_again_between_any_two_calls_it_gives_the_same_rules(
 def test_without_katibs_database_trials_go_on_without_a_rule(
     asking: Asking, reports: Database
 ) -> None:
-    """With an error instead, Katib would throw away the points that it has just got, again and again."""
+    """After an error Katib would throw away the points that it has just got, again and again."""
     show(asking, reports, *THREE)
     for address in (f"127.0.0.1:{free_port()}", "", "nowhere.invalid:6789"):
         assert replace(asking, address=address).rules() == []
@@ -422,7 +422,8 @@ def test_katibs_own_stubs_understand_it(started: Started, reports: Database) -> 
             stub = rpc.EarlyStoppingStub(channel)
             stub.ValidateEarlyStoppingSettings(pb.ValidateEarlyStoppingSettingsRequest(early_stopping=early))
             for rule in stub.GetEarlyStoppingRules(request).early_stopping_rules:
-                print(rule.name, rule.value, pb.ComparisonType.Name(rule.comparison), rule.start_step)
+                comparison = pb.ComparisonType.Name(rule.comparison)
+                print(rule.name, rule.value, comparison, rule.start_step)
             try:
                 stub.SetTrialStatus(pb.SetTrialStatusRequest(trial_name="theirs-1"))
             except grpc.RpcError as error:

@@ -1,4 +1,4 @@
-"""The EarlyStopping service marks Trials: over TLS, with a service account, on an API server that minds versions."""
+"""The EarlyStopping service marks Trials: over TLS, with an account, minding versions."""
 
 import re
 import shutil
@@ -17,6 +17,9 @@ pytestmark = pytest.mark.skipif(
     not shutil.which("openssl"), reason="certificates are made with openssl"
 )
 MODULE = "katib.earlystopping"
+NEW_CERTIFICATE = (
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+)
 NAMESPACE = "team"
 NAME = "tiny-0-bbbbbbbb"
 MARK = {
@@ -29,9 +32,9 @@ MARK = {
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service account's folder, with the API server's key beside its certificate."""
+    """A service account's folder, with the API server's key next to its certificate."""
     folder = tmp_path_factory.mktemp("serviceaccount")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=kubernetes"
+    command = f"{NEW_CERTIFICATE} -subj /CN=kubernetes"
     alternative = [
         "-addext",
         "subjectAltName=IP:127.0.0.1",
@@ -203,7 +206,7 @@ def test_an_api_server_that_another_authority_vouches_for_gets_no_token(
 ) -> None:
     for name in ("token", "namespace"):
         (tmp_path / name).write_bytes((account / name).read_bytes())
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=other"
+    command = f"{NEW_CERTIFICATE} -subj /CN=other"
     files = ["-out", str(tmp_path / "ca.crt"), "-keyout", str(tmp_path / "key")]
     subprocess.run([*command.split(), *files], check=True, capture_output=True)
     with other(tmp_path, cluster.url) as client:

@@ -23,7 +23,7 @@ from support.katib.experiments import (
 
 from katib.errors import EngineError
 from katib.local.job_template import Places
-from katib.search.sampler import Search, Seen
+from katib.search.sampler import Search, TrialRecord
 from katib.trial import Trial
 
 ECHO = shell("echo mse=${trialParameters.x}")
@@ -102,7 +102,7 @@ def test_an_exhausted_space_ends_the_experiment_and_says_so(tmp_path: Path) -> N
 def test_a_space_that_earlier_runs_have_tried_whole_ends_it_at_once(tmp_path: Path) -> None:
     what = experiment(*ECHO, parameters=SMALL, algorithm=algorithm("grid"))
     points = Search(what.parameters, "grid", {}, minimize=True, seed=1, first={}).ask([], 9)
-    result = run(what, tmp_path, earlier=[Seen(point, "complete", 1.0) for point in points])
+    result = run(what, tmp_path, earlier=[TrialRecord(point, "complete", 1.0) for point in points])
     assert (result.end, result.trials, result.succeeded) == ("space", [], True)
     assert "completionTime" in result.experiment["status"]
 

@@ -1,7 +1,7 @@
 import pytest
 from support.katib.search_spaces import parameter
 
-from katib.search.algorithms import ALGORITHMS, describe, settings_problems
+from katib.search.algorithms import ALGORITHMS, describe_sampler, settings_problems
 
 KATIBS = {
     "random": ["random_state"],
@@ -42,9 +42,9 @@ def test_what_is_assumed_about_scales_is_said() -> None:
         parameter("int", "trees", min="10", max="500"),
         parameter("double", "share", min="0.1", max="1"),
     )
-    assert describe("tunegate", space).endswith("taken to be on a log scale: trees")
-    assert "log scale" not in describe("tunegate", space, {"scales": "declared"})
-    assert "log scale" not in describe("tpe", space)
+    assert describe_sampler("tunegate", space).endswith("taken to be on a log scale: trees")
+    assert "log scale" not in describe_sampler("tunegate", space, {"scales": "declared"})
+    assert "log scale" not in describe_sampler("tpe", space)
 
 
 @pytest.mark.parametrize("name", KATIBS)
@@ -90,6 +90,6 @@ def test_sobol_takes_anything() -> None:
     "name", [name for name, algorithm in ALGORITHMS.items() if algorithm.local]
 )
 def test_what_is_run_in_its_place_is_said_in_one_line(name: str) -> None:
-    line = describe(name)
+    line = describe_sampler(name)
     assert line.startswith(f"{name} -> ")
     assert "\n" not in line

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from support.katib.search_spaces import PARAMETERS, parameter
 
 from katib.errors import EngineError
-from katib.search.optuna_study import Study, Told, address, write_study
+from katib.search.optuna_study import Study, StudyTrial, dashboard_address, write_study
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ENDED = datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC)
@@ -28,7 +28,7 @@ SPACE = (
 )
 POINT = {"rate": "0.01", "leaf": "3", "depth": "4", "share": "0.3", "batch": "16", "kind": "b"}
 TRIALS = (
-    Told(
+    StudyTrial(
         POINT,
         "Succeeded",
         2.5,
@@ -37,12 +37,14 @@ TRIALS = (
         reports=(3.0, 2.5),
         notes={"trial": "tiny-a", "mae": 1.5},
     ),
-    Told(POINT, "Failed", None, BEGAN, ENDED, notes={"trial": "tiny-b", "message": "exit code 3"}),
-    Told(POINT, "MetricsUnavailable", None, BEGAN, ENDED),
-    Told(POINT, "Succeeded", None, BEGAN, ENDED),
-    Told(POINT, "EarlyStopped", 9.0, BEGAN, ENDED),
-    Told(POINT, "Running", None, BEGAN),
-    Told(POINT, "Created"),
+    StudyTrial(
+        POINT, "Failed", None, BEGAN, ENDED, notes={"trial": "tiny-b", "message": "exit code 3"}
+    ),
+    StudyTrial(POINT, "MetricsUnavailable", None, BEGAN, ENDED),
+    StudyTrial(POINT, "Succeeded", None, BEGAN, ENDED),
+    StudyTrial(POINT, "EarlyStopped", 9.0, BEGAN, ENDED),
+    StudyTrial(POINT, "Running", None, BEGAN),
+    StudyTrial(POINT, "Created"),
 )
 
 
@@ -58,7 +60,7 @@ def study(**changes: object) -> Study:
 
 
 def load(path: Path) -> optuna.Study:
-    storage: object = address(path)
+    storage: object = dashboard_address(path)
     if path.suffix == ".log":
         storage = optuna.storages.JournalStorage(
             optuna.storages.journal.JournalFileBackend(str(path))
@@ -118,7 +120,9 @@ def test_log_scales_steps_and_choices_are_kept(tmp_path: Path) -> None:
 def test_values_beside_the_steps_and_beyond_the_bounds_are_kept_too(tmp_path: Path) -> None:
     """Katib's own services do not mind the steps."""
     beside = {**POINT, "share": "0.333", "depth": "12", "kind": "c"}
-    write_study(study(trials=[Told(beside, "Succeeded", 1.0, BEGAN, ENDED)]), tmp_path / "study.db")
+    write_study(
+        study(trials=[StudyTrial(beside, "Succeeded", 1.0, BEGAN, ENDED)]), tmp_path / "study.db"
+    )
     (trial,) = load(tmp_path / "study.db").trials
     assert trial.params["share"] == 0.333
     assert trial.params["depth"] == 12
@@ -133,7 +137,9 @@ def test_any_space_can_be_written(
 ) -> None:
     points = [{"x": space.from_unit(u)} for u in units]  # type: ignore[attr-defined] # a Parameter
     target = tmp_path_factory.mktemp("any") / "study.log"
-    trials = [Told(point, "Succeeded", float(i), BEGAN, ENDED) for i, point in enumerate(points)]
+    trials = [
+        StudyTrial(point, "Succeeded", float(i), BEGAN, ENDED) for i, point in enumerate(points)
+    ]
     write_study(study(parameters=[space], trials=trials), target)
     read = [trial.params["x"] for trial in load(target).trials]
     assert [type(value)(point["x"]) for value, point in zip(read, points, strict=True)] == read
@@ -147,7 +153,7 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
         database.execute("CREATE TABLE mine (x)")
     database.close()
     theirs = tmp_path / "theirs.db"
-    optuna.create_study(study_name="tiny", storage=address(theirs))
+    optuna.create_study(study_name="tiny", storage=dashboard_address(theirs))
     lines = tmp_path / "lines.log"
     lines.write_text("one\ntwo\n")
     for path in (text, other, theirs, lines):
@@ -167,7 +173,7 @@ def test_an_experiment_of_another_name_is_not_written_over(tmp_path: Path) -> No
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     target = tmp_path / "study.db"
     write_study(study(), target)
-    bad = Told(POINT, "Succeeded", 1.0, BEGAN, ENDED, notes={"what": object()})
+    bad = StudyTrial(POINT, "Succeeded", 1.0, BEGAN, ENDED, notes={"what": object()})
     with pytest.raises(TypeError, match="not JSON serializable"):
         write_study(study(trials=[*TRIALS, bad]), target)
     assert len(load(target).trials) == 7

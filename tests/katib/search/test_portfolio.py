@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.katib.search_spaces import parameter
 
-from katib.search.algorithms import describe
-from katib.search.portfolio import FOREST, portfolio
-from katib.search.sampler import Search, Seen
+from katib.search.algorithms import describe_sampler
+from katib.search.portfolio import FOREST, portfolio_points
+from katib.search.sampler import Search, TrialRecord
 from katib.space import Parameter
 
 LEAF = parameter("int", "min_samples_leaf", min="1", max="20", distribution="logUniform")
@@ -54,9 +54,9 @@ def test_after_the_first_point_a_forest_begins_with_those_that_are_good_on_most_
 
 def test_without_a_first_point_and_in_parts_they_are_the_same() -> None:
     search = Search(SPACE, "tunegate", {}, minimize=True, seed=1, first={})
-    seen: list[Seen] = []
+    seen: list[TrialRecord] = []
     for _ in FOREST:
-        seen += [Seen(point, "running") for point in search.ask(seen, 1)]
+        seen += [TrialRecord(point, "running") for point in search.ask(seen, 1)]
     assert [int(trial.assignments["max_depth"]) for trial in seen] == [
         known["max_depth"] for known in FOREST
     ]
@@ -66,7 +66,7 @@ def test_without_a_first_point_and_in_parts_they_are_the_same() -> None:
 def test_many_earlier_trials_know_more_than_other_data(count: int, *, begins: bool) -> None:
     point = {"max_features": "0.5", "min_samples_leaf": "3", "max_depth": "9", "bootstrap": "true"}
     earlier = tuple(
-        Seen({**point, "rate": str(k / 100)}, "complete", float(k)) for k in range(count)
+        TrialRecord({**point, "rate": str(k / 100)}, "complete", float(k)) for k in range(count)
     )
     found = Search(SPACE, "tpe", {}, minimize=True, seed=1, first={}, earlier=earlier).ask([], 3)
     known = {str(known["max_features"]) for known in FOREST}
@@ -93,17 +93,14 @@ def test_arguments_of_a_command_are_known_too() -> None:
     ],
     ids=["not wanted", "one name alone is no forest", "boosted trees"],
 )
-def test_elsewhere_a_design_fills_the_space(
+def test_elsewhere_the_search_begins_at_random(
     space: tuple[Parameter, ...], settings: dict[str, str]
 ) -> None:
-    rates = [
-        float(point["rate"]) for point in points(space, 10, n_initial_points="10", **settings)[1:]
-    ]
-    leaves = {
-        point["min_samples_leaf"] for point in points(space, 10, n_initial_points="10", **settings)
-    }
-    assert len({int(10 * rate) for rate in rates}) == 9
-    assert leaves > {"1", "2", "20"} or len(leaves) > 5
+    begun = points(space, 20, **settings)[1:]
+    assert len({point["rate"] for point in begun}) == len(begun)
+    leaves = [point["min_samples_leaf"] for point in begun]
+    assert len(set(leaves)) > 5
+    assert leaves[: len(FOREST)] != [str(known["min_samples_leaf"]) for known in FOREST]
 
 
 @pytest.mark.parametrize(
@@ -139,26 +136,26 @@ def test_points_of_which_a_space_has_next_to_nothing_are_left_out_and_none_comes
         parameter("int", "max_features", min="1", max="10"),
         parameter("int", "max_samples", min="10", max="100"),
     )
-    assert portfolio(counts, {}) == []
-    assert "forests" not in describe("tunegate", counts)
+    assert portfolio_points(counts, {}) == []
+    assert "forests" not in describe_sampler("tunegate", counts)
     narrow = (
         parameter("int", "max_depth", min="10", max="12"),
         parameter("int", "min_samples_leaf", min="1", max="2"),
     )
     assert (
-        len({tuple(point.values()) for point in portfolio(narrow, {})})
-        == len(portfolio(narrow, {}))
+        len({tuple(point.values()) for point in portfolio_points(narrow, {})})
+        == len(portfolio_points(narrow, {}))
         == 4
     )
 
 
 def test_it_is_said() -> None:
-    assert f"begins with {len(FOREST)} forests that are good on other data" in describe(
+    assert f"begins with {len(FOREST)} forests that are good on other data" in describe_sampler(
         "tunegate", SPACE
     )
-    assert "forests" not in describe("tunegate", SPACE, {"portfolio": "none"})
-    assert "forests" in describe("tpe", SPACE)
-    assert "forests" not in describe("random", SPACE)
+    assert "forests" not in describe_sampler("tunegate", SPACE, {"portfolio": "none"})
+    assert "forests" in describe_sampler("tpe", SPACE)
+    assert "forests" not in describe_sampler("random", SPACE)
 
 
 @st.composite
@@ -203,7 +200,7 @@ def test_whatever_the_space_its_points_lie_in_it_and_differ(
         count, math.prod(p.size for p in space)
     )
     if len(found) == count < math.prod(p.size for p in space):
-        more = search.ask([Seen(point, "running") for point in found], 2)
+        more = search.ask([TrialRecord(point, "running") for point in found], 2)
         assert not {tuple(point.values()) for point in found} & {
             tuple(point.values()) for point in more
         }

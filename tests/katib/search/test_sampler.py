@@ -1,4 +1,4 @@
-"""What every sampler promises: feasible points, none twice, as many as wanted, decided by seed and history alone."""
+"""What every sampler promises: feasible points, none twice, decided by seed and history alone."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.katib.search_spaces import PARAMETERS, parameter
 
 from katib.errors import SpaceExhausted
-from katib.search.sampler import Assignments, Search, Seen
+from katib.search.sampler import Assignments, Search, TrialRecord
 from katib.space import Parameter
 
 ALGORITHMS = ("random", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes", "sobol")
@@ -35,10 +35,10 @@ def search(algorithm: str, parameters: Sequence[Parameter] = SPACE, **options: o
     return Search(tuple(parameters), algorithm, **choices)  # type: ignore[arg-type]
 
 
-def told(points: Sequence[Assignments]) -> list[Seen]:
-    """Give each point an end: most complete with a loss that depends on them, others failed or still running."""
+def told(points: Sequence[Assignments]) -> list[TrialRecord]:
+    """Give each point an end: most complete with some loss, others failed or still running."""
     return [
-        Seen(point, STATES[i % 5], math.sin(len(str(point)) + i) if i % 5 < 3 else None)  # type: ignore[arg-type]
+        TrialRecord(point, STATES[i % 5], math.sin(len(str(point)) + i) if i % 5 < 3 else None)  # type: ignore[arg-type]
         for i, point in enumerate(points)
     ]
 
@@ -117,7 +117,7 @@ def test_grid_goes_through_every_combination_the_first_parameter_slowest() -> No
 def test_no_point_is_asked_for_again_whatever_became_of_it(algorithm: str, state: str) -> None:
     what = search(algorithm, SMALL)
     points = what.ask([], 5)
-    seen = [Seen(point, state, 1.0 if state == "complete" else None) for point in points]  # type: ignore[arg-type]
+    seen = [TrialRecord(point, state, 1.0 if state == "complete" else None) for point in points]  # type: ignore[arg-type]
     (last,) = what.ask(seen, 3)
     assert last not in points
 
@@ -131,7 +131,9 @@ def test_what_an_earlier_search_has_tried_is_not_tried_again(algorithm: str) -> 
     old = search(algorithm, space).ask([], 12)
     first = {name: float(value) for name, value in old[0].items()}  # as defaults are, in every run
     elsewhere = [{"a": "99", "b": "0.5"}, {"a": "1"}, {"a": "1", "c": "x"}]
-    earlier = tuple(Seen(point, "complete", float(i)) for i, point in enumerate([*old, *elsewhere]))
+    earlier = tuple(
+        TrialRecord(point, "complete", float(i)) for i, point in enumerate([*old, *elsewhere])
+    )
     what = search(algorithm, space, first=first, earlier=earlier)
     new = list[Assignments]()
     while len(new) < 18:
@@ -148,7 +150,9 @@ def test_an_earlier_point_in_another_writing_is_the_same_point(algorithm: str) -
         parameter("int", "n", min="1", max="29"),
     )
     earlier = tuple(
-        Seen({"x": x, "n": f"{n}"}, "complete", 1.0) for x in ("0", "0.50") for n in range(1, 30)
+        TrialRecord({"x": x, "n": f"{n}"}, "complete", 1.0)
+        for x in ("0", "0.50")
+        for n in range(1, 30)
     )
     points = search(algorithm, space, earlier=earlier).ask([], 60)
     assert sorted(point["n"] for point in points) == sorted(f"{n}" for n in range(1, 30))
@@ -177,7 +181,8 @@ def test_the_same_seed_and_history_give_the_same_points_in_another_process() -> 
     script = """
         import json, sys, test_sampler as t
         history = json.load(sys.stdin)
-        print(json.dumps({name: t.search(name).ask(t.told(points), 3) for name, points in history.items()}))
+        found = {name: t.search(name).ask(t.told(points), 3) for name, points in history.items()}
+        print(json.dumps(found))
     """
     here = {name: search(name).ask(told(history), 3) for name, history in points.items()}
     command = [sys.executable, "-c", textwrap.dedent(script)]
@@ -195,8 +200,8 @@ def test_the_same_seed_and_history_give_the_same_points_in_another_process() -> 
 
 def test_the_history_decides_what_is_asked_next() -> None:
     points = search("tpe").ask([], 12)
-    low = [Seen(point, "complete", float(point["depth"])) for point in points]
-    high = [Seen(point, "complete", -float(point["depth"])) for point in points]
+    low = [TrialRecord(point, "complete", float(point["depth"])) for point in points]
+    high = [TrialRecord(point, "complete", -float(point["depth"])) for point in points]
     assert search("tpe").ask(low, 3) != search("tpe").ask(high, 3)
 
 
@@ -210,9 +215,9 @@ def test_a_model_based_search_goes_where_it_is_better(algorithm: str, *, minimiz
         distance = (float(point["x"]) - 0.8) ** 2 + (float(point["y"]) - 0.2) ** 2
         return distance if minimize else -distance
 
-    seen: list[Seen] = []
+    seen: list[TrialRecord] = []
     for _ in range(10):
-        seen += [Seen(point, "complete", loss(point)) for point in what.ask(seen, 4)]
+        seen += [TrialRecord(point, "complete", loss(point)) for point in what.ask(seen, 4)]
     early, late = (
         [abs(loss(trial.assignments)) for trial in part] for part in (seen[:10], seen[-10:])
     )

@@ -3,7 +3,7 @@
 import pytest
 from support.katib.search_spaces import parameter
 
-from katib.search.sampler import Assignments, Search, Seen
+from katib.search.sampler import Assignments, Search, TrialRecord
 
 SPACE = (
     parameter("int", "--max-depth", min="4", max="30"),
@@ -18,7 +18,7 @@ ALGORITHMS = ("random", "tpe", "multivariate-tpe", "bayesianoptimization", "cmae
 
 
 def first_point(
-    algorithm: str = "tpe", seen: tuple[Seen, ...] = (), **first: object
+    algorithm: str = "tpe", seen: tuple[TrialRecord, ...] = (), **first: object
 ) -> Assignments:
     return Search(SPACE, algorithm, {}, minimize=True, seed=3, first=first).ask(list(seen), 2)[0]
 
@@ -60,7 +60,7 @@ def test_only_the_very_first_point_is_the_given_one() -> None:
     assert points[0]["--max-depth"] == "9"
     assert {point["--max-depth"] for point in points[1:]} != {"9"}
     later = [
-        first_point(seen=(Seen(points[0], "failed"),), max_depth=value)["--max-depth"]
+        first_point(seen=(TrialRecord(points[0], "failed"),), max_depth=value)["--max-depth"]
         for value in (9, 17)
     ]
     assert later[0] == later[1]
@@ -72,14 +72,14 @@ def test_only_the_very_first_point_is_the_given_one() -> None:
 )
 def test_the_number_of_startup_trials_is_a_setting(algorithm: str, name: str) -> None:
     line = (parameter("double", "x", min="0", max="1"),)
-    seen = [Seen({"x": f"{i / 20}"}, "complete", float(i)) for i in range(8)]
+    seen = [TrialRecord({"x": f"{i / 20}"}, "complete", float(i)) for i in range(8)]
 
-    def ask(count: str, history: list[Seen]) -> list[Assignments]:
+    def ask(count: str, history: list[TrialRecord]) -> list[Assignments]:
         return Search(line, algorithm, {name: count}, minimize=True, seed=5, first={}).ask(
             history, 1
         )
 
-    worse = [Seen(trial.assignments, "complete", -(trial.value or 0)) for trial in seen]
+    worse = [TrialRecord(trial.assignments, "complete", -(trial.value or 0)) for trial in seen]
     assert ask("9", seen) == ask("9", worse)  # still random: what the trials gave does not matter
     assert ask("4", seen) != ask("4", worse)
 
@@ -87,7 +87,7 @@ def test_the_number_of_startup_trials_is_a_setting(algorithm: str, name: str) ->
 @pytest.mark.parametrize("name", ["n_EI_candidates", "n_ei_candidates"])
 def test_the_number_of_candidates_is_a_setting(name: str) -> None:
     line = (parameter("double", "x", min="0", max="1"),)
-    seen = [Seen({"x": f"{i / 20}"}, "complete", float(i)) for i in range(15)]
+    seen = [TrialRecord({"x": f"{i / 20}"}, "complete", float(i)) for i in range(15)]
     few, many = (
         Search(line, "tpe", {name: n}, minimize=True, seed=5, first={}).ask(seen, 3)
         for n in ("1", "24")
@@ -98,7 +98,7 @@ def test_the_number_of_candidates_is_a_setting(name: str) -> None:
 def test_trials_of_another_space_teach_nothing_but_are_no_error() -> None:
     line = (parameter("double", "x", min="0", max="1"),)
     what = Search(line, "tpe", {}, minimize=True, seed=5, first={})
-    assert len(what.ask([Seen({"x": "7.5"}, "complete", 1.0)], 2)) == 2
+    assert len(what.ask([TrialRecord({"x": "7.5"}, "complete", 1.0)], 2)) == 2
 
 
 def test_cmaes_searches_categories_alone_at_random() -> None:
@@ -107,5 +107,5 @@ def test_cmaes_searches_categories_alone_at_random() -> None:
         parameter("categorical", "b", list=list("ijkl")),
     )
     what = Search(only, "cmaes", {}, minimize=True, seed=1, first={})
-    seen = [Seen(point, "complete", float(i)) for i, point in enumerate(what.ask([], 12))]
+    seen = [TrialRecord(point, "complete", float(i)) for i, point in enumerate(what.ask([], 12))]
     assert len(what.ask(seen, 4)) == 4

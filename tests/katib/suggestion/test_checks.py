@@ -1,4 +1,4 @@
-"""What the Suggestion service refuses, with which words; and that Katib's own client understands it."""
+"""What the Suggestion service refuses, in which words, and that Katib's client understands it."""
 
 import subprocess
 import sys
@@ -220,16 +220,18 @@ def test_katibs_own_stubs_understand_it(started: Started) -> None:
         from kubeflow.katib import katib_api_pb2 as pb, katib_api_pb2_grpc as rpc
         space = pb.FeasibleSpace(min="1", max="8", distribution=pb.LOG_UNIFORM)
         objective = pb.ObjectiveSpec(type=pb.MAXIMIZE, goal=3.5, objective_metric_name="r2")
+        parameter = pb.ParameterSpec(name="x", parameter_type=pb.INT, feasible_space=space)
         spec = pb.ExperimentSpec(
-            parameter_specs=pb.ExperimentSpec.ParameterSpecs(
-                parameters=[pb.ParameterSpec(name="x", parameter_type=pb.INT, feasible_space=space)]),
+            parameter_specs=pb.ExperimentSpec.ParameterSpecs(parameters=[parameter]),
             objective=objective, algorithm=pb.AlgorithmSpec(algorithm_name="tunegate"),
-            early_stopping=pb.EarlyStoppingSpec(algorithm_name="medianstop"), parallel_trial_count=2, max_trial_count=9)
+            early_stopping=pb.EarlyStoppingSpec(algorithm_name="medianstop"),
+            parallel_trial_count=2, max_trial_count=9)
         experiment = pb.Experiment(name="theirs", spec=spec)
         def trial(name, x):
             observed = pb.Observation(metrics=[pb.Metric(name="r2", value="0.5")])
             status = pb.TrialStatus(condition=pb.TrialStatus.SUCCEEDED, observation=observed)
-            chosen = pb.TrialSpec.ParameterAssignments(assignments=[pb.ParameterAssignment(name="x", value=x)])
+            assignment = pb.ParameterAssignment(name="x", value=x)
+            chosen = pb.TrialSpec.ParameterAssignments(assignments=[assignment])
             spec = pb.TrialSpec(objective=objective, parameter_assignments=chosen)
             return pb.Trial(name=name, spec=spec, status=status)
         past = [trial(f"theirs-{x}", str(x)) for x in range(1, 7)]
@@ -239,7 +241,8 @@ def test_katibs_own_stubs_understand_it(started: Started) -> None:
             stub = rpc.SuggestionStub(channel)
             stub.ValidateAlgorithmSettings(pb.ValidateAlgorithmSettingsRequest(experiment=experiment))
             for point in stub.GetSuggestions(request).parameter_assignments:
-                print(point.trial_name.rpartition("-")[0], [(a.name, a.value) for a in point.assignments])
+                pairs = [(a.name, a.value) for a in point.assignments]
+                print(point.trial_name.rpartition("-")[0], pairs)
     """
     words = [sys.executable, "-c", textwrap.dedent(script), f"127.0.0.1:{started.port}"]
     done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)

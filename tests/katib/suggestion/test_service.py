@@ -1,4 +1,4 @@
-"""The Suggestion service as Katib's controller meets it: a process of its own, spoken to over gRPC."""
+"""The Suggestion service as Katib's controller meets it: a process, called over gRPC."""
 
 import subprocess
 import sys
@@ -242,9 +242,7 @@ def test_without_a_seed_the_points_follow_from_the_experiments_name_and_space(
 
 def test_the_first_trial_can_be_given(client: Client) -> None:
     first = {
-        "first": '{"rate": 0.1, "depth": 400, "loss": "absolute", "unknown": [1], "share": null}'.replace(
-            "[1]", "1"
-        )
+        "first": '{"rate": 0.1, "depth": 400, "loss": "absolute", "unknown": 1, "share": null}'
     }
     points = Controller(pack_experiment(SPACE, settings=first), client).peek(3)
     assert {name: points[0][name] for name in ("depth", "loss", "share")} == {
@@ -337,5 +335,8 @@ def test_a_port_that_is_taken_is_named(client: Client) -> None:
 
 
 def test_the_room_works_without_grpc() -> None:
-    block = "import sys; sys.modules.update(grpc=None, google=None); import katib, katib.local.engine, katib.search.sampler"
+    block = (
+        "import sys; sys.modules.update(grpc=None, google=None); "
+        "import katib, katib.local.engine, katib.search.sampler"
+    )
     subprocess.run([sys.executable, "-c", block], env=environment(), check=True)

@@ -1,4 +1,4 @@
-"""What Katib's EarlyStopping service talks to: the database of reports over gRPC, and Trials on an API server."""
+"""What Katib's EarlyStopping service talks to: the database of reports, and an API server."""
 
 import json
 import ssl
@@ -29,7 +29,7 @@ def pack_early(name: str = "tunegate", settings: Mapping[str, str] | None = None
 
 @dataclass
 class Database:
-    """Katib's DB manager, as far as reports are read: they come in the order of time, the objective's and others'."""
+    """Katib's DB manager, as far as reports are read; they come in order of time."""
 
     port: int = 0
     series: dict[str, Series] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Asking:
 
 
 class Cluster(Proxy):
-    """An API server as far as Trials of one namespace go: versions, merge patches of the status, refusals.
+    """An API server for the Trials of one namespace: versions, merge patches of status, refusals.
 
     Attributes:
         trials: by name.

@@ -36,7 +36,7 @@ def put_number(number: int, value: int) -> bytes:
 
 
 def pack_parameter(p: Parameter) -> bytes:
-    """Pack a ParameterSpec as Katib's controller does: numbers as text, int steps only where they are not 1."""
+    """Pack a ParameterSpec as Katib's controller does, with numbers as text."""
     text = {"int": lambda number: str(int(number))}.get(p.kind, repr)
     if p.choices:
         space = b"".join(pack_field(3, choice) for choice in p.choices)
@@ -77,7 +77,7 @@ def pack_experiment(
 
 @dataclass
 class Trial:
-    """One trial as the controller knows it; `value` is the objective as text, None where there is no observation."""
+    """One trial as the controller knows it; `value` is the objective as text, or None."""
 
     name: str
     point: Point
@@ -143,7 +143,7 @@ class Client:
 
 @dataclass
 class Controller:
-    """As much of Katib's controllers as talks to the service: it counts what it was given, and sends its trials."""
+    """Katib's controller as the service sees it: it counts its points, and sends its trials."""
 
     experiment: bytes
     client: Client
