@@ -8,7 +8,7 @@ each text costs two quotation marks, so a body with just as many as it needs has
 
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,25 +16,24 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
 from api.codecs.rows import Cells, Encoder, Rows
-from registry.package import Column
-from registry.package.columns import FLOAT32_MAX
+from registry.package import COLUMN_KINDS
+from registry.package.columns import Number
 
-Number = Annotated[float, msgspec.Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
 QUOTES = 2  # around a field's name, and around a text
 NESTED = 2  # brackets at the beginning of instances that are lists
 SMALL = 1 << 12  # bytes of a body below which rows are few
 TENSOR_QUOTES = QUOTES * (4 + 2)  # an input's four names, and the texts of two of them
-DATATYPES = {"numeric": {"FP64", "FP32"}, "boolean": {"BOOL"}, "categorical": {"BYTES"}}
+INTEGERS = ("INT", "UINT")  # datatypes that FastAPI's routes check for whole numbers
 FAULTS = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class TensorInput(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An input of V2 as JSON, flat; with parameters or nested data the strict way reads it."""
+    """An input of V2 as JSON; FastAPI's routes read it where it has parameters or nested data."""
 
     name: str
     shape: list[int]
     datatype: str
-    data: list[float | bool | str]  # a whole number is read as a float
+    data: msgspec.Raw
 
 
 class TensorRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -57,7 +56,8 @@ class FastRowReader:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         columns = encoder.columns
-        fields = [(f"f{i}", _cell_type(column)) for i, column in enumerate(columns)]
+        types = [COLUMN_KINDS[column.kind].cell_type(column) for column in columns]
+        fields = [(f"f{i}", cell_type) for i, cell_type in enumerate(types)]
         names = {f"f{i}": column.name for i, column in enumerate(columns)}
         named = msgspec.defstruct(
             "Named", fields, rename=names, forbid_unknown_fields=True, gc=False
@@ -71,10 +71,12 @@ class FastRowReader:
         self._decode_listed = _instances_decoder(listed)
         self._decode_numbers = _instances_decoder(list[Number])
         self._place = {column.name: i for i, column in enumerate(columns)}
-        self._known = [frozenset(column.categories) for column in columns]
+        self._decode_cells = [_list_decoder(cell_type) for cell_type in types]
         self._width = len(columns)
-        self._flags = any(column.kind == "boolean" for column in columns)
-        self._texts = [i for i, column in enumerate(columns) if column.kind == "categorical"]
+        self._flags = any(COLUMN_KINDS[column.kind].json_type == "boolean" for column in columns)
+        self._texts = [
+            i for i, column in enumerate(columns) if COLUMN_KINDS[column.kind].json_type == "string"
+        ]
 
     def row(self, body: bytes) -> Cells | None:
         """Read an object of fields."""
@@ -101,9 +103,9 @@ class FastRowReader:
         """Read V2: the request's id, and rows from a tensor for each column; one row stays cells."""
         try:
             request = _decode_tensors(body)
+            columns = self._by_column(request.inputs)
         except FAULTS:
             return None
-        columns = self._by_column(request.inputs)
         n = len(columns[0])
         expected = QUOTES + TENSOR_QUOTES * self._width + QUOTES * n * len(self._texts)
         if request.id is not UNSET:
@@ -124,23 +126,20 @@ class FastRowReader:
         columns: list[Sequence[Any]] = [()] * self._width
         for tensor in tensors:
             place = self._place.get(tensor.name)
-            if place is None or columns[place] or not self._fits(place, tensor):
+            cells = None if place is None else self._read_cells(place, tensor)
+            if place is None or cells is None or columns[place]:
                 return [()]
-            columns[place] = tensor.data
+            columns[place] = cells
         return columns
 
-    def _fits(self, place: int, tensor: TensorInput) -> bool:
-        kind = self.encoder.columns[place].kind
-        n = len(tensor.data)
-        if tensor.datatype not in DATATYPES[kind] or tensor.shape not in ([n], [n, 1]):
-            return False
-        types = set(map(type, tensor.data))
-        if kind == "categorical":
-            return types == {str} and self._known[place].issuperset(tensor.data)
-        if kind == "boolean":
-            return types == {bool}
-        numbers: list[Any] = tensor.data
-        return types == {float} and min(numbers) >= -FLOAT32_MAX and max(numbers) <= FLOAT32_MAX
+    def _read_cells(self, place: int, tensor: TensorInput) -> list[Any] | None:
+        kind = COLUMN_KINDS[self.encoder.columns[place].kind]
+        datatype = tensor.datatype
+        if datatype not in kind.tensor_datatypes or datatype.startswith(INTEGERS):
+            return None
+        cells = self._decode_cells[place](tensor.data)
+        n = len(cells)
+        return cells if tensor.shape in ([n], [n, 1]) and None not in cells else None
 
     def _read_rows(
         self, decode: Callable[[bytes], list[Any]], body: bytes, quotes: int, *, others: int = 0
@@ -172,10 +171,8 @@ class FastRowReader:
         return QUOTES * sum(cells[i] is not None for i in self._texts for cells in rows)
 
 
-def _cell_type(column: Column) -> Any:  # noqa: ANN401 - a type built at run time
-    kinds: dict[str, Any] = {"numeric": Number, "boolean": bool}
-    kind = kinds.get(column.kind) or Literal[column.categories]
-    return kind | None if column.nullable else kind
+def _list_decoder(cell: Any) -> Callable[[msgspec.Raw], list[Any]]:  # noqa: ANN401 - a type
+    return msgspec.json.Decoder(list[cell]).decode
 
 
 def _instances_decoder(row: Any) -> Callable[[bytes], list[Any]]:  # noqa: ANN401 - a type

@@ -3,7 +3,7 @@
 The same encoding as `registry.package.encode`, which takes a table by columns; here it is rows, and mostly one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from struct import Struct
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package import Column
+from registry.package import COLUMN_KINDS, Column
 
 Cells = tuple[Any, ...]
 MAX_WARNINGS = 20  # named in one answer
@@ -34,8 +34,11 @@ class Encoder:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
-        self._one_hot = [_one_hot(column) for column in columns]
-        self.plain = not any(column.nullable or column.kind == "categorical" for column in columns)
+        kinds = [COLUMN_KINDS[column.kind] for column in columns]
+        self._features = [
+            kind.cell_features(column) for kind, column in zip(kinds, columns, strict=True)
+        ]
+        self.plain = not any(self._features) and not any(column.nullable for column in columns)
         self._column = [column for column in columns for _ in range(column.width)]
         self._low = np.array([-np.inf if c.minimum is None else c.minimum for c in self._column])
         self._high = np.array([np.inf if c.maximum is None else c.maximum for c in self._column])
@@ -84,15 +87,6 @@ class Encoder:
 
     def _encoded(self, cells: Cells) -> list[float]:
         found: list[float] = []
-        for cell, table in zip(cells, self._one_hot, strict=True):
+        for cell, table in zip(cells, self._features, strict=True):
             found += table[cell] if table else (np.nan if cell is None else cell,)
         return found
-
-
-def _one_hot(column: Column) -> Mapping[str | None, tuple[float, ...]] | None:
-    if column.kind != "categorical":
-        return None
-    found: dict[str | None, tuple[float, ...]] = {None: (0.0,) * column.width}
-    for i, category in enumerate(column.categories):
-        found[category] = tuple(float(i == k) for k in range(column.width))
-    return found

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from api.codecs.rows import MAX_WARNINGS, Rows
 from api.problems import UNFIT, UNPROCESSABLE, Problem
-from registry.package import Column
+from registry.package import COLUMN_KINDS, Column
 from registry.package.columns import FLOAT32_MAX
 
 NUMBERS: Mapping[str, np.dtype[Any]] = {
@@ -22,12 +22,6 @@ NUMBERS: Mapping[str, np.dtype[Any]] = {
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
 }
-DATATYPES: Mapping[str, Sequence[str]] = {
-    "numeric": sorted(NUMBERS),
-    "boolean": ["BOOL"],
-    "categorical": ["BYTES"],
-}
-SHOWN = {"numeric": "FP64", "boolean": "BOOL", "categorical": "BYTES"}
 MATRIX = 2  # dimensions
 MOST_DIMENSIONS = 8
 LARGEST = 1 << 31  # multiplying thousands of huge sizes would take hours
@@ -91,7 +85,9 @@ class Inputs:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
         self._by_name = {column.name: column for column in columns}
-        self._numeric = [column for column in columns if column.kind != "categorical"]
+        kinds = {column.name: COLUMN_KINDS[column.kind] for column in columns}
+        self._kinds = kinds
+        self._numeric = [column for column in columns if kinds[column.name].json_type != "string"]
         self._nullable = np.array([column.nullable for column in self._numeric], dtype=bool)
         self._low = _bounds([column.minimum for column in self._numeric], -np.inf)
         self._high = _bounds([column.maximum for column in self._numeric], np.inf)
@@ -109,7 +105,11 @@ class Inputs:
         if len(tensors) == 1 and tensors[0].name not in self._by_name:
             return self._read_matrix(tensors[0])
         found = self._match_columns(tensors)
-        texts = {c.name: found[c.name].values for c in self.columns if c.kind == "categorical"}
+        texts = {
+            c.name: found[c.name].values
+            for c in self.columns
+            if self._kinds[c.name].json_type == "string"
+        }
         if self._numeric:
             numbers = np.stack([found[column.name].values for column in self._numeric], axis=1)
         else:
@@ -118,7 +118,7 @@ class Inputs:
 
     def _read_matrix(self, tensor: Tensor) -> Rows:
         for column in self.columns:
-            if tensor.datatype not in DATATYPES[column.kind]:
+            if tensor.datatype not in self._kinds[column.name].tensor_datatypes:
                 problem = f"{tensor.datatype} does not fit column {column.name}"
                 fault(tensor.name, f"{problem}: send a tensor for each column")
         width = len(self.columns)
@@ -150,8 +150,8 @@ class Inputs:
         column = self._by_name.get(tensor.name)
         if column is None:
             return f"is no column of the model, which has {', '.join(self._by_name)}"
-        if tensor.datatype not in DATATYPES[column.kind]:
-            expected = " or ".join(DATATYPES[column.kind])
+        if tensor.datatype not in self._kinds[column.name].tensor_datatypes:
+            expected = " or ".join(self._kinds[column.name].tensor_datatypes)
             return f"has datatype {tensor.datatype}; {expected} is expected"
         if list(tensor.shape[1:]) not in ([], [1]):
             return f"has shape {list(tensor.shape)}; [rows] or [rows, 1] is expected"

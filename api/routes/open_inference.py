@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.codecs.rows import Rows
-from api.codecs.tensors import SHOWN, Inputs, Tensor
+from api.codecs.tensors import Inputs, Tensor
 from api.limits import Limits
 from api.problems import UNFIT, UNPROCESSABLE, Problem
 from api.routes.replies import predicted_value
 from api.routes.request_body import LARGE
 from api.serving.served import Served, once_a_model
+from registry.package import COLUMN_KINDS
 
 SERVER = "tunegate"
 PLATFORM = "tunegate-flat-forest"
@@ -63,7 +64,11 @@ def model_metadata(served: Served) -> dict[str, Any]:
         "versions": [served.package.digest],
         "platform": PLATFORM,
         "inputs": [
-            {"name": column.name, "datatype": SHOWN[column.kind], "shape": [-1]}
+            {
+                "name": column.name,
+                "datatype": COLUMN_KINDS[column.kind].tensor_datatype,
+                "shape": [-1],
+            }
             for column in manifest.columns
         ],
         "outputs": [

@@ -8,12 +8,12 @@ from msgspec.json import schema_components
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.codecs.tensors import SHOWN
 from api.problems import MEDIA_TYPE
 from api.routes.row_schema import example_row
 from api.serving.card import Card
 from api.serving.served import Served
 from api.serving.state import State
+from registry.package import COLUMN_KINDS
 from registry.record import Record
 from registry.shadow import ShadowStatus
 
@@ -143,7 +143,7 @@ def _inference(served: Served) -> Document:
             {
                 "name": column.name,
                 "shape": [1],
-                "datatype": SHOWN[column.kind],
+                "datatype": COLUMN_KINDS[column.kind].tensor_datatype,
                 "data": [column.typical],
             }
             for column in columns

@@ -4,13 +4,12 @@ Strict on purpose: no text for numbers, no NaN or infinity, no unknown fields, n
 number outside the range seen in training is answered, with a warning.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StrictBool,
     TypeAdapter,
     ValidationError,
     create_model,
@@ -19,8 +18,7 @@ from pydantic import (
 from api.codecs.rows import Cells
 from api.problems import MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem, wrong_field
 from api.serving.served import once_a_model
-from registry.package import Column, Manifest
-from registry.package.columns import FLOAT32_MAX
+from registry.package import COLUMN_KINDS, Column, Manifest
 
 # What is documented where the model, and so its columns, is not known.
 _AnyRow = Annotated[dict[str, Any], Field(title="Row")]
@@ -98,7 +96,10 @@ def example_row(manifest: Manifest) -> dict[str, Any]:
 def _row_model(manifest: Manifest) -> type[BaseModel]:
     # Named f0, f1, ...: a column may be called anything, `model_config` or `class` too.
     fields: dict[str, Any] = {
-        f"f{i}": (_field_type(column), Field(alias=column.name, **_documentation(column)))
+        f"f{i}": (
+            COLUMN_KINDS[column.kind].cell_type(column),
+            Field(alias=column.name, **_documentation(column)),
+        )
         for i, column in enumerate(manifest.columns)
     }
     for i, name in enumerate(manifest.ignored):
@@ -122,19 +123,6 @@ def _prediction_model(manifest: Manifest) -> type[BaseModel]:
         shares = Field(alias="probabilities", description="share of each class")
         fields["s"] = (dict[str, float], shares)
     return create_model("Prediction", **fields)
-
-
-def _field_type(column: Column) -> Any:  # noqa: ANN401 - a type built at run time
-    kind: Any
-    if column.kind == "numeric":
-        kind = Annotated[
-            float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)
-        ]
-    elif column.kind == "boolean":
-        kind = StrictBool
-    else:
-        kind = Literal[column.categories]
-    return kind | None if column.nullable else kind
 
 
 def _documentation(column: Column) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from msgspec import Meta
 from api.serving.served import Served
 from registry.errors import StoreError
 from registry.history import Past
-from registry.package import Column, CrossValidation, Provenance
+from registry.package import COLUMN_KINDS, Column, CrossValidation, Provenance
 from registry.package.manifest import Interval, Scalar
 from registry.package.model_package import CARD
 from registry.record import Record
@@ -42,6 +42,7 @@ class Card(Record, frozen=True, kw_only=True):
     prediction: str
     classes: tuple[bool | int | str, ...]
     columns: tuple[Column, ...]
+    widgets: tuple[str, ...]
     ignored: tuple[str, ...]
     target_range: tuple[float, float]
     metric: str
@@ -66,6 +67,7 @@ def card_of(served: Served) -> Card:
     pointer = served.pointer
     return Card(
         **Card.shared_with(package.manifest),
+        widgets=tuple(COLUMN_KINDS[each.kind].widget for each in package.manifest.columns),
         model_version=package.digest,
         promotion=pointer.number,
         loaded_at=served.loaded_at,

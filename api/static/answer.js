@@ -127,7 +127,7 @@ export class WhatIf {
     const rows = values.map((value) => ({ ...row, [name]: value }));
     const found = rows.length ? (await predictRows(this.card, this.primary, rows, signal)).answers : [];
     if (rows.length < 2) show($("whatif-chart"), null);
-    else if (this.column.kind === "numeric") this.line(values, found, row[name], now);
+    else if (this.column.widget === "number") this.line(values, found, row[name], now);
     else this.choices(values, found, row[name], now);
   }
 
@@ -185,15 +185,15 @@ const WORDS = new Map([[null, "missing"], [true, "yes"], [false, "no"]]);
 const word = (x) => WORDS.get(x) ?? x;
 
 function extremes(column) {
-  if (column.kind !== "numeric") return along(column, null).filter((value) => value !== null);
+  if (column.widget !== "number") return along(column, null).filter((value) => value !== null);
   const { minimum: low, maximum: high } = column;
   return low === null || high === null || low === high ? [] : [low, high];
 }
 
 function along(column, now) {
-  const missing = column.nullable && column.kind !== "numeric" ? [null] : [];
-  if (column.kind === "boolean") return [true, false, ...missing];
-  if (column.kind === "categorical") return [...column.categories.slice(0, 24), ...missing];
+  const missing = column.nullable && column.widget !== "number" ? [null] : [];
+  if (column.widget === "switch") return [true, false, ...missing];
+  if (column.widget === "select") return [...column.categories.slice(0, 24), ...missing];
   const { minimum: low, maximum: high } = column;
   if (low === null || high === null || low === high) return [];
   const grid = Array.from({ length: STEPS - 1 }, (_, i) => low + ((high - low) * i) / (STEPS - 1));

@@ -60,6 +60,7 @@ async function open(name) {
   $("name").textContent = card.name;
   $("identity").textContent = `promotion ${card.promotion} · package ${card.model_version.slice(0, 12)}`;
   $("answer-title").textContent = `Predicted ${card.target}`;
+  card.columns.forEach((column, i) => { column.widget = card.widgets[i]; });
   page.form = new Form($("fields"), card.columns, rowChanged);
   if (entered) restore(entered);
   page.whatif = new WhatIf(card, page.primary === card.name);
@@ -73,8 +74,8 @@ function restore(entered) {
   for (const field of page.form.fields) {
     const { column } = field;
     const value = entered[column.name];
-    const fits = value === null ? column.nullable : { numeric: typeof value === "number", boolean: typeof value === "boolean",
-      categorical: column.categories.includes(value) }[column.kind];
+    const fits = value === null ? column.nullable : { number: typeof value === "number", switch: typeof value === "boolean",
+      select: column.categories.includes(value) }[column.widget];
     if (value !== undefined && fits) field.set(value);
   }
 }

@@ -39,13 +39,13 @@ class Field {
     this.id = `field-${i}`;
     this.changed = changed;
     this.note = h("p", { class: "note", id: `${this.id}-note`, "aria-live": "polite" });
-    this.control = { numeric: number, boolean: flag, categorical: choice }[column.kind](this);
+    this.control = { number, switch: flag, select: choice }[column.widget](this);
     this.missing = column.nullable ? h("input", { type: "checkbox", id: `${this.id}-missing` }) : null;
     this.missing?.addEventListener("change", () => this.touched());
     const label = h("label", { for: this.id, class: "name" }, column.name);
     const missing = this.missing && h("label", { class: "missing" }, this.missing, " missing",
       h("span", { class: "hidden" }, `: ${column.name}`));
-    this.element = h("div", { class: `field ${column.kind}` },
+    this.element = h("div", { class: `field ${column.widget}` },
       h("div", { class: "head" }, label, missing, this.control.box), this.control.below, this.note);
     this.set(column.typical);
   }
@@ -73,7 +73,7 @@ class Field {
   }
 
   showProblem(found) {
-    const empty = this.column.kind === "numeric" && this.value() === null;
+    const empty = this.column.widget === "number" && this.value() === null;
     const problem = found && empty ? "a number is missing here" : found;
     const outside = !problem && this.outside();
     const warning = `outside ${short(this.column.minimum)} to ${short(this.column.maximum)}, never seen in training`;
@@ -86,9 +86,9 @@ class Field {
   }
 
   outside() {
-    const { kind, minimum, maximum } = this.column;
+    const { widget, minimum, maximum } = this.column;
     const value = this.value();
-    return kind === "numeric" && value !== null && minimum !== null && maximum !== null && (value < minimum || value > maximum);
+    return widget === "number" && value !== null && minimum !== null && maximum !== null && (value < minimum || value > maximum);
   }
 }
 

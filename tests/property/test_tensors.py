@@ -142,7 +142,7 @@ def plain_requests(draw: st.DrawFn) -> bytes:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     folder = tmp_path_factory.mktemp("houses") / "houses"
-    digest = packages.write(folder)
+    digest = packages.write_houses(folder)
     return Served.make(load_package(folder), Pointer(model="houses", number=1, sha256=digest))
 
 
