@@ -18,7 +18,7 @@ from katib.cluster.experiments import KatibCluster
 from katib.errors import Refused
 from katib.experiment import Experiment
 from katib.local.run_folder import STATUS, TRIALS
-from promote.candidate import rank
+from katib.objects import rank
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -134,7 +134,7 @@ def test_ctrl_c_leaves_the_experiment_running_and_the_same_command_goes_on(
         followed.wait_for("trial 1 tiny-")
         followed.signal(signal.SIGINT)
         assert followed.wait() == 130
-        assert f"Experiment {room}/tiny goes on running" in followed.output
+        assert f"Experiment {room}/tiny keeps running" in followed.output
         assert (
             f"`tunegate tune {tmp_path}/experiment.yaml --on katib --namespace {room}"
             in followed.output
@@ -213,7 +213,7 @@ def test_an_api_server_that_is_away_for_a_while_is_waited_for(room: str, tmp_pat
             wire.cut()
             followed.wait_for("trying again")
             assert followed.process.poll() is None
-            wire.mend()
+            wire.restore()
             assert followed.wait() == 0, followed.output
             assert "trial 5 tiny-" in followed.output
 

@@ -19,8 +19,8 @@ from support.katib.experiments import (
 
 from katib.early_stopping import StopRule, stop_rule
 from katib.lint import lint
+from katib.objects import rank
 from katib.trial import Trial
-from promote.candidate import rank
 
 LATEST = [{"name": "mse", "value": "latest"}]
 

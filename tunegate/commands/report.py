@@ -7,7 +7,7 @@ import click
 
 from tunegate.commands import options
 from tunegate.commands.run import shipped
-from tunegate.commands.watch import default_namespace, named
+from tunegate.commands.watch import default_namespace, experiment_name
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
 from tunegate.settings import Settings
@@ -61,15 +61,15 @@ def export_study(
     Example: tunegate export-study --output study.db && optuna-dashboard sqlite:///study.db
     """
     workspace = options.workspace(**flags)
-    name, _ = named(experiment)
+    name, _ = experiment_name(experiment)
     try:
         from katib.search.optuna_study import dashboard_address
-        from tunegate.search.optuna_export import export_study as export
+        from tunegate.search.optuna_export import export_newest_run
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed", hint="pip install 'tunegate[search]'"
         ) from error
-    study = export(workspace, name or None, output)
+    study = export_newest_run(workspace, name or None, output)
     say(
         f"written: {output}, study {study.name}, {len(study.trials)} trials; `optuna-dashboard {dashboard_address(output)}`"
     )
@@ -110,7 +110,7 @@ def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: optio
     from tunegate.doctor.local_run import explain_newest
     from tunegate.doctor.machine import Symptom, examine
 
-    name, _ = named(experiment)
+    name, _ = experiment_name(experiment)
     if experiment and experiment != name:
         file = Path(experiment)
     else:
@@ -135,17 +135,17 @@ def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: optio
 
 
 def _tell(name: str, found: str, mend: str, *, well: bool) -> None:
-    say(f"{'ok  ' if well else 'MEND'}  {name}: {found}{f' -> {mend}' if mend else ''}")
+    say(f"{'ok  ' if well else 'FIX '}  {name}: {found}{f' -> {mend}' if mend else ''}")
 
 
 def _explain(experiment: str, settings: Settings, *, as_json: bool) -> int:
     from katib.diagnosis.cluster_run import explain
-    from tunegate.search.on_katib import connected
+    from tunegate.search.on_katib import connect_cluster
 
-    kube = connected(settings)
+    kube = connect_cluster(settings)
     from katib.diagnosis.cluster_snapshot import snapshot
 
-    name, written = named(experiment)
+    name, written = experiment_name(experiment)
     where = settings.namespace or written or default_namespace()
     found = snapshot(kube, where, name)
     causes = explain(found)

@@ -1,81 +1,90 @@
-"""Explain a run on this machine: what its folder shows, beside the Experiment's file as it is now."""
+"""Explain the newest run from its folder and the Experiment's file as it is now."""
 
 import os
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
-from katib.cluster.spec_diff import difference
+from katib.cluster.spec_diff import first_difference
 from katib.diagnosis.local_run import Around, explain_run
 from katib.diagnosis.pod_causes import Cause
 from katib.errors import InvalidExperiment
 from katib.experiment import read_experiment
 from katib.local.run_folder import LocalRun, newest_run, read_run
+from katib.objects import state
 from tunegate.settings import Settings
 
 
 def explain_newest(
     settings: Settings, experiment: str, file: Path | None, shipped: Path
 ) -> list[Cause]:
-    """Return what is wrong with the newest run, or that nothing is; the first cause names its folder.
+    """Return what is wrong with the newest run, or that nothing is; the first names its folder.
 
     Args:
         settings: they name the state folder.
-        experiment: whose run; any where empty.
-        file: the Experiment's file, where it was named.
+        experiment: whose run; any if empty.
+        file: the Experiment's file, if the user named it.
         shipped: the Experiment that `tunegate tune` runs by itself.
     """
     root = settings.state / "experiments"
     folder = newest_run(root, experiment)
     if folder is None:
         of = f" of {experiment}" if experiment else ""
-        return [
-            Cause(
-                "none yet", f"no run{of} below {root}", f"`{_command(settings, file)}`", well=True
-            )
-        ]
+        fix = f"`{_tune_command(settings, file)}`"
+        return [Cause("none yet", f"no run{of} below {root}", fix, well=True)]
     run = read_run(folder)
+    if not run.ran_here:
+        return [_kept_cause(run)]
     name = folder.parent.name
-    source = file or (shipped if _name(shipped) == name else None)
+    source = file or (shipped if _experiment_name(shipped) == name else None)
     around = Around(
         now=datetime.now(UTC),
-        free=_free(folder),
-        changed=_changed(run, source) if source else "",
-        tune=_command(settings, file or (None if source else Path("FILE"))),
+        free=_free_bytes(folder),
+        changed=_what_changed(run, source) if source else "",
+        tune=_tune_command(settings, file or (None if source else Path("FILE"))),
     )
     first, *rest = explain_run(run, around)
     return [Cause(first.name, f"{folder}: {first.seen}", first.mend, first.well), *rest]
 
 
-def _command(settings: Settings, file: Path | None) -> str:
+def _kept_cause(run: LocalRun) -> Cause:
+    """Describe a run whose objects alone were kept; its own doctor is the cluster's."""
+    metadata = run.experiment.get("metadata", {})
+    words = ["tunegate", "doctor", "--experiment", metadata.get("name", run.folder.parent.name)]
+    if metadata.get("namespace"):
+        words += ["--namespace", metadata["namespace"]]
+    seen = f"{run.folder}: {state(run.experiment)}, kept from a cluster or a bundle"
+    return Cause("did not run here", seen, f"`{shlex.join(words)}`", well=True)
+
+
+def _tune_command(settings: Settings, file: Path | None) -> str:
     words = ["tunegate", "tune", *([str(file)] if file else [])]
     if settings.state != Settings().state:
         words += ["--state", str(settings.state)]
     return shlex.join(words)
 
 
-def _name(path: Path) -> str:
+def _experiment_name(path: Path) -> str:
     try:
         return read_experiment(path).name
     except InvalidExperiment:
         return ""
 
 
-def _changed(run: LocalRun, source: Path) -> str:
-    """Say how the file differs from what the run was started with; empty where it does not."""
+def _what_changed(run: LocalRun, source: Path) -> str:
+    """Return how the file differs from what the run was started with; empty if it does not."""
     try:
         now = read_experiment(source)
     except InvalidExperiment:
         return f"{source} is no valid Experiment any more (`tunegate lint {source}`)"
     if now.digest == run.meta.get("digest", now.digest):
         return ""
-    if run.experiment:
-        found = difference(now.spec, run.experiment.get("spec", {}))
-    else:
-        found = ""
-    return f"{source} has changed" + (f": {found}" if found else "")
+    text = f"{source} has changed"
+    if run.experiment and (found := first_difference(now.spec, run.experiment.get("spec", {}))):
+        text += f": {found}"
+    return text
 
 
-def _free(folder: Path) -> int:
+def _free_bytes(folder: Path) -> int:
     status = os.statvfs(folder)
     return status.f_bavail * status.f_frsize

@@ -1,4 +1,4 @@
-"""Say what is missing or odd on this machine, and the command that mends it."""
+"""Find what is missing or odd on this machine, and the command that fixes it."""
 
 import importlib.util
 import os
@@ -23,7 +23,7 @@ LEAST_FREE = 100 << 20
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """One thing that was looked at."""
+    """One thing that was examined: whether it is well, what was found, and how to fix it."""
 
     name: str
     well: bool
@@ -32,11 +32,16 @@ class Symptom:
 
 
 def examine(workspace: Workspace) -> list[Symptom]:
-    """Look at everything a run on this machine needs."""
-    return [*_packages(), *_folders(workspace), *_production(workspace), _server(workspace)]
+    """Examine everything that a run on this machine needs."""
+    return [
+        *_examine_packages(),
+        *_examine_folders(workspace),
+        *_examine_production(workspace),
+        _examine_server(workspace),
+    ]
 
 
-def _packages() -> Iterator[Symptom]:
+def _examine_packages() -> Iterator[Symptom]:
     yield Symptom(
         "python",
         sys.version_info >= (3, 11),
@@ -49,10 +54,10 @@ def _packages() -> Iterator[Symptom]:
         yield Symptom(f"extra {extra}", not missing, found, f"pip install 'tunegate[{extra}]'")
 
 
-def _folders(workspace: Workspace) -> Iterator[Symptom]:
+def _examine_folders(workspace: Workspace) -> Iterator[Symptom]:
     settings = workspace.settings
     for name, path in (("state", settings.state), ("store", settings.store_path)):
-        existing = _nearest(path)
+        existing = _nearest_existing(path)
         writable = os.access(existing, os.W_OK)
         yield Symptom(
             f"{name} folder",
@@ -67,14 +72,14 @@ def _folders(workspace: Workspace) -> Iterator[Symptom]:
         )
 
 
-def _nearest(path: Path) -> Path:
+def _nearest_existing(path: Path) -> Path:
     path = path.resolve()
     if path.exists():
         return path
-    return _nearest(path.parent)
+    return _nearest_existing(path.parent)
 
 
-def _production(workspace: Workspace) -> Iterator[Symptom]:
+def _examine_production(workspace: Workspace) -> Iterator[Symptom]:
     try:
         history = workspace.ledger.history(workspace.model)
         pointer = workspace.store.pointer(workspace.model)
@@ -102,7 +107,7 @@ def _production(workspace: Workspace) -> Iterator[Symptom]:
     yield Symptom("pointer", named == true, found, "tunegate repair")
 
 
-def _server(workspace: Workspace) -> Symptom:
+def _examine_server(workspace: Workspace) -> Symptom:
     url = workspace.settings.url or workspace.settings.address
     try:
         about = httpx.get(f"{url}/version", timeout=2.0).json()

@@ -1,4 +1,4 @@
-"""Faults that cannot be provoked on a real API server, played by one of our own; the real one is in tests/e2e."""
+"""Faults that no real API server can be made to have; tests/e2e has a real one."""
 
 import threading
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from support.cluster.recordings import answers
 from support.patience import patience
 
 from katib.cluster import client as module
-from katib.cluster.client import Kube, connect
-from katib.cluster.experiments import KatibCluster, state
+from katib.cluster.client import KubernetesClient, connect
+from katib.cluster.experiments import KatibCluster
 from katib.errors import (
     AlreadyExists,
     ClusterError,
@@ -30,6 +30,7 @@ from katib.errors import (
     Missing,
     Refused,
 )
+from katib.objects import state
 
 NAME = {"metadata": {"name": "e", "uid": "u", "resourceVersion": "1"}}
 REFUSED = [answer for answer in answers() if answer["refused"]]
@@ -42,7 +43,9 @@ def server() -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def kube(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kube]:
+def kube(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[KubernetesClient]:
     monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path, token="secret")))  # noqa: S106 - a test's
     one = connect()
     yield one
@@ -56,7 +59,9 @@ def experiment(kind: str, version: str = "1") -> dict[str, object]:
     }
 
 
-def test_a_request_says_what_it_wants_and_who_asks(server: ApiServer, kube: Kube) -> None:
+def test_a_request_says_what_it_wants_and_who_asks(
+    server: ApiServer, kube: KubernetesClient
+) -> None:
     server.answers = [found(NAME)]
     assert kube.list("trials", "tuning", labels="a=b,c") == ([NAME], "42")
     assert server.requests == [
@@ -66,7 +71,9 @@ def test_a_request_says_what_it_wants_and_who_asks(server: ApiServer, kube: Kube
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
-def test_a_server_in_trouble_is_unreachable(server: ApiServer, kube: Kube, code: int) -> None:
+def test_a_server_in_trouble_is_unreachable(
+    server: ApiServer, kube: KubernetesClient, code: int
+) -> None:
     server.answers = [status(code, "etcdserver: request timed out")]
     with pytest.raises(ClusterUnreachable, match=r"get jobs tuning/j: HTTP .*etcdserver"):
         kube.get("jobs", "tuning", "j")
@@ -74,7 +81,7 @@ def test_a_server_in_trouble_is_unreachable(server: ApiServer, kube: Kube, code:
 
 @pytest.mark.parametrize("text", ["<html>a proxy's page</html>", "[]", '"text"', "", "{", "\x00"])
 def test_an_answer_that_is_not_kubernetes_is_unreachable(
-    server: ApiServer, kube: Kube, text: str
+    server: ApiServer, kube: KubernetesClient, text: str
 ) -> None:
     server.answers = [says(text)]
     with pytest.raises(ClusterUnreachable, match="does not speak as a Kubernetes API server"):
@@ -85,14 +92,16 @@ def test_an_answer_that_is_not_kubernetes_is_unreachable(
     "document", [{}, {"items": []}, {"items": None, "metadata": {"resourceVersion": "1"}}]
 )
 def test_a_list_of_another_shape_is_unreachable(
-    server: ApiServer, kube: Kube, document: object
+    server: ApiServer, kube: KubernetesClient, document: object
 ) -> None:
     server.answers = [says(document)]
     with pytest.raises(ClusterUnreachable):
         kube.list("pods", "tuning")
 
 
-def test_a_connection_that_is_closed_is_unreachable(server: ApiServer, kube: Kube) -> None:
+def test_a_connection_that_is_closed_is_unreachable(
+    server: ApiServer, kube: KubernetesClient
+) -> None:
     server.answers = [hangs_up]
     with pytest.raises(ClusterUnreachable, match="does not answer") as caught:
         kube.get("jobs", "tuning", "j")
@@ -109,7 +118,7 @@ def test_a_server_that_is_not_there_is_unreachable(
 
 
 def test_a_server_that_takes_the_request_and_is_silent_is_given_up(
-    server: ApiServer, kube: Kube, monkeypatch: pytest.MonkeyPatch
+    server: ApiServer, kube: KubernetesClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
     server.answers = [lambda _: over.wait(patience(30)) and None]
@@ -124,7 +133,7 @@ def test_a_server_that_takes_the_request_and_is_silent_is_given_up(
 
 @pytest.mark.parametrize("answer", REFUSED, ids=[answer["name"] for answer in REFUSED])
 def test_a_webhooks_refusal_is_told_without_the_noise(
-    server: ApiServer, kube: Kube, answer: dict[str, str]
+    server: ApiServer, kube: KubernetesClient, answer: dict[str, str]
 ) -> None:
     message = answer["message"].partition('"STDIN": ')[2]
     assert message.startswith("admission webhook")
@@ -140,12 +149,13 @@ def test_a_webhooks_refusal_is_told_without_the_noise(
 
 
 def test_a_namespace_without_the_label_gets_the_command_that_mends_it(
-    server: ApiServer, kube: Kube
+    server: ApiServer, kube: KubernetesClient
 ) -> None:
     server.answers = [
         status(
             403,
-            'admission webhook "validator.x" denied the request: the namespace lacks label "k: enabled"',
+            'admission webhook "validator.x" denied the request: '
+            'the namespace lacks label "k: enabled"',
         )
     ]
     with pytest.raises(Refused) as caught:
@@ -155,29 +165,35 @@ def test_a_namespace_without_the_label_gets_the_command_that_mends_it(
     )
 
 
-def test_a_webhook_that_is_down_is_no_refusal(server: ApiServer, kube: Kube) -> None:
-    message = 'Internal error occurred: failed calling webhook "defaulter.experiment": connect: connection refused'
+def test_a_webhook_that_is_down_is_no_refusal(server: ApiServer, kube: KubernetesClient) -> None:
+    message = (
+        'Internal error occurred: failed calling webhook "defaulter.experiment": '
+        "connect: connection refused"
+    )
     server.answers = [status(500, message, reason="InternalError")]
     with pytest.raises(ClusterUnreachable, match="Katib's controller does not answer") as caught:
         kube.create("experiments", "tuning", NAME)
     assert "kubectl -n kubeflow get pods" in caught.value.hint
 
 
-def test_missing_rights_are_named(server: ApiServer, kube: Kube) -> None:
-    message = 'experiments.kubeflow.org is forbidden: User "ci" cannot create resource "experiments" in API group'
+def test_missing_rights_are_named(server: ApiServer, kube: KubernetesClient) -> None:
+    message = (
+        'experiments.kubeflow.org is forbidden: User "ci" cannot create resource '
+        '"experiments" in API group'
+    )
     server.answers = [status(403, message, reason="Forbidden")]
     with pytest.raises(Forbidden, match=r'may not create experiments: .*User "ci"') as caught:
         kube.create("experiments", "tuning", NAME)
     assert "rolebinding" in caught.value.hint
 
 
-def test_an_unknown_account_is_told_to_log_in(server: ApiServer, kube: Kube) -> None:
+def test_an_unknown_account_is_told_to_log_in(server: ApiServer, kube: KubernetesClient) -> None:
     server.answers = [status(401, "Unauthorized")]
     with pytest.raises(Forbidden, match="does not know this account"):
         kube.get("jobs", "tuning", "j")
 
 
-def test_an_object_that_is_not_there_is_missing(server: ApiServer, kube: Kube) -> None:
+def test_an_object_that_is_not_there_is_missing(server: ApiServer, kube: KubernetesClient) -> None:
     server.answers = [
         status(404, 'jobs.batch "j" not found', details={"name": "j", "kind": "jobs"})
     ]
@@ -186,7 +202,7 @@ def test_an_object_that_is_not_there_is_missing(server: ApiServer, kube: Kube) -
 
 
 def test_a_cluster_without_katib_gets_the_command_that_installs_it(
-    server: ApiServer, kube: Kube
+    server: ApiServer, kube: KubernetesClient
 ) -> None:
     server.answers = [says("404 page not found", 404)]
     with pytest.raises(Missing, match="Katib is not installed") as caught:
@@ -194,7 +210,7 @@ def test_a_cluster_without_katib_gets_the_command_that_installs_it(
     assert caught.value.hint == "`tunegate cluster install`"
 
 
-def test_a_missing_namespace_is_named(server: ApiServer, kube: Kube) -> None:
+def test_a_missing_namespace_is_named(server: ApiServer, kube: KubernetesClient) -> None:
     server.answers = [
         status(
             404, 'namespaces "tuning" not found', details={"name": "tuning", "kind": "namespaces"}
@@ -205,7 +221,9 @@ def test_a_missing_namespace_is_named(server: ApiServer, kube: Kube) -> None:
     assert caught.value.hint == "`kubectl create namespace tuning`"
 
 
-def test_a_taken_name_is_another_error_than_a_refusal(server: ApiServer, kube: Kube) -> None:
+def test_a_taken_name_is_another_error_than_a_refusal(
+    server: ApiServer, kube: KubernetesClient
+) -> None:
     server.answers = [status(409, "exists", reason="AlreadyExists")]
     with pytest.raises(AlreadyExists):
         kube.create("experiments", "tuning", NAME)
@@ -213,7 +231,7 @@ def test_a_taken_name_is_another_error_than_a_refusal(server: ApiServer, kube: K
 
 @pytest.mark.parametrize("code", [302, 400, 409, 415, 422])
 def test_every_other_answer_is_a_cluster_error_in_few_words(
-    server: ApiServer, kube: Kube, code: int
+    server: ApiServer, kube: KubernetesClient, code: int
 ) -> None:
     server.answers = [status(code, "x " * 5000)]
     with pytest.raises(ClusterError) as caught:
@@ -224,7 +242,9 @@ def test_every_other_answer_is_a_cluster_error_in_few_words(
 # Watches
 
 
-def test_a_watch_yields_events_until_the_server_ends_it(server: ApiServer, kube: Kube) -> None:
+def test_a_watch_yields_events_until_the_server_ends_it(
+    server: ApiServer, kube: KubernetesClient
+) -> None:
     events = [{"type": "ADDED", "object": NAME}, {"type": "DELETED", "object": NAME}]
     server.answers = [streams(*events)]
     assert list(kube.watch("experiments", "tuning", version="5", seconds=9.7, name="e")) == events
@@ -251,7 +271,7 @@ def test_a_watch_yields_events_until_the_server_ends_it(server: ApiServer, kube:
     ids=["torn", "forgotten version", "garbage", "no object", "error without code"],
 )
 def test_a_watch_that_breaks_says_so_after_what_it_told(
-    server: ApiServer, kube: Kube, answer: object
+    server: ApiServer, kube: KubernetesClient, answer: object
 ) -> None:
     server.answers = [answer]  # type: ignore[list-item]
     watch = kube.watch("experiments", "tuning", version="5", seconds=9)
@@ -261,14 +281,16 @@ def test_a_watch_that_breaks_says_so_after_what_it_told(
 
 
 def test_a_version_that_is_forgotten_at_once_is_no_other_error(
-    server: ApiServer, kube: Kube
+    server: ApiServer, kube: KubernetesClient
 ) -> None:
     server.answers = [status(410, "too old resource version", reason="Expired")]
     with pytest.raises(ClusterUnreachable):
         next(kube.watch("experiments", "tuning", version="5", seconds=9))
 
 
-def test_an_experiment_is_followed_through_all_of_it(server: ApiServer, kube: Kube) -> None:
+def test_an_experiment_is_followed_through_all_of_it(
+    server: ApiServer, kube: KubernetesClient
+) -> None:
     server.answers = [
         status(503, "starting"),
         hangs_up,
@@ -294,7 +316,7 @@ def test_an_experiment_is_followed_through_all_of_it(server: ApiServer, kube: Ku
 
 
 def test_an_experiment_that_vanished_behind_a_broken_connection_is_gone(
-    server: ApiServer, kube: Kube
+    server: ApiServer, kube: KubernetesClient
 ) -> None:
     server.answers = [found(experiment("Running")), found(), hangs_up, found()]
     with pytest.raises(Gone):

@@ -7,10 +7,11 @@ from support.cluster.recordings import CASES, recorded
 from support.cluster.replays import Replay, katib, replay
 from support.katib.experiments import build, parse, using_parameters
 
-from katib.cluster.experiments import Progress, state, terminal
-from katib.cluster.spec_diff import difference
+from katib.cluster.experiments import Progress
+from katib.cluster.spec_diff import first_difference
 from katib.errors import AlreadyExists, ClusterUnreachable, Gone, Missing, TimedOut
 from katib.experiment import Experiment, to_experiment, with_defaults
+from katib.objects import is_finished, state
 
 AWAY = ClusterUnreachable("away")
 
@@ -94,7 +95,9 @@ def test_another_experiment_of_that_name_is_not_touched_and_the_field_named(
 @pytest.mark.parametrize("case", [name for name in CASES if "experiment" in recorded(name)])
 def test_a_real_katibs_defaults_make_no_difference(case: str) -> None:
     found = recorded(case)
-    assert difference(with_defaults(found["applied"])["spec"], found["experiment"]["spec"]) == ""
+    assert (
+        first_difference(with_defaults(found["applied"])["spec"], found["experiment"]["spec"]) == ""
+    )
 
 
 def test_what_stands_only_in_the_clusters_template_counts() -> None:
@@ -188,8 +191,8 @@ def test_the_state_is_the_last_condition_that_holds() -> None:
     "kind", ["Succeeded", "Failed", "Killed", "MetricsUnavailable", "EarlyStopped"]
 )
 def test_a_trial_is_over_in_five_ways(kind: str) -> None:
-    assert terminal(one("t", "Created", "Running", kind)["object"])
-    assert not terminal(one("t", "Created", "Running")["object"])
+    assert is_finished(one("t", "Created", "Running", kind)["object"])
+    assert not is_finished(one("t", "Created", "Running")["object"])
 
 
 def test_broken_connections_change_nothing_and_nothing_is_told_twice() -> None:

@@ -22,7 +22,7 @@ from support.katib.experiments import (
 )
 
 from katib.errors import EngineError
-from katib.local.job_template import Places
+from katib.local.job_template import PathMap
 from katib.search.sampler import Search, TrialRecord
 from katib.trial import Trial
 
@@ -156,7 +156,7 @@ def test_volumes_are_there_before_the_trial_starts_and_scratch_is_empty_at_each_
         pod={"volumes": volumes},
         **ONE,
     )
-    result = run(what, tmp_path / "run", places=Places(tmp_path / "volumes"))
+    result = run(what, tmp_path / "run", paths=PathMap(tmp_path / "volumes"))
     assert (states(result), log(result)) == (["Succeeded"], "mse=1\n")
     assert (tmp_path / "volumes/m/first").exists()
 

@@ -204,7 +204,8 @@ def test_bad_json_is_the_reason_that_is_given(tmp_path: Path) -> None:
 
 def test_metrics_of_a_failed_attempt_are_forgotten(tmp_path: Path) -> None:
     source = {"fileSystemPath": {"path": "/out/metrics.log"}}
-    script = f"test -e {tmp_path}/mark && exit 0; touch {tmp_path}/mark; echo mse=1 > /out/metrics.log; exit 1"
+    mark = tmp_path / "mark"
+    script = f"test -e {mark} && exit 0; touch {mark}; echo mse=1 > /out/metrics.log; exit 1"
     collector = {"collector": FILE, "source": source}
     result = one(
         tmp_path / "run", *shell(script), metricsCollectorSpec=collector, job={"backoffLimit": 1}

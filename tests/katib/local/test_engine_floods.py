@@ -1,4 +1,4 @@
-"""Trials that print without end: the engine's memory and disk stay bounded, and the metric at the end is read."""
+"""Trials that print without end: memory and disk stay bounded, and the last metric is read."""
 
 import json
 import os
@@ -23,7 +23,8 @@ from katib.trial import Trial
 
 ONE = {"maxTrialCount": 1, "parallelTrialCount": 1}
 MEBIBYTE = 1 << 20
-LINES = "yes 'a line as long as those that a trial prints when somebody has left its debug output on' | head -c 100000000"
+LINE = "a line as long as those that a trial prints when somebody has left its debug output on"
+LINES = f"yes '{LINE}' | head -c 100000000"
 NO_LINES = "head -c 100000000 /dev/zero"
 METRICS = "yes mse=2 | head -c 3000000"
 
@@ -45,7 +46,7 @@ def test_a_flood_is_read_to_its_end_in_little_memory_and_kept_in_part(
 
 def test_a_flood_without_end_is_ended_by_the_deadline(tmp_path: Path) -> None:
     began = time.monotonic()
-    flood = "yes 'a line as long as those that a trial prints when somebody has left its debug output on'"
+    flood = f"yes '{LINE}'"
     result = run(experiment(*shell(flood), job={"activeDeadlineSeconds": 1}, **ONE), tmp_path)
     assert states(result) == ["Failed"]
     assert time.monotonic() - began < patience(15)

@@ -1,4 +1,4 @@
-"""What becomes of trials that wait for a CPU when their Experiment ends: running ones finish, no other one starts."""
+"""When the Experiment ends, running trials finish, and trials that wait for a CPU do not start."""
 
 from pathlib import Path
 from typing import Any

@@ -14,7 +14,9 @@ from katib.trial import Trial
 # Waits until two trials are there, for a minute at most.
 MEET = """
     touch {0}/$KATIB_TRIAL_NAME; n=0
-    while [ `ls {0} | wc -l` -lt 2 ]; do n=$((n+1)); [ $n -gt 3000 ] && exit 1; sleep 0.02; done; echo mse=1
+    while [ `ls {0} | wc -l` -lt 2 ]
+    do n=$((n+1)); [ $n -gt 3000 ] && exit 1; sleep 0.02; done
+    echo mse=1
 """
 ALONE = "mkdir {0}/lock || exit 1; sleep 0.05; rmdir {0}/lock; echo mse=1"
 TPE = {
@@ -77,7 +79,10 @@ def test_as_katib_all_trials_are_run_too(tmp_path: Path) -> None:
 
 def test_as_katib_the_next_trial_starts_when_one_ends(tmp_path: Path) -> None:
     (tmp_path / "done").mkdir()
-    wait = "n=0; while [ `ls DONE | wc -l` -lt 3 ]; do n=$((n+1)); [ $n -gt 3000 ] && exit 1; sleep 0.02; done"
+    wait = (
+        "n=0; while [ `ls DONE | wc -l` -lt 3 ]; "
+        "do n=$((n+1)); [ $n -gt 3000 ] && exit 1; sleep 0.02; done"
+    )
     script = (
         f"[ ${{trialParameters.x}} = 1 ] && {{ {wait}; }}; touch DONE/$KATIB_TRIAL_NAME; echo mse=1"
     )

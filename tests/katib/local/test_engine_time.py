@@ -96,7 +96,7 @@ def test_the_count_and_the_goal_come_before_the_time(tmp_path: Path) -> None:
 def test_a_run_that_goes_on_after_its_time_is_the_run_without_a_limit(
     tmp_path: Path, at: int, cpus: int
 ) -> None:
-    """Where the time is over before the whole batch has started, the rest of it is the next to start."""
+    """If the time ends before the whole batch has started, its rest is the next to start."""
     what = experiment(*QUICK, **SPEC, annotations=BATCH)
     whole = run(what, tmp_path / "whole")
     first = run_until(at, what, tmp_path / "limited", cpus=cpus)

@@ -1,4 +1,4 @@
-"""A preloaded module's `python -m` runs in a fork; nobody must be able to tell, but for the time it takes."""
+"""A preloaded module's `python -m` runs in a fork, and differs only in the time it takes."""
 
 import asyncio
 import sys
@@ -97,7 +97,8 @@ def test_an_exception_fails_the_trial_with_its_traceback_in_the_output(
 
 def probe(toy: Path, expression: str, preload: Sequence[str], count: int = 1) -> list[str]:
     (toy / "toy" / "__main__.py").write_text(
-        f'import os\nHERE = os.getpid()\ndef main(argv=None): print({expression})\nif __name__ == "__main__": main()\n'
+        f"import os\nHERE = os.getpid()\ndef main(argv=None): print({expression})\n"
+        'if __name__ == "__main__": main()\n'
     )
 
     async def go() -> list[str]:

@@ -13,10 +13,10 @@ from katib.errors import InvalidExperiment
 from katib.experiment import Experiment, to_experiment
 from katib.local.job_template import (
     Launch,
-    Places,
-    launch,
+    PathMap,
+    plan_launch,
     primary_container,
-    render,
+    render_job,
     requested_cpus,
 )
 
@@ -25,8 +25,11 @@ POINT = {"x": "0.5"}
 
 def launched(what: Experiment, folder: Path, **places: object) -> Launch:
     point = {parameter.name: "0.5" for parameter in what.parameters}
-    return launch(
-        what, render(what, point, "tiny-1"), Places(folder / "state", **places), folder / "trial"
+    return plan_launch(
+        what,
+        render_job(what, point, "tiny-1"),
+        PathMap(folder / "state", **places),
+        folder / "trial",
     )
 
 
@@ -58,8 +61,8 @@ def test_a_value_with_quotes_backslashes_or_dollars_arrives_as_it_is(
     what = experiment(
         "run", "${trialParameters.x}", parameters={"x": ("categorical", {"list": [value, "other"]})}
     )
-    job = render(what, {"x": value}, "tiny-1")
-    assert launch(what, job, Places(tmp_path), tmp_path).argv[1] == value
+    job = render_job(what, {"x": value}, "tiny-1")
+    assert plan_launch(what, job, PathMap(tmp_path), tmp_path).argv[1] == value
 
 
 def test_meta_references_are_the_trials_own(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_meta_references_are_the_trials_own(tmp_path: Path) -> None:
 def test_rendering_names_the_job_and_never_changes_the_document() -> None:
     what = experiment("run", "${trialParameters.x}")
     before = copy.deepcopy(what.document)
-    job = render(what, POINT, "tiny-1")
+    job = render_job(what, POINT, "tiny-1")
     job["spec"]["template"]["spec"]["containers"].clear()
     job["metadata"]["labels"] = {}
     assert what.document == before

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.katib.experiments import experiment
 
-from katib.local.job_template import Launch, Places, launch, render
+from katib.local.job_template import Launch, PathMap, plan_launch, render_job
 
 VOLUMES = [
     {"name": "models", "persistentVolumeClaim": {"claimName": "tunegate-models"}},
@@ -29,12 +29,12 @@ def mounted(
     env = [{"name": "WHERE", "value": "in:/models/x"}]
     container = {"volumeMounts": entries, "workingDir": "/models/work", "env": env}
     what = experiment(*command, container=container, pod={"volumes": VOLUMES})
-    job = render(what, {"x": "0.5"}, "tiny-1")
-    return launch(what, job, Places(folder / "state", mounts=places or {}), folder / "trial")
+    job = render_job(what, {"x": "0.5"}, "tiny-1")
+    return plan_launch(what, job, PathMap(folder / "state", mounts=places or {}), folder / "trial")
 
 
 def word(folder: Path, text: str, mounts: dict[str, Any], **places: Path) -> str:
-    return mounted(folder, mounts, "run", text, places=places).argv[1]
+    return mounted(folder, mounts, "run", text, paths=places).argv[1]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_folder_below_another_mounts_path_is_not_moved_again(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["tunegate-models", "models", "/models"])
 def test_a_place_is_named_by_claim_volume_or_path(tmp_path: Path, name: str) -> None:
     found = mounted(
-        tmp_path, {"/models/": "models"}, "run", "/models/a", places={name: tmp_path / "store"}
+        tmp_path, {"/models/": "models"}, "run", "/models/a", paths={name: tmp_path / "store"}
     )
     assert found.argv[1] == str(tmp_path / "store/a")
 
@@ -111,12 +111,14 @@ def test_a_file_collectors_folder_lies_below_the_trial(tmp_path: Path) -> None:
         "source": {"fileSystemPath": {"path": "/out/m.log"}},
     }
     what = experiment("run", "--log=/out/m.log", "/out/more", metricsCollectorSpec=collector)
-    found = launch(what, render(what, {"x": "1"}, "t"), Places(tmp_path), tmp_path / "trial")
+    found = plan_launch(
+        what, render_job(what, {"x": "1"}, "t"), PathMap(tmp_path), tmp_path / "trial"
+    )
     assert found.metrics_file == tmp_path / "trial/metrics/m.log"
     assert found.argv[1:] == (f"--log={found.metrics_file}", f"{tmp_path}/trial/metrics/more")
     assert (
-        launch(
-            experiment("run"), render(what, {"x": "1"}, "t"), Places(tmp_path), tmp_path
+        plan_launch(
+            experiment("run"), render_job(what, {"x": "1"}, "t"), PathMap(tmp_path), tmp_path
         ).metrics_file
         is None
     )

@@ -1,4 +1,4 @@
-"""Status documents as a real Katib wrote them; the end-to-end comparison is in test_engine_recordings.py."""
+"""Status documents as a real Katib wrote them; test_engine_recordings.py compares whole runs."""
 
 from dataclasses import replace
 from typing import Any

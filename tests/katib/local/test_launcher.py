@@ -92,7 +92,8 @@ def test_a_very_long_line_is_cut_and_the_next_one_is_whole() -> None:
 
 
 def test_signals_have_their_usual_effect_in_a_trial() -> None:
-    script = "import signal as s; print([s.getsignal(n) == s.SIG_DFL for n in (s.SIGTERM, s.SIGCHLD, s.SIGHUP)])"
+    signals = "(s.SIGTERM, s.SIGCHLD, s.SIGHUP)"
+    script = f"import signal as s; print([s.getsignal(n) == s.SIG_DFL for n in {signals}])"
     assert run([sys.executable, "-c", script])[0] == ["[True, True, True]"]
     assert run(shell("yes | head -n 1")) == (
         ["y"],
@@ -102,6 +103,9 @@ def test_signals_have_their_usual_effect_in_a_trial() -> None:
 
 @linux
 def test_a_trial_has_no_other_files_open_than_its_standard_ones() -> None:
-    script = "import os; print(sorted(os.readlink(f'/proc/self/fd/{n}')[:4] for n in range(3, 20) if exists(n)))"
-    defined = "exists = lambda n: os.path.lexists(f'/proc/self/fd/{n}') and '/fd' not in os.readlink(f'/proc/self/fd/{n}')"
+    script = "import os; print(sorted(read(n)[:4] for n in range(3, 20) if exists(n)))"
+    defined = (
+        "path = lambda n: f'/proc/self/fd/{n}'; read = lambda n: os.readlink(path(n)); "
+        "exists = lambda n: os.path.lexists(path(n)) and '/fd' not in read(n)"
+    )
     assert run([sys.executable, "-c", f"import os\n{defined}\n{script}"])[0] == ["[]"]

@@ -1,4 +1,4 @@
-"""Nothing of a trial stays: its group goes with it, with the engine, and with the trials' parent."""
+"""A trial's process group ends with the trial, with the engine, and with the trials' parent."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Runs that are broken off, in every way, and gone on with: nothing is repeated, nothing is lost, nothing stays."""
+"""Runs that are interrupted and resumed: nothing is repeated, lost, or left running."""
 
 import asyncio
 import json

@@ -61,7 +61,7 @@ def write(document: dict[str, Any], folder: Path) -> Path:
 
 
 class Wire:
-    """A way to the API server that can be cut and mended; everything goes through unchanged."""
+    """A TCP proxy to the API server that can be cut and restored; it changes no byte."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
@@ -81,7 +81,7 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Take connections again."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._start()

@@ -1,4 +1,4 @@
-"""Small Experiments for tests, built as YAML text and read as a user's file is, and the engine run on them."""
+"""Small Experiments for tests, read from YAML as a user's file is, and the engine run on them."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ import yaml
 from katib.document import Document, parse_document
 from katib.experiment import Experiment, to_experiment
 from katib.local.engine import Engine, Result
-from katib.local.job_template import Places
+from katib.local.job_template import PathMap
 from support.patience import patience
 
 ROOT = Path(__file__).parents[3]
@@ -104,7 +104,7 @@ def experiment(*command: str, **options: object) -> Experiment:
 
 
 def using_parameters(document: dict[str, Any]) -> dict[str, Any]:
-    """Pass parameters that the command does not use in an environment variable, since Katib wants each to be used."""
+    """Use all parameters in an environment variable, since Katib wants each to be used."""
     template = document["spec"]["trialTemplate"]
     primary = template["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
     values = " ".join(
@@ -118,7 +118,7 @@ def engine(what: Experiment, folder: Path, **options: object) -> Engine:
     """Make an engine whose run folder exists."""
     folder.mkdir(parents=True, exist_ok=True)
     return Engine(
-        what, folder, options.pop("places", Places(folder / "volumes")), **{"cpus": 2, **options}
+        what, folder, options.pop("paths", PathMap(folder / "volumes")), **{"cpus": 2, **options}
     )
 
 
@@ -166,7 +166,7 @@ def start_process(
 
 
 def unique() -> str:
-    """Return a number of seconds, fifteen minutes at least, that no other process of this machine sleeps for."""
+    """Return seconds, 900 at least, for which no other process of this machine sleeps."""
     return f"{900 + next(_COUNT)}.{os.getpid():07d}"
 
 

@@ -1,4 +1,4 @@
-"""Runs in a state folder, made by the engine as `tunegate tune` makes them, with commands of a test's own."""
+"""Runs in a state folder, as `tunegate tune` makes them, with commands of a test's own."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def made(state: Path, *command: str, **options: object) -> Result:
 def going(
     state: Path, *command: str, **options: object
 ) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """Run one in a process of its own, which is killed when the block ends; gives the process and the run's folder."""
+    """Yield a process that runs an Experiment, and the run's folder; kill it at the block's end."""
     what = document(*command, **options)
     written(state, what)
     folder = new_run(state / "experiments", "tiny")

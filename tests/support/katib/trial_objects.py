@@ -1,8 +1,26 @@
-"""Trial objects as Katib writes them."""
+"""Trial objects as Katib writes them, and a trial's record as the engine does."""
 
 import json
 from pathlib import Path
 from typing import Any
+
+from katib.trial import Trial
+
+FULL_TRIAL = Trial(
+    index=0,
+    name="tiny-a",
+    assignments={"x": "0.5", "ü": '"\\\n'},
+    state="Succeeded",
+    created="2026-01-01T00:00:00Z",
+    started="2026-01-01T00:00:01Z",
+    finished="2026-01-01T00:00:02Z",
+    reason="TrialSucceeded",
+    message="ok",
+    observation=({"name": "mse", "min": "1.5", "max": "1.5", "latest": "1.5"},),
+    series=(1.5, 2.5),
+    tail=("mse=1.5", "\ufffd\x00"),
+    cpu=0.25,
+)
 
 
 def trial(
@@ -19,9 +37,13 @@ def trial(
         objective["metricStrategies"] = [
             {"name": key, "value": value} for key, value in strategies.items()
         ]
-    status: dict[str, Any] = {
-        "conditions": [{"type": "Created"}, {"type": "Running"}, {"type": state}]
-    }
+    conditions = [
+        {"type": "Created", "status": "True"},
+        {"type": "Running", "status": str(state == "Running")},
+    ]
+    if state not in {"Created", "Running"}:
+        conditions.append({"type": state, "status": "True"})
+    status: dict[str, Any] = {"conditions": conditions}
     if metrics is not None:
         status["observation"] = {
             "metrics": [{"name": key, **values} for key, values in metrics.items()]

@@ -12,6 +12,7 @@ from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, flip_bit, variant
 
 from katib.local.run_folder import STATUS, TRIALS
+from promote import NoCandidate
 from promote.finalists import Contender
 from promote.promotion import Promoter
 from promote.verdict import Finalist
@@ -82,6 +83,30 @@ def search(tmp_path: Path) -> Search:
 
 def test_the_best_trials_contend_best_first_and_no_model_twice(search: Search) -> None:
     assert search.found() == ["lucky", "good", "fair", "weak"]
+
+
+@pytest.mark.parametrize(
+    ("items", "counts"),
+    [
+        (
+            [
+                scored("a", "1", state="Failed"),
+                scored("b", "1", state="Failed"),
+                scored("c", "nan"),
+            ],
+            r"2 Failed, 1 Succeeded",
+        ),
+        ([], "no trial"),
+    ],
+)
+def test_without_a_candidate_the_error_counts_the_states_and_says_what_next(
+    search: Search, items: list[dict[str, object]], counts: str
+) -> None:
+    folder = next(search.root.glob("experiments/*/*"))
+    (folder / TRIALS).write_text(json.dumps({"items": items}))
+    with pytest.raises(NoCandidate, match=counts) as raised:
+        search.found()
+    assert "lint" in raised.value.hint
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 100])

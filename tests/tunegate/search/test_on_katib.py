@@ -1,4 +1,4 @@
-"""What the command line makes of an Experiment on a cluster; the cluster is a recording here, and real in tests/e2e."""
+"""Experiments on a cluster, through the command line; the cluster is a recording here."""
 
 import copy
 import json
@@ -15,13 +15,15 @@ from katib.cluster import client as module
 from katib.document import Document
 from katib.errors import AlreadyExists, ClusterError, ClusterUnreachable, Missing, Refused, TimedOut
 from katib.experiment import Experiment, to_experiment
-from katib.local.run_folder import META, STATUS
-from promote.candidate import rank
+from katib.local.run_folder import META, STATUS, new_run
+from katib.objects import rank
+from tunegate.doctor.local_run import explain_newest
 from tunegate.error_report import exit_code
 from tunegate.errors import ExitCode, UsageError
-from tunegate.search.local import unfinished
-from tunegate.search.on_katib import connected, tune_on_katib
+from tunegate.search.local import interrupted_run, newest_experiment, tune_locally
+from tunegate.search.on_katib import connect_cluster, tune_on_katib
 from tunegate.settings import Settings
+from tunegate.watch.local import local_boards
 from tunegate.workspace import Workspace
 
 Connect = Callable[[Replay], None]
@@ -121,7 +123,35 @@ def test_a_run_on_a_cluster_is_not_taken_for_a_local_one_to_resume(
     connect(cluster)
     tune_on_katib(workspace, experiment, timeout=None, as_json=False)
     assert not (workspace.last_run("goal") / META).exists()
-    assert unfinished(workspace, experiment) is None
+    assert interrupted_run(workspace, experiment) is None
+    with pytest.raises(UsageError, match="did not run on this machine"):
+        tune_locally(workspace, experiment, resume=True)
+    with pytest.raises(UsageError, match="did not run on this machine"):
+        newest_experiment(workspace)
+
+
+def test_report_doctor_and_watch_speak_of_the_run_that_was_kept(
+    connect: Connect, workspace: Workspace, tmp_path: Path
+) -> None:
+    cluster, experiment = played("b-goal")
+    connect(cluster)
+    before = new_run(workspace.experiments, "goal")
+    (before / META).write_text("{}")
+    tune_on_katib(workspace, experiment, timeout=None, as_json=False)
+    run = workspace.last_run()
+    assert run != before
+    (cause,) = explain_newest(workspace.settings, "", None, tmp_path / "none.yaml")
+    assert str(run) in cause.seen
+    assert "tunegate doctor --experiment goal --namespace tuning" in cause.mend
+    *_, last = local_boards(workspace.experiments, "")
+    assert (last.where, last.state) == (str(run), "Succeeded")
+
+
+def test_a_run_without_a_trial_is_named_by_those_who_need_one(workspace: Workspace) -> None:
+    run = new_run(workspace.experiments, "goal")
+    (run / META).write_text("{}")
+    with pytest.raises(UsageError, match="goal/0001: it has not started a trial yet"):
+        workspace.last_run()
 
 
 def test_a_failed_experiment_is_an_error_that_names_the_doctor(
@@ -156,7 +186,7 @@ def test_ctrl_c_ends_the_command_and_not_the_experiment(
         tune_on_katib(workspace, experiment, timeout=None, as_json=False)
     assert caught.value.code == 130
     said = capsys.readouterr().err
-    assert "Experiment tuning/tiny goes on running" in said
+    assert "Experiment tuning/tiny keeps running" in said
     assert "`tunegate tune 'my file.yaml' --on katib`" in said
     assert len(cluster.created) == 1
 
@@ -167,7 +197,7 @@ def test_without_the_clusters_packages_it_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "katib.cluster.client", None)
     monkeypatch.delattr("katib.cluster.client", raising=False)
     with pytest.raises(UsageError) as caught:
-        connected(Settings())
+        connect_cluster(Settings())
     assert caught.value.hint == "pip install 'tunegate[cluster]'"
 
 

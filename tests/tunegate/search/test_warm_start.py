@@ -1,4 +1,4 @@
-"""`--warm-start` through the real command: what is learnt from, what is not, and that nothing of it is forgotten."""
+"""`--warm-start` through the real command: which trials are learnt from, and remembered."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def test_the_next_search_knows_what_the_last_one_has_found(folder: Path) -> None
 
 @pytest.mark.parametrize("algorithm", ["tunegate", "tpe", "random"])
 def test_no_point_is_tried_again_whatever_the_algorithm(folder: Path, algorithm: str) -> None:
-    """The same seed would have the first ones again, and the defaults are the first point of each search."""
+    """The same seed would try the same points, and the defaults are each search's first point."""
     first = run(folder)
     path = folder / "experiment.yaml"
     path.write_text(

@@ -16,9 +16,9 @@ from support.terminals import SHOW_CURSOR, terminal
 
 from katib.cluster import client as kube
 from katib.errors import Gone
-from katib.local.run_folder import held
+from katib.local.run_folder import is_running
 from tunegate.cli import main
-from tunegate.watch.views import cluster_boards, watch
+from tunegate.watch.views import cluster_boards, show_boards
 
 NUMBERS = shell("echo mse=${trialParameters.x}")
 FIVE = {"algorithm": algorithm("grid"), "maxTrialCount": 5}
@@ -57,7 +57,8 @@ def test_each_frame_fits_its_terminal_with_the_best_and_the_running_ones(
     names = [f"a_rather_long_name_{i}" for i in range(6)]
     space = {name: ("double", {"min": "0", "max": "1"}) for name in names}
     script = (
-        f"if [ $(ls {tmp_path}/done | wc -l) -ge 29 ]; then while [ ! -e {go} ]; do sleep 0.05; done; fi;"
+        f"if [ $(ls {tmp_path}/done | wc -l) -ge 29 ]; "
+        f"then while [ ! -e {go} ]; do sleep 0.05; done; fi;"
         f"touch {tmp_path}/done/$KATIB_TRIAL_NAME; echo mse=${{trialParameters.{names[0]}}}"
     )
     (tmp_path / "done").mkdir()
@@ -113,7 +114,7 @@ def test_ctrl_c_ends_the_watching_quietly_and_not_the_run(tmp_path: Path) -> Non
             SHOW_CURSOR
         )
         assert not any(word in screen.drawn for word in ("Traceback", "resume", "Aborted"))
-        assert held(folder)
+        assert is_running(folder)
         go.touch()
         assert process.wait(patience(60)) == 0
 
@@ -167,7 +168,7 @@ def test_a_run_that_failed_or_was_killed_says_so_with_exit_code_1(tmp_path: Path
     with going(tmp_path / "killed", *gated(tmp_path / "never")) as (process, folder):
         eventually((folder / "trials.json").exists)
         with running("watch", "--state", tmp_path / "killed", "--json") as command:
-            eventually(lambda: held(folder))
+            eventually(lambda: is_running(folder))
             process.send_signal(signal.SIGKILL)
             assert command.wait() == 1
             assert command.process.stdout
@@ -201,7 +202,7 @@ def test_an_experiment_on_a_cluster_is_shown_in_the_same_words(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     boards = cluster_boards(katib(replay("b-goal")), "goal", None)
-    assert watch(boards, "goal", as_json=True) == 0
+    assert show_boards(boards, "goal", as_json=True) == 0
     *trials, end = events(capsys.readouterr().out)
     assert {each["event"] for each in trials} == {"trial"}
     assert end["state"] == "Succeeded"
@@ -256,6 +257,6 @@ def test_an_experiment_that_is_deleted_meanwhile_is_named(
         {"type": "DELETED", "seconds": cluster.events[-1]["seconds"] + 1, "object": experiment}
     )
     with pytest.raises(Gone, match="was deleted") as caught:
-        watch(cluster_boards(katib(cluster), "goal", None), "goal", as_json=True)
+        show_boards(cluster_boards(katib(cluster), "goal", None), "goal", as_json=True)
     assert "tunegate tune --on katib" in caught.value.hint
     assert {each["event"] for each in events(capsys.readouterr().out)} <= {"trial"}

@@ -1,4 +1,4 @@
-"""The candidate is chosen from Trial objects by our own ranking."""
+"""What Katib's objects say is read in one way, and Trials are ranked by our own rule."""
 
 import itertools
 from typing import Any
@@ -8,16 +8,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.katib.trial_objects import scored, trial
 
-from promote import NoCandidate
-from promote.candidate import rank
+from katib.objects import (
+    assignments,
+    count_states,
+    is_finished,
+    message,
+    metric_value,
+    objective_name,
+    objective_value,
+    rank,
+    reason,
+    state,
+)
 
 
-def names(trials: list[dict[str, Any]]) -> list[str]:
+def ranked_names(trials: list[dict[str, Any]]) -> list[str]:
     return [entry.trial for entry in rank(trials)]
 
 
 def test_the_lowest_objective_comes_first() -> None:
-    assert names([scored("b", "11.7"), scored("c", "9.25"), scored("a", "10.2")]) == ["c", "a", "b"]
+    assert ranked_names([scored("b", "11.7"), scored("c", "9.25"), scored("a", "10.2")]) == [
+        "c",
+        "a",
+        "b",
+    ]
 
 
 def test_the_highest_objective_comes_first_when_maximizing() -> None:
@@ -25,7 +39,7 @@ def test_the_highest_objective_comes_first_when_maximizing() -> None:
         scored(name, value, kind="maximize")
         for name, value in (("a", "0.5"), ("b", "0.9"), ("c", "-3"))
     ]
-    assert names(trials) == ["b", "a", "c"]
+    assert ranked_names(trials) == ["b", "a", "c"]
 
 
 def test_a_ranked_trial_says_where_it_came_from() -> None:
@@ -49,17 +63,17 @@ def test_metrics_are_found_by_name_in_any_order(order: tuple[str, ...]) -> None:
     "state", ["EarlyStopped", "Failed", "Killed", "MetricsUnavailable", "Running", "Created"]
 )
 def test_only_succeeded_trials_count_whatever_they_reported(state: str) -> None:
-    assert names([scored("good", "1.0", state=state), scored("done", "20.0")]) == ["done"]
+    assert ranked_names([scored("good", "1.0", state=state), scored("done", "20.0")]) == ["done"]
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "unavailable", "", "not a number", "1e999"])
 def test_a_trial_that_succeeded_without_a_finite_objective_is_left_out(text: str) -> None:
-    assert names([scored("odd", text), scored("sound", "20.0")]) == ["sound"]
+    assert ranked_names([scored("odd", text), scored("sound", "20.0")]) == ["sound"]
 
 
 def test_an_observation_without_latest_is_left_out() -> None:
     nan = trial("nan", {"mse": {"min": "unavailable", "max": "unavailable"}})
-    assert names([nan, scored("sound", "20.0")]) == ["sound"]
+    assert ranked_names([nan, scored("sound", "20.0")]) == ["sound"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +82,7 @@ def test_an_observation_without_latest_is_left_out() -> None:
 def test_a_trial_without_the_objective_is_left_out(
     metrics: dict[str, dict[str, str]] | None,
 ) -> None:
-    assert names([trial("empty", metrics), scored("sound", "20.0")]) == ["sound"]
+    assert ranked_names([trial("empty", metrics), scored("sound", "20.0")]) == ["sound"]
 
 
 @pytest.mark.parametrize(
@@ -101,31 +115,68 @@ def test_latest_stands_in_where_the_strategy_has_no_number() -> None:
 def test_equals_are_ordered_by_name() -> None:
     trials = [scored(name, "10.0") for name in "dbca"]
     assert all(
-        names(list(order)) == ["a", "b", "c", "d"] for order in itertools.permutations(trials)
+        ranked_names(list(order)) == ["a", "b", "c", "d"]
+        for order in itertools.permutations(trials)
     )
 
 
-def test_without_a_candidate_the_error_counts_the_states_and_says_what_next() -> None:
+def test_without_a_finite_objective_nothing_is_ranked_and_the_states_can_be_counted() -> None:
     trials = [
         scored("a", "1", state="Failed"),
         scored("b", "1", state="Failed"),
         scored("c", "nan"),
     ]
-    with pytest.raises(NoCandidate, match=r"2 Failed, 1 Succeeded") as raised:
-        rank(trials)
-    assert "lint" in raised.value.hint
+    assert rank(trials) == []
+    assert count_states(trials) == {"Failed": 2, "Succeeded": 1}
 
 
-def test_no_trials_at_all_is_no_candidate_either() -> None:
-    with pytest.raises(NoCandidate, match="no trial"):
-        rank([])
+def test_of_no_trials_nothing_is_ranked() -> None:
+    assert rank([]) == []
+    assert count_states([]) == {}
 
 
-def test_a_trial_that_katib_has_not_looked_at_yet_is_no_candidate() -> None:
+def test_a_trial_that_katib_has_not_looked_at_yet_is_created_and_not_ranked() -> None:
     fresh = scored("a", "1")
     del fresh["status"]
-    with pytest.raises(NoCandidate, match="1 Created"):
-        rank([fresh])
+    assert rank([fresh]) == []
+    assert (state(fresh), message(fresh), reason(fresh)) == ("Created", "", "")
+    assert not is_finished(fresh)
+
+
+def condition(kind: str, *, holds: bool) -> dict[str, str]:
+    return {"type": kind, "status": str(holds), "reason": f"It{kind}", "message": f"it is {kind}"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected", "finished"),
+    [
+        ([], "Created", False),
+        ([("Created", True), ("Running", True)], "Running", False),
+        ([("Created", True), ("Running", False), ("Succeeded", True)], "Succeeded", True),
+        ([("Created", True), ("Failed", True), ("Running", False)], "Failed", True),
+        ([("Created", True), ("Restarting", True), ("Running", True)], "Running", False),
+        ([("Created", True), ("Restarting", True), ("Running", False)], "Restarting", False),
+        ([("Running", False), ("EarlyStopped", True)], "EarlyStopped", True),
+        ([("Running", False), ("MetricsUnavailable", True)], "MetricsUnavailable", True),
+        ([("Running", False), ("Killed", True)], "Killed", True),
+    ],
+)
+def test_the_last_condition_that_holds_is_the_state_and_has_message_and_reason(
+    conditions: list[tuple[str, bool]], expected: str, *, finished: bool
+) -> None:
+    listed = [condition(kind, holds=holds) for kind, holds in conditions]
+    item = {"status": {"conditions": listed}}
+    assert state(item) == expected
+    assert is_finished(item) == finished
+    assert message(item) == (f"it is {expected}" if listed else "")
+    assert reason(item) == (f"It{expected}" if listed else "")
+
+
+def test_values_are_read_whatever_the_state_is() -> None:
+    stopped = scored("a", "3.5", state="EarlyStopped")
+    assert (objective_name(stopped), objective_value(stopped)) == ("mse", 3.5)
+    assert metric_value(stopped, "r2") is None
+    assert assignments(stopped) == {"max_depth": "7"}
 
 
 @given(
