@@ -1,7 +1,9 @@
 """`report`, `export-study` and `doctor`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,9 @@ from tunegate.commands.watch import default_namespace, experiment_name
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
 from tunegate.settings import Settings
+
+if TYPE_CHECKING:
+    from katib.diagnosis.pod_causes import Cause
 
 
 @click.command()
@@ -99,7 +104,7 @@ def export_study(
 @options.context
 @options.json
 def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: options.Flags) -> int:
-    """Say why the newest run has no result, or what is missing or odd here, and the command that mends it.
+    """Say why the newest run has no result, or what is missing or odd here, and the command that fixes it.
 
     With --experiment, why one on a cluster does not go on; with --on local, only what became of a run on this machine.
 
@@ -108,7 +113,7 @@ def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: optio
     if on == options.Back.KATIB or (experiment is not None and on is None):
         return _explain(experiment or str(shipped()), options.settings(**flags), as_json=json)
     from tunegate.doctor.local_run import explain_newest
-    from tunegate.doctor.machine import Symptom, examine
+    from tunegate.doctor.machine import examine_machine
 
     name, _ = experiment_name(experiment)
     if experiment and experiment != name:
@@ -117,25 +122,22 @@ def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: optio
         file = None
     workspace = options.workspace(**flags)
     causes = explain_newest(workspace.settings, name, file, shipped())
-    symptoms = [
-        Symptom(f"run: {cause.name}", cause.well, cause.seen, cause.mend) for cause in causes
-    ]
+    found = [replace(cause, name=f"run: {cause.name}") for cause in causes]
     if on is None:
-        # What is well needs no mending here; of a run it may be what to do next.
-        symptoms += [
-            replace(each, mend="" if each.well else each.mend) for each in examine(workspace)
-        ]
-    for symptom in symptoms:
-        _tell(symptom.name, symptom.found, symptom.mend, well=symptom.well)
-    if json:
-        emit([asdict(symptom) for symptom in symptoms])
-    if all(symptom.well for symptom in symptoms):
+        found += examine_machine(workspace)
+    return _report_causes(found, as_json=json)
+
+
+def _report_causes(causes: Sequence["Cause"], *, as_json: bool) -> int:
+    for cause in causes:
+        label = "ok  " if cause.well else "FIX "
+        fix = f" -> {cause.mend}" if cause.mend else ""
+        say(f"{label}  {cause.name}: {cause.seen}{fix}")
+    if as_json:
+        emit([asdict(cause) for cause in causes])
+    if all(cause.well for cause in causes):
         return ExitCode.DONE
     return ExitCode.ERROR
-
-
-def _tell(name: str, found: str, mend: str, *, well: bool) -> None:
-    say(f"{'ok  ' if well else 'FIX '}  {name}: {found}{f' -> {mend}' if mend else ''}")
 
 
 def _explain(experiment: str, settings: Settings, *, as_json: bool) -> int:
@@ -149,13 +151,9 @@ def _explain(experiment: str, settings: Settings, *, as_json: bool) -> int:
     where = settings.namespace or written or default_namespace()
     found = snapshot(kube, where, name)
     causes = explain(found)
-    for cause in causes:
-        _tell(cause.name, cause.seen, cause.mend, well=cause.well)
-    well = all(cause.well for cause in causes)
-    if not well and found["experiment"]:
+    code = _report_causes(causes, as_json=as_json)
+    if code != ExitCode.DONE and found["experiment"]:
         say(
-            f"a template cannot be changed: `kubectl delete experiment {name} -n {where}`, then create it anew"
+            f"a template cannot be changed: `kubectl delete experiment {name} -n {where}`, then create it again"
         )
-    if as_json:
-        emit([asdict(cause) for cause in causes])
-    return ExitCode.DONE if well else ExitCode.ERROR
+    return code

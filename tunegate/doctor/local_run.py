@@ -1,7 +1,7 @@
 """Explain the newest run from its folder and the Experiment's file as it is now."""
 
-import os
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from katib.diagnosis.local_run import Around, explain_run
 from katib.diagnosis.pod_causes import Cause
 from katib.errors import InvalidExperiment
 from katib.experiment import read_experiment
-from katib.local.run_folder import LocalRun, newest_run, read_run
+from katib.local.run_folder import CLUSTER, LocalRun, newest_run, read_run
 from katib.objects import state
+from tunegate.doctor.machine import free_bytes
 from tunegate.settings import Settings
 
 
@@ -39,22 +40,25 @@ def explain_newest(
     source = file or (shipped if _experiment_name(shipped) == name else None)
     around = Around(
         now=datetime.now(UTC),
-        free=_free_bytes(folder),
+        free=free_bytes(folder),
         changed=_what_changed(run, source) if source else "",
         tune=_tune_command(settings, file or (None if source else Path("FILE"))),
     )
     first, *rest = explain_run(run, around)
-    return [Cause(first.name, f"{folder}: {first.seen}", first.mend, first.well), *rest]
+    return [replace(first, seen=f"{folder}: {first.seen}"), *rest]
 
 
 def _kept_cause(run: LocalRun) -> Cause:
-    """Describe a run whose objects alone were kept; its own doctor is the cluster's."""
-    metadata = run.experiment.get("metadata", {})
-    words = ["tunegate", "doctor", "--experiment", metadata.get("name", run.folder.parent.name)]
-    if metadata.get("namespace"):
-        words += ["--namespace", metadata["namespace"]]
-    seen = f"{run.folder}: {state(run.experiment)}, kept from a cluster or a bundle"
-    return Cause("did not run here", seen, f"`{shlex.join(words)}`", well=True)
+    """Describe a run whose objects alone are here, from a cluster or out of a bundle."""
+    fix = ""
+    origin = "a bundle"
+    if (run.folder / CLUSTER).exists():
+        origin = "a cluster"
+        metadata = run.experiment["metadata"]
+        words = ["--experiment", metadata["name"], "--namespace", metadata["namespace"]]
+        fix = f"`{shlex.join(['tunegate', 'doctor', *words])}`"
+    seen = f"{run.folder}: {state(run.experiment)}, kept from {origin}"
+    return Cause("did not run here", seen, fix, well=True)
 
 
 def _tune_command(settings: Settings, file: Path | None) -> str:
@@ -83,8 +87,3 @@ def _what_changed(run: LocalRun, source: Path) -> str:
     if run.experiment and (found := first_difference(now.spec, run.experiment.get("spec", {}))):
         text += f": {found}"
     return text
-
-
-def _free_bytes(folder: Path) -> int:
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize

@@ -59,9 +59,9 @@ def test_leaving_the_launcher_leaves_no_process(seconds: str) -> None:
         await launcher.start(["sleep", seconds], {}, None)
         return launcher._process.pid if launcher._process else 0
 
-    nursery = launching(go)
+    fork_server = launching(go)
     eventually(lambda: not processes(seconds))
-    assert not (PROC / str(nursery)).exists()
+    assert not (PROC / str(fork_server)).exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])

@@ -55,7 +55,7 @@ def test_without_a_file_the_newest_run_goes_on_with_the_experiment_that_it_began
     tune(experiment, "--state", tmp_path / "state", "--time", "0.1s")
     experiment.write_text("the next Experiment, half written")
     resumed, said = tune("--state", tmp_path / "state", "--resume")
-    assert f"going on with {tmp_path / 'state' / 'experiments' / 'tiny' / '0001'}" in said
+    assert f"resuming {tmp_path / 'state' / 'experiments' / 'tiny' / '0001'}" in said
     assert resumed["status"]["succeededTrialList"] == whole["status"]["succeededTrialList"]
     _, said = tune("--state", tmp_path / "state", "--resume", code=2)
     assert "has ended: there is nothing to resume" in said

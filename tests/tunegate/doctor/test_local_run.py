@@ -56,8 +56,8 @@ def test_a_run_that_went_well_is_well_with_its_failures_named(tmp_path: Path) ->
     code, causes = doctor(tmp_path)
     assert code == 0
     assert names(causes) == ["nothing wrong", "the command fails"]
-    assert "1 of 4 trials" in causes[1]["found"]
-    assert "exit code 3: no such thing" in causes[1]["found"]
+    assert "1 of 4 trials" in causes[1]["seen"]
+    assert "exit code 3: no such thing" in causes[1]["seen"]
 
 
 def test_a_run_under_way_is_well(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_run_under_way_is_well(tmp_path: Path) -> None:
         eventually((folder / "trials.json").exists)
         code, causes = doctor(tmp_path)
     assert (code, names(causes)) == (0, ["going"])
-    assert "2 Running" in causes[0]["found"]
+    assert "2 Running" in causes[0]["seen"]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_trial_over_its_deadline_is_too_slow(tmp_path: Path) -> None:
     )
     _, causes = doctor(tmp_path)
     assert names(causes)[0] == "too slow"
-    assert "not done after 1 s" in causes[0]["found"]
+    assert "not done after 1 s" in causes[0]["seen"]
     assert "activeDeadlineSeconds" in causes[0]["mend"]
 
 
@@ -135,10 +135,10 @@ def test_a_metrics_file_that_was_not_written_or_holds_numbers_is_named(tmp_path:
     path = {"path": "/logs/metrics.json", "format": "JSON", "kind": "File"}
     collector = {"collector": {"kind": "File"}, "source": {"fileSystemPath": path}}
     made(tmp_path / "none", *shell("echo mse=1"), metricsCollectorSpec=collector)
-    assert "it did not write /logs/metrics.json" in doctor(tmp_path / "none")[1][0]["found"]
+    assert "it did not write /logs/metrics.json" in doctor(tmp_path / "none")[1][0]["seen"]
     command = shell("""echo '{"mse": 0.5}' > /logs/metrics.json""")
     made(tmp_path / "numbers", *command, metricsCollectorSpec=collector)
-    assert "write it in quotation marks" in doctor(tmp_path / "numbers")[1][0]["found"]
+    assert "write it in quotation marks" in doctor(tmp_path / "numbers")[1][0]["seen"]
 
 
 def test_the_same_cause_in_other_numbers_is_one_and_the_most_frequent_comes_first(
@@ -149,7 +149,7 @@ def test_the_same_cause_in_other_numbers_is_one_and_the_most_frequent_comes_firs
     )
     made(tmp_path, *python(script), "${trialParameters.x}", maxTrialCount=20)
     _, causes = doctor(tmp_path)
-    assert "KeyError" in causes[0]["found"]
+    assert "KeyError" in causes[0]["seen"]
     assert names(causes).count("the command fails") <= 2
 
 
@@ -158,7 +158,7 @@ def test_too_many_failures_are_named_after_their_cause(tmp_path: Path) -> None:
     code, causes = doctor(tmp_path)
     assert code == 1
     assert names(causes) == ["the command fails", "too many failures", "no candidate"]
-    assert "1 trials without a result, maxFailedTrialCount is 1" in causes[1]["found"]
+    assert "1 trials without a result, maxFailedTrialCount is 1" in causes[1]["seen"]
 
 
 def test_a_space_that_ended_early_is_named(tmp_path: Path) -> None:
@@ -166,10 +166,10 @@ def test_a_space_that_ended_early_is_named(tmp_path: Path) -> None:
     folder = made(tmp_path, *NUMBERS, parameters=space, maxTrialCount=9).folder
     code, causes = doctor(tmp_path)
     assert code == 0
-    assert "all 2 points were tried before maxTrialCount 9" in causes[-1]["found"]
+    assert "all 2 points were tried before maxTrialCount 9" in causes[-1]["seen"]
     change(folder / "run.json", lambda meta: meta.update(earlier=[[{"x": "3"}, 1.0]]))
     _, causes = doctor(tmp_path)
-    assert "all points were tried, 2 of them in this run, before" in causes[-1]["found"]
+    assert "all points were tried, 2 of them in this run, before" in causes[-1]["seen"]
     assert "leave --warm-start out" in causes[-1]["mend"]
 
 
@@ -178,7 +178,7 @@ def test_an_interrupted_run_names_the_command_that_goes_on_with_it(tmp_path: Pat
     killed(tmp_path, *shell(f"[ -e {go} ] || sleep 60; echo mse=${{trialParameters.x}}"))
     code, (cause,) = doctor(tmp_path, "--experiment", tmp_path / "tiny.yaml")
     assert (code, cause["name"]) == (1, "run: interrupted")
-    assert re.search(r"0 of 4 trials have ended \([^)]*[12] Running", cause["found"])
+    assert re.search(r"0 of 4 trials have ended \([^)]*[12] Running", cause["seen"])
     command = cause["mend"].strip("`").split()
     assert command == [
         "tunegate",
@@ -199,13 +199,13 @@ def test_an_experiment_that_has_changed_since_is_named_with_the_field(tmp_path: 
     file.write_text(file.read_text().replace("maxTrialCount: 4", "maxTrialCount: 9"))
     code, (cause,) = doctor(tmp_path, "--experiment", file)
     assert (code, cause["name"]) == (1, "run: Experiment changed")
-    assert "spec.maxTrialCount: 9 here, 4 there" in cause["found"]
+    assert "spec.maxTrialCount: 9 here, 4 there" in cause["seen"]
     assert (
         tunegate("tune", file, "--state", tmp_path, "--resume").returncode == 1
     )  # as the doctor says
     file.write_text("kind: Experiment")
     assert (
-        "no valid Experiment any more" not in doctor(tmp_path)[1][0]["found"]
+        "no valid Experiment any more" not in doctor(tmp_path)[1][0]["seen"]
     )  # it was not asked about that file
 
 
@@ -221,7 +221,7 @@ def test_a_damaged_journal_is_named_by_its_line_and_one_that_was_cut_off_is_none
     before = journal.read_bytes()
     code, causes = doctor(tmp_path)
     assert (code, names(causes)[0]) == (1, "damaged")
-    assert f"{journal}:1: not a trial record" in causes[0]["found"]
+    assert f"{journal}:1: not a trial record" in causes[0]["seen"]
     assert "starts a new run" in causes[0]["mend"]
     assert journal.read_bytes() == before
 
@@ -231,12 +231,12 @@ def test_a_damaged_status_is_written_anew_by_going_on(tmp_path: Path) -> None:
     (folder / "experiment.json").write_text('{"metad')
     code, causes = doctor(tmp_path)
     assert (code, names(causes)[0]) == (1, "damaged")
-    assert "experiment.json: not JSON" in causes[0]["found"]
+    assert "experiment.json: not JSON" in causes[0]["seen"]
     assert "--resume" in causes[0]["mend"]
     (folder / "experiment.json").write_text(
         '{"spec": {"objective": []}, "status": {"conditions": []}}'
     )
-    assert "experiment.json: not an Experiment with its status" in doctor(tmp_path)[1][0]["found"]
+    assert "experiment.json: not an Experiment with its status" in doctor(tmp_path)[1][0]["seen"]
 
 
 def test_a_trial_that_takes_far_longer_than_the_others_hangs(tmp_path: Path) -> None:
@@ -259,8 +259,8 @@ def test_a_trial_that_takes_far_longer_than_the_others_hangs(tmp_path: Path) -> 
         journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
         code, causes = doctor(tmp_path)
     assert (code, names(causes)[0]) == (1, "a trial hangs")
-    assert "tiny-slow has run for" in causes[0]["found"]
-    assert "the others took 2 s" in causes[0]["found"]
+    assert "tiny-slow has run for" in causes[0]["seen"]
+    assert "the others took 2 s" in causes[0]["seen"]
 
 
 def test_without_on_it_looks_at_the_machine_too_and_the_run_comes_first(tmp_path: Path) -> None:
