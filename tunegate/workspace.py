@@ -115,18 +115,14 @@ class Workspace:
     def save_details(self, verdict: Verdict, before: Entry | None, after: Entry | None) -> None:
         """Write deploy_details.json after a decision."""
         now = datetime.now(UTC)
-        self._write(
-            deploy_details(
-                verdict, before=before, after=after, store_uri=self.settings.uri, now=now
-            )
-        )
+        uri = self.settings.uri
+        self._write(deploy_details(verdict, before=before, after=after, store_uri=uri, now=now))
 
     def save_rollback(self, before: Entry | None, after: Entry) -> None:
         """Write deploy_details.json after a rollback."""
         now = datetime.now(UTC)
-        self._write(
-            rollback_details(before=before, after=after, store_uri=self.settings.uri, now=now)
-        )
+        uri = self.settings.uri
+        self._write(rollback_details(before=before, after=after, store_uri=uri, now=now))
 
     def _write(self, details: DeployDetails) -> None:
         write_atomic(self.settings.details_path, details.to_json(indent=1) + b"\n")

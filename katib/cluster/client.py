@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 import yaml
 from kubernetes import client, config
 
 from katib.cluster import responses
+from katib.cluster.responses import ApiRequest
 from katib.errors import ClusterUnreachable, Missing
 
 KATIB = "/apis/kubeflow.org/v1beta1"
@@ -30,6 +32,7 @@ GROUPS = {
     "pods": CORE,
     "events": CORE,
     "configmaps": CORE,
+    "namespaces": CORE,
 }
 CONNECT = 5.0  # seconds, as are the next two
 READ = 30.0
@@ -46,9 +49,7 @@ class KubernetesClient:
 
     def namespace(self, name: str) -> dict[str, Any]:
         """Return a Namespace; raises as `get` does."""
-        return self._request_object(
-            "GET", f"{CORE}/namespaces/{name}", responses.ApiRequest("get", "namespaces", name=name)
-        )
+        return self._fetch(ApiRequest("get", "namespaces", name=name))
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
         """Return one object; `kind` is the plural of its name, a key of `GROUPS`.
@@ -58,11 +59,7 @@ class KubernetesClient:
             Forbidden: when the account may not read it.
             ClusterUnreachable: when the API server does not answer.
         """
-        return self._request_object(
-            "GET",
-            _api_path(kind, namespace, name),
-            responses.ApiRequest("get", kind, namespace, name),
-        )
+        return self._fetch(ApiRequest("get", kind, namespace, name))
 
     def list(
         self, kind: str, namespace: str, *, name: str = "", labels: str = ""
@@ -72,10 +69,8 @@ class KubernetesClient:
         A watch cannot start from an object's own version: the API server forgets versions within
         minutes, and an object that did not change for longer has a forgotten one.
         """
-        request = responses.ApiRequest("list", kind, namespace)
-        found = self._request_object(
-            "GET", _api_path(kind, namespace), request, query=_selectors(name, labels)
-        )
+        request = ApiRequest("list", kind, namespace)
+        found = self._fetch(request, query=_selectors(name, labels))
         try:
             return list(found["items"]), str(found["metadata"]["resourceVersion"])
         except (KeyError, TypeError) as error:
@@ -88,10 +83,8 @@ class KubernetesClient:
             Refused: when the API server or a webhook refuses it.
             AlreadyExists: when the name is taken.
         """
-        request = responses.ApiRequest(
-            "create", kind, namespace, str(body["metadata"].get("name", ""))
-        )
-        return self._request_object("POST", _api_path(kind, namespace), request, body=body)
+        request = ApiRequest("create", kind, namespace, str(body["metadata"].get("name", "")))
+        return self._fetch(request, body=body)
 
     def watch(
         self,
@@ -109,15 +102,13 @@ class KubernetesClient:
             ClusterUnreachable: when the connection breaks, or `version` is forgotten: list again,
                 then watch.
         """
-        request = responses.ApiRequest("watch", kind, namespace)
+        request = ApiRequest("watch", kind, namespace)
         query = _selectors(name, labels) | {
             "watch": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(max(1, int(seconds))),
         }
-        response = self._request(
-            "GET", _api_path(kind, namespace), request, query=query, read=seconds + SILENCE
-        )
+        response = self._send(request, query=query, read=seconds + SILENCE)
         try:
             with _translated_errors(request):
                 for line in response:
@@ -129,38 +120,36 @@ class KubernetesClient:
         """Close the connections."""
         self._api.rest_client.pool_manager.clear()
 
-    def _request_object(
+    def _fetch(
         self,
-        method: str,
-        path: str,
-        request: responses.ApiRequest,
+        request: ApiRequest,
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        response = self._request(method, path, request, query=query, body=body)
+        response = self._send(request, query=query, body=body)
         with _translated_errors(request):
             return responses.read_answer(response.data, request)
 
-    def _request(
+    def _send(
         self,
-        method: str,
-        path: str,
-        request: responses.ApiRequest,
+        request: ApiRequest,
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         read: float = READ,
     ) -> Any:  # noqa: ANN401 - urllib3's response
         headers = {"Accept": "application/json", "User-Agent": "tunegate", **self._credentials()}
+        method = "GET"
         content = None
         if body is not None:
+            method = "POST"
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         with _translated_errors(request):
             response = self._api.rest_client.pool_manager.request(
                 method,
-                self._api.configuration.host + path + responses.query_string(query or {}),
+                self._api.configuration.host + _api_path(request, query or {}),
                 body=content,
                 headers=headers,
                 timeout=urllib3.Timeout(connect=CONNECT, read=read),
@@ -216,8 +205,13 @@ def connect(context: str = "") -> KubernetesClient:
     raise Missing(f"no kubeconfig at {', '.join(paths)}", hint="set KUBECONFIG, or make a cluster")
 
 
-def _api_path(kind: str, namespace: str, name: str = "") -> str:
-    return "/".join(part for part in (GROUPS[kind], "namespaces", namespace, kind, name) if part)
+def _api_path(request: ApiRequest, query: Mapping[str, str]) -> str:
+    parts = [GROUPS[request.kind], request.kind]
+    if request.namespace:
+        parts[1:1] = ["namespaces", request.namespace]
+    if request.name and request.verb != "create":
+        parts.append(request.name)
+    return "/".join(parts) + (f"?{urlencode(query)}" if query else "")
 
 
 def _selectors(name: str, labels: str) -> dict[str, str]:
@@ -230,7 +224,7 @@ def _selectors(name: str, labels: str) -> dict[str, str]:
 
 
 @contextmanager
-def _translated_errors(request: responses.ApiRequest) -> Iterator[None]:
+def _translated_errors(request: ApiRequest) -> Iterator[None]:
     try:
         yield
     except (urllib3.exceptions.HTTPError, OSError) as error:

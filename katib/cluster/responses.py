@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
 from katib.errors import (
     AlreadyExists,
@@ -40,11 +39,6 @@ class ApiRequest:
     def __str__(self) -> str:
         place = "/".join(part for part in (self.namespace, self.name) if part)
         return f"{self.verb} {self.kind} {place}".strip()
-
-
-def query_string(fields: Mapping[str, str]) -> str:
-    """Return the fields as the query of an address, "?" included; empty without fields."""
-    return f"?{urlencode(fields)}" if fields else ""
 
 
 def one_line(text: str) -> str:

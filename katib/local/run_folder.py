@@ -279,11 +279,7 @@ def _is_complete(experiment: Object) -> bool:
     try:
         spec = experiment["spec"]
         objective = spec["objective"]
-        named = (
-            objective["objectiveMetricName"],
-            objective["type"],
-            spec["metricsCollectorSpec"],
-        )
+        named = (objective["objectiveMetricName"], objective["type"], spec["metricsCollectorSpec"])
         return all(named) and bool(reason(experiment))
     except (AttributeError, KeyError, TypeError):
         return False

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from katib.early_stopping import StopRule
 from katib.errors import EngineError
@@ -21,7 +21,33 @@ TAIL_WIDTH = 500
 SERIES_LIMIT = 1000
 LOCAL_GRACE = 5.0  # seconds; on one machine nobody waits half a minute after Ctrl-C
 DRAIN = 5.0  # seconds for the rest of the output after the process has ended
-JOB_SUCCEEDED = "Job message: Reached expected number of succeeded pods"
+
+
+class TrialEnd(NamedTuple):
+    """A trial's last condition, in Katib's words."""
+
+    state: str
+    reason: str
+    message: str
+
+
+EARLY_STOPPED = TrialEnd("EarlyStopped", "TrialEarlyStopped", "Trial is early stopped")
+FAILED = TrialEnd("Failed", "TrialFailed. Job reason: BackoffLimitExceeded", "Trial has failed")
+SUCCEEDED = TrialEnd(
+    "Succeeded",
+    "TrialSucceeded. Job reason: CompletionsReached",
+    "Trial has succeeded. Job message: Reached expected number of succeeded pods",
+)
+UNAVAILABLE = TrialEnd(
+    "MetricsUnavailable",
+    "MetricsUnavailable. Job reason: CompletionsReached",
+    "Metrics are not available. Job message: Reached expected number of succeeded pods",
+)
+TOO_LATE = TrialEnd(
+    "Failed",
+    "TrialFailed. Job reason: DeadlineExceeded",
+    "Trial has failed. Job message: Job was active longer than specified deadline",
+)
 
 
 @dataclass(slots=True)
@@ -103,14 +129,8 @@ async def run_trial(trial: Trial, plan: TrialPlan) -> Trial:
                 if outcome.code == 0 or attempt.stopped:
                     break
     except TimeoutError:
-        return replace(
-            trial,
-            state="Failed",
-            reason="TrialFailed. Job reason: DeadlineExceeded",
-            message="Trial has failed. Job message: Job was active longer than specified deadline",
-            tail=tuple(attempt.tail) if attempt else (),
-            cpu=cpu,
-        )
+        tail = tuple(attempt.tail) if attempt else ()
+        return replace(_with_end(trial, TOO_LATE), tail=tail, cpu=cpu)
     assert attempt is not None  # noqa: S101 - attempts >= 1
     return replace(_judge_attempt(trial, attempt, outcome), tail=tuple(attempt.tail), cpu=cpu)
 
@@ -185,39 +205,21 @@ def _read_metrics_file(path: Path, attempt: Attempt) -> None:
 
 
 def _judge_attempt(trial: Trial, attempt: Attempt, outcome: Exit) -> Trial:
-    observation = tuple(attempt.reader.observation())
-    series = tuple(attempt.series)
     if attempt.stopped:
-        return replace(
-            trial,
-            state="EarlyStopped",
-            reason="TrialEarlyStopped",
-            message="Trial is early stopped",
-            observation=observation,
-            series=series,
-        )
-    if outcome.code != 0 or attempt.broken:
+        end = EARLY_STOPPED
+    elif outcome.code != 0 or attempt.broken:
         why = attempt.broken or _exit_in_words(outcome.code)
-        return replace(
-            trial,
-            state="Failed",
-            reason="TrialFailed. Job reason: BackoffLimitExceeded",
-            message=f"Trial has failed. Job message: {why}",
-        )
-    trial = replace(trial, observation=observation, series=series)
-    if attempt.reader.objective_seen:
-        return replace(
-            trial,
-            state="Succeeded",
-            reason="TrialSucceeded. Job reason: CompletionsReached",
-            message=f"Trial has succeeded. {JOB_SUCCEEDED}",
-        )
-    return replace(
-        trial,
-        state="MetricsUnavailable",
-        reason="MetricsUnavailable. Job reason: CompletionsReached",
-        message=f"Metrics are not available. {JOB_SUCCEEDED}",
-    )
+        return _with_end(trial, FAILED._replace(message=f"Trial has failed. Job message: {why}"))
+    elif attempt.reader.objective_seen:
+        end = SUCCEEDED
+    else:
+        end = UNAVAILABLE
+    observation = tuple(attempt.reader.observation())
+    return replace(_with_end(trial, end), observation=observation, series=tuple(attempt.series))
+
+
+def _with_end(trial: Trial, end: TrialEnd) -> Trial:
+    return replace(trial, state=end.state, reason=end.reason, message=end.message)
 
 
 def _exit_in_words(code: int) -> str:

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 from katib.cluster.experiments import KatibCluster, Progress
 from katib.experiment import Experiment
 from katib.local.run_folder import CLUSTER, new_run, prune, runs, write_objects
-from katib.objects import (
-    Ranked,
-    assignments,
-    is_finished,
-    message,
-    objective_name,
-    rank,
-    state,
-)
+from katib.objects import Ranked, assignments, is_finished, message, objective_name, rank, state
 from promote.errors import NoCandidate
 from registry.atomic_files import write_atomic
 from tunegate.console import Steps, say, steps
