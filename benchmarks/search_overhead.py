@@ -19,7 +19,7 @@ import yaml
 from katib.experiment import Experiment, read_experiment
 from katib.local.engine import Engine
 from katib.local.job_template import PathMap
-from katib.trial import Journal
+from katib.local.journal import Journal
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial

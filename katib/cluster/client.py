@@ -211,7 +211,10 @@ def _api_path(request: ApiRequest, query: Mapping[str, str]) -> str:
         parts[1:1] = ["namespaces", request.namespace]
     if request.name and request.verb != "create":
         parts.append(request.name)
-    return "/".join(parts) + (f"?{urlencode(query)}" if query else "")
+    path = "/".join(parts)
+    if query:
+        path += f"?{urlencode(query)}"
+    return path
 
 
 def _selectors(name: str, labels: str) -> dict[str, str]:

@@ -243,7 +243,9 @@ class Engine:
         value = trial.value(self.experiment.metric, self.experiment.strategy)
         if not trial.done:
             return TrialRecord(trial.assignments, "running", value)
-        return TrialRecord(trial.assignments, "failed" if value is None else "complete", value)
+        if value is None:
+            return TrialRecord(trial.assignments, "failed", value)
+        return TrialRecord(trial.assignments, "complete", value)
 
     def _create_trial(self, index: int, assignments: dict[str, str]) -> Trial:
         content = json.dumps([self.experiment.digest, index, assignments], sort_keys=True)

@@ -36,13 +36,17 @@ def explain_newest(
     run = read_run(folder)
     if not run.ran_here:
         return [_kept_cause(run)]
-    name = folder.parent.name
-    source = file or (shipped if _experiment_name(shipped) == name else None)
+    source = file
+    written = file  # in the command that is suggested, which runs the shipped file without one
+    if file is None and _experiment_name(shipped) == folder.parent.name:
+        source = shipped
+    elif file is None:
+        written = Path("FILE")
     around = Around(
         now=datetime.now(UTC),
         free=free_bytes(folder),
         changed=_what_changed(run, source) if source else "",
-        tune=_tune_command(settings, file or (None if source else Path("FILE"))),
+        tune=_tune_command(settings, written),
     )
     first, *rest = explain_run(run, around)
     return [replace(first, seen=f"{folder}: {first.seen}"), *rest]
@@ -62,7 +66,9 @@ def _kept_cause(run: LocalRun) -> Cause:
 
 
 def _tune_command(settings: Settings, file: Path | None) -> str:
-    words = ["tunegate", "tune", *([str(file)] if file else [])]
+    words = ["tunegate", "tune"]
+    if file:
+        words.append(str(file))
     if settings.state != Settings().state:
         words += ["--state", str(settings.state)]
     return shlex.join(words)

@@ -42,7 +42,6 @@ def tune_locally(workspace: Workspace, experiment: Experiment, *, resume: bool =
     earlier: list[TrialRecord] = []
     if resume:
         folder = _resumable_run(workspace, experiment)
-        _forget_old_runs(workspace, experiment)
         say(f"resuming {folder}")
     else:
         if workspace.settings.warm_start:

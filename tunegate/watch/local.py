@@ -66,11 +66,9 @@ def local_boards(
 def _await_run(
     root: Path, experiment: str, deadline: float | None, pause: Callable[[float], None]
 ) -> Path:
+    of = f" of {experiment}" if experiment else ""
     while (folder := newest_run(root, experiment)) is None:
-        _check_deadline(
-            deadline,
-            f"no run{f' of {experiment}' if experiment else ''} below {root} in the time given",
-        )
+        _check_deadline(deadline, f"no run{of} below {root} in the time given")
         pause(2 * PERIOD)
     return folder
 

@@ -105,11 +105,11 @@ def fitting_columns(board: Board, now: datetime, width: int) -> list[TableColumn
     lasted = _make_column("time", board, lambda row: duration_text(row.seconds(now)))
     names = list(dict.fromkeys(name for row in board.rows for name in row.assignments))
     parameters = [_make_column(name, board, partial(_assignment, name)) for name in names]
-    left = width
+    left = width + GAP  # there is none after the last column
     taken = list[TableColumn]()
     for column in (number, value, state, lasted, trial, *parameters):
-        if column.width + (GAP if taken else 0) <= left:
-            left -= column.width + (GAP if taken else 0)
+        if column.width + GAP <= left:
+            left -= column.width + GAP
             taken.append(column)
     order = (number, trial, state, *parameters, value, lasted)
     return [column for column in order if column in taken] or [number]

@@ -180,7 +180,7 @@ class _JsonView(AbstractContextManager["_JsonView"]):
                 state=row.state,
                 seconds=row.seconds(utc_now()) if row.ended else None,
                 message=row.message,
-                best=_row_as_json(now.top) if now.top else None,
+                best=_best_as_json(now),
             )
 
     def show_end(self, last: Board) -> None:
@@ -191,7 +191,7 @@ class _JsonView(AbstractContextManager["_JsonView"]):
             state=last.state,
             message=last.message,
             trials=len(last.rows),
-            best=_row_as_json(last.top) if last.top else None,
+            best=_best_as_json(last),
         )
 
 
@@ -201,6 +201,12 @@ def _exit_on_sigterm(number: int, _frame: FrameType | None) -> None:
 
 def _row_as_json(row: Row) -> dict[str, Any]:
     return {"trial": row.name, "value": row.value, "assignments": row.assignments}
+
+
+def _best_as_json(now: Board) -> dict[str, Any] | None:
+    if now.top:
+        return _row_as_json(now.top)
+    return None
 
 
 def _row_text(row: Row, now: Board) -> str:

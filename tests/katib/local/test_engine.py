@@ -164,13 +164,13 @@ def test_volumes_are_there_before_the_trial_starts_and_scratch_is_empty_at_each_
 def test_events_tell_each_start_and_each_end_with_the_best_so_far(tmp_path: Path) -> None:
     class Events:
         def __init__(self) -> None:
-            self.told: list[tuple[str, str, float | None]] = []
+            self.calls: list[tuple[str, str, float | None]] = []
 
         def started(self, trial: Trial) -> None:
-            self.told.append(("started", trial.state, None))
+            self.calls.append(("started", trial.state, None))
 
         def finished(self, trial: Trial, top: Trial | None) -> None:
-            self.told.append(("finished", trial.state, top.value("mse", "min") if top else None))
+            self.calls.append(("finished", trial.state, top.value("mse", "min") if top else None))
 
     events = Events()
     grid = {
@@ -185,7 +185,7 @@ def test_events_tell_each_start_and_each_end_with_the_best_so_far(tmp_path: Path
     run(what, tmp_path, events=events)
     start = ("started", "Running", None)
     expected = [start, ("finished", "Failed", None), start, ("finished", "Succeeded", -2.0), start]
-    assert events.told == [*expected, ("finished", "Succeeded", -3.0)]
+    assert events.calls == [*expected, ("finished", "Succeeded", -3.0)]
 
 
 def test_times_are_the_given_clocks_in_utc(tmp_path: Path) -> None:

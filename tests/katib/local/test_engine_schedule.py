@@ -5,10 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.katib.experiments import BATCH, algorithm, assignments, experiment, run, shell, states
+from support.katib.experiments import (
+    BATCH,
+    algorithm,
+    assignments,
+    comparable_trials,
+    experiment,
+    run,
+    shell,
+    states,
+)
 from support.patience import patience
 
-from katib.local.engine import Result
 from katib.trial import Trial
 
 # Waits until two trials are there, for a minute at most.
@@ -55,19 +63,16 @@ def test_no_more_trials_run_at_once_than_the_experiment_says(tmp_path: Path) -> 
     assert states(run(what, tmp_path / "run", cpus=8)) == ["Succeeded"] * 4
 
 
-def outcome(result: Result) -> list[Any]:
-    return [
-        [trial["metadata"]["name"], trial["spec"], trial["status"]["observation"]]
-        for trial in result.trials
-    ]
-
-
 def test_in_batches_a_seeded_search_is_the_same_on_any_number_of_cpus(tmp_path: Path) -> None:
     results = [
         run(experiment(*UNEVEN, annotations=BATCH, **TPE), tmp_path / str(n), cpus=n)
         for n in (1, 2, 4)
     ]
-    assert outcome(results[0]) == outcome(results[1]) == outcome(results[2])
+    assert (
+        comparable_trials(results[0])
+        == comparable_trials(results[1])
+        == comparable_trials(results[2])
+    )
     assert len({point["x"] for point in assignments(results[0])}) == 11
 
 
@@ -95,17 +100,17 @@ def test_as_katib_the_next_trial_starts_when_one_ends(tmp_path: Path) -> None:
 
 def test_in_batches_the_next_trial_waits_for_all_of_the_last_batch(tmp_path: Path) -> None:
     class Events:
-        told = ""
+        calls = ""
 
         def started(self, trial: Trial) -> None:
-            self.told += "s"
+            self.calls += "s"
 
         def finished(self, trial: Trial, top: Trial | None) -> None:
-            self.told += "f"
+            self.calls += "f"
 
     events = Events()
     run(experiment(*UNEVEN, annotations=BATCH, parallelTrialCount=2), tmp_path, events=events)
-    assert events.told == "ssffssff"
+    assert events.calls == "ssffssff"
 
 
 REPORTS = "for i in 1 2 3 4; do echo mse=${trialParameters.x}; done"

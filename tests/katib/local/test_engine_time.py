@@ -10,6 +10,7 @@ from support.katib.experiments import (
     BATCH,
     algorithm,
     assignments,
+    comparable_trials,
     engine,
     experiment,
     run,
@@ -48,13 +49,6 @@ def run_until(at: int, what: Any, folder: Path, **options: object) -> Result:  #
     events = EndTime(at)
     events.engine = engine(what, folder, events=events, seconds=3600.0, **options)
     return asyncio.run(events.engine.run())
-
-
-def points(result: Result) -> list[Any]:
-    return [
-        [trial["metadata"]["name"], trial["spec"], trial["status"].get("observation")]
-        for trial in result.trials
-    ]
 
 
 @BOTH
@@ -101,12 +95,12 @@ def test_a_run_that_goes_on_after_its_time_is_the_run_without_a_limit(
     whole = run(what, tmp_path / "whole")
     first = run_until(at, what, tmp_path / "limited", cpus=cpus)
     assert (first.end, states(first).count("Succeeded")) == ("time", at)
-    assert [trial["metadata"]["name"] for trial in first.trials] == [p[0] for p in points(whole)][
-        : len(first.trials)
-    ]
+    assert [trial["metadata"]["name"] for trial in first.trials] == [
+        p[0] for p in comparable_trials(whole)
+    ][: len(first.trials)]
     events = EndTime(99)
     resumed = run(what, tmp_path / "limited", seconds=3600, events=events)
-    assert (resumed.end, points(resumed)) == ("max", points(whole))
+    assert (resumed.end, comparable_trials(resumed)) == ("max", comparable_trials(whole))
     assert events.ended == 6 - at
 
 

@@ -23,12 +23,12 @@ from katib.local.job_template import (
 POINT = {"x": "0.5"}
 
 
-def launched(what: Experiment, folder: Path, **places: object) -> Launch:
+def launched(what: Experiment, folder: Path, **paths: object) -> Launch:
     point = {parameter.name: "0.5" for parameter in what.parameters}
     return plan_launch(
         what,
         render_job(what, point, "tiny-1"),
-        PathMap(folder / "state", **places),
+        PathMap(folder / "state", **paths),
         folder / "trial",
     )
 

@@ -16,7 +16,7 @@ VOLUMES = [
 
 
 def mounted(
-    folder: Path, mounts: dict[str, Any], *command: str, places: dict[str, Path] | None = None
+    folder: Path, mounts: dict[str, Any], *command: str, paths: dict[str, Path] | None = None
 ) -> Launch:
     """Launch with mounts of the form path -> volume, or path -> (volume, subPath)."""
     pairs = {
@@ -30,11 +30,11 @@ def mounted(
     container = {"volumeMounts": entries, "workingDir": "/models/work", "env": env}
     what = experiment(*command, container=container, pod={"volumes": VOLUMES})
     job = render_job(what, {"x": "0.5"}, "tiny-1")
-    return plan_launch(what, job, PathMap(folder / "state", mounts=places or {}), folder / "trial")
+    return plan_launch(what, job, PathMap(folder / "state", mounts=paths or {}), folder / "trial")
 
 
-def word(folder: Path, text: str, mounts: dict[str, Any], **places: Path) -> str:
-    return mounted(folder, mounts, "run", text, paths=places).argv[1]
+def word(folder: Path, text: str, mounts: dict[str, Any], **paths: Path) -> str:
+    return mounted(folder, mounts, "run", text, paths=paths).argv[1]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from support.cluster.recordings import recorded
 from support.katib.experiments import conditions, experiment
 
-from katib.local.job_template import render
-from katib.local.katib_status import COUNTERS, ending, experiment_document, trial_document
+from katib.local.job_template import render_job
+from katib.local.katib_status import COUNTERS, end_reason, experiment_document, trial_document
 from katib.trial import FINISHED, Trial
 
 START = "2026-01-01T00:00:00Z"
@@ -68,11 +68,11 @@ def test_each_state_has_katibs_counter_and_list_and_zeros_are_left_out(state: st
     ("end", "case"), [("max", "a-normal"), ("goal", "b-goal"), ("failed", "c-failing")]
 )
 def test_an_end_has_the_conditions_that_katib_wrote(end: str, case: str) -> None:
-    def told(status: dict[str, Any]) -> list[tuple[str, ...]]:
+    def condition_texts(status: dict[str, Any]) -> list[tuple[str, ...]]:
         return [(c["type"], c["status"], c["reason"], c["message"]) for c in status["conditions"]]
 
     found = status([done(0)], end)
-    assert told(found) == told(recorded(case)["experiment"]["status"])
+    assert condition_texts(found) == condition_texts(recorded(case)["experiment"]["status"])
     assert found["completionTime"] == END
 
 
@@ -89,7 +89,7 @@ def test_the_optimum_holds_name_parameters_and_observation() -> None:
 
 def test_a_trials_document_names_its_experiment_objective_and_job() -> None:
     what = experiment("run", "${trialParameters.x}")
-    document = trial_document(what, done(0), render(what, {"x": "0.5"}, "tiny-0"))
+    document = trial_document(what, done(0), render_job(what, {"x": "0.5"}, "tiny-0"))
     assert document["metadata"]["labels"] == {"katib.kubeflow.org/experiment": "tiny"}
     assert document["spec"]["objective"] == what.spec["objective"]
     assert document["spec"]["runSpec"]["metadata"]["name"] == "tiny-0"
@@ -144,4 +144,4 @@ def objective(kind: str = "minimize", **more: object) -> dict[str, object]:
 def test_an_experiment_is_over_when_katib_says_so(
     trials: list[Trial], spec: dict[str, Any], end: str
 ) -> None:
-    assert ending(experiment("run", **spec), trials) == end
+    assert end_reason(experiment("run", **spec), trials) == end

@@ -15,6 +15,7 @@ from support.katib.experiments import (
     algorithm,
     assignments,
     build,
+    comparable_trials,
     engine,
     eventually,
     experiment,
@@ -31,8 +32,7 @@ from support.patience import patience
 
 from katib.errors import EngineError
 from katib.experiment import to_experiment
-from katib.local.engine import Result
-from katib.trial import Journal, Trial
+from katib.local.journal import Journal, Trial
 
 SPEC: dict[str, Any] = {
     "algorithm": algorithm("multivariate-tpe", n_startup_trials="2"),
@@ -63,13 +63,6 @@ class BreakAt:
         self.started(trial)
 
 
-def points(result: Result) -> list[Any]:
-    return [
-        [trial["metadata"]["name"], trial["spec"], trial["status"].get("observation")]
-        for trial in result.trials
-    ]
-
-
 def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
 
@@ -88,7 +81,7 @@ def test_a_run_broken_off_at_any_event_ends_as_if_it_had_not_been(tmp_path: Path
         run(what, tmp_path / "broken", events=BreakAt(at))
     finished = {line["name"] for line in lines(tmp_path / "broken") if line["state"] == "Succeeded"}
     resumed = run(what, tmp_path / "broken")
-    assert points(resumed) == points(whole)
+    assert comparable_trials(resumed) == comparable_trials(whole)
     starts = (tmp_path / "starts").read_text().split()
     assert all(starts.count(name) == 1 for name in finished)
 
@@ -103,7 +96,7 @@ def test_a_run_killed_between_the_trials_of_a_batch_asks_for_the_same_batch(tmp_
         folder.mkdir()
         (folder / "run.json").write_bytes((tmp_path / "whole" / "run.json").read_bytes())
         (folder / "trials.jsonl").write_bytes(b"".join(journal[: n + 1]))
-        assert points(run(what, folder)) == points(whole)
+        assert comparable_trials(run(what, folder)) == comparable_trials(whole)
 
 
 def test_an_ended_run_that_is_run_again_only_says_how_it_ended(tmp_path: Path) -> None:
@@ -135,7 +128,7 @@ def test_a_torn_last_line_is_forgotten(tmp_path: Path) -> None:
         run(what, tmp_path / "torn", events=BreakAt(6))
     with (tmp_path / "torn" / "trials.jsonl").open("ab") as file:
         file.write(b'{"index": 5, "name": "tin')
-    assert points(run(what, tmp_path / "torn")) == points(whole)
+    assert comparable_trials(run(what, tmp_path / "torn")) == comparable_trials(whole)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +163,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
     kept.replace(folder / "trials.jsonl")
     done = [trial for trial in Journal(folder / "trials.jsonl").ordered() if trial.done]
     assert done
-    assert points(run(what, folder)) == points(whole)
+    assert comparable_trials(run(what, folder)) == comparable_trials(whole)
 
 
 HANG = "test -e {0}/go && {{ echo mse=${{trialParameters.x}}; exit 0; }}; sleep {1} & sleep {1}"
@@ -197,7 +190,7 @@ def test_a_run_ended_by_a_signal_leaves_no_process_and_can_be_gone_on_with(
     assert {line["state"] for line in lines(folder)} == {"Created", "Running"}
     (tmp_path / "go").touch()
     what = to_experiment(parse(document))
-    assert points(run(what, folder)) == points(run(what, tmp_path / "whole"))
+    assert comparable_trials(run(what, folder)) == comparable_trials(run(what, tmp_path / "whole"))
 
 
 @linux

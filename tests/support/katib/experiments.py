@@ -135,6 +135,14 @@ def assignments(result: Result) -> list[dict[str, str]]:
     ]
 
 
+def comparable_trials(result: Result) -> list[list[Any]]:
+    """Return name, spec and observation of each trial: all that the same search has again."""
+    return [
+        [trial["metadata"]["name"], trial["spec"], trial["status"].get("observation")]
+        for trial in result.trials
+    ]
+
+
 def conditions(owner: dict[str, Any]) -> list[tuple[str, str]]:
     """Return (type, status) of an object's conditions."""
     return [(c["type"], c["status"]) for c in owner["status"]["conditions"]]

@@ -52,6 +52,11 @@ def going(
         process.communicate()
 
 
+def parsed_events(output: str) -> list[dict[str, Any]]:
+    """Return the JSON objects that a command has printed, one a line."""
+    return [json.loads(line) for line in output.splitlines()]
+
+
 def change(path: Path, how: Change) -> None:
     """Change a JSON file."""
     content = json.loads(path.read_bytes())

@@ -10,6 +10,7 @@ import pytest
 from support.cluster.recordings import recorded
 from support.cluster.replays import Replay, replay
 from support.katib.experiments import build, parse, using_parameters
+from support.katib.runs import parsed_events
 
 from katib.cluster import client as module
 from katib.document import Document
@@ -53,17 +54,13 @@ def of_experiments(cluster: Replay) -> list[dict[str, Any]]:
     return [event for event in cluster.events if event["object"]["kind"] == "Experiment"]
 
 
-def events(output: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in output.splitlines()]
-
-
 def test_a_run_is_kept_in_the_shape_of_a_local_one_and_ranked_by_our_rule(
     connect: Connect, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster, experiment = played("b-goal")
     connect(cluster)
     assert tune_on_katib(workspace, experiment, timeout=None, as_json=True) == ExitCode.DONE
-    exists, *trials, end = events(capsys.readouterr().out)
+    exists, *trials, end = parsed_events(capsys.readouterr().out)
     assert exists == {
         "event": "exists",
         "experiment": "goal",
@@ -165,7 +162,7 @@ def test_a_failed_experiment_is_an_error_that_names_the_doctor(
     what = Experiment("bad-setting", "tuning", copy.deepcopy(experiment), (), experiment)
     assert tune_on_katib(workspace, what, timeout=None, as_json=True) == ExitCode.ERROR
     said = capsys.readouterr()
-    assert events(said.out)[-1]["best"] is None
+    assert parsed_events(said.out)[-1]["best"] is None
     assert "tunegate doctor --experiment bad-setting --namespace tuning" in said.err
 
 

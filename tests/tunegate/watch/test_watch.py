@@ -1,6 +1,5 @@
 """`tunegate watch` on terminals, without one, and as JSON, while runs go, before and after."""
 
-import json
 import signal
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from rich.cells import cell_len
 from support.cli import running, tunegate
 from support.cluster.replays import katib, replay
 from support.katib.experiments import algorithm, eventually, shell
-from support.katib.runs import change, going, made, written
+from support.katib.runs import change, going, made, parsed_events, written
 from support.katib.runs import document as tiny
 from support.patience import patience
 from support.terminals import SHOW_CURSOR, terminal
@@ -26,10 +25,6 @@ FIVE = {"algorithm": algorithm("grid"), "maxTrialCount": 5}
 
 def gated(path: Path) -> tuple[str, ...]:
     return shell(f"while [ ! -e {path} ]; do sleep 0.05; done; echo mse=${{trialParameters.x}}")
-
-
-def events(output: str) -> list[dict[str, object]]:
-    return [json.loads(line) for line in output.splitlines()]
 
 
 def test_a_run_is_shown_on_a_terminal_as_it_goes_and_the_whole_table_stays(tmp_path: Path) -> None:
@@ -147,7 +142,7 @@ def test_without_a_terminal_it_is_a_line_a_change_on_stderr(tmp_path: Path) -> N
 def test_json_is_an_object_a_change_and_one_for_the_end(tmp_path: Path) -> None:
     made(tmp_path, *NUMBERS)
     done = tunegate("watch", "--state", tmp_path, "--json")
-    *trials, end = events(done.stdout)
+    *trials, end = parsed_events(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     assert [each["number"] for each in trials] == [1, 2, 3, 4]
     assert {each["state"] for each in trials} == {"Succeeded"}
@@ -172,7 +167,7 @@ def test_a_run_that_failed_or_was_killed_says_so_with_exit_code_1(tmp_path: Path
             process.send_signal(signal.SIGKILL)
             assert command.wait() == 1
             assert command.process.stdout
-            end = events(command.process.stdout.read())[-1]
+            end = parsed_events(command.process.stdout.read())[-1]
     assert end["state"] == "Interrupted"
     assert "tunegate tune --resume" in str(end["message"])
 
@@ -203,7 +198,7 @@ def test_an_experiment_on_a_cluster_is_shown_in_the_same_words(
 ) -> None:
     boards = cluster_boards(katib(replay("b-goal")), "goal", None)
     assert show_boards(boards, "goal", as_json=True) == 0
-    *trials, end = events(capsys.readouterr().out)
+    *trials, end = parsed_events(capsys.readouterr().out)
     assert {each["event"] for each in trials} == {"trial"}
     assert end["state"] == "Succeeded"
     assert end["trials"] == 5
@@ -259,4 +254,4 @@ def test_an_experiment_that_is_deleted_meanwhile_is_named(
     with pytest.raises(Gone, match="was deleted") as caught:
         show_boards(cluster_boards(katib(cluster), "goal", None), "goal", as_json=True)
     assert "tunegate tune --on katib" in caught.value.hint
-    assert {each["event"] for each in events(capsys.readouterr().out)} <= {"trial"}
+    assert {each["event"] for each in parsed_events(capsys.readouterr().out)} <= {"trial"}
