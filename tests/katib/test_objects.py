@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.katib.trial_objects import scored, trial
+from support.katib.trial_objects import make_trial, scored_trial
 
 from katib.objects import (
     assignments,
@@ -27,7 +27,9 @@ def ranked_names(trials: list[dict[str, Any]]) -> list[str]:
 
 
 def test_the_lowest_objective_comes_first() -> None:
-    assert ranked_names([scored("b", "11.7"), scored("c", "9.25"), scored("a", "10.2")]) == [
+    assert ranked_names(
+        [scored_trial("b", "11.7"), scored_trial("c", "9.25"), scored_trial("a", "10.2")]
+    ) == [
         "c",
         "a",
         "b",
@@ -36,14 +38,14 @@ def test_the_lowest_objective_comes_first() -> None:
 
 def test_the_highest_objective_comes_first_when_maximizing() -> None:
     trials = [
-        scored(name, value, kind="maximize")
+        scored_trial(name, value, kind="maximize")
         for name, value in (("a", "0.5"), ("b", "0.9"), ("c", "-3"))
     ]
     assert ranked_names(trials) == ["b", "a", "c"]
 
 
 def test_a_ranked_trial_says_where_it_came_from() -> None:
-    (best,) = rank([scored("forest-x", "9.5")])
+    (best,) = rank([scored_trial("forest-x", "9.5")])
     assert (best.trial, best.experiment, best.value, best.assignments) == (
         "forest-x",
         "forest",
@@ -56,24 +58,26 @@ def test_a_ranked_trial_says_where_it_came_from() -> None:
 def test_metrics_are_found_by_name_in_any_order(order: tuple[str, ...]) -> None:
     values = {"mse": "9.0", "r2": "0.1", "mae": "0.2"}
     metrics = {name: dict.fromkeys(("latest", "min", "max"), values[name]) for name in order}
-    assert rank([trial("a", metrics)])[0].value == 9.0
+    assert rank([make_trial("a", metrics)])[0].value == 9.0
 
 
 @pytest.mark.parametrize(
     "state", ["EarlyStopped", "Failed", "Killed", "MetricsUnavailable", "Running", "Created"]
 )
 def test_only_succeeded_trials_count_whatever_they_reported(state: str) -> None:
-    assert ranked_names([scored("good", "1.0", state=state), scored("done", "20.0")]) == ["done"]
+    assert ranked_names(
+        [scored_trial("good", "1.0", state=state), scored_trial("done", "20.0")]
+    ) == ["done"]
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "unavailable", "", "not a number", "1e999"])
 def test_a_trial_that_succeeded_without_a_finite_objective_is_left_out(text: str) -> None:
-    assert ranked_names([scored("odd", text), scored("sound", "20.0")]) == ["sound"]
+    assert ranked_names([scored_trial("odd", text), scored_trial("sound", "20.0")]) == ["sound"]
 
 
 def test_an_observation_without_latest_is_left_out() -> None:
-    nan = trial("nan", {"mse": {"min": "unavailable", "max": "unavailable"}})
-    assert ranked_names([nan, scored("sound", "20.0")]) == ["sound"]
+    nan = make_trial("nan", {"mse": {"min": "unavailable", "max": "unavailable"}})
+    assert ranked_names([nan, scored_trial("sound", "20.0")]) == ["sound"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,7 @@ def test_an_observation_without_latest_is_left_out() -> None:
 def test_a_trial_without_the_objective_is_left_out(
     metrics: dict[str, dict[str, str]] | None,
 ) -> None:
-    assert ranked_names([trial("empty", metrics), scored("sound", "20.0")]) == ["sound"]
+    assert ranked_names([make_trial("empty", metrics), scored_trial("sound", "20.0")]) == ["sound"]
 
 
 @pytest.mark.parametrize(
@@ -100,20 +104,20 @@ def test_the_strategy_says_which_of_several_reports_counts(
     kind: str, strategies: dict[str, str] | None, expected: float
 ) -> None:
     reports = {"mse": {"latest": "2", "min": "1", "max": "3"}}
-    assert rank([trial("a", reports, kind=kind, strategies=strategies)])[0].value == expected
+    assert rank([make_trial("a", reports, kind=kind, strategies=strategies)])[0].value == expected
 
 
 def test_latest_stands_in_where_the_strategy_has_no_number() -> None:
     assert (
-        rank([trial("a", {"mse": {"latest": "4", "min": "unavailable", "max": "unavailable"}})])[
-            0
-        ].value
+        rank(
+            [make_trial("a", {"mse": {"latest": "4", "min": "unavailable", "max": "unavailable"}})]
+        )[0].value
         == 4.0
     )
 
 
 def test_equals_are_ordered_by_name() -> None:
-    trials = [scored(name, "10.0") for name in "dbca"]
+    trials = [scored_trial(name, "10.0") for name in "dbca"]
     assert all(
         ranked_names(list(order)) == ["a", "b", "c", "d"]
         for order in itertools.permutations(trials)
@@ -122,9 +126,9 @@ def test_equals_are_ordered_by_name() -> None:
 
 def test_without_a_finite_objective_nothing_is_ranked_and_the_states_can_be_counted() -> None:
     trials = [
-        scored("a", "1", state="Failed"),
-        scored("b", "1", state="Failed"),
-        scored("c", "nan"),
+        scored_trial("a", "1", state="Failed"),
+        scored_trial("b", "1", state="Failed"),
+        scored_trial("c", "nan"),
     ]
     assert rank(trials) == []
     assert count_states(trials) == {"Failed": 2, "Succeeded": 1}
@@ -136,14 +140,14 @@ def test_of_no_trials_nothing_is_ranked() -> None:
 
 
 def test_a_trial_that_katib_has_not_looked_at_yet_is_created_and_not_ranked() -> None:
-    fresh = scored("a", "1")
+    fresh = scored_trial("a", "1")
     del fresh["status"]
     assert rank([fresh]) == []
     assert (state(fresh), message(fresh), reason(fresh)) == ("Created", "", "")
     assert not is_finished(fresh)
 
 
-def condition(kind: str, *, holds: bool) -> dict[str, str]:
+def make_condition(kind: str, *, holds: bool) -> dict[str, str]:
     return {"type": kind, "status": str(holds), "reason": f"It{kind}", "message": f"it is {kind}"}
 
 
@@ -164,7 +168,7 @@ def condition(kind: str, *, holds: bool) -> dict[str, str]:
 def test_the_last_condition_that_holds_is_the_state_and_has_message_and_reason(
     conditions: list[tuple[str, bool]], expected: str, *, finished: bool
 ) -> None:
-    listed = [condition(kind, holds=holds) for kind, holds in conditions]
+    listed = [make_condition(kind, holds=holds) for kind, holds in conditions]
     item = {"status": {"conditions": listed}}
     assert state(item) == expected
     assert is_finished(item) == finished
@@ -173,7 +177,7 @@ def test_the_last_condition_that_holds_is_the_state_and_has_message_and_reason(
 
 
 def test_values_are_read_whatever_the_state_is() -> None:
-    stopped = scored("a", "3.5", state="EarlyStopped")
+    stopped = scored_trial("a", "3.5", state="EarlyStopped")
     assert (objective_name(stopped), objective_value(stopped)) == ("mse", 3.5)
     assert metric_value(stopped, "r2") is None
     assert assignments(stopped) == {"max_depth": "7"}
@@ -189,7 +193,7 @@ def test_the_ranking_is_sorted_complete_and_blind_to_the_order_of_trials(
     kind: str,
     random: Any,  # noqa: ANN401
 ) -> None:
-    trials = [scored(f"t{i}", repr(value), kind=kind) for i, value in enumerate(values)]
+    trials = [scored_trial(f"t{i}", repr(value), kind=kind) for i, value in enumerate(values)]
     ranked = rank(trials)
     assert [entry.value for entry in ranked] == sorted(values, reverse=kind == "maximize")
     random.shuffle(trials)

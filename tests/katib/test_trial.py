@@ -7,7 +7,7 @@ from support.katib.trial_objects import FULL_TRIAL
 from katib.trial import FINISHED, Trial, best_trial, reset_trial
 
 
-def valued(index: int, value: str, state: str = "Succeeded") -> Trial:
+def valued_trial(index: int, value: str, state: str = "Succeeded") -> Trial:
     return Trial(
         index, f"t{index}", {}, state, observation=({"name": "mse", "latest": value, "min": value},)
     )
@@ -39,12 +39,12 @@ def test_only_a_trial_with_a_model_or_a_start_of_one_has_a_value(
 
 def test_the_best_is_the_least_or_the_greatest_finite_one() -> None:
     trials = [
-        valued(0, "3"),
-        valued(1, "nan"),
-        valued(2, "1"),
-        valued(3, "-inf"),
-        valued(4, "9"),
-        valued(5, ""),
+        valued_trial(0, "3"),
+        valued_trial(1, "nan"),
+        valued_trial(2, "1"),
+        valued_trial(3, "-inf"),
+        valued_trial(4, "9"),
+        valued_trial(5, ""),
     ]
     least = best_trial(trials, metric="mse", strategy="min", minimize=True)
     greatest = best_trial(trials, metric="mse", strategy="min", minimize=False)
@@ -55,7 +55,7 @@ def test_the_best_is_the_least_or_the_greatest_finite_one() -> None:
 
 @pytest.mark.parametrize("minimize", [True, False])
 def test_of_equals_the_earliest_is_the_best(*, minimize: bool) -> None:
-    trials = [valued(3, "1.0"), valued(1, "1"), valued(2, "1e0")]
+    trials = [valued_trial(3, "1.0"), valued_trial(1, "1"), valued_trial(2, "1e0")]
     top = best_trial(trials, metric="mse", strategy="min", minimize=minimize)
     assert top
     assert top.index == 1
@@ -64,7 +64,7 @@ def test_of_equals_the_earliest_is_the_best(*, minimize: bool) -> None:
 def test_without_a_finite_value_there_is_no_best() -> None:
     assert (
         best_trial(
-            [valued(0, "nan"), valued(1, "1", "Failed")],
+            [valued_trial(0, "nan"), valued_trial(1, "1", "Failed")],
             metric="mse",
             strategy="min",
             minimize=True,

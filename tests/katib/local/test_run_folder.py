@@ -83,7 +83,7 @@ def test_a_folder_that_is_not_there_cannot_be_locked(tmp_path: Path) -> None:
         pass
 
 
-def written(path: Path, at: int) -> None:
+def set_time(path: Path, at: int) -> None:
     """Date a file that a run has written, in seconds."""
     os.utime(path, ns=(at * SECONDS, at * SECONDS))
 
@@ -92,10 +92,10 @@ def local_run(root: Path, name: str, at: int, *, ended_at: int = 0) -> Path:
     """Make a run of this machine that began, and perhaps ended, at these times."""
     folder = new_run(root, name)
     (folder / META).write_text("{}")
-    written(folder / META, at)
+    set_time(folder / META, at)
     if ended_at:
         write_objects(folder, ENDED, [])
-        written(folder / TRIALS, ended_at)
+        set_time(folder / TRIALS, ended_at)
     return folder
 
 
@@ -104,7 +104,7 @@ def kept_run(root: Path, name: str, at: int) -> Path:
     folder = new_run(root, name)
     (folder / CLUSTER).write_text("{}")
     write_objects(folder, ENDED, [])
-    written(folder / TRIALS, at)
+    set_time(folder / TRIALS, at)
     return folder
 
 
@@ -144,7 +144,7 @@ def test_a_run_kept_from_a_cluster_is_one_too_and_was_not_interrupted(tmp_path: 
     assert (found.ran_here, found.ended, found.interrupted) == (False, True, False)
     again = local_run(tmp_path, "tiny", 3)
     assert newest_run(tmp_path, "tiny") == again
-    written(kept / TRIALS, 4)  # the Experiment on the cluster was followed again
+    set_time(kept / TRIALS, 4)  # the Experiment on the cluster was followed again
     assert newest_run(tmp_path, "tiny") == kept
 
 

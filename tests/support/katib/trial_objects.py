@@ -23,7 +23,7 @@ FULL_TRIAL = Trial(
 )
 
 
-def trial(
+def make_trial(
     name: str,
     metrics: dict[str, dict[str, str]] | None = None,
     *,
@@ -58,12 +58,12 @@ def trial(
     }
 
 
-def scored(name: str, value: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+def scored_trial(name: str, value: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401
     """Make a Trial that reported `value` once."""
-    return trial(name, {"mse": {"latest": value, "min": value, "max": value}}, **options)
+    return make_trial(name, {"mse": {"latest": value, "min": value, "max": value}}, **options)
 
 
-def recorded(folder: Path, kind: str = "trial") -> list[dict[str, Any]]:
+def recorded_objects(folder: Path, kind: str = "trial") -> list[dict[str, Any]]:
     """Read a case's recorded objects, in the order in which they came."""
     return [
         json.loads(path.read_text())["object"] for path in sorted(folder.glob(f"*-{kind}-*.json"))

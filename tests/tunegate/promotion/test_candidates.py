@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import tunegate
-from support.katib.trial_objects import scored
+from support.katib.trial_objects import scored_trial
 from support.promotion.promotions import passed
 from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, flip_bit, variant
@@ -75,7 +75,7 @@ def search(tmp_path: Path) -> Search:
     }
     folder = tmp_path / "experiments" / "forest" / "0001"
     folder.mkdir(parents=True)
-    items = [scored(name, value) for name, (_, value) in RECIPES.items()]
+    items = [scored_trial(name, value) for name, (_, value) in RECIPES.items()]
     (folder / TRIALS).write_text(json.dumps({"items": items}))
     (folder / STATUS).write_text("{}")
     return Search(tmp_path, str(tmp_path / "data" / "spec.toml"), packages)
@@ -90,9 +90,9 @@ def test_the_best_trials_contend_best_first_and_no_model_twice(search: Search) -
     [
         (
             [
-                scored("a", "1", state="Failed"),
-                scored("b", "1", state="Failed"),
-                scored("c", "nan"),
+                scored_trial("a", "1", state="Failed"),
+                scored_trial("b", "1", state="Failed"),
+                scored_trial("c", "nan"),
             ],
             r"2 Failed, 1 Succeeded",
         ),
@@ -123,7 +123,7 @@ def test_where_all_are_the_champions_own_model_that_is_returned(search: Search) 
     search.promote("good")
     folder = next(search.root.glob("experiments/*/*"))
     (folder / TRIALS).write_text(
-        json.dumps({"items": [scored("twin", "2.0"), scored("good", "2.0")]})
+        json.dumps({"items": [scored_trial("twin", "2.0"), scored_trial("good", "2.0")]})
     )
     assert search.found() == ["good"]
 
