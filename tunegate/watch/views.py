@@ -180,7 +180,7 @@ class _JsonView(AbstractContextManager["_JsonView"]):
                 state=row.state,
                 seconds=row.seconds(utc_now()) if row.ended else None,
                 message=row.message,
-                best=_best_as_json(now),
+                best=_best_row_as_json(now),
             )
 
     def show_end(self, last: Board) -> None:
@@ -191,7 +191,7 @@ class _JsonView(AbstractContextManager["_JsonView"]):
             state=last.state,
             message=last.message,
             trials=len(last.rows),
-            best=_best_as_json(last),
+            best=_best_row_as_json(last),
         )
 
 
@@ -203,7 +203,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
     return {"trial": row.name, "value": row.value, "assignments": row.assignments}
 
 
-def _best_as_json(now: Board) -> dict[str, Any] | None:
+def _best_row_as_json(now: Board) -> dict[str, Any] | None:
     if now.top:
         return _row_as_json(now.top)
     return None

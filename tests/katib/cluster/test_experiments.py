@@ -16,7 +16,7 @@ from katib.objects import is_finished, state
 AWAY = ClusterUnreachable("away")
 
 
-def small_experiment(**options: Any) -> Experiment:  # noqa: ANN401 - fields of a spec
+def grid_experiment(**options: Any) -> Experiment:  # noqa: ANN401 - fields of a spec
     return to_experiment(
         as_document(using_parameters(build_document("true", container={"image": "x"}, **options))),
         local=False,
@@ -49,7 +49,7 @@ def watch_event(
 
 def test_an_experiment_is_created_as_it_is_written_in_the_namespace() -> None:
     cluster = Replay([])
-    made, created = katib_on(cluster).submit(small_experiment())
+    made, created = katib_on(cluster).submit(grid_experiment())
     assert created
     assert made["metadata"]["namespace"] == "tuning"
     assert "metricsCollectorSpec" not in made["spec"]  # Katib has defaults of its own
@@ -58,10 +58,10 @@ def test_an_experiment_is_created_as_it_is_written_in_the_namespace() -> None:
 
 def test_the_same_experiment_is_found_again_with_the_defaults_that_katib_added() -> None:
     cluster = Replay([])
-    katib_on(cluster).submit(small_experiment())
+    katib_on(cluster).submit(grid_experiment())
     there = next(iter(cluster.known.values()))
     there["spec"] = with_defaults(there)["spec"] | {"newDefault": "of a later Katib"}
-    found, created = katib_on(cluster).submit(small_experiment())
+    found, created = katib_on(cluster).submit(grid_experiment())
     assert not created
     assert found["metadata"]["uid"] == there["metadata"]["uid"]
     assert len(cluster.created) == 1
@@ -84,11 +84,11 @@ def test_another_experiment_of_that_name_is_not_touched_and_the_field_named(
     change: dict[str, Any], field: str
 ) -> None:
     cluster = Replay([])
-    katib_on(cluster).submit(small_experiment())
+    katib_on(cluster).submit(grid_experiment())
     there = next(iter(cluster.known.values()))
     there["spec"] = {**with_defaults(there)["spec"], **change}
     with pytest.raises(AlreadyExists, match=field) as caught:
-        katib_on(cluster).submit(small_experiment())
+        katib_on(cluster).submit(grid_experiment())
     assert "kubectl delete experiment tiny -n tuning" in caught.value.hint
     assert len(cluster.created) == 1
 
@@ -103,20 +103,20 @@ def test_a_real_katibs_defaults_make_no_difference(case: str) -> None:
 
 def test_what_stands_only_in_the_clusters_template_counts() -> None:
     cluster = Replay([])
-    katib_on(cluster).submit(small_experiment())
+    katib_on(cluster).submit(grid_experiment())
     there = next(iter(cluster.known.values()))
     there["spec"] = copy.deepcopy(with_defaults(there)["spec"])
     there["spec"]["trialTemplate"]["trialSpec"]["spec"]["ttlSecondsAfterFinished"] = 9
     with pytest.raises(AlreadyExists, match="ttlSecondsAfterFinished: nothing here, 9 there"):
-        katib_on(cluster).submit(small_experiment())
+        katib_on(cluster).submit(grid_experiment())
 
 
 def test_one_that_is_being_deleted_is_not_followed() -> None:
     cluster = Replay([])
-    katib_on(cluster).submit(small_experiment())
+    katib_on(cluster).submit(grid_experiment())
     next(iter(cluster.known.values()))["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     with pytest.raises(AlreadyExists, match="is being deleted"):
-        katib_on(cluster).submit(small_experiment())
+        katib_on(cluster).submit(grid_experiment())
 
 
 def test_a_generated_name_makes_a_new_one_each_time() -> None:
