@@ -72,7 +72,7 @@ def test_katibs_defaults_are_three_trials_and_four_steps() -> None:
 
 def test_without_early_stopping_nothing_is_ever_hopeless() -> None:
     rule = stop_rule(make_experiment("run"), trials((1.0,), (1.0,), (1.0,)))
-    assert not rule.hopeless([1e9] * 100)
+    assert not rule.is_hopeless([1e9] * 100)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,8 @@ def test_a_run_stops_what_cannot_win_and_repeats_itself(tmp_path: Path) -> None:
         for name in ("a", "b")
     ]
     assert trial_states(results[0]) == trial_states(results[1])
-    # The limit for 3.5 and 2.5 is 4 * 2.75 = 11 and 11.4; for 2.1, after 0.5, 4 * (0.5 + 0.75 * 2.08) = 8.25.
+    # The limit for 3.5 and 2.5 is 4 * 2.75 = 11 and 11.4; for 2.1, after 0.5, 4 * (0.5 + 0.75 *
+    # 2.08) = 8.25.
     ends = [
         "Succeeded",
         "Succeeded",
