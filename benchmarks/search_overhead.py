@@ -18,8 +18,8 @@ import yaml
 
 from katib.experiment import Experiment, read_experiment
 from katib.local.engine import Engine
-from katib.local.job_template import Places
-from katib.trial import Journal
+from katib.local.job_template import PathMap
+from katib.local.journal import Journal
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
@@ -78,7 +78,7 @@ def _engine(
     folder.mkdir()
     start = time.perf_counter()
     before = _total_cpu()
-    asyncio.run(Engine(experiment, folder, Places(folder / "volumes"), preload=preload).run())
+    asyncio.run(Engine(experiment, folder, PathMap(folder / "volumes"), preload=preload).run())
     wall = time.perf_counter() - start
     everything = _total_cpu() - before
     return sum(trial.cpu for trial in Journal(folder / "trials.jsonl").ordered()), everything, wall

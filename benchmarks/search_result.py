@@ -15,9 +15,9 @@ import yaml
 
 from katib.experiment import read_experiment
 from katib.local.engine import Engine
-from katib.local.job_template import Places
+from katib.local.job_template import PathMap
+from katib.objects import rank
 from promote import GatePolicy
-from promote.candidate import rank
 from promote.evidence import compare
 from promote.finalists import Contender, score_finalists
 from promote.verdict import best_finalist
@@ -78,7 +78,7 @@ def _best(seed: int, count: int) -> list[Contender]:
         document["spec"]["algorithm"]["algorithmSettings"][0]["value"] = str(seed)
         path = folder / "experiment.yaml"
         path.write_text(yaml.safe_dump(document), encoding="utf-8")
-        places = Places(folder, mounts={"tunegate-models": folder / "store"})
+        places = PathMap(folder, mounts={"tunegate-models": folder / "store"})
         engine = Engine(read_experiment(path), folder, places, first=DEFAULTS, preload=("trainer",))
         best = rank(asyncio.run(engine.run()).trials)[:count]
         return [

@@ -8,7 +8,7 @@ contains a wanted name anywhere.
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -137,11 +137,11 @@ def number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def objective_value(
-    observation: Sequence[dict[str, str]], metric: str, strategy: str
+def strategy_value(
+    observation: Sequence[Mapping[str, str]], metric: str, strategy: str
 ) -> float | None:
-    """Return the value a trial is compared by: its strategy's field, or `latest` where that is unavailable."""
-    entry = next((entry for entry in observation if entry.get("name") == metric), {})
+    """Return a metric's finite value: its strategy's field, or `latest` where that is unavailable."""
+    entry: Mapping[str, str] = next((e for e in observation if e.get("name") == metric), {})
     value = entry.get(strategy, UNAVAILABLE)
     return number(entry.get("latest") if value == UNAVAILABLE else value)
 

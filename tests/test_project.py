@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from support.cli import environment
-from support.cluster.clusters import namespace
+from support.cluster.clusters import temporary_namespace
 from support.cluster.kubectl import kubectl
 from support.patience import patience
 from support.slow_modules import SLOW
@@ -195,7 +195,7 @@ def test_the_committed_deploy_details_are_valid() -> None:
 @pytest.mark.cluster
 def test_the_experiment_is_accepted_by_the_cluster() -> None:
     text = (ROOT / "manifests" / "experiment.yaml").read_text()
-    with namespace() as name:
+    with temporary_namespace() as name:
         kubectl(
             "create", "--dry-run=server", "-f", "-", stdin=text.replace("tunegate-search", name)
         )

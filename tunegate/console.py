@@ -1,4 +1,4 @@
-"""What people see, on stderr: colours and bars on a terminal, plain lines elsewhere. Results go to stdout."""
+"""Write to people on stderr: colours and bars on a terminal, plain lines elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from promote.verdict import Finalist, Verdict, best_finalist
+from promote.verdict import Comparison, Finalist, Verdict, best_finalist
 from registry.shadow import ShadowEvidence
 from tunegate.output import emit, say
 
@@ -28,7 +28,7 @@ COLOURS = {"promote": "green", "keep": "yellow", "hold": "yellow", "refuse": "re
 
 
 class Steps:
-    """Counts steps of something that takes over a second."""
+    """Shows the progress of something that takes over a second."""
 
     def __init__(self, progress: Progress | None, title: str, total: int | None) -> None:
         self.progress = progress
@@ -38,7 +38,7 @@ class Steps:
         self.task = progress.add_task(title, total=total) if progress else None
 
     def step(self, text: str = "", *, line: str = "") -> None:
-        """Count one; `text` stands beside a bar, `line` is printed where there is no terminal."""
+        """Count one step; `text` is shown next to a bar, `line` printed without a terminal."""
         self.done += 1
         if self.progress and self.task is not None:
             self.progress.update(
@@ -51,7 +51,7 @@ class Steps:
 
 @contextmanager
 def steps(title: str, total: int | None) -> Iterator[Steps]:
-    """Show progress while the block runs. It is drawn at each step, without a thread: the gate forks."""
+    """Show progress while the block runs, without a thread, since the gate forks."""
     if not console.is_terminal:
         say(title + " ...")
         yield Steps(None, title, total)
@@ -87,55 +87,57 @@ def show_verdict(verdict: Verdict) -> None:
 
 
 def evidence_lines(verdict: Verdict) -> Iterator[str]:
-    """Put the comparisons into sentences."""
+    """Yield the verdict's comparisons as sentences."""
     if verdict.finalists:
         yield finalists_line(verdict.finalists)
-    if verdict.kind == "promotion":
-        other = "the champion"
-    else:
-        other = "the library's defaults"
-    if (found := verdict.recipe) and verdict.candidate:
-        yield (
-            f"{verdict.metric} loss on fresh folds: {found.candidate:.4g}, {other} {found.champion:.4g}; "
-            f"gain {found.gain:.3g}, 90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
-        )
-    if verdict.kind == "promotion":
-        other = "the champion"
-    else:
-        other = "a model without inputs"
-    if found := verdict.holdout:
-        yield (
-            f"{verdict.metric} loss on the holdout: {found.candidate:.4g}, {other} {found.champion:.4g}; "
-            f"gain {found.gain:.3g}, 90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
-        )
+    first = verdict.kind != "promotion"  # then there is no champion to compare with
+    if verdict.recipe and verdict.candidate:
+        other = "the library's defaults" if first else "the champion"
+        yield f"{verdict.metric} loss on fresh folds: {_comparison_text(verdict.recipe, other)}"
+    if verdict.holdout:
+        other = "a model without inputs" if first else "the champion"
+        yield f"{verdict.metric} loss on the holdout: {_comparison_text(verdict.holdout, other)}"
     if verdict.shadow:
         yield shadow_line(verdict.shadow)
 
 
+def _comparison_text(found: Comparison, other: str) -> str:
+    return (
+        f"{found.candidate:.4g}, {other} {found.champion:.4g}; gain {found.gain:.3g}, "
+        f"90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
+    )
+
+
 def finalists_line(finalists: Sequence[Finalist]) -> str:
-    """Put how the candidate was chosen into a sentence."""
+    """Return how the candidate was chosen, as a sentence."""
     place = best_finalist(finalists)
     best = finalists[0]
     chosen = finalists[place]
-    found = f"the best of {len(finalists)} finalists on folds of their own: {chosen.trial}, loss {chosen.loss:.4g}"
+    found = (
+        f"the best of {len(finalists)} finalists on folds of their own: "
+        f"{chosen.trial}, loss {chosen.loss:.4g}"
+    )
     if chosen is best:
         return found
     return f"{found}; the search's best, {best.trial}: {best.loss:.4g}"
 
 
 def shadow_line(seen: ShadowEvidence) -> str:
-    """Put what a shadow has shown into a sentence."""
-    found = f"shadow: {seen.rows} rows of real requests compared, {seen.dropped} dropped, {seen.failed} failed"
+    """Return a shadow's evidence as a sentence."""
+    found = (
+        f"shadow: {seen.rows} rows of real requests compared, "
+        f"{seen.dropped} dropped, {seen.failed} failed"
+    )
     if numbers := seen.numbers:
         found += (
-            f"; candidate minus champion {numbers.mean:+.4g} on average, absolute {numbers.mean_absolute:.4g}, "
-            f"at most {numbers.largest:.4g}"
+            f"; candidate minus champion {numbers.mean:+.4g} on average, "
+            f"absolute {numbers.mean_absolute:.4g}, at most {numbers.largest:.4g}"
         )
         if numbers.outside is not None:
             found += f"; {numbers.outside:.1%} outside the champion's prediction interval"
     if classes := seen.classes:
         found += (
-            f"; another class in {classes.disagreeing:.1%}, a class's share differs by {classes.mean_absolute:.3g} "
-            "on average"
+            f"; another class in {classes.disagreeing:.1%}, "
+            f"a class's share differs by {classes.mean_absolute:.3g} on average"
         )
     return found

@@ -8,17 +8,17 @@ from types import FrameType
 
 from api.routes.row_schema import example_row
 from katib.experiment import Experiment
+from katib.objects import message
 from promote import PromoteError
-from promote.candidate import rank
 from promote.errors import NoCandidate
 from promote.finalists import Contender
 from registry.package import ModelPackage
 from tunegate.console import say, show_verdict
 from tunegate.local_server import Service, service
-from tunegate.promotion.candidates import Contenders, challengers
+from tunegate.promotion.candidates import Contenders, challengers, ranked_trials
 from tunegate.promotion.decision import Decision, decide
 from tunegate.report.page import write_report
-from tunegate.search.local import tune, unfinished
+from tunegate.search.local import interrupted_run, tune_locally
 from tunegate.workspace import Workspace
 
 
@@ -42,11 +42,10 @@ def run(workspace: Workspace, experiment: Experiment, options: Options) -> Decis
         for sentence in workspace.promoter(url=server.url).repair(workspace.model):
             say(sentence)
         _mention_unfinished(workspace, experiment, options)
-        result = tune(workspace, experiment, resume=options.resume)
+        result = tune_locally(workspace, experiment, resume=options.resume)
         if not result.succeeded:
-            reason = result.experiment["status"]["conditions"][-1]["message"]
             raise NoCandidate(
-                f"{experiment.name}: {reason}",
+                f"{experiment.name}: {message(result.experiment)}",
                 hint=f"the trials' output is in {result.folder / 'trials'}",
             )
         found = _contenders(workspace, experiment, result.folder)
@@ -59,7 +58,7 @@ def run(workspace: Workspace, experiment: Experiment, options: Options) -> Decis
 
 
 def _contenders(workspace: Workspace, experiment: Experiment, run: Path) -> Contenders:
-    ranked = rank(workspace.trials(run))
+    ranked = ranked_trials(workspace, run)
     found = challengers(workspace, ranked)
     best = ranked[0]
     first = found[0]
@@ -102,7 +101,7 @@ def _serve_on(server: Service) -> None:
 
 
 def _mention_unfinished(workspace: Workspace, experiment: Experiment, options: Options) -> None:
-    if not options.resume and (left := unfinished(workspace, experiment)):
+    if not options.resume and (left := interrupted_run(workspace, experiment)):
         say(f"note: {left} was interrupted; --resume would go on with it, this is a new run")
 
 

@@ -1,13 +1,12 @@
-"""Everything that the settings name, put together: store, ledger, runs, verdicts."""
+"""What the settings name: the model store, the ledger, the runs and the verdicts."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from katib.local.run_folder import STATUS, TRIALS, runs
+from katib.local.run_folder import TRIALS, newest_run, read_objects
 from promote.deploy_details import DeployDetails, deploy_details, rollback_details
 from promote.promotion import Promoter
 from promote.smoke import smoke
@@ -24,7 +23,7 @@ from tunegate.settings import Settings
 
 
 class Workspace:
-    """What a command works on."""
+    """The model store, ledger, runs and verdicts of the settings, for a command to work on."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -33,12 +32,12 @@ class Workspace:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger; not opened where nobody asks for it: the server has no client for a registry."""
+        """The ledger, opened when it is first used: the server has no client for a registry."""
         return open_ledger(self.settings)
 
     @cached_property
     def spec(self) -> DataSetSpec:
-        """The data set's spec; not looked for where the settings name the model."""
+        """The data set's spec, read when it is first used: with `model` set it may be missing."""
         return load_spec(self.settings.data)
 
     @property
@@ -51,43 +50,42 @@ class Workspace:
         return champion(self.ledger.history(self.model))
 
     def champion_package(self) -> ModelPackage | PackageError | None:
-        """Return the champion's package, or why it cannot be trusted, or None without a champion."""
+        """Return the champion's package, why it cannot be trusted, or None without a champion."""
         entry = self.champion()
         if entry:
-            return _try(partial(self.store.open, entry.promotion.sha256))
+            return _load_or_error(partial(self.store.open, entry.promotion.sha256))
         return None
 
     def trial_package(self, trial: str) -> ModelPackage | PackageError:
         """Return the package that a trial has written, or why it cannot be trusted."""
-        return _try(partial(load_package, self.store.trial(trial)))
+        return _load_or_error(partial(load_package, self.store.trial(trial)))
 
     def promoter(
         self, *, url: str = "", notify: Callable[[str], None] = lambda _: None
     ) -> Promoter:
-        """Return the promotion protocol, smoke-testing the service at `url` where there is one."""
+        """Return the promotion protocol; it smoke-tests the service at `url`, if there is one."""
         test = partial(smoke, url, key=self.settings.key) if url else None
         actor = self.settings.actor
         owner = self.settings.owner
         return Promoter(self.store, self.ledger, test, actor=actor, owner=owner, notify=notify)
 
     def last_run(self, experiment: str | None = None) -> Path:
-        """Return the newest run's folder, of one Experiment or of any.
+        """Return the newest run's folder, of one Experiment or of any; see `run_folder.newest_run`.
 
         Raises:
-            UsageError: when there is none.
+            UsageError: when there is none, or it has not started a trial yet.
         """
-        names = [experiment] if experiment else self._experiment_names()
-        found = [
-            run for name in names for run in runs(self.experiments, name) if (run / STATUS).exists()
-        ]
-        if not found:
+        run = newest_run(self.experiments, experiment or "")
+        if run is None:
             raise UsageError(f"no run below {self.experiments}", hint="run `tunegate tune` first")
-        return max(found, key=lambda run: ((run / STATUS).stat().st_mtime, str(run)))
+        if not (run / TRIALS).exists():
+            hint = "`tunegate doctor` says whether it runs or was interrupted"
+            raise UsageError(f"{run}: it has not started a trial yet", hint=hint)
+        return run
 
     def trials(self, run: Path) -> list[dict[str, Any]]:
         """Return the Trial objects of a run."""
-        items: list[dict[str, Any]] = json.loads((run / TRIALS).read_bytes())["items"]
-        return items
+        return read_objects(run)[1]
 
     def save_verdict(self, verdict: Verdict) -> Path:
         """Keep a verdict under its digest and as the latest one."""
@@ -117,39 +115,30 @@ class Workspace:
     def save_details(self, verdict: Verdict, before: Entry | None, after: Entry | None) -> None:
         """Write deploy_details.json after a decision."""
         now = datetime.now(UTC)
-        self._write(
-            deploy_details(
-                verdict, before=before, after=after, store_uri=self.settings.uri, now=now
-            )
-        )
+        uri = self.settings.uri
+        self._write(deploy_details(verdict, before=before, after=after, store_uri=uri, now=now))
 
     def save_rollback(self, before: Entry | None, after: Entry) -> None:
         """Write deploy_details.json after a rollback."""
         now = datetime.now(UTC)
-        self._write(
-            rollback_details(before=before, after=after, store_uri=self.settings.uri, now=now)
-        )
+        uri = self.settings.uri
+        self._write(rollback_details(before=before, after=after, store_uri=uri, now=now))
 
     def _write(self, details: DeployDetails) -> None:
         write_atomic(self.settings.details_path, details.to_json(indent=1) + b"\n")
 
-    def _experiment_names(self) -> list[str]:
-        if self.experiments.is_dir():
-            return sorted(p.name for p in self.experiments.iterdir())
-        return []
-
 
 def open_ledger(settings: Settings) -> Ledger:
-    """Return the ledger that the settings name; a registry's client takes a second to import, a file's does not."""
+    """Return the ledger that the settings name."""
     if not settings.registry:
         return SqliteLedger(settings.ledger_path)
-    from registry.kubeflow import KubeflowLedger, RegistryClient  # noqa: PLC0415
+    from registry.kubeflow import KubeflowLedger, RegistryClient  # noqa: PLC0415 - takes a second to import
 
     client = RegistryClient(settings.registry, token=settings.ledger_token, ca=settings.ledger_ca)
     return KubeflowLedger(client, store_uri=settings.uri, environment=settings.environment)
 
 
-def _try(load: Callable[[], ModelPackage]) -> ModelPackage | PackageError:
+def _load_or_error(load: Callable[[], ModelPackage]) -> ModelPackage | PackageError:
     try:
         return load()
     except PackageError as error:

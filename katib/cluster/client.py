@@ -1,7 +1,8 @@
 """Kubernetes' API in plain dicts: the only module that knows the `kubernetes` package.
 
-That package reads the kubeconfig and brings TLS and credentials. Requests go over its connection pool, which is the
-same in all its versions, whereas its generated methods change names and types from one to the next.
+That package reads the kubeconfig and brings TLS and credentials. Requests go over its connection
+pool, which is the same in all its versions, whereas its generated methods change names and types
+from one to the next.
 """
 
 import json
@@ -10,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 import yaml
 from kubernetes import client, config
 
 from katib.cluster import responses
+from katib.cluster.responses import ApiRequest
 from katib.errors import ClusterUnreachable, Missing
 
 KATIB = "/apis/kubeflow.org/v1beta1"
@@ -29,14 +32,16 @@ GROUPS = {
     "pods": CORE,
     "events": CORE,
     "configmaps": CORE,
+    "namespaces": CORE,
 }
-CONNECT = 5.0
-READ = 30.0  # seconds
-SILENCE = 10.0  # a watch ends itself at the time it was given; nothing for so long after it means a dead connection
+CONNECT = 5.0  # seconds, as are the next two
+READ = 30.0
+# Seconds of silence after the time at which a watch ends itself that mean a dead connection.
+SILENCE = 10.0
 OK = range(200, 300)
 
 
-class Kube:
+class KubernetesClient:
     """One cluster's API server, by one account."""
 
     def __init__(self, api: Any) -> None:  # noqa: ANN401 - an ApiClient, whose type differs between versions
@@ -44,9 +49,7 @@ class Kube:
 
     def namespace(self, name: str) -> dict[str, Any]:
         """Return a Namespace; raises as `get` does."""
-        return self._json(
-            "GET", f"{CORE}/namespaces/{name}", responses.Asked("get", "namespaces", name=name)
-        )
+        return self._fetch(ApiRequest("get", "namespaces", name=name))
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
         """Return one object; `kind` is the plural of its name, a key of `GROUPS`.
@@ -56,34 +59,32 @@ class Kube:
             Forbidden: when the account may not read it.
             ClusterUnreachable: when the API server does not answer.
         """
-        return self._json(
-            "GET", _path(kind, namespace, name), responses.Asked("get", kind, namespace, name)
-        )
+        return self._fetch(ApiRequest("get", kind, namespace, name))
 
     def list(
         self, kind: str, namespace: str, *, name: str = "", labels: str = ""
     ) -> tuple[list[dict[str, Any]], str]:
-        """Return the objects of a kind and the version from which a watch goes on; raises as `get` does.
+        """Return a kind's objects and the version to watch them from; raises as `get` does.
 
-        An object's own version is none to watch from: the API server forgets versions within minutes, and an object
-        that did not change for longer has one that is forgotten.
+        A watch cannot start from an object's own version: the API server forgets versions within
+        minutes, and an object that did not change for longer has a forgotten one.
         """
-        asked = responses.Asked("list", kind, namespace)
-        found = self._json("GET", _path(kind, namespace), asked, query=_selectors(name, labels))
+        request = ApiRequest("list", kind, namespace)
+        found = self._fetch(request, query=_selectors(name, labels))
         try:
             return list(found["items"]), str(found["metadata"]["resourceVersion"])
         except (KeyError, TypeError) as error:
-            raise responses.nonsense(asked) from error
+            raise responses.not_kubernetes(request) from error
 
     def create(self, kind: str, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object and return it as the API server has it; raises as `get` does.
 
         Raises:
-            Refused: when the API server or a webhook says no.
+            Refused: when the API server or a webhook refuses it.
             AlreadyExists: when the name is taken.
         """
-        asked = responses.Asked("create", kind, namespace, str(body["metadata"].get("name", "")))
-        return self._json("POST", _path(kind, namespace), asked, body=body)
+        request = ApiRequest("create", kind, namespace, str(body["metadata"].get("name", "")))
+        return self._fetch(request, body=body)
 
     def watch(
         self,
@@ -95,63 +96,60 @@ class Kube:
         name: str = "",
         labels: str = "",
     ) -> Iterator[dict[str, Any]]:
-        """Yield events from `version` on until the API server ends the watch, at the latest after `seconds`.
+        """Yield events since `version`, until the API server ends the watch after `seconds`.
 
         Raises:
-            ClusterUnreachable: when the connection breaks, or `version` is forgotten: list anew, then watch again.
+            ClusterUnreachable: when the connection breaks, or `version` is forgotten: list again,
+                then watch.
         """
-        asked = responses.Asked("watch", kind, namespace)
+        request = ApiRequest("watch", kind, namespace)
         query = _selectors(name, labels) | {
             "watch": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(max(1, int(seconds))),
         }
-        response = self._request(
-            "GET", _path(kind, namespace), asked, query=query, read=seconds + SILENCE
-        )
+        response = self._send(request, query=query, read=seconds + SILENCE)
         try:
-            with _translated(asked):
+            with _translated_errors(request):
                 for line in response:
-                    yield responses.event(line, asked)
+                    yield responses.read_event(line, request)
         finally:
             response.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._api.rest_client.pool_manager.clear()
 
-    def _json(
+    def _fetch(
         self,
-        method: str,
-        path: str,
-        asked: responses.Asked,
+        request: ApiRequest,
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        response = self._request(method, path, asked, query=query, body=body)
-        with _translated(asked):
-            return responses.document(response.data, asked)
+        response = self._send(request, query=query, body=body)
+        with _translated_errors(request):
+            return responses.read_answer(response.data, request)
 
-    def _request(
+    def _send(
         self,
-        method: str,
-        path: str,
-        asked: responses.Asked,
+        request: ApiRequest,
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         read: float = READ,
     ) -> Any:  # noqa: ANN401 - urllib3's response
         headers = {"Accept": "application/json", "User-Agent": "tunegate", **self._credentials()}
+        method = "GET"
         content = None
         if body is not None:
+            method = "POST"
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        with _translated(asked):
+        with _translated_errors(request):
             response = self._api.rest_client.pool_manager.request(
                 method,
-                self._api.configuration.host + path + responses.query(query or {}),
+                self._api.configuration.host + _api_path(request, query or {}),
                 body=content,
                 headers=headers,
                 timeout=urllib3.Timeout(connect=CONNECT, read=read),
@@ -159,11 +157,11 @@ class Kube:
                 preload_content=False,
             )
             if response.status not in OK:
-                raise responses.failure(response.status, response.data, asked)
+                raise responses.error_of(response.status, response.data, request)
         return response
 
     def _credentials(self) -> dict[str, str]:
-        """Return the account's header; asked for each time, since tokens are renewed."""
+        """Return the account's header, read for each request, since tokens are renewed."""
         settings = self._api.configuration.auth_settings().values()
         return {
             entry["key"]: entry["value"]
@@ -172,8 +170,10 @@ class Kube:
         }
 
 
-def connect(context: str = "") -> Kube:
-    """Connect as the kubeconfig says (`KUBECONFIG`, or the one in the home folder), or as a pod's own account.
+def connect(context: str = "") -> KubernetesClient:
+    """Connect as the kubeconfig says, or as a pod's own account if there is none.
+
+    The kubeconfig is the one that `KUBECONFIG` names, or the one in the home folder.
 
     Args:
         context: a context of the kubeconfig; the current one where empty.
@@ -181,15 +181,17 @@ def connect(context: str = "") -> Kube:
     Raises:
         Missing: when there is neither, or the kubeconfig has no such context.
     """
-    places = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    paths = places.split(os.pathsep)
+    config_files = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    paths = config_files.split(os.pathsep)
     try:
         if context or any(Path(path).expanduser().is_file() for path in paths if path):
-            return Kube(config.new_client_from_config(config_file=places, context=context or None))
+            return KubernetesClient(
+                config.new_client_from_config(config_file=config_files, context=context or None)
+            )
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             settings = client.Configuration()
             config.load_incluster_config(client_configuration=settings)
-            return Kube(client.ApiClient(settings))
+            return KubernetesClient(client.ApiClient(settings))
     except (
         config.ConfigException,
         yaml.YAMLError,
@@ -203,27 +205,33 @@ def connect(context: str = "") -> Kube:
     raise Missing(f"no kubeconfig at {', '.join(paths)}", hint="set KUBECONFIG, or make a cluster")
 
 
-def _path(kind: str, namespace: str, name: str = "") -> str:
-    return "/".join(part for part in (GROUPS[kind], "namespaces", namespace, kind, name) if part)
+def _api_path(request: ApiRequest, query: Mapping[str, str]) -> str:
+    parts = [GROUPS[request.kind], request.kind]
+    if request.namespace:
+        parts[1:1] = ["namespaces", request.namespace]
+    if request.name and request.verb != "create":
+        parts.append(request.name)
+    path = "/".join(parts)
+    if query:
+        path += f"?{urlencode(query)}"
+    return path
 
 
 def _selectors(name: str, labels: str) -> dict[str, str]:
-    return {
-        key: value
-        for key, value in (
-            ("fieldSelector", f"metadata.name={name}" if name else ""),
-            ("labelSelector", labels),
-        )
-        if value
-    }
+    selectors = {}
+    if name:
+        selectors["fieldSelector"] = f"metadata.name={name}"
+    if labels:
+        selectors["labelSelector"] = labels
+    return selectors
 
 
 @contextmanager
-def _translated(asked: responses.Asked) -> Iterator[None]:
+def _translated_errors(request: ApiRequest) -> Iterator[None]:
     try:
         yield
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise ClusterUnreachable(
-            f"{asked}: the API server does not answer: {responses.shortened(str(error))}",
+            f"{request}: the API server does not answer: {responses.one_line(str(error))}",
             hint="see whether `kubectl cluster-info` works",
         ) from error

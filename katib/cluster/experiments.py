@@ -1,30 +1,28 @@
 """An Experiment on a cluster: create it, follow it, collect its Trials.
 
-What is followed are the objects, never the Experiment's counters: those freeze at its end, with a Trial that still runs
-counted as pending for good (seen on Katib v0.19).
+The objects are followed, never the Experiment's counters: those freeze at its end, with a Trial
+that still runs counted as pending for ever (seen on Katib v0.19).
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from katib.cluster.spec_diff import difference
-from katib.cluster.watch import Cluster, Object, Patience, Selection, changes
+from katib.cluster.spec_diff import first_difference
+from katib.cluster.watch import ClusterApi, Object, RetryBudget, Selection, object_changes
 from katib.errors import AlreadyExists, Gone, Missing, TimedOut
 from katib.experiment import Experiment
-from katib.trial import FINISHED
+from katib.objects import EXPERIMENT_LABEL, is_finished, state
 
-EXPERIMENT_LABEL = "katib.kubeflow.org/experiment"
-ENDED = frozenset({"Succeeded", "Failed"})
 STRAGGLERS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The Experiment and its Trials at one moment; `finished` are those that ended since the moment before."""
+    """The Experiment and its Trials at one moment; `finished` ended since the moment before."""
 
     experiment: Object
     trials: tuple[Object, ...]
@@ -33,12 +31,12 @@ class Progress:
     @property
     def ended(self) -> bool:
         """Whether the Experiment is over; some of its Trials may still run."""
-        return state(self.experiment) in ENDED
+        return is_finished(self.experiment)
 
     @property
     def unfinished(self) -> tuple[Object, ...]:
-        """The Trials that still run, or wait."""
-        return tuple(trial for trial in self.trials if not terminal(trial))
+        """The Trials that run or wait."""
+        return tuple(trial for trial in self.trials if not is_finished(trial))
 
 
 @dataclass(slots=True)
@@ -46,36 +44,39 @@ class KatibCluster:
     """Katib in one namespace of a cluster.
 
     Attributes:
-        kube: a `katib.cluster.client.Kube`.
+        client: a `katib.cluster.client.KubernetesClient`.
         namespace: where the Experiments are.
-        notify: told what people should know while they wait.
+        notify: called with what people should know while they wait.
         clock: a monotonic clock.
         pause: waits for some seconds, between two attempts to reach the API server.
     """
 
-    kube: Cluster
+    client: ClusterApi
     namespace: str
     notify: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
     def submit(self, experiment: Experiment) -> tuple[Object, bool]:
-        """Create an Experiment as it is written, or find the same one there; returns it, and whether it is new.
+        """Create an Experiment as it is written, unless the cluster has the same one already.
+
+        Returns:
+            The Experiment as the cluster has it, and whether it was created.
 
         Raises:
-            Refused: when a webhook says no; the message carries its words.
+            Refused: when a webhook refuses it; the message has the webhook's words.
             AlreadyExists: when there is another Experiment of that name.
             Forbidden, Missing, ClusterUnreachable: see `katib.errors`.
         """
         body = _as_written(experiment, self.namespace)
         name = body["metadata"].get("name")
-        for _ in range(2):  # another one may create it between our two questions
-            there = self._find(name) if name else None
-            if there:
-                self._check_same(experiment, there)
-                return there, False
+        for _ in range(2):  # another client may create it between our two requests
+            existing = self._find(name) if name else None
+            if existing:
+                self._check_same(experiment, existing)
+                return existing, False
             try:
-                return self.kube.create("experiments", self.namespace, body), True
+                return self.client.create("experiments", self.namespace, body), True
             except AlreadyExists:
                 if not name:
                     raise
@@ -104,72 +105,74 @@ class KatibCluster:
 
         Raises:
             Missing: when there is no such Experiment.
-            Gone: when it is deleted meanwhile, be it to create another one of the same name.
+            Gone: when it is deleted meanwhile, even to create another one of the same name.
             TimedOut: when `timeout` is over before the Experiment has ended.
-            ClusterUnreachable: when the API server has not answered for `patience`, or when `timeout` is over.
+            ClusterUnreachable: when the API server has not answered for `patience`, or when
+                `timeout` is over.
         """
         now = self.clock()
         deadline = None if timeout is None else now + timeout
-        waiting = Patience(
+        budget = RetryBudget(
             patience,
             self.notify,
             self.clock,
             self.pause,
             math.inf if deadline is None else deadline,
         )
-        follower = _Follower(self, name, waiting, deadline, now + appear)
+        follower = _Follower(self, name, budget, deadline, now + appear)
         yield from follower.until_ended()
         yield from follower.until_all_ended(self.clock() + stragglers)
 
     def trials(self, experiment: Object) -> list[Object]:
         """Return an Experiment's Trials, oldest first."""
-        found, _ = self.kube.list(
-            "trials", self.namespace, labels=_label(experiment["metadata"]["name"])
-        )
-        return owned(found, experiment)
+        labels = _label_selector(experiment["metadata"]["name"])
+        found, _ = self.client.list("trials", self.namespace, labels=labels)
+        return owned_trials(found, experiment)
 
     def _find(self, name: str) -> Object | None:
-        found, _ = self.kube.list("experiments", self.namespace, name=name)
+        found, _ = self.client.list("experiments", self.namespace, name=name)
         return found[0] if found else None
 
-    def _check_same(self, experiment: Experiment, there: Object) -> None:
-        where = f"experiment {self.namespace}/{there['metadata']['name']}"
-        delete = f"kubectl delete experiment {there['metadata']['name']} -n {self.namespace}"
-        if "deletionTimestamp" in there["metadata"]:
+    def _check_same(self, experiment: Experiment, existing: Object) -> None:
+        name = existing["metadata"]["name"]
+        where = f"experiment {self.namespace}/{name}"
+        delete = f"kubectl delete experiment {name} -n {self.namespace}"
+        if "deletionTimestamp" in existing["metadata"]:
             raise AlreadyExists(f"{where} is being deleted", hint=f"wait for it: `{delete}`")
-        if found := difference(experiment.document["spec"], there["spec"]):
+        if found := first_difference(experiment.document["spec"], existing["spec"]):
             raise AlreadyExists(
                 f"{where} exists already with another {found}",
-                hint=f"give yours another metadata.name, or delete that one, its Trials with it: `{delete}`",
+                hint="give yours another metadata.name, or delete that one, "
+                f"its Trials with it: `{delete}`",
             )
 
 
 @dataclass(slots=True)
 class _Follower:
-    """One following of one Experiment."""
+    """Follows one Experiment once."""
 
     katib: KatibCluster
     name: str
-    patience: Patience
+    budget: RetryBudget
     deadline: float | None
     appear: float
     _latest: Object | None = None
-    _told: frozenset[str] = frozenset()
+    _reported: frozenset[str] = frozenset()
     _versions: tuple[str, ...] = ()
 
     def until_ended(self) -> Iterator[Progress]:
         what = Selection("experiments", self.katib.namespace, name=self.name)
-        for found in changes(self.katib.kube, what, self.patience, self._end):
-            if self._see(found):
-                yield from self._progress(self._trials())
-                if state(self._known()) in ENDED:
+        for found in object_changes(self.katib.client, what, self.budget, self._watch_end):
+            if self._remember(found):
+                yield from self._new_progress(self._trials())
+                if is_finished(self._known()):
                     return
         if self._latest is None and (self.deadline is None or self.appear <= self.deadline):
-            hint = f"`kubectl get experiments -n {self.katib.namespace}` shows those that are there"
+            hint = f"`kubectl get experiments -n {self.katib.namespace}` lists those that exist"
             raise Missing(f"{self._where()}: there is none of that name", hint=hint)
         raise TimedOut(
             f"{self._where()}: not over in the time given, {state(self._known())}",
-            hint="it goes on; the same command follows it again, "
+            hint="it keeps running; the same command follows it again, "
             f"and `tunegate doctor --experiment {self.name}` says what it waits for",
         )
 
@@ -177,19 +180,19 @@ class _Follower:
         if self.deadline is not None:
             until = min(until, self.deadline)
         trials = self._trials()
-        what = Selection("trials", self.katib.namespace, labels=_label(self.name))
-        if not all(map(terminal, trials)):
-            for found in changes(self.katib.kube, what, self.patience, lambda: until):
-                self._see(self._experiments())
-                trials = owned(found, self._known())
-                yield from self._progress(trials)
-                if all(map(terminal, trials)):
+        what = Selection("trials", self.katib.namespace, labels=_label_selector(self.name))
+        if not all(map(is_finished, trials)):
+            for found in object_changes(self.katib.client, what, self.budget, lambda: until):
+                self._remember(self._experiments())
+                trials = owned_trials(found, self._known())
+                yield from self._new_progress(trials)
+                if all(map(is_finished, trials)):
                     break
-        self._see(self._experiments())  # its status may have changed with the last Trial
-        yield from self._progress(trials)
+        self._remember(self._experiments())  # its status may have changed with the last Trial
+        yield from self._new_progress(trials)
 
-    def _see(self, found: list[Object]) -> bool:
-        """Take note of the Experiment; returns whether it is there."""
+    def _remember(self, found: list[Object]) -> bool:
+        """Keep the Experiment as it is now; returns whether it exists yet."""
         if self._latest is None and not found:
             return False
         now = next(
@@ -199,36 +202,36 @@ class _Follower:
         if now is None or "deletionTimestamp" in now["metadata"]:
             raise Gone(
                 f"{self._where()} was deleted while it was followed",
-                hint="the same command creates it anew",
+                hint="the same command creates it again",
             )
         self._latest = now
         return True
 
-    def _progress(self, trials: list[Object]) -> Iterator[Progress]:
+    def _new_progress(self, trials: list[Object]) -> Iterator[Progress]:
         versions = tuple(
             item["metadata"].get("resourceVersion", "") for item in (self._known(), *trials)
         )
         if versions == self._versions:  # seen again after a new connection
             return
-        ended = {_uid(trial) for trial in trials if terminal(trial)}
-        finished = tuple(trial for trial in trials if _uid(trial) in ended - self._told)
+        ended = {_uid(trial) for trial in trials if is_finished(trial)}
+        finished = tuple(trial for trial in trials if _uid(trial) in ended - self._reported)
         self._versions = versions
-        self._told = self._told | ended
+        self._reported = self._reported | ended
         yield Progress(self._known(), tuple(trials), finished)
 
     def _known(self) -> Object:
         return self._latest or {}
 
     def _trials(self) -> list[Object]:
-        return self.patience.ask(lambda: self.katib.trials(self._known()))
+        return self.budget.ask(lambda: self.katib.trials(self._known()))
 
     def _experiments(self) -> list[Object]:
-        kube = self.katib.kube
+        client = self.katib.client
         namespace = self.katib.namespace
-        return self.patience.ask(lambda: kube.list("experiments", namespace, name=self.name)[0])
+        return self.budget.ask(lambda: client.list("experiments", namespace, name=self.name)[0])
 
-    def _end(self) -> float | None:
-        """Until when to watch: while it is not there, no longer than it may take to appear."""
+    def _watch_end(self) -> float | None:
+        """Return when to stop; a missing Experiment is awaited until `appear` at the latest."""
         if self._latest:
             return self.deadline
         if self.deadline is None:
@@ -239,45 +242,30 @@ class _Follower:
         return f"experiment {self.katib.namespace}/{self.name}"
 
 
-def state(item: Mapping[str, Any]) -> str:
-    """Return the state of an Experiment, a Trial or a Suggestion: the type of its last condition that holds.
-
-    Conditions move to the end when they change. `Restarting` stays true for good, in front of what came after it.
-    """
-    conditions = item.get("status", {}).get("conditions") or ()
-    return next(
-        (str(c["type"]) for c in reversed(conditions) if c.get("status") == "True"), "Created"
-    )
-
-
-def terminal(trial: Mapping[str, Any]) -> bool:
-    """Whether a Trial has ended, in whatever way."""
-    return state(trial) in FINISHED
-
-
-def owned(trials: list[Object], experiment: Object) -> list[Object]:
-    """Return an Experiment's own Trials, oldest first; those of a deleted one of the same name may still be there."""
+def owned_trials(trials: list[Object], experiment: Object) -> list[Object]:
+    """Return an Experiment's Trials, oldest first, without a deleted one's of the same name."""
     uid = _uid(experiment)
     mine = [
-        t
-        for t in trials
-        if uid in {o["uid"] for o in t["metadata"].get("ownerReferences", ())} or uid is None
+        trial
+        for trial in trials
+        if uid is None
+        or uid in {owner["uid"] for owner in trial["metadata"].get("ownerReferences", ())}
     ]
     return sorted(
         mine, key=lambda t: (t["metadata"].get("creationTimestamp", ""), t["metadata"]["name"])
     )
 
 
-def _uid(item: Object) -> Any:  # noqa: ANN401 - None where there is none
+def _uid(item: Object) -> Any:  # noqa: ANN401 - None before the object exists
     return item.get("metadata", {}).get("uid")
 
 
-def _label(name: str) -> str:
-    return f"{EXPERIMENT_LABEL}={name}"
+def _label_selector(experiment: str) -> str:
+    return f"{EXPERIMENT_LABEL}={experiment}"
 
 
 def _as_written(experiment: Experiment, namespace: str) -> Object:
-    """Return the object to create: Katib fills in its own defaults, which may be newer than ours."""
+    """Return the object to create, without our defaults: Katib's own may be newer."""
     body = copy.deepcopy(experiment.written or experiment.document)
     body["metadata"] = {**body["metadata"], "namespace": namespace}
     body.pop("status", None)

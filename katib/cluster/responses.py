@@ -1,4 +1,4 @@
-"""What the API server's answers mean: documents, events, and errors with what is wrong and what to do next."""
+"""Read the API server's answers: objects, events, and errors with what is wrong and what to do."""
 
 import json
 import re
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
 from katib.errors import (
     AlreadyExists,
@@ -17,15 +16,20 @@ from katib.errors import (
     Refused,
 )
 
-LONGEST = 400  # characters of somebody else's message; Katib puts whole templates into some
+LONGEST = 400  # characters kept of a server's message; Katib puts whole templates into some
 DENIED = re.compile(r'(?:^|.*?: )?admission webhook "[^"]+" denied the request: ', re.DOTALL)
 WEBHOOK_DOWN = "failed calling webhook"
-RIGHTS = "an administrator grants it with `kubectl create rolebinding`; see also `kubectl auth can-i --list`"
+RIGHTS = (
+    "an administrator grants it with `kubectl create rolebinding`; "
+    "see also `kubectl auth can-i --list`"
+)
+CONTROLLER_PODS = "kubectl -n kubeflow get pods -l katib.kubeflow.org/component=controller"
+INJECTION = "katib.kubeflow.org/metrics-collector-injection"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked of the API server."""
+class ApiRequest:
+    """What a request wants of the API server, in the words of its error messages."""
 
     verb: str
     kind: str
@@ -37,12 +41,7 @@ class Asked:
         return f"{self.verb} {self.kind} {place}".strip()
 
 
-def query(fields: Mapping[str, str]) -> str:
-    """Return the fields as the end of an address."""
-    return f"?{urlencode(fields)}" if fields else ""
-
-
-def shortened(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a message on one line, cut where it is long."""
     line = " ".join(text.split())
     if len(line) <= LONGEST:
@@ -50,89 +49,91 @@ def shortened(text: str) -> str:
     return line[: LONGEST - 1] + "…"
 
 
-def document(data: bytes, asked: Asked) -> dict[str, Any]:
+def read_answer(data: bytes, request: ApiRequest) -> dict[str, Any]:
     """Return an answer's JSON object.
 
     Raises:
-        ClusterUnreachable: when it is none: a proxy or another program answers.
+        ClusterUnreachable: when it is none, since a proxy or another program has answered.
     """
     try:
         value = json.loads(data)
     except ValueError as error:
-        raise nonsense(asked) from error
+        raise not_kubernetes(request) from error
     if not isinstance(value, dict):
-        raise nonsense(asked)
+        raise not_kubernetes(request)
     return value
 
 
-def event(line: bytes, asked: Asked) -> dict[str, Any]:
+def read_event(line: bytes, request: ApiRequest) -> dict[str, Any]:
     """Return one event of a watch.
 
     Raises:
         ClusterError: when the line is an error, or no event.
     """
-    value = document(line, asked)
+    value = read_answer(line, request)
     if not isinstance(value.get("object"), dict):
-        raise nonsense(asked)
+        raise not_kubernetes(request)
     if value.get("type") == "ERROR":
         status = value["object"]
-        raise failure(
+        raise error_of(
             int(status.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR),
             json.dumps(status).encode(),
-            asked,
+            request,
         )
     return value
 
 
-def nonsense(asked: Asked) -> ClusterUnreachable:
-    """Return the error for an answer that is not Kubernetes'."""
+def not_kubernetes(request: ApiRequest) -> ClusterUnreachable:
+    """Return the error for an answer that no Kubernetes API server would give."""
     return ClusterUnreachable(
-        f"{asked}: what answers does not speak as a Kubernetes API server does",
+        f"{request}: what answers does not speak as a Kubernetes API server does",
         hint="look at the address in `kubectl config view --minify`",
     )
 
 
-def failure(code: int, data: bytes, asked: Asked) -> ClusterError:
-    """Return the error for an answer that is not a success.
+def error_of(code: int, data: bytes, request: ApiRequest) -> ClusterError:
+    """Return the error that an unsuccessful answer means.
 
-    The order matters: Katib's webhooks refuse with 400, others with 403, which otherwise speaks of missing rights.
+    The order matters: Katib's webhooks refuse with 400, others with 403, which otherwise means
+    missing rights.
     """
-    status = _status(data)
+    status = _read_status(data)
     message = str(status.get("message") or data.decode(errors="replace") or f"HTTP {code}")
     if DENIED.match(message):
         return Refused(
-            f"{asked}: {shortened(DENIED.sub('', message, count=1))}", hint=_hint(message, asked)
+            f"{request}: {one_line(DENIED.sub('', message, count=1))}",
+            hint=_refusal_hint(message, request),
         )
     if WEBHOOK_DOWN in message:
-        hint = "see whether it runs: `kubectl -n kubeflow get pods -l katib.kubeflow.org/component=controller`"
+        hint = f"see whether it runs: `{CONTROLLER_PODS}`"
         return ClusterUnreachable(
-            f"{asked}: Katib's controller does not answer: {shortened(message)}", hint=hint
+            f"{request}: Katib's controller does not answer: {one_line(message)}", hint=hint
         )
     if code == HTTPStatus.NOT_FOUND:
-        return _missing(status, asked)
+        return _not_found(status, request)
     if code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return _forbidden(code, message, asked)
-    return _other(code, message, asked, reason=str(status.get("reason")))
+        return _access_denied(code, message, request)
+    return _other_error(code, message, request, reason=str(status.get("reason")))
 
 
-def _other(code: int, message: str, asked: Asked, *, reason: str) -> ClusterError:
+def _other_error(code: int, message: str, request: ApiRequest, *, reason: str) -> ClusterError:
     if code == HTTPStatus.CONFLICT and reason == "AlreadyExists":
-        return AlreadyExists(f"{asked}: it exists already", hint="choose another metadata.name")
+        return AlreadyExists(f"{request}: it exists already", hint="choose another metadata.name")
     if code < HTTPStatus.BAD_REQUEST:  # a redirection, to somebody's login page
-        return nonsense(asked)
+        return not_kubernetes(request)
     if (
         code in {HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS}
         or code >= HTTPStatus.INTERNAL_SERVER_ERROR
     ):
         return ClusterUnreachable(
-            f"{asked}: HTTP {code}: {shortened(message)}", hint="try again in a while"
+            f"{request}: HTTP {code}: {one_line(message)}", hint="try again in a while"
         )
     return Refused(
-        f"{asked}: {shortened(message)}", hint="mend it, then run the same command again"
+        f"{request}: {one_line(message)}", hint="fix it, then run the same command again"
     )
 
 
-def _status(data: bytes) -> dict[str, Any]:
+def _read_status(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except ValueError:
@@ -140,33 +141,33 @@ def _status(data: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _hint(message: str, asked: Asked) -> str:
+def _refusal_hint(message: str, request: ApiRequest) -> str:
     if "lacks label" in message:
-        return f"`kubectl label namespace {asked.namespace} katib.kubeflow.org/metrics-collector-injection=enabled`"
-    return "mend it, then run the same command again; `tunegate lint` names the line"
+        return f"`kubectl label namespace {request.namespace} {INJECTION}=enabled`"
+    return "fix it, then run the same command again; `tunegate lint` names the line"
 
 
-def _missing(status: Mapping[str, Any], asked: Asked) -> Missing:
+def _not_found(status: Mapping[str, Any], request: ApiRequest) -> Missing:
     details = status.get("details") or {}
     if details.get("kind") == "namespaces":
         return Missing(
-            f"{asked}: there is no namespace {details.get('name')}",
+            f"{request}: there is no namespace {details.get('name')}",
             hint=f"`kubectl create namespace {details.get('name')}`",
         )
     if details.get("name"):  # without one, the API server does not know the kind
         return Missing(
-            f"{asked}: not found", hint=f"see `kubectl get {asked.kind} --all-namespaces`"
+            f"{request}: not found", hint=f"see `kubectl get {request.kind} --all-namespaces`"
         )
     return Missing(
-        f"{asked}: Katib is not installed on this cluster", hint="`tunegate cluster install`"
+        f"{request}: Katib is not installed on this cluster", hint="`tunegate cluster install`"
     )
 
 
-def _forbidden(code: int, message: str, asked: Asked) -> Forbidden:
+def _access_denied(code: int, message: str, request: ApiRequest) -> Forbidden:
     if code == HTTPStatus.UNAUTHORIZED:
         return Forbidden(
-            f"{asked}: the cluster does not know this account", hint="log in to the cluster again"
+            f"{request}: the cluster does not know this account", hint="log in to the cluster again"
         )
     return Forbidden(
-        f"{asked}: may not {asked.verb} {asked.kind}: {shortened(message)}", hint=RIGHTS
+        f"{request}: may not {request.verb} {request.kind}: {one_line(message)}", hint=RIGHTS
     )

@@ -1,4 +1,4 @@
-"""Follow objects on an API server that comes and goes: list, watch, and after whatever breaks, list anew."""
+"""Follow objects on an API server that comes and goes: list, watch, list again after a break."""
 
 import math
 import time
@@ -14,11 +14,11 @@ T = TypeVar("T")
 WATCH = 60.0  # seconds that one watch lasts at most
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
-SOUND = 1.0  # a watch that lived for so long, or told something, did not break at once
+SOUND = 1.0  # seconds; a watch that lived for so long, or brought an event, did not break at once
 
 
-class Cluster(Protocol):
-    """What is needed of `katib.cluster.client.Kube`; see there."""
+class ClusterApi(Protocol):
+    """The part of `katib.cluster.client.KubernetesClient` that following needs; see there."""
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """Return one object."""
@@ -26,7 +26,7 @@ class Cluster(Protocol):
     def list(
         self, kind: str, namespace: str, *, name: str = "", labels: str = ""
     ) -> tuple[list[Object], str]:
-        """Return objects, and the version from which a watch goes on."""
+        """Return objects, and the resource version from which to watch them."""
 
     def create(self, kind: str, namespace: str, body: Object) -> Object:
         """Create an object."""
@@ -45,15 +45,15 @@ class Cluster(Protocol):
 
 
 @dataclass(slots=True)
-class Patience:
-    """Goes on asking an API server that does not answer, with growing pauses, for a limited time.
+class RetryBudget:
+    """Repeats requests while an API server does not answer, for a limited time.
 
     Attributes:
         seconds: how long without any answer.
-        notify: told once in each stretch without an answer.
+        notify: called once in each stretch without an answer, with a sentence for people.
         clock: a monotonic clock.
         pause: waits for some seconds.
-        deadline: when the patience ends in any case.
+        deadline: time of the clock at which the retries end in any case.
     """
 
     seconds: float
@@ -66,7 +66,7 @@ class Patience:
     _delay: float = field(default=FIRST_PAUSE, init=False)
 
     def ask(self, call: Callable[[], T]) -> T:
-        """Return what a call gives, however often it must be made.
+        """Return what a call gives, repeating it while the server does not answer.
 
         Raises:
             ClusterUnreachable: when nothing has answered for `seconds`.
@@ -75,28 +75,29 @@ class Patience:
             try:
                 answer = call()
             except ClusterUnreachable as error:
-                self.failed(error)
+                self.record_failure(error)
             else:
-                self.answered()
+                self.record_answer()
                 return answer
 
-    def answered(self) -> None:
-        """Something has answered."""
+    def record_answer(self) -> None:
+        """Start the budget again: the server has answered."""
         self._since = None
         self._failures = 0
 
-    def calm(self) -> None:
-        """A watch has worked: the next pause is a short one again."""
+    def reset_pause(self) -> None:
+        """Make the next pause a short one again: a watch has worked."""
         self._delay = FIRST_PAUSE
 
-    def failed(self, error: ClusterUnreachable) -> None:
-        """Wait a while; a single broken connection is not worth a word.
+    def record_failure(self, error: ClusterUnreachable) -> None:
+        """Pause before the next try; people hear of it from the second failure in a row on.
 
         Raises:
             ClusterUnreachable: the error itself, when there was no answer for too long.
         """
         now = self.clock()
-        self._since = now if self._since is None else self._since
+        if self._since is None:
+            self._since = now
         self._failures += 1
         end = min(self._since + self.seconds, self.deadline)
         if now >= end:
@@ -121,59 +122,57 @@ class Selection:
     labels: str = ""
 
 
-def changes(
-    cluster: Cluster, what: Selection, patience: Patience, until: Callable[[], float | None]
+def object_changes(
+    cluster: ClusterApi, what: Selection, budget: RetryBudget, until: Callable[[], float | None]
 ) -> Iterator[list[Object]]:
-    """Yield the selected objects as they are, at once and after each change, until it is time.
+    """Yield the selected objects as they are now, then after each change, until the end.
 
     Args:
         cluster: where they are.
         what: which.
-        patience: what happens while the API server does not answer.
-        until: asked for the time of the end anew after each watch; None is never.
+        budget: how long the API server may fail to answer.
+        until: called after each watch for the end, a time of the budget's clock; None is never.
 
     Raises:
-        ClusterUnreachable: when the patience is over.
+        ClusterUnreachable: when the budget is used up.
     """
     selectors = {"name": what.name, "labels": what.labels}
     while True:
-        found, version = patience.ask(lambda: cluster.list(what.kind, what.namespace, **selectors))
+        found, version = budget.ask(lambda: cluster.list(what.kind, what.namespace, **selectors))
         known = {item["metadata"]["uid"]: item for item in found}
         yield list(known.values())
-        left = _left(until(), patience)
+        left = _seconds_left(until(), budget)
         if left <= 0:
             return
-        began = patience.clock()
-        told = False
+        began = budget.clock()
+        any_event = False
         try:
             for event in cluster.watch(
                 what.kind, what.namespace, version=version, seconds=min(left, WATCH), **selectors
             ):
-                told = True
-                patience.calm()
-                if _apply(event, known):
+                any_event = True
+                budget.reset_pause()
+                if _apply_event(event, known):
                     yield list(known.values())
-                if _left(until(), patience) <= 0:
+                if _seconds_left(until(), budget) <= 0:
                     return
         except ClusterUnreachable as error:
-            patience.failed(error)
+            budget.record_failure(error)
         else:
-            if (
-                not told and patience.clock() - began < SOUND
-            ):  # one that ends at once would be asked for without end
-                patience.rest()
-            else:
-                patience.calm()
+            if any_event or budget.clock() - began >= SOUND:
+                budget.reset_pause()
+            else:  # otherwise a watch that ends at once would be repeated without a pause
+                budget.rest()
 
 
-def _left(until: float | None, patience: Patience) -> float:
+def _seconds_left(until: float | None, budget: RetryBudget) -> float:
     if until is None:
         return WATCH
-    return until - patience.clock()
+    return until - budget.clock()
 
 
-def _apply(event: Object, known: dict[str, Object]) -> bool:
-    """Take note of an event; returns whether it tells of an object, which a bookmark does not."""
+def _apply_event(event: Object, known: dict[str, Object]) -> bool:
+    """Update the known objects; returns whether the event is about one, which a bookmark is not."""
     item = event["object"]
     uid = item.get("metadata", {}).get("uid")
     if uid is None:

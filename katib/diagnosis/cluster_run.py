@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from katib.cluster.experiments import state, terminal
 from katib.diagnosis.pod_causes import (
     KILLED_FOR_MEMORY,
     Cause,
@@ -21,6 +20,7 @@ from katib.diagnosis.pod_causes import (
     warnings,
 )
 from katib.metrics_collector import UNAVAILABLE, number
+from katib.objects import is_finished, last_condition, message, state
 
 Snapshot = Mapping[str, Any]  # as `katib.diagnosis.cluster_snapshot.snapshot` makes it
 INJECTION = "katib.kubeflow.org/metrics-collector-injection"
@@ -104,9 +104,8 @@ def _suggestion(snapshot: Snapshot) -> Iterator[Cause]:
     where = snapshot["where"]
     suggestion = snapshot["suggestion"]
     if suggestion and state(suggestion) == "Failed":
-        message = suggestion["status"]["conditions"][-1].get("message", "")
         mend = f"mend spec.algorithm, then `kubectl delete experiment {snapshot['name']} -n {where}` and create it anew"
-        yield Cause("the algorithm's service refuses", message, mend)
+        yield Cause("the algorithm's service refuses", message(suggestion), mend)
         return
     for pod in _suggestion_pods(snapshot):
         for cause in pod_causes(pod, snapshot["events"]):
@@ -147,7 +146,7 @@ def _pods(snapshot: Snapshot) -> Iterator[Cause]:
 def _results(snapshot: Snapshot) -> Iterator[Cause]:
     """Say why no Trial has a value, once some have ended."""
     trials = snapshot["trials"]
-    ended = [trial for trial in trials if terminal(trial)]
+    ended = [trial for trial in trials if is_finished(trial)]
     if not ended or any(map(_has_value, ended)):
         return
     counts = Counter(map(state, ended))
@@ -177,7 +176,7 @@ def _results(snapshot: Snapshot) -> Iterator[Cause]:
 def _failing(snapshot: Snapshot, failed: list[Object]) -> Cause:
     names = [trial["metadata"]["name"] for trial in failed]
     ways = [how for pod in snapshot["pods"] if job_of(pod) in names for how in exits(pod)]
-    last = failed[0]["status"]["conditions"][-1]
+    last = last_condition(failed[0])
     if ways:
         why = f"container {ways[0][0]}: {ways[0][1]}"
     else:
@@ -256,9 +255,10 @@ def _well(snapshot: Snapshot) -> Cause:
         starting = "; the suggestion pod is starting"
     seen = f"{state(experiment)}, {len(snapshot['trials'])} trials: {trials}{starting}"
     if state(experiment) == "Failed":
-        message = experiment["status"]["conditions"][-1].get("message", "")
         return Cause(
-            "failed", f"{seen}; {message}", f"`kubectl describe experiment {snapshot['name']}`"
+            "failed",
+            f"{seen}; {message(experiment)}",
+            f"`kubectl describe experiment {snapshot['name']}`",
         )
     return Cause("nothing wrong", seen, well=True)
 
@@ -276,7 +276,9 @@ def _grouped(causes: Iterator[Cause]) -> Iterator[Cause]:
 
 
 def _open_jobs(snapshot: Snapshot) -> list[Object]:
-    open_trials = {trial["metadata"]["name"] for trial in snapshot["trials"] if not terminal(trial)}
+    open_trials = {
+        trial["metadata"]["name"] for trial in snapshot["trials"] if not is_finished(trial)
+    }
     return [job for job in snapshot["jobs"] if job["metadata"]["name"] in open_trials]
 
 

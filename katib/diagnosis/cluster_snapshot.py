@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from katib.cluster.client import Kube
-from katib.cluster.experiments import owned
+from katib.cluster.client import KubernetesClient
+from katib.cluster.experiments import owned_trials
 from katib.diagnosis.cluster_run import CONTROLLER
 from katib.diagnosis.pod_causes import job_of
 from katib.errors import Forbidden, Missing
@@ -32,7 +32,7 @@ class _Reader:
         return None
 
 
-def snapshot(kube: Kube, namespace: str, name: str) -> dict[str, Any]:
+def snapshot(kube: KubernetesClient, namespace: str, name: str) -> dict[str, Any]:
     """Return what is there of an Experiment.
 
     Returns:
@@ -51,7 +51,7 @@ def snapshot(kube: Kube, namespace: str, name: str) -> dict[str, Any]:
         return reader.read(kind, lambda: kube.list(kind, where, **selectors)[0])
 
     if experiment:
-        trials = owned(listed("trials") or [], experiment)
+        trials = owned_trials(listed("trials") or [], experiment)
     else:
         trials = []
     names = {trial["metadata"]["name"] for trial in trials}
@@ -72,7 +72,9 @@ def snapshot(kube: Kube, namespace: str, name: str) -> dict[str, Any]:
     }
 
 
-def _experiment(kube: Kube, namespace: str, name: str) -> tuple[dict[str, Any] | None, bool]:
+def _experiment(
+    kube: KubernetesClient, namespace: str, name: str
+) -> tuple[dict[str, Any] | None, bool]:
     try:
         found, _ = kube.list("experiments", namespace, name=name)
     except Missing:
@@ -90,7 +92,7 @@ def _about(event: dict[str, Any], experiment: str) -> bool:
     return name == experiment or name.startswith(f"{experiment}-")
 
 
-def _algorithms(kube: Kube) -> list[str]:
+def _algorithms(kube: KubernetesClient) -> list[str]:
     text = kube.get("configmaps", KATIB, "katib-config")["data"]["katib-config.yaml"]
     suggestions = (yaml.safe_load(text).get("runtime") or {}).get("suggestions") or ()
     return [str(entry["algorithmName"]) for entry in suggestions]

@@ -9,7 +9,8 @@ from typing import Any
 from katib.diagnosis.pod_causes import Cause
 from katib.diagnosis.trial_failures import Failure, failures
 from katib.local.run_folder import LocalRun
-from katib.metrics_collector import objective_value
+from katib.metrics_collector import strategy_value
+from katib.objects import message, metric_strategy, reason
 from katib.trial import Trial
 
 LEAST_FREE = 100 << 20  # bytes
@@ -168,9 +169,8 @@ def _nothing(run: LocalRun, failed: list[Failure], around: Around) -> Iterator[C
 def _well(run: LocalRun, around: Around) -> Cause:
     if run.held:
         return Cause("going", f"{_counts(run)}; `tunegate watch` shows them", well=True)
-    last = run.experiment["status"]["conditions"][-1]
-    seen = f"{last['message']}: {_counts(run)}"
-    if last["reason"] == "ExperimentTimeLimitReached":
+    seen = f"{message(run.experiment)}: {_counts(run)}"
+    if reason(run.experiment) == "ExperimentTimeLimitReached":
         seen += f"; {around.resume} goes on"
     if around.changed:
         seen += f"; since it began {around.changed}"
@@ -194,19 +194,17 @@ def _valued(run: LocalRun) -> list[Trial]:
         return []
     objective: dict[str, Any] = run.experiment["spec"]["objective"]
     metric = objective["objectiveMetricName"]
-    default = "min" if objective["type"] == "minimize" else "max"
-    strategies = {s["name"]: s["value"] for s in objective.get("metricStrategies") or ()}
-    strategy = strategies.get(metric, default)
+    strategy = metric_strategy(objective, metric)
     succeeded = [trial for trial in run.trials if trial.state == "Succeeded"]
     return [
         trial
         for trial in succeeded
-        if objective_value(trial.observation, metric, strategy) is not None
+        if strategy_value(trial.observation, metric, strategy) is not None
     ]
 
 
-def _ended_as(run: LocalRun, reason: str) -> bool:
-    return run.ended and bool(run.experiment["status"]["conditions"][-1]["reason"] == reason)
+def _ended_as(run: LocalRun, why: str) -> bool:
+    return run.ended and reason(run.experiment) == why
 
 
 def _seconds(trial: Trial, until: str) -> float | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from katib.cluster.responses import Asked, document, failure, nonsense
+from katib.cluster.responses import ApiRequest, error_of, not_kubernetes, read_answer
 from katib.errors import ClusterUnreachable, Missing, Refused
 
 GROUP = "/apis/kubeflow.org/v1beta1"
@@ -72,7 +72,7 @@ class TrialStatuses:
     def _mark_once(self, name: str) -> bool:
         namespace = self._read_account("namespace")
         path = f"{GROUP}/namespaces/{namespace}/trials/{name}"
-        asked = Asked("get", "trials", namespace, name)
+        asked = ApiRequest("get", "trials", namespace, name)
         trial = self._request_json("GET", path, asked)
         conditions = (trial.get("status") or {}).get("conditions") or []
         for condition in conditions:
@@ -85,12 +85,12 @@ class TrialStatuses:
             "metadata": {"resourceVersion": _resource_version(trial, asked)},
             "status": {"conditions": [*conditions, stopped]},
         }
-        patching = Asked("patch", "trials/status", namespace, name)
+        patching = ApiRequest("patch", "trials/status", namespace, name)
         self._request_json("PATCH", f"{path}/status", patching, patch)
         return True
 
     def _request_json(
-        self, method: str, path: str, asked: Asked, body: Mapping[str, Any] | None = None
+        self, method: str, path: str, asked: ApiRequest, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         token = self._read_account("token")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
@@ -110,8 +110,8 @@ class TrialStatuses:
         if response.status == HTTPStatus.CONFLICT:
             raise ClusterUnreachable(f"{asked}: it changes each time before it is written")
         if response.status != HTTPStatus.OK:
-            raise failure(response.status, data, asked)
-        return document(data, asked)
+            raise error_of(response.status, data, asked)
+        return read_answer(data, asked)
 
     def _connect(self) -> HTTPConnection:
         address = urlsplit(self.url)
@@ -136,11 +136,11 @@ class TrialStatuses:
             raise _no_account(self.account / name, error) from error
 
 
-def _resource_version(trial: Mapping[str, Any], asked: Asked) -> str:
+def _resource_version(trial: Mapping[str, Any], asked: ApiRequest) -> str:
     try:
         return str(trial["metadata"]["resourceVersion"])
     except (KeyError, TypeError) as error:
-        raise nonsense(asked) from error
+        raise not_kubernetes(asked) from error
 
 
 def _no_account(path: Path, error: OSError) -> Refused:

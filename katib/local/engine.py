@@ -1,17 +1,20 @@
 """The local engine: runs an Experiment's trials as subprocesses, as Katib would run them as Jobs.
 
-Two schedules. As Katib: whenever a trial ends, one more is asked for. With the annotation
-`tunegate.dev/schedule: batch`: `parallelTrialCount` points are asked for, all are run, then the next; the same seed
-then gives the same trials, byte for byte, on any number of CPUs and across any interruption.
+It has two schedules. As Katib: whenever a trial ends, the sampler is asked for one more. With the
+annotation `tunegate.dev/schedule: batch`: it is asked for `parallelTrialCount` points, and for the
+next ones when all have run; the same seed then gives the same trials, byte for byte, on any number
+of CPUs and across any interruption.
 
-A limit on the time only says when the last trial starts: what is asked for, and in which order, stays the same.
+A time limit only decides when the last trial starts: the points and their order stay the same.
 
-When the Experiment ends, what runs is finished. What still waits for a CPU is not started, unlike in Katib, where
-its pod would wait on; but a batch is run whole, for how far it has got is a question of the CPUs.
+When the Experiment ends, running trials are finished. Queued ones are not started, unlike in Katib,
+where their pods stay queued; but a batch is run whole, since its progress depends on the number of
+CPUs.
 
-Where it differs from Katib on purpose: trials without metrics count towards maxTrialCount also when launching (Katib
-makes more trials than asked for); not-a-number never becomes the optimum; a failed trial is replaced by another point,
-not the same one; a Job's retries start at once; an exhausted space ends the Experiment instead of hanging.
+It differs from Katib on purpose: trials without metrics count towards maxTrialCount also when
+launching (Katib makes more trials than maxTrialCount); not-a-number never becomes the optimum; a
+failed trial is replaced by another point, not the same one; a Job's retries start at once; an
+exhausted space ends the Experiment instead of hanging.
 """
 
 import asyncio
@@ -28,21 +31,29 @@ from typing import Any, Protocol
 from katib.early_stopping import stop_rule
 from katib.errors import EngineError, SpaceExhausted
 from katib.experiment import Experiment
-from katib.local.job_template import Places, launch, primary_container, render, requested_cpus
-from katib.local.katib_status import TIME, ending, experiment_document, trial_document
+from katib.local.job_template import (
+    PathMap,
+    plan_launch,
+    primary_container,
+    render_job,
+    requested_cpus,
+)
+from katib.local.journal import Journal
+from katib.local.katib_status import TIME, end_reason, experiment_document, trial_document
 from katib.local.launcher import Launcher
-from katib.local.run_folder import JOURNAL, META, STATUS, TRIALS, locked
-from katib.local.trial_runner import Course, run_trial
+from katib.local.run_folder import JOURNAL, locked, read_meta, write_meta, write_objects
+from katib.local.trial_runner import TrialPlan, run_trial
 from katib.metrics_collector import MetricsReader
+from katib.objects import state
 from katib.search.sampler import Search, TrialRecord
-from katib.trial import Journal, Trial, best, letters, reset
+from katib.trial import Trial, best_trial, name_suffix, reset_trial
 
 
 class Events(Protocol):
-    """What the engine tells while it works; all calls come from its own thread."""
+    """What the engine calls while it works, from its own thread."""
 
     def started(self, trial: Trial) -> None:
-        """A trial's command starts."""
+        """A trial's command is about to start."""
 
     def finished(self, trial: Trial, top: Trial | None) -> None:
         """A trial has ended; `top` is the best so far."""
@@ -50,7 +61,14 @@ class Events(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a run ended: the objects as Katib would show them, and the folder they lie in."""
+    """How a run ended.
+
+    Attributes:
+        folder: the run's folder.
+        experiment: the Experiment with its status, as Katib would show it.
+        trials: the Trial objects, in the order in which they were asked for.
+        end: why it ended, a key of `katib_status.ENDS`.
+    """
 
     folder: Path
     experiment: dict[str, Any]
@@ -59,58 +77,60 @@ class Result:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the Experiment's last condition is Succeeded."""
-        return bool(self.experiment["status"]["conditions"][-1]["type"] == "Succeeded")
+        """Whether the Experiment has succeeded."""
+        return state(self.experiment) == "Succeeded"
 
 
-def _utc() -> datetime:
+def _utc_clock() -> datetime:
     return datetime.now(UTC)
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(slots=True)
 class Engine:
-    """One run of one Experiment in one folder; a folder with an unfinished run is gone on with.
+    """Runs one Experiment in one folder, resuming any unfinished run found there.
 
     Attributes:
         experiment: what to run.
         folder: the run's folder; its journal is the run's whole state.
-        places: where images and mounts lie on this machine.
-        first: hyperparameters of the first trial, by name; those that are not searched are passed over.
+        paths: where images and mounts are on this machine.
+        first: hyperparameters of the first trial, by name; those that are not searched are ignored.
         earlier: complete trials of earlier runs, for the sampler to learn from.
-        preload: modules whose `python -m <module>` may run by forking a process that has imported them.
-        cpus: CPUs to share out; trials wait while theirs are not free.
-        seconds: how long trials may start, counted from when the first could; None for as long as it takes. One trial
-            starts in any case, and what has started is finished.
-        events: told about progress.
+        preload: modules whose `python -m <module>` may run by forking a process that has imported
+            them.
+        cpus: CPUs to share; a trial waits until as many as it requests are free.
+        seconds: for how long trials may start, counted from when the first could; None for no
+            limit. One trial starts in any case, and a trial that has started is finished.
+        events: called with each start and end of a trial.
         clock: gives the time of day, with a zone.
     """
 
     experiment: Experiment
     folder: Path
-    places: Places
+    paths: PathMap
     first: Mapping[str, object] = field(default_factory=dict)
     earlier: Sequence[TrialRecord] = ()
     preload: Sequence[str] = ()
-    cpus: int = field(
-        default_factory=lambda: (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    )
+    cpus: int = field(default_factory=_usable_cpus)
     seconds: float | None = None
     events: Events | None = None
-    clock: Callable[[], datetime] = _utc
+    clock: Callable[[], datetime] = _utc_clock
     _journal: Journal = field(init=False)
     _meta: dict[str, Any] = field(init=False)
     _last_start: float = field(init=False, default=math.inf)
     _any_started: bool = field(init=False, default=False)
 
     async def run(self) -> Result:
-        """Run to the end; cancelling it ends the trials and keeps what has finished.
+        """Run to the end; cancelling it ends the trials and keeps those that have finished.
 
         Raises:
-            EngineError: when the run cannot start or go on; `--resume` goes on where it stopped.
+            EngineError: when the run cannot start or continue; `--resume` continues where it
+                stopped.
         """
         with locked(self.folder):
             self._meta = self._begin()
@@ -120,18 +140,21 @@ class Engine:
             return self._save(end)
 
     async def _schedule(self, launcher: Launcher) -> str:
-        self._last_start = asyncio.get_running_loop().time() + (
-            math.inf if self.seconds is None else self.seconds
-        )
-        slots = asyncio.Semaphore(self._slots())
-        running = {self._start(trial, launcher, slots) for trial in self._unfinished()}
+        if self.seconds is not None:
+            self._last_start = asyncio.get_running_loop().time() + self.seconds
+        slots = asyncio.Semaphore(self._slot_count())
+        running = {
+            self._start_trial(trial, launcher, slots)
+            for trial in self._journal.ordered()
+            if not trial.done
+        }
         end = ""
         try:
             while True:
-                end = end or ending(self.experiment, self._journal.ordered())
-                if not end and not self._late():
-                    end, asked = self._ask(len(running))
-                    running |= {self._start(trial, launcher, slots) for trial in asked}
+                end = end or end_reason(self.experiment, self._journal.ordered())
+                if not end and not self._is_late():
+                    end, asked = self._ask_sampler(len(running))
+                    running |= {self._start_trial(trial, launcher, slots) for trial in asked}
                 if not running:
                     return end or TIME
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -142,45 +165,60 @@ class Engine:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    def _late(self) -> bool:
+    def _is_late(self) -> bool:
         return self._any_started and asyncio.get_running_loop().time() >= self._last_start
 
-    def _over_for(self, trial: Trial) -> bool:
-        """Whether a trial that waits is not to start any more; one that a broken-off run had started is."""
-        waits = trial.state == "Created" and not self.experiment.batch
-        return waits and bool(ending(self.experiment, self._journal.ordered()))
+    def _is_skipped(self, trial: Trial) -> bool:
+        """Whether a queued trial should be skipped because the Experiment has ended.
 
-    def _slots(self) -> int:
-        """As many trials at once as there are CPUs for; more would only slow each other down."""
+        Trials started before an interruption are not skipped.
+        """
+        queued = trial.state == "Created" and not self.experiment.batch
+        return queued and bool(end_reason(self.experiment, self._journal.ordered()))
+
+    def _slot_count(self) -> int:
+        """Return how many trials run at once; more than the CPUs allow would be slower."""
         wanted = requested_cpus(primary_container(self.experiment))
         return max(1, min(self.experiment.parallel, int(self.cpus / max(wanted, 0.01))))
 
-    def _ask(self, active: int) -> tuple[str, list[Trial]]:
-        """Ask for as many trials as may start now; returns ("space", []) when no point is left."""
+    def _ask_sampler(self, active: int) -> tuple[str, list[Trial]]:
+        """Create as many trials as may start now.
+
+        Args:
+            active: how many trials run or are queued.
+
+        Returns:
+            "space" if no point is left to try, otherwise "", and the new trials.
+        """
         trials = self._journal.ordered()
         if self.experiment.batch and active:
             return "", []
-        known = self._known(len(trials))
+        known = self._known_before(len(trials))
+        count = self.experiment.parallel - active
         limit = self.experiment.spec.get("maxTrialCount")
-        room = self.experiment.parallel - active
-        count = room if limit is None else min(room, limit - known)
-        there = len(trials) - known
-        if count <= there:
+        if limit is not None:
+            count = min(count, limit - known)
+        written = len(trials) - known  # of a batch that was being written when the run was killed
+        if count <= written:
             return "", []
         try:
-            points = self._search().ask([self._seen(trial) for trial in trials[:known]], count)[
-                there:
-            ]
+            points = self._search().ask([self._seen(trial) for trial in trials[:known]], count)
         except SpaceExhausted:
             points = []
-        if not points and not active:
+        new_points = points[written:]
+        if not new_points and not active:
             return "space", []
-        return "", [self._create(len(trials) + i, point) for i, point in enumerate(points)]
+        trials_before = len(trials)
+        return "", [
+            self._create_trial(trials_before + i, point) for i, point in enumerate(new_points)
+        ]
 
-    def _known(self, index: int) -> int:
-        """How many trials decide about the trial of this index: all before it, or all before its batch.
+    def _known_before(self, index: int) -> int:
+        """Return how many trials the sampler knows when it is asked for the trial of this index.
 
-        A run that was killed while it wrote down a batch thus asks for the same batch again.
+        That is all before it, or before its batch: a run that was killed while it wrote a batch
+            thus gets the same
+        batch again.
         """
         if self.experiment.batch:
             return index - index % self.experiment.parallel
@@ -204,131 +242,105 @@ class Engine:
     def _seen(self, trial: Trial) -> TrialRecord:
         value = trial.value(self.experiment.metric, self.experiment.strategy)
         if not trial.done:
-            state = "running"
-        else:
-            state = "failed" if value is None else "complete"
-        return TrialRecord(trial.assignments, state, value)  # type: ignore[arg-type] # one of the three
+            return TrialRecord(trial.assignments, "running", value)
+        if value is None:
+            return TrialRecord(trial.assignments, "failed", value)
+        return TrialRecord(trial.assignments, "complete", value)
 
-    def _create(self, index: int, assignments: dict[str, str]) -> Trial:
+    def _create_trial(self, index: int, assignments: dict[str, str]) -> Trial:
         content = json.dumps([self.experiment.digest, index, assignments], sort_keys=True)
-        name = f"{self.experiment.name}-{letters(content)}"
+        name = f"{self.experiment.name}-{name_suffix(content)}"
         trial = Trial(index=index, name=name, assignments=assignments, created=self._now())
         self._journal.write(trial)
         return trial
 
-    def _unfinished(self) -> list[Trial]:
-        return [trial for trial in self._journal.ordered() if not trial.done]
-
-    def _start(
+    def _start_trial(
         self, trial: Trial, launcher: Launcher, slots: asyncio.Semaphore
     ) -> "asyncio.Task[None]":
-        # The rule is Katib's: fixed when the trial is created, from what has finished by then.
-        return asyncio.create_task(self._run(trial, slots, self._course(trial, launcher)))
+        # The stop rule is fixed now, from the trials that have finished by now, as in Katib.
+        return asyncio.create_task(self._run_trial(trial, slots, self._plan(trial, launcher)))
 
-    def _course(self, trial: Trial, launcher: Launcher) -> Course:
+    def _plan(self, trial: Trial, launcher: Launcher) -> TrialPlan:
         experiment = self.experiment
         folder = (self.folder / "trials" / trial.name).resolve()
         collector = experiment.spec["metricsCollectorSpec"].get("source", {})
         filters = tuple(collector.get("filter", {}).get("metricsFormat", ()))
         as_json = collector.get("fileSystemPath", {}).get("format") == "JSON"
-        return Course(
+        job = render_job(experiment, trial.assignments, trial.name)
+        return TrialPlan(
             launcher=launcher,
-            launch=launch(
-                experiment, render(experiment, trial.assignments, trial.name), self.places, folder
-            ),
+            launch=plan_launch(experiment, job, self.paths, folder),
             folder=folder,
             make_reader=lambda: MetricsReader(experiment.metrics, filters, as_json),
-            rule=stop_rule(experiment, self._journal.ordered()[: self._known(trial.index)]),
+            rule=stop_rule(experiment, self._journal.ordered()[: self._known_before(trial.index)]),
         )
 
-    async def _run(self, trial: Trial, slots: asyncio.Semaphore, course: Course) -> None:
+    async def _run_trial(self, trial: Trial, slots: asyncio.Semaphore, plan: TrialPlan) -> None:
         async with slots:
-            if self._late() or self._over_for(trial):
-                return  # it stays in the journal; after a limit on the time it is the next to start
+            if self._is_late() or self._is_skipped(trial):
+                return  # it stays in the journal; after a time limit it is the next to start
             self._any_started = True
-            trial = replace(reset(trial), state="Running", started=self._now())
+            trial = replace(reset_trial(trial), state="Running", started=self._now())
             self._journal.write(trial)
             if self.events:
                 self.events.started(trial)
             self._save("")
-            trial = replace(await run_trial(trial, course), finished=self._now())
-            self._journal.write(
-                trial
-            )  # before the next one gets its CPU: the Experiment may have ended
+            trial = replace(await run_trial(trial, plan), finished=self._now())
+            # Before the next one gets its CPU: the Experiment may have ended.
+            self._journal.write(trial)
         if self.events:
-            self.events.finished(trial, self._best())
+            self.events.finished(trial, self._best_trial())
         self._save("")
 
-    def _best(self) -> Trial | None:
+    def _best_trial(self) -> Trial | None:
         experiment = self.experiment
-        trials = self._journal.ordered()
-        return best(
-            trials,
+        return best_trial(
+            self._journal.ordered(),
             metric=experiment.metric,
             strategy=experiment.strategy,
             minimize=experiment.minimize,
         )
 
     def _begin(self) -> dict[str, Any]:
-        """Read what the run was started with, or write it down: it decides what is asked for, so it never changes."""
-        path = self.folder / META
-        if path.exists():
-            meta: dict[str, Any] = json.loads(path.read_bytes())
+        """Return what the run was first started with, which decides its trials."""
+        if meta := read_meta(self.folder):
             if meta["digest"] != self.experiment.digest:
                 hint = "start a new run: finished trials belong to the old document"
                 raise EngineError(
                     f"{self.folder}: the Experiment has changed since this run began", hint=hint
                 )
             return meta
-        if self.experiment.seed is not None:
-            seed = self.experiment.seed
-        else:
+        seed = self.experiment.seed
+        if seed is None:
             seed = secrets.randbelow(2**31)
-        earlier = [(dict(trial.assignments), trial.value) for trial in self.earlier]
-        begun = {
+        meta = {
+            "digest": self.experiment.digest,
             "seed": seed,
             "first": dict(self.first),
-            "earlier": earlier,
+            "earlier": [(dict(trial.assignments), trial.value) for trial in self.earlier],
             "started": self._now(),
+            "experiment": self.experiment.written,
         }
-        meta = {"digest": self.experiment.digest, **begun, "experiment": self.experiment.written}
-        _replace(path, meta)
+        write_meta(self.folder, meta)
         return meta
 
     def _save(self, end: str) -> Result:
         """Write the objects as Katib would show them now."""
+        experiment = self.experiment
         trials = self._journal.ordered()
+        started = self._meta["started"]
+        ended = ""
         if end:
             ended = max((trial.finished for trial in trials), default="")
-        else:
-            ended = ""
         document = experiment_document(
-            self.experiment,
-            trials,
-            started=self._meta["started"],
-            ended=ended or self._meta["started"],
-            end=end,
+            experiment, trials, started=started, ended=ended or started, end=end
         )
         objects = [
-            trial_document(self.experiment, t, render(self.experiment, t.assignments, t.name))
-            for t in trials
+            trial_document(experiment, trial, render_job(experiment, trial.assignments, trial.name))
+            for trial in trials
         ]
-        _replace(self.folder / STATUS, document)
-        _replace(
-            self.folder / TRIALS,
-            {"apiVersion": "kubeflow.org/v1beta1", "kind": "TrialList", "items": objects},
-        )
+        write_objects(self.folder, document, objects)
         return Result(self.folder, document, objects, end)
 
     def _now(self) -> str:
         return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _replace(path: Path, document: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".new")
-    try:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        hint = "free some space, then go on with --resume; no finished trial is lost"
-        raise EngineError(f"{path}: {error.strerror}", hint=hint) from error

@@ -1,11 +1,12 @@
-"""The process that owns the trials; started by the engine, never by hand.
+"""The fork server, the process that owns the trials; started by the engine, never by hand.
 
-Trials are forked from it, each in a process group of its own. When the engine's end of the socket closes, for whatever
-reason, SIGKILL included, it kills every group and ends, so no trial outlives its run.
+It forks the trials, each in a process group of its own. When the engine's end of the socket closes,
+for whatever reason, SIGKILL included, it kills every group and ends, so no trial outlives its run.
 
-Modules named on its command line are imported once. A command `python -m <module> ...` of such a module then runs in
-the fork, in its real `main(argv)`, and saves the second and more of CPU that importing scikit-learn costs; every other
-command is executed as usual. The engine's requests and the answers are JSON, one message a datagram.
+Modules named on its command line are imported once. A command `python -m <module> ...` of such a
+module then runs in the fork, in its real `main(argv)`, and saves the second and more of CPU that
+importing scikit-learn costs; every other command is executed as usual. The engine's requests and
+the answers are JSON, one message a datagram.
 """
 
 import gc
@@ -23,15 +24,12 @@ from typing import Any
 MESSAGE_LIMIT = 1 << 20
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
-FROM_TERMINAL = (
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-)  # they reach the engine too, and the engine decides
+# These reach the engine too, and the engine decides.
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-class Nursery:
+class ForkServer:
     """Starts, reaps and kills; one thread, so that forking is safe."""
 
     def __init__(self, control: socket.socket, mains: dict[str, Any]) -> None:
@@ -50,7 +48,7 @@ class Nursery:
         for number in FROM_TERMINAL:
             signal.signal(number, signal.SIG_IGN)
         try:
-            while self._step(wake):
+            while self._serve_once(wake):
                 pass
         finally:
             self.kill_all()
@@ -61,31 +59,31 @@ class Nursery:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
 
-    def _step(self, wake: int) -> bool:
+    def _serve_once(self, wake: int) -> bool:
         watched: list[socket.socket | int] = [self.control, wake]
         ready, _, _ = select.select(watched, [], [])
         if wake in ready:
             with suppress(BlockingIOError):
                 os.read(wake, 4096)
-        self._reap()
+        self._reap_children()
         if self.control not in ready:
             return True
         message, descriptors, _, _ = socket.recv_fds(self.control, MESSAGE_LIMIT, 1)
         if message:
-            self._start(json.loads(message), descriptors[0])
+            self._fork_trial(json.loads(message), descriptors[0])
         return bool(message)
 
-    def _start(self, request: dict[str, Any], output: int) -> None:
+    def _fork_trial(self, request: dict[str, Any], output: int) -> None:
         pid = os.fork()
         if pid == 0:
-            self._become(request, output)
+            self._become_trial(request, output)
         os.close(output)
         with suppress(ProcessLookupError, PermissionError):
             os.setpgid(pid, pid)  # here and in the child: whoever is first
         self.children[pid] = request["id"]
-        self._tell({"id": request["id"], "pid": pid})
+        self._send_message({"id": request["id"], "pid": pid})
 
-    def _reap(self) -> None:
+    def _reap_children(self) -> None:
         while self.children:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -94,17 +92,17 @@ class Nursery:
             if pid == 0:
                 return
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)  # what the trial left behind goes with it
+                os.killpg(pid, signal.SIGKILL)  # ends the processes that the trial has left behind
             code = os.waitstatus_to_exitcode(status)
-            self._tell(
+            self._send_message(
                 {"id": self.children.pop(pid), "exit": code, "cpu": usage.ru_utime + usage.ru_stime}
             )
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _send_message(self, message: dict[str, Any]) -> None:
         with suppress(BrokenPipeError, ConnectionError):
             self.control.send(json.dumps(message).encode())
 
-    def _become(self, request: dict[str, Any], output: int) -> None:
+    def _become_trial(self, request: dict[str, Any], output: int) -> None:
         """Turn the fork into the trial; never returns."""
         code = 1
         try:
@@ -115,12 +113,14 @@ class Nursery:
             null = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(source, target)
-            os.close(output)  # what the trial leaves behind shall not hold its output open
+            os.close(
+                output
+            )  # processes that the trial leaves behind shall not hold its output open
             self.control.close()
             os.environ.update(request["env"])
             if request["cwd"]:
                 os.chdir(request["cwd"])
-            code = self._execute(request["argv"])
+            code = self._execute_command(request["argv"])
         except BaseException:  # noqa: BLE001 - a fork must never return into the parent's loop
             traceback.print_exc()
         finally:
@@ -129,14 +129,10 @@ class Nursery:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _execute(self, argv: list[str]) -> int:
-        if (
-            argv[0] == sys.executable
-            and argv[1:2] == ["-m"]
-            and argv[2:3]
-            and argv[2] in self.mains
-        ):
-            return _call(self.mains[argv[2]], argv[2:])
+    def _execute_command(self, argv: list[str]) -> int:
+        module = argv[2] if argv[:2] == [sys.executable, "-m"] and argv[2:] else ""
+        if module in self.mains:
+            return _call_main(self.mains[module], argv[2:])
         for number in IGNORED_BY_PYTHON:
             signal.signal(number, signal.SIG_DFL)
         try:
@@ -149,7 +145,7 @@ class Nursery:
             return EXIT_NOT_EXECUTABLE
 
 
-def _call(main: Any, argv: list[str]) -> int:  # noqa: ANN401 - a module's main(argv)
+def _call_main(main: Any, argv: list[str]) -> int:  # noqa: ANN401 - a module's main(argv)
     sys.argv = argv
     try:
         return int(main(argv[1:]) or 0)
@@ -161,11 +157,11 @@ def _call(main: Any, argv: list[str]) -> int:  # noqa: ANN401 - a module's main(
 
 
 def main(argv: list[str]) -> None:
-    """Import the modules named in `argv[1:]`, then serve the socket whose descriptor is `argv[0]`."""
+    """Import the modules `argv[1:]`, then serve the socket whose descriptor is `argv[0]`."""
     mains = {name: importlib.import_module(f"{name}.__main__").main for name in argv[1:]}
     gc.collect()
-    gc.freeze()  # keeps the garbage collector from touching, and so copying, pages that all forks share
-    Nursery(socket.socket(fileno=int(argv[0])), mains).run()
+    gc.freeze()  # the garbage collector would touch, and so copy, pages that all forks share
+    ForkServer(socket.socket(fileno=int(argv[0])), mains).run()
 
 
 if __name__ == "__main__":

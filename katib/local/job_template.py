@@ -1,7 +1,8 @@
 """From the trial template to a command on this machine: placeholders, `$(VAR)`, mounts, images.
 
-The document is never changed for a local run. Where a container's paths lie here, and which interpreter stands for an
-image, comes from `Places`, filled from flags and from the annotations `tunegate.dev/mounts` and `tunegate.dev/images`.
+The document is never changed for a local run. `PathMap`, filled from flags and from the annotations
+`tunegate.dev/mounts` and `tunegate.dev/images`, says which folders stand for a container's paths,
+and which interpreter stands for an image.
 """
 
 import os
@@ -16,11 +17,13 @@ from katib.errors import EngineError
 from katib.experiment import Experiment
 from katib.lint.rules.trial_template import FIELD, META
 from katib.metrics_collector import number
+from katib.objects import EXPERIMENT_LABEL
 
 PYTHONS = frozenset({"python", "python3"})
 VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 DEFAULT_BACKOFF_LIMIT = 6
-SCRATCH = "volumes"  # below the trial's folder: what Kubernetes would make for each start and throw away after it
+# In the trial's folder: volumes that Kubernetes would make for each start and delete after it.
+SCRATCH = "volumes"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -30,11 +33,12 @@ THREAD_VARIABLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where a container's world lies on this machine.
+class PathMap:
+    """Which paths of this machine stand for a container's.
 
     Attributes:
-        images: image -> interpreter that stands for its `python`; others use this process's own.
+        images: image -> interpreter that stands for its `python`; other images use this process's
+            own.
         mounts: claim name, volume name or mount path -> folder.
         volumes: folder for volumes that `mounts` does not name.
     """
@@ -51,13 +55,13 @@ class Launch:
     Attributes:
         argv: program and arguments.
         env: variables to set on top of this process's own.
-        cwd: working directory; where there is none of that name, the current one.
-        folders: what is mounted; there before the command starts.
-        deadline: seconds for the whole Job, None for no limit.
+        cwd: working directory; the current one if it does not exist.
+        folders: mounted folders; made before the command starts.
+        deadline: seconds for the whole Job; None for no limit.
         attempts: how often the command is started before the trial counts as failed.
         grace: seconds between SIGTERM and SIGKILL.
         cpus: CPUs that the container asks for.
-        metrics_file: what a File collector reads, None for StdOut.
+        metrics_file: the file that a File collector reads; None for StdOut.
     """
 
     argv: tuple[str, ...]
@@ -71,27 +75,32 @@ class Launch:
     metrics_file: Path | None
 
 
-def render(experiment: Experiment, assignments: Mapping[str, str], trial: str) -> dict[str, Any]:
+def render_job(
+    experiment: Experiment, assignments: Mapping[str, str], trial: str
+) -> dict[str, Any]:
     """Return the trial's Job: the template with every `${trialParameters.<name>}` replaced."""
     template = experiment.spec["trialTemplate"]
-    values = {
-        p["name"]: assignments[p["reference"]]
-        if p["reference"] in assignments
-        else _meta(p["reference"], experiment, trial)
-        for p in template["trialParameters"]
-    }
-    job: dict[str, Any] = _substitute(template["trialSpec"], values)
+    values = {}
+    for parameter in template["trialParameters"]:
+        reference = parameter["reference"]
+        if reference in assignments:
+            values[parameter["name"]] = assignments[reference]
+        else:
+            values[parameter["name"]] = _meta_value(reference, experiment, trial)
+    job: dict[str, Any] = _fill_placeholders(template["trialSpec"], values)
     job["metadata"] = {**job.get("metadata", {}), "name": trial, "namespace": experiment.namespace}
     return job
 
 
-def launch(experiment: Experiment, job: dict[str, Any], places: Places, folder: Path) -> Launch:
+def plan_launch(
+    experiment: Experiment, job: dict[str, Any], paths: PathMap, folder: Path
+) -> Launch:
     """Translate the primary container of a rendered Job.
 
     Args:
         experiment: for the primary container's name and the collector.
-        job: what `render` made.
-        places: where images and mounts lie.
+        job: what `render_job` made.
+        paths: the folders and interpreters of this machine.
         folder: the trial's own folder; its volumes of kind emptyDir and its metrics file go there.
 
     Raises:
@@ -100,38 +109,38 @@ def launch(experiment: Experiment, job: dict[str, Any], places: Places, folder: 
     pod = job["spec"]["template"]["spec"]
     name = experiment.spec["trialTemplate"]["primaryContainerName"]
     container = next(c for c in pod["containers"] if c["name"] == name)
-    roots = _mounts(pod, container, places, folder)
+    roots = _mount_folders(pod, container, paths, folder)
     folders = tuple(roots.values())
     metrics = _metrics_path(experiment)
     if metrics:
         roots[str(Path(metrics).parent)] = folder / "metrics"
     env = _environment(container, job, experiment)
-    words = [_expand(word, env) for word in [*container["command"], *container.get("args", [])]]
-    argv = [_relocate(word, roots) for word in words]
-    if argv[0] in PYTHONS:
-        argv[0] = places.images.get(container.get("image", ""), sys.executable)
-    if container.get("workingDir"):
-        cwd = Path(_relocate(container["workingDir"], roots))
-    else:
-        cwd = None
-    deadlines = [
-        d for d in (job["spec"].get("activeDeadlineSeconds"), pod.get("activeDeadlineSeconds")) if d
+    words = [
+        _expand_variables(word, env) for word in [*container["command"], *container.get("args", [])]
     ]
+    argv = [_relocate_paths(word, roots) for word in words]
+    if argv[0] in PYTHONS:
+        argv[0] = paths.images.get(container.get("image", ""), sys.executable)
+    cwd = None
+    if container.get("workingDir"):
+        cwd = Path(_relocate_paths(container["workingDir"], roots))
+    deadlines = [job["spec"].get("activeDeadlineSeconds"), pod.get("activeDeadlineSeconds")]
     return Launch(
         argv=tuple(argv),
-        env={key: _relocate(value, roots) for key, value in env.items()} | _threads(container, env),
+        env={key: _relocate_paths(value, roots) for key, value in env.items()}
+        | _thread_limits(container, env),
         cwd=cwd,
         folders=folders,
-        deadline=min(deadlines, default=None),
+        deadline=min(filter(None, deadlines), default=None),
         attempts=1 + int(job["spec"].get("backoffLimit", DEFAULT_BACKOFF_LIMIT)),
         grace=float(pod.get("terminationGracePeriodSeconds", 30)),
         cpus=requested_cpus(container),
-        metrics_file=Path(_relocate(metrics, roots)) if metrics else None,
+        metrics_file=Path(_relocate_paths(metrics, roots)) if metrics else None,
     )
 
 
 def requested_cpus(container: Mapping[str, Any]) -> float:
-    """Return the CPUs that a container requests, or is limited to; 1 where it says nothing, or a placeholder."""
+    """Return the CPUs that a container requests, or is limited to; 1 if it names no number."""
     resources = container.get("resources", {})
     quantity = str(
         resources.get("requests", {}).get("cpu") or resources.get("limits", {}).get("cpu") or 1
@@ -139,7 +148,9 @@ def requested_cpus(container: Mapping[str, Any]) -> float:
     cpus = number(quantity.removesuffix("m"))
     if cpus is None:
         return 1.0
-    return cpus / 1000 if quantity.endswith("m") else cpus
+    if quantity.endswith("m"):
+        return cpus / 1000
+    return cpus
 
 
 def primary_container(experiment: Experiment) -> dict[str, Any]:
@@ -149,18 +160,18 @@ def primary_container(experiment: Experiment) -> dict[str, Any]:
     return next(c for c in containers if c["name"] == template["primaryContainerName"])
 
 
-def _substitute(value: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 - YAML
+def _fill_placeholders(value: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 - YAML
     if isinstance(value, dict):
-        return {key: _substitute(item, values) for key, item in value.items()}
+        return {key: _fill_placeholders(item, values) for key, item in value.items()}
     if isinstance(value, list):
-        return [_substitute(item, values) for item in value]
+        return [_fill_placeholders(item, values) for item in value]
     if isinstance(value, str):
         for name, text in values.items():
             value = value.replace(f"${{trialParameters.{name}}}", text)
     return value
 
 
-def _meta(reference: str, experiment: Experiment, trial: str) -> str:
+def _meta_value(reference: str, experiment: Experiment, trial: str) -> str:
     match = META.fullmatch(reference)
     key = match.group(1) if match else ""
     spec = experiment.spec["trialTemplate"]["trialSpec"]
@@ -181,18 +192,18 @@ def _meta(reference: str, experiment: Experiment, trial: str) -> str:
         ) from error
 
 
-def _mounts(
-    pod: dict[str, Any], container: dict[str, Any], places: Places, folder: Path
+def _mount_folders(
+    pod: dict[str, Any], container: dict[str, Any], paths: PathMap, folder: Path
 ) -> dict[str, Path]:
     volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
     roots = {}
     for mount in container.get("volumeMounts", []):
         volume = volumes.get(mount["name"], {})
         claim = volume.get("persistentVolumeClaim", {}).get("claimName", mount["name"])
-        own = folder / SCRATCH if "emptyDir" in volume else places.volumes
+        own = folder / SCRATCH if "emptyDir" in volume else paths.volumes
         path = mount["mountPath"].rstrip("/")
         names = (path, claim, mount["name"])
-        root = next((places.mounts[name] for name in names if name in places.mounts), own / claim)
+        root = next((paths.mounts[name] for name in names if name in paths.mounts), own / claim)
         roots[path] = (root / mount.get("subPath", "")).resolve()
     return roots
 
@@ -211,19 +222,19 @@ def _environment(
     env = {"KATIB_TRIAL_NAME": trial}
     for variable in container.get("env", []):
         if "valueFrom" in variable:
-            env[variable["name"]] = _field(
+            env[variable["name"]] = _field_value(
                 variable["valueFrom"]["fieldRef"]["fieldPath"], job, experiment
             )
         else:
-            env[variable["name"]] = _expand(str(variable.get("value", "")), env)
+            env[variable["name"]] = _expand_variables(str(variable.get("value", "")), env)
     return env
 
 
-def _field(path: str, job: dict[str, Any], experiment: Experiment) -> str:
+def _field_value(path: str, job: dict[str, Any], experiment: Experiment) -> str:
     metadata = job["spec"]["template"].get("metadata", {})
     labels = {
         "katib.kubeflow.org/trial": job["metadata"]["name"],
-        "katib.kubeflow.org/experiment": experiment.name,
+        EXPERIMENT_LABEL: experiment.name,
         **metadata.get("labels", {}),
     }
     match = FIELD.fullmatch(path)
@@ -235,29 +246,31 @@ def _field(path: str, job: dict[str, Any], experiment: Experiment) -> str:
     group, key = match.groups()
     if group is None:
         return str(job["metadata"][path.removeprefix("metadata.")])
-    return str((labels if group == "labels" else metadata.get("annotations", {})).get(key, ""))
+    if group == "labels":
+        return str(labels.get(key, ""))
+    return str(metadata.get("annotations", {}).get(key, ""))
 
 
-def _expand(text: str, env: Mapping[str, str]) -> str:
-    """Expand `$(VAR)` as the kubelet does: unknown ones stay, `$$` is a `$`."""
+def _expand_variables(text: str, env: Mapping[str, str]) -> str:
+    """Expand `$(VAR)` as the kubelet does: unknown variables stay, `$$` becomes `$`."""
     return VARIABLE.sub(
         lambda m: "$" if m.group(0) == "$$" else env.get(m.group(1), m.group(0)), text
     )
 
 
-def _relocate(text: str, roots: Mapping[str, Path]) -> str:
-    """Replace every mount path in a text, the longest that fits, where it stands whole or in front of a slash."""
+def _relocate_paths(text: str, roots: Mapping[str, Path]) -> str:
+    """Replace mount paths that are whole, or followed by a slash; the longest one that fits."""
     if not roots:
         return text
-    # In one pass: the folder that stands for one mount may itself lie below a path like another's, such as /tmp.
+    # In one pass: the folder for one mount may itself be below another mount's path, such as /tmp.
     paths = "|".join(re.escape(path) for path in sorted(roots, key=len, reverse=True))
     return re.sub(
         rf"(?<![\w./-])(?:{paths})(?![\w.-])", lambda found: str(roots[found.group()]), text
     )
 
 
-def _threads(container: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:
-    """Hold numeric libraries to the CPUs that the container asked for."""
+def _thread_limits(container: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:
+    """Return variables that limit numeric libraries to the CPUs that the container requests."""
     threads = str(max(1, int(requested_cpus(container))))
     return {
         name: threads for name in THREAD_VARIABLES if name not in env and name not in os.environ

@@ -1,13 +1,15 @@
-"""Status documents shaped as Katib writes them, so that promotion reads a local run and a cluster's objects alike.
+"""Make status documents as Katib does, so that `katib.objects` reads those of all runs alike.
 
-Source: Katib v0.19, pkg/controller.v1beta1/{experiment,trial}/util, and recordings of the real thing.
+Source: Katib v0.19, pkg/controller.v1beta1/{experiment,trial}/util, and recordings of the real
+thing.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from katib.experiment import Experiment
-from katib.trial import Trial, best
+from katib.objects import EXPERIMENT_LABEL, is_finished, reason
+from katib.trial import Trial, best_trial
 
 COUNTERS = {
     "Succeeded": ("trialsSucceeded", "succeededTrialList"),
@@ -18,31 +20,41 @@ COUNTERS = {
     "Running": ("trialsRunning", "runningTrialList"),
     "Created": ("trialsPending", "pendingTrialList"),
 }
+
+
+class EndCondition(NamedTuple):
+    """The condition that an Experiment ends with."""
+
+    type: str
+    reason: str
+    message: str
+
+
 TIME = "time"
 ENDS = {
-    "goal": (
+    "goal": EndCondition(
         "Succeeded",
         "ExperimentGoalReached",
         "Experiment has succeeded because Objective goal has reached",
     ),
-    "max": (
+    "max": EndCondition(
         "Succeeded",
         "ExperimentMaxTrialsReached",
         "Experiment has succeeded because max trial count has reached",
     ),
-    "failed": (
+    "failed": EndCondition(
         "Failed",
         "ExperimentFailed",
         "Experiment has failed because max failed count has reached",
     ),
     # Katib has the reason, but never sets it: there an exhausted space hangs.
-    "space": (
+    "space": EndCondition(
         "Succeeded",
         "ExperimentSuggestionEndReached",
         "Experiment has succeeded because the search space ended",
     ),
-    # Katib has no such budget (katib#1151). The one end that can be gone on from.
-    TIME: (
+    # Katib has no such budget (katib#1151). It is the one end after which a run can be resumed.
+    TIME: EndCondition(
         "Succeeded",
         "ExperimentTimeLimitReached",
         "Experiment has succeeded because its time is over",
@@ -50,23 +62,18 @@ ENDS = {
 }
 
 
-def ending(experiment: Experiment, trials: Sequence[Trial]) -> str:
-    """Return why the Experiment is over, a key of `ENDS`, or "" while it is not; in Katib's order of questions.
+def end_reason(experiment: Experiment, trials: Sequence[Trial]) -> str:
+    """Return why the Experiment is over, a key of `ENDS`, or "" while it is not.
 
-    Unlike Katib's launcher, which forgets trials without metrics and so makes more than maxTrialCount, they count.
+    The ends are tested in Katib's order. Trials without metrics count, unlike in Katib's launcher,
+    which so makes more than maxTrialCount.
     """
     spec = experiment.spec
     done = [trial for trial in trials if trial.done]
     failed = sum(trial.state in {"Failed", "MetricsUnavailable"} for trial in done)
     values = [trial.value(experiment.metric, experiment.strategy) for trial in done]
-    if experiment.goal is not None:
-        reached = [
-            v <= experiment.goal if experiment.minimize else v >= experiment.goal
-            for v in values
-            if v is not None
-        ]
-        if any(reached):
-            return "goal"
+    if any(value is not None and _reaches_goal(value, experiment) for value in values):
+        return "goal"
     limit = spec.get("maxFailedTrialCount")
     if limit is not None and failed and failed >= limit:
         return "failed"
@@ -75,10 +82,17 @@ def ending(experiment: Experiment, trials: Sequence[Trial]) -> str:
     return ""
 
 
-def over(document: Mapping[str, Any]) -> bool:
-    """Whether an Experiment object has ended for good; one whose time was over can be gone on with."""
-    status = document["status"]
-    return "completionTime" in status and status["conditions"][-1]["reason"] != ENDS[TIME][1]
+def _reaches_goal(value: float, experiment: Experiment) -> bool:
+    if experiment.goal is None:
+        return False
+    if experiment.minimize:
+        return value <= experiment.goal
+    return value >= experiment.goal
+
+
+def ended_for_good(document: Mapping[str, Any]) -> bool:
+    """Whether an Experiment has ended and cannot be resumed, as it can after its time limit."""
+    return is_finished(document) and reason(document) != ENDS[TIME].reason
 
 
 def experiment_document(
@@ -87,9 +101,11 @@ def experiment_document(
     """Return the Experiment object with its status; `end` is a key of `ENDS`, `ended` its time."""
     status: dict[str, Any] = {
         "startTime": started,
-        "conditions": _conditions(bool(trials), started, ended, end),
+        "conditions": _experiment_conditions(
+            any_trial=bool(trials), started=started, ended=ended, end=end
+        ),
     }
-    status["currentOptimalTrial"] = _optimal(experiment, trials)
+    status["currentOptimalTrial"] = _optimal_trial(experiment, trials)
     if trials:
         status["trials"] = len(trials)
     for state, (counter, names) in COUNTERS.items():
@@ -109,12 +125,12 @@ def trial_document(experiment: Experiment, trial: Trial, job: dict[str, Any]) ->
         "metadata": {
             "name": trial.name,
             "namespace": experiment.namespace,
-            "labels": {"katib.kubeflow.org/experiment": experiment.name},
+            "labels": {EXPERIMENT_LABEL: experiment.name},
             "creationTimestamp": trial.created,
         },
         "spec": {
             "objective": experiment.spec["objective"],
-            "parameterAssignments": _pairs(trial.assignments),
+            "parameterAssignments": _assignment_list(trial.assignments),
             "primaryContainerName": template["primaryContainerName"],
             "runSpec": job,
         },
@@ -139,7 +155,9 @@ def _trial_status(trial: Trial) -> dict[str, Any]:
     return status
 
 
-def _conditions(any_trial: bool, started: str, ended: str, end: str) -> list[dict[str, str]]:  # noqa: FBT001
+def _experiment_conditions(
+    *, any_trial: bool, started: str, ended: str, end: str
+) -> list[dict[str, str]]:
     conditions = [_condition("Created", "ExperimentCreated", "Experiment is created", started)]
     if any_trial:
         running = _condition(
@@ -164,18 +182,18 @@ def _condition(
     }
 
 
-def _optimal(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, Any]:
-    top = best(
+def _optimal_trial(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, Any]:
+    top = best_trial(
         trials, metric=experiment.metric, strategy=experiment.strategy, minimize=experiment.minimize
     )
     if top is None:
         return {"observation": {}}
     return {
         "bestTrialName": top.name,
-        "parameterAssignments": _pairs(top.assignments),
+        "parameterAssignments": _assignment_list(top.assignments),
         "observation": {"metrics": list(top.observation)},
     }
 
 
-def _pairs(assignments: dict[str, str]) -> list[dict[str, str]]:
+def _assignment_list(assignments: dict[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in assignments.items()]

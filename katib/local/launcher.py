@@ -1,4 +1,4 @@
-"""The engine's side of the nursery: start a trial, read its output, wait for it, end it."""
+"""The engine's side of the fork server: start a trial, read its output, wait for it, end it."""
 
 import asyncio
 import json
@@ -18,13 +18,13 @@ from katib.local.fork_server import MESSAGE_LIMIT
 
 CHUNK = 1 << 16
 LINE_LIMIT = 1 << 20
-GOODBYE = 1.0  # seconds
+GOODBYE = 1.0  # seconds for the fork server to end by itself
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a trial's process ended: exit code (minus the signal's number where one killed it), CPU seconds."""
+    """How a trial's process ended: exit code (-9 if killed by signal 9), and CPU seconds."""
 
     code: int
     cpu: float
@@ -39,8 +39,8 @@ class Child:
     started: "asyncio.Future[int]"
     ended: "asyncio.Future[Exit]"
 
-    async def begun(self) -> None:
-        """Wait until it runs; nobody would end it when this is cancelled, so it is then killed as soon as it does."""
+    async def wait_started(self) -> None:
+        """Wait until it runs; if this is cancelled, it is killed as soon as it does."""
         try:
             await asyncio.shield(self.started)
         except asyncio.CancelledError:
@@ -77,25 +77,26 @@ class Child:
 
 @dataclass(slots=True)
 class Launcher:
-    """Owns the nursery process; use it as an async context manager.
+    """Owns the fork server's process; use it as an async context manager.
 
     Attributes:
-        preload: modules whose `python -m <module>` is run by forking; see `katib.local.fork_server`.
+        preload: modules whose `python -m <module>` is run by forking; see
+            `katib.local.fork_server`.
     """
 
     preload: Sequence[str] = ()
     _process: "asyncio.subprocess.Process | None" = None
     _control: socket.socket | None = None
     _children: dict[int, Child] = field(default_factory=dict)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _send_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _listener: "asyncio.Task[None] | None" = None
 
     async def __aenter__(self) -> Self:
-        self._control, theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
-        )
+        kind = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, kind)
         with theirs:
-            # By path and with -P: neither this package's imports nor this folder are wanted in the trials' parent.
+            # By path and with -P: the trials' parent must not import this package or its
+            # neighbours.
             command = (
                 sys.executable,
                 "-P",
@@ -131,7 +132,7 @@ class Launcher:
         """Start a command; its stdout and stderr are one stream.
 
         Raises:
-            EngineError: when the nursery is gone.
+            EngineError: when the fork server has died.
         """
         loop = asyncio.get_running_loop()
         stream = asyncio.StreamReader()
@@ -141,20 +142,16 @@ class Launcher:
                 lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read, "rb")
             )
             child = Child(stream, pipe, loop.create_future(), loop.create_future())
-            async with (
-                self._turn
-            ):  # the socket holds only so many requests, and the nursery may still be importing
-                self._request(
-                    child,
-                    {"argv": list(argv), "env": dict(env), "cwd": str(cwd) if cwd else None},
-                    write,
-                )
-                await child.begun()
+            request = {"argv": list(argv), "env": dict(env), "cwd": str(cwd) if cwd else None}
+            # One at a time: the socket holds few requests, and the fork server may still import.
+            async with self._send_lock:
+                self._send_request(child, request, write)
+                await child.wait_started()
         finally:
             os.close(write)
         return child
 
-    def _request(self, child: Child, request: dict[str, Any], output: int) -> None:
+    def _send_request(self, child: Child, request: dict[str, Any], output: int) -> None:
         assert self._control is not None  # noqa: S101 - entered
         number = len(self._children)
         self._children[number] = child
@@ -170,11 +167,11 @@ class Launcher:
         assert self._control is not None  # noqa: S101 - entered
         try:
             while message := await loop.sock_recv(self._control, MESSAGE_LIMIT):
-                self._hear(json.loads(message))
+                self._handle_message(json.loads(message))
         except OSError:
             pass
         lost = EngineError(
-            "the trials' parent process died", hint="out of memory? go on with --resume"
+            "the trials' parent process died", hint="out of memory? continue with --resume"
         )
         for child in self._children.values():
             child.signal(signal.SIGKILL)
@@ -183,7 +180,7 @@ class Launcher:
                     future.set_exception(lost)
                     future.exception()  # marks it as seen: not every future is awaited
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _handle_message(self, message: dict[str, Any]) -> None:
         child = self._children[message["id"]]
         if "pid" in message:
             child.started.set_result(message["pid"])

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from katib.early_stopping import StopRule
 from katib.errors import EngineError
@@ -19,13 +19,40 @@ LOG_LIMIT = 16 << 20  # bytes of output kept of one trial; all of it is read for
 TAIL_LINES = 20
 TAIL_WIDTH = 500
 SERIES_LIMIT = 1000
-LOCAL_GRACE = 5.0  # seconds; on one machine nobody waits half a minute for Ctrl-C
+LOCAL_GRACE = 5.0  # seconds; on one machine nobody waits half a minute after Ctrl-C
 DRAIN = 5.0  # seconds for the rest of the output after the process has ended
+
+
+class TrialEnd(NamedTuple):
+    """A trial's last condition, in Katib's words."""
+
+    state: str
+    reason: str
+    message: str
+
+
+EARLY_STOPPED = TrialEnd("EarlyStopped", "TrialEarlyStopped", "Trial is early stopped")
+FAILED = TrialEnd("Failed", "TrialFailed. Job reason: BackoffLimitExceeded", "Trial has failed")
+SUCCEEDED = TrialEnd(
+    "Succeeded",
+    "TrialSucceeded. Job reason: CompletionsReached",
+    "Trial has succeeded. Job message: Reached expected number of succeeded pods",
+)
+UNAVAILABLE = TrialEnd(
+    "MetricsUnavailable",
+    "MetricsUnavailable. Job reason: CompletionsReached",
+    "Metrics are not available. Job message: Reached expected number of succeeded pods",
+)
+TOO_LATE = TrialEnd(
+    "Failed",
+    "TrialFailed. Job reason: DeadlineExceeded",
+    "Trial has failed. Job message: Job was active longer than specified deadline",
+)
 
 
 @dataclass(slots=True)
 class Attempt:
-    """What one start of the command has shown so far."""
+    """One start of the command, and its output so far."""
 
     reader: MetricsReader
     rule: StopRule
@@ -39,7 +66,8 @@ class Attempt:
     def take(self, line: str) -> None:
         """Read a line for metrics.
 
-        A File collector's JSON that is not JSON breaks the attempt, as it stops Katib's collector.
+        A line of a JSON metrics file that is not JSON breaks the attempt, as it stops Katib's
+        collector.
         """
         try:
             reports = self.reader.feed(line)
@@ -48,11 +76,9 @@ class Attempt:
             return
         for report in reports:
             value = number(report.value)
-            if (
-                report.metric == self.reader.metrics[0]
-                and value is not None
-                and len(self.series) < SERIES_LIMIT
-            ):
+            if report.metric != self.reader.metrics[0] or value is None:
+                continue
+            if len(self.series) < SERIES_LIMIT:
                 self.series.append(value)
                 self.stopped = self.stopped or self.rule.is_hopeless(self.series)
 
@@ -66,8 +92,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """All that a trial's run needs, so that `run_trial` reads from the top."""
+class TrialPlan:
+    """How to run a trial.
+
+    Attributes:
+        launcher: starts its processes.
+        launch: its command, environment and limits.
+        folder: the trial's own folder; its log is written there.
+        make_reader: makes a new reader of metrics for each attempt.
+        rule: when to stop it early.
+    """
 
     launcher: Launcher
     launch: Launch
@@ -76,68 +110,65 @@ class Course:
     rule: StopRule
 
 
-async def run_trial(trial: Trial, course: Course) -> Trial:
-    """Run a trial's command, as often as its Job allows; return the trial with its end, but without times.
+async def run_trial(trial: Trial, plan: TrialPlan) -> Trial:
+    """Run a trial's command, as often as its Job allows; return the ended trial without times.
 
     Raises:
-        EngineError: when the engine itself cannot go on (not: when the trial fails).
+        EngineError: when the engine itself cannot continue (not when the trial fails).
     """
     cpu = 0.0
     outcome = Exit(1, 0.0)
     attempt = None
     try:
-        async with asyncio.timeout(course.launch.deadline):
-            for _ in range(course.launch.attempts):
-                attempt = _attempt(course)
+        async with asyncio.timeout(plan.launch.deadline):
+            for _ in range(plan.launch.attempts):
+                attempt = _new_attempt(plan)
                 with attempt.log:
-                    outcome = await _run_once(attempt, course)
+                    outcome = await _run_once(attempt, plan)
                 cpu += outcome.cpu
                 if outcome.code == 0 or attempt.stopped:
                     break
     except TimeoutError:
-        ended = replace(trial, state="Failed", reason="TrialFailed. Job reason: DeadlineExceeded")
-        message = "Trial has failed. Job message: Job was active longer than specified deadline"
-        return replace(ended, message=message, tail=tuple(attempt.tail) if attempt else (), cpu=cpu)
+        tail = tuple(attempt.tail) if attempt else ()
+        return replace(_with_end(trial, TOO_LATE), tail=tail, cpu=cpu)
     assert attempt is not None  # noqa: S101 - attempts >= 1
-    return replace(_judge(trial, attempt, outcome), tail=tuple(attempt.tail), cpu=cpu)
+    return replace(_judge_attempt(trial, attempt, outcome), tail=tuple(attempt.tail), cpu=cpu)
 
 
-def _attempt(course: Course) -> Attempt:
-    log = course.folder / "output.log"
+def _new_attempt(plan: TrialPlan) -> Attempt:
+    log = plan.folder / "output.log"
+    metrics_file = plan.launch.metrics_file
+    rule = plan.rule
     try:
-        course.folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(course.folder / SCRATCH, ignore_errors=True)
-        for folder in course.launch.folders:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(plan.folder / SCRATCH, ignore_errors=True)
+        for folder in plan.launch.folders:
             if not folder.exists():  # it may be a file
                 folder.mkdir(parents=True)
-        if course.launch.metrics_file:
-            course.launch.metrics_file.parent.mkdir(parents=True, exist_ok=True)
-            course.launch.metrics_file.unlink(missing_ok=True)
-        # A metrics file is read at the end, when there is nothing left to stop.
-        if course.launch.metrics_file:
-            rule = replace(course.rule, limit=None)
-        else:
-            rule = course.rule
-        # Unbuffered, so that people can follow it; opened once, for a trial may print a million lines.
-        return Attempt(course.make_reader(), rule, log.open("wb", buffering=0))
+        if metrics_file:
+            metrics_file.parent.mkdir(parents=True, exist_ok=True)
+            metrics_file.unlink(missing_ok=True)
+            rule = replace(rule, limit=None)  # the file is read at the end: nothing is left to stop
+        # Unbuffered, so that people can follow it; opened once, since a trial may print a million
+        # lines.
+        return Attempt(plan.make_reader(), rule, log.open("wb", buffering=0))
     except OSError as error:
-        raise _full(log, error) from error
+        raise _disk_error(log, error) from error
 
 
-async def _run_once(attempt: Attempt, course: Course) -> Exit:
-    launch = course.launch
+async def _run_once(attempt: Attempt, plan: TrialPlan) -> Exit:
+    launch = plan.launch
     cwd = launch.cwd if launch.cwd and launch.cwd.is_dir() else None
-    child = await course.launcher.start(launch.argv, launch.env, cwd)
-    follow = asyncio.create_task(_follow(child, attempt, course))
+    child = await plan.launcher.start(launch.argv, launch.env, cwd)
+    follow = asyncio.create_task(_follow_output(child, attempt, plan))
     try:
         either: list[asyncio.Future[Any]] = [child.ended, follow]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if follow.done():
-            follow.result()  # nobody reads on after an error, and the trial would wait for that for ever
+            follow.result()  # after an error nobody reads on, and the trial would wait for ever
         outcome = await asyncio.shield(child.ended)
-        await asyncio.wait(
-            [follow], timeout=DRAIN
-        )  # a grandchild that left the group may hold the pipe
+        # Not without a limit: a grandchild that has left the group may hold the pipe open.
+        await asyncio.wait([follow], timeout=DRAIN)
     finally:
         if not child.ended.done():
             await child.end(min(launch.grace, LOCAL_GRACE))
@@ -147,24 +178,24 @@ async def _run_once(attempt: Attempt, course: Course) -> Exit:
     if not follow.cancelled() and (error := follow.exception()):
         raise error
     if launch.metrics_file and not attempt.stopped:
-        _read_file(launch.metrics_file, attempt)
+        _read_metrics_file(launch.metrics_file, attempt)
     return outcome
 
 
-async def _follow(child: Child, attempt: Attempt, course: Course) -> None:
+async def _follow_output(child: Child, attempt: Attempt, plan: TrialPlan) -> None:
     async for line in child.lines():
         try:
             attempt.keep(line)
         except OSError as error:
-            raise _full(Path(attempt.log.name), error) from error
-        if not course.launch.metrics_file:
+            raise _disk_error(Path(attempt.log.name), error) from error
+        if not plan.launch.metrics_file:
             attempt.take(line)
         if attempt.stopped:
-            await child.end(min(course.launch.grace, LOCAL_GRACE))
+            await child.end(min(plan.launch.grace, LOCAL_GRACE))
             return
 
 
-def _read_file(path: Path, attempt: Attempt) -> None:
+def _read_metrics_file(path: Path, attempt: Attempt) -> None:
     try:
         with path.open("rb") as file:
             while line := file.readline(LINE_LIMIT):
@@ -173,54 +204,31 @@ def _read_file(path: Path, attempt: Attempt) -> None:
         attempt.tail.append(f"(no metrics file: {path}: {error.strerror})")
 
 
-def _judge(trial: Trial, attempt: Attempt, outcome: Exit) -> Trial:
-    observation = tuple(attempt.reader.observation())
-    series = tuple(attempt.series)
-    objective_seen = attempt.reader.objective_seen
+def _judge_attempt(trial: Trial, attempt: Attempt, outcome: Exit) -> Trial:
     if attempt.stopped:
-        return replace(
-            trial,
-            state="EarlyStopped",
-            reason="TrialEarlyStopped",
-            message="Trial is early stopped",
-            observation=observation,
-            series=series,
-        )
-    if outcome.code != 0 or attempt.broken:
-        why = attempt.broken or _in_words(outcome.code)
-        message = f"Trial has failed. Job message: {why}"
-        return replace(
-            trial,
-            state="Failed",
-            reason="TrialFailed. Job reason: BackoffLimitExceeded",
-            message=message,
-        )
-    finished = "Job message: Reached expected number of succeeded pods"
-    state, words = (
-        ("Succeeded", "Trial has succeeded")
-        if objective_seen
-        else ("MetricsUnavailable", "Metrics are not available")
-    )
-    reason = (
-        "TrialSucceeded" if objective_seen else "MetricsUnavailable"
-    ) + ". Job reason: CompletionsReached"
-    return replace(
-        trial,
-        state=state,
-        reason=reason,
-        message=f"{words}. {finished}",
-        observation=observation,
-        series=series,
-    )
+        end = EARLY_STOPPED
+    elif outcome.code != 0 or attempt.broken:
+        why = attempt.broken or _exit_in_words(outcome.code)
+        return _with_end(trial, FAILED._replace(message=f"Trial has failed. Job message: {why}"))
+    elif attempt.reader.objective_seen:
+        end = SUCCEEDED
+    else:
+        end = UNAVAILABLE
+    observation = tuple(attempt.reader.observation())
+    return replace(_with_end(trial, end), observation=observation, series=tuple(attempt.series))
 
 
-def _in_words(code: int) -> str:
+def _with_end(trial: Trial, end: TrialEnd) -> Trial:
+    return replace(trial, state=end.state, reason=end.reason, message=end.message)
+
+
+def _exit_in_words(code: int) -> str:
     if code < 0:
         return f"killed by signal {-code}"
     return f"exit code {code}"
 
 
-def _full(path: Path, error: OSError) -> EngineError:
+def _disk_error(path: Path, error: OSError) -> EngineError:
     return EngineError(
-        f"{path}: {error.strerror}", hint="free some space, then go on with --resume"
+        f"{path}: {error.strerror}", hint="free some space, then continue with --resume"
     )

@@ -29,7 +29,7 @@ from support.cluster.deployment import (
     promote_words,
     system,
 )
-from support.cluster.kubectl import get, kubectl, port_forward
+from support.cluster.kubectl import kubectl, kubectl_json, port_forward
 from support.patience import patience
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(patience(900))]
@@ -374,7 +374,7 @@ def test_no_request_is_lost_when_replicas_end(
     if fault == "a rollout":
         kubectl("rollout", "restart", "-n", SERVING, "deployment/api")
     else:
-        pods = get("pods", "-n", SERVING, "-l", "app=api")["items"]
+        pods = kubectl_json("pods", "-n", SERVING, "-l", "app=api")["items"]
         kubectl("delete", "pod", "-n", SERVING, pods[0]["metadata"]["name"], "--wait=false")
     deployed.rollout()
     found = json.loads(deployed.finish(job).log.splitlines()[-1])

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from support.cluster.clusters import namespace
-from support.cluster.kubectl import get, kubectl, port_forward
+from support.cluster.clusters import temporary_namespace
+from support.cluster.kubectl import kubectl, kubectl_json, port_forward
 from support.katib.early_stopping import SERVICE, Asking, condition, pack_early
 from support.katib.experiments import eventually
 from support.katib.suggestion_clients import Client, Trial
@@ -70,7 +70,7 @@ def pod() -> dict[str, Any]:
 
 @pytest.fixture
 def room() -> Iterator[str]:
-    with namespace() as name:
+    with temporary_namespace() as name:
         for document in [*rights(), pod()]:
             kubectl("create", "-n", name, "-f", "-", stdin=json.dumps(document))
         kubectl(
@@ -113,7 +113,7 @@ def test_it_marks_a_trial_with_the_rights_that_katib_grants_and_no_other(
     create_trial(room)
     for _ in range(2):
         assert client.call("SetTrialStatus", pack_field(1, TRIAL), SERVICE) == b""
-    found = get("trial", TRIAL, "-n", room)["status"]["conditions"]
+    found = kubectl_json("trial", TRIAL, "-n", room)["status"]["conditions"]
     assert [each["type"] for each in found] == ["Created", "Running", "EarlyStopped"]
     assert (found[2]["reason"], found[2]["status"]) == ("TrialEarlyStopped", "True")
     missing = client.refusal("SetTrialStatus", pack_field(1, "tiny-4-bbbbbbbb"), service=SERVICE)

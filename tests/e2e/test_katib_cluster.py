@@ -9,16 +9,22 @@ from typing import Any
 
 import pytest
 from support.cli import running, tunegate
-from support.cluster.clusters import FAIL, namespace, tiny, wired, write
+from support.cluster.clusters import (
+    FAIL,
+    proxied_cluster,
+    short_experiment,
+    temporary_namespace,
+    write_experiment_file,
+)
 from support.cluster.kubectl import kubectl
-from support.katib.experiments import eventually, parse
+from support.katib.experiments import as_document, eventually
 
 from katib.cluster.client import connect
 from katib.cluster.experiments import KatibCluster
 from katib.errors import Refused
 from katib.experiment import Experiment
 from katib.local.run_folder import STATUS, TRIALS
-from promote.candidate import rank
+from katib.objects import rank
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -30,7 +36,7 @@ pytestmark = [
 
 @pytest.fixture
 def room() -> Iterator[str]:
-    with namespace() as name:
+    with temporary_namespace() as name:
         yield name
 
 
@@ -50,7 +56,9 @@ def doctor(room: str) -> tuple[int, list[dict[str, Any]], str]:
 def test_an_experiment_is_created_followed_and_kept_and_the_same_command_again_finds_it(
     room: str, tmp_path: Path
 ) -> None:
-    command = tune(write(tiny(), tmp_path), room, tmp_path / "state", "--json")
+    command = tune(
+        write_experiment_file(short_experiment(), tmp_path), room, tmp_path / "state", "--json"
+    )
     first = tunegate(*command)
     assert first.returncode == 0, first.stderr
     created, *trials, end = events(first.stdout)
@@ -78,10 +86,10 @@ def test_an_experiment_is_created_followed_and_kept_and_the_same_command_again_f
 def test_another_experiment_of_the_same_name_is_an_error_that_names_the_field(
     room: str, tmp_path: Path
 ) -> None:
-    document = tiny(parallelTrialCount=1)
+    document = short_experiment(parallelTrialCount=1)
     kubectl("create", "-n", room, "-f", "-", stdin=json.dumps(document))
     document["spec"]["maxTrialCount"] = 2
-    done = tunegate(*tune(write(document, tmp_path), room, tmp_path / "state"))
+    done = tunegate(*tune(write_experiment_file(document, tmp_path), room, tmp_path / "state"))
     assert done.returncode == 2
     assert "spec.maxTrialCount: 2 here, 3 there" in done.stderr
     assert f"kubectl delete experiment tiny -n {room}" in done.stderr
@@ -90,8 +98,10 @@ def test_another_experiment_of_the_same_name_is_an_error_that_names_the_field(
 def test_a_namespace_without_the_label_is_refused_with_the_command_that_mends_it(
     tmp_path: Path,
 ) -> None:
-    with namespace(labelled=False) as bare:
-        done = tunegate(*tune(write(tiny(), tmp_path), bare, tmp_path / "state"))
+    with temporary_namespace(labelled=False) as bare:
+        done = tunegate(
+            *tune(write_experiment_file(short_experiment(), tmp_path), bare, tmp_path / "state")
+        )
         assert done.returncode == 2
         assert "lacks label" in done.stderr
         assert "admission webhook" not in done.stderr
@@ -101,7 +111,7 @@ def test_a_namespace_without_the_label_is_refused_with_the_command_that_mends_it
 
 
 def test_a_bad_objective_is_refused_in_katibs_words(room: str) -> None:
-    document = tiny()
+    document = short_experiment()
     document["spec"]["objective"]["type"] = "least"
     kube = connect()
     with pytest.raises(
@@ -109,14 +119,14 @@ def test_a_bad_objective_is_refused_in_katibs_words(room: str) -> None:
         match=r'create experiments \S+: spec.objective.type: Invalid value: "least": must be',
     ):
         KatibCluster(kube, room).submit(
-            Experiment("tiny", room, document, (), parse(document).value)
+            Experiment("tiny", room, document, (), as_document(document).value)
         )
     kube.close()
 
 
 def test_an_algorithm_that_the_cluster_does_not_have_is_refused(room: str, tmp_path: Path) -> None:
-    document = tiny(algorithm={"algorithmName": "magic"})
-    done = tunegate(*tune(write(document, tmp_path), room, tmp_path / "state"))
+    document = short_experiment(algorithm={"algorithmName": "magic"})
+    done = tunegate(*tune(write_experiment_file(document, tmp_path), room, tmp_path / "state"))
     assert done.returncode == 2
     assert "failed to find suggestion config for algorithm: magic" in done.stderr
 
@@ -125,7 +135,7 @@ def test_ctrl_c_leaves_the_experiment_running_and_the_same_command_goes_on(
     room: str, tmp_path: Path
 ) -> None:
     command = tune(
-        write(tiny(maxTrialCount=4, parallelTrialCount=1), tmp_path),
+        write_experiment_file(short_experiment(maxTrialCount=4, parallelTrialCount=1), tmp_path),
         room,
         tmp_path / "state",
         "--json",
@@ -134,7 +144,7 @@ def test_ctrl_c_leaves_the_experiment_running_and_the_same_command_goes_on(
         followed.wait_for("trial 1 tiny-")
         followed.signal(signal.SIGINT)
         assert followed.wait() == 130
-        assert f"Experiment {room}/tiny goes on running" in followed.output
+        assert f"Experiment {room}/tiny keeps running" in followed.output
         assert (
             f"`tunegate tune {tmp_path}/experiment.yaml --on katib --namespace {room}"
             in followed.output
@@ -151,7 +161,9 @@ def test_an_experiment_that_is_deleted_while_it_is_followed_is_missed(
     room: str, tmp_path: Path
 ) -> None:
     command = tune(
-        write(tiny(maxTrialCount=9, parallelTrialCount=1), tmp_path), room, tmp_path / "state"
+        write_experiment_file(short_experiment(maxTrialCount=9, parallelTrialCount=1), tmp_path),
+        room,
+        tmp_path / "state",
     )
     with running(*command) as followed:
         followed.wait_for("trial 1 tiny-")
@@ -163,11 +175,11 @@ def test_an_experiment_that_is_deleted_while_it_is_followed_is_missed(
 def test_when_all_trials_fail_the_exit_code_and_the_doctor_say_so(
     room: str, tmp_path: Path
 ) -> None:
-    document = tiny(FAIL, maxFailedTrialCount=2)
+    document = short_experiment(FAIL, maxFailedTrialCount=2)
     document["spec"]["trialTemplate"]["retain"] = (
         True  # or Katib deletes the pods, and only its own words remain
     )
-    done = tunegate(*tune(write(document, tmp_path), room, tmp_path / "state"))
+    done = tunegate(*tune(write_experiment_file(document, tmp_path), room, tmp_path / "state"))
     assert done.returncode == 1
     assert "max failed count has reached" in done.stderr
     assert f"tunegate doctor --experiment tiny --namespace {room}" in done.stderr
@@ -179,8 +191,12 @@ def test_when_all_trials_fail_the_exit_code_and_the_doctor_say_so(
 def test_an_image_that_is_not_there_is_named_by_the_doctor_and_a_time_limit_ends_the_wait(
     room: str, tmp_path: Path
 ) -> None:
-    document = tiny(container={"image": "localhost/absent:1", "imagePullPolicy": "Never"})
-    done = tunegate(*tune(write(document, tmp_path), room, tmp_path / "state", "--timeout", "1"))
+    document = short_experiment(
+        container={"image": "localhost/absent:1", "imagePullPolicy": "Never"}
+    )
+    done = tunegate(
+        *tune(write_experiment_file(document, tmp_path), room, tmp_path / "state", "--timeout", "1")
+    )
     assert done.returncode == 1
     assert "not over in the time given" in done.stderr
     assert "tunegate doctor --experiment tiny" in done.stderr
@@ -191,7 +207,7 @@ def test_an_image_that_is_not_there_is_named_by_the_doctor_and_a_time_limit_ends
 
 
 def test_a_wrong_primary_container_name_is_told_by_the_doctor(room: str) -> None:
-    document = tiny()
+    document = short_experiment()
     document["spec"]["trialTemplate"]["primaryContainerName"] = (
         "other"  # lint would not let it through
     )
@@ -205,15 +221,17 @@ def test_a_wrong_primary_container_name_is_told_by_the_doctor(room: str) -> None
 
 
 def test_an_api_server_that_is_away_for_a_while_is_waited_for(room: str, tmp_path: Path) -> None:
-    document = tiny(maxTrialCount=5, parallelTrialCount=1)
-    with wired(tmp_path) as (wire, kubeconfig):
-        command = tune(write(document, tmp_path), room, tmp_path / "state", "--json")
+    document = short_experiment(maxTrialCount=5, parallelTrialCount=1)
+    with proxied_cluster(tmp_path) as (wire, kubeconfig):
+        command = tune(
+            write_experiment_file(document, tmp_path), room, tmp_path / "state", "--json"
+        )
         with running(*command, env={"KUBECONFIG": str(kubeconfig)}) as followed:
             followed.wait_for("trial 1 tiny-")
             wire.cut()
             followed.wait_for("trying again")
             assert followed.process.poll() is None
-            wire.mend()
+            wire.restore()
             assert followed.wait() == 0, followed.output
             assert "trial 5 tiny-" in followed.output
 
@@ -223,7 +241,7 @@ def test_an_account_without_rights_is_told_which_one_is_missing(room: str, tmp_p
     kubectl("create", "serviceaccount", "nobody", "-n", room)
     config["users"][0]["user"] = {"token": kubectl("create", "token", "nobody", "-n", room).strip()}
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    command = tune(write(tiny(), tmp_path), room, tmp_path / "state")
+    command = tune(write_experiment_file(short_experiment(), tmp_path), room, tmp_path / "state")
     done = tunegate(*command, env={"KUBECONFIG": str(tmp_path / "kubeconfig")})
     assert done.returncode == 1
     assert "may not list experiments" in done.stderr

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 from support.cli import tunegate
-from support.katib.experiments import shell
-from support.katib.runs import going
+from support.katib.experiments import shell_command
+from support.katib.runs import running_engine
 from support.patience import patience
 
 SPACE = {
@@ -15,7 +15,7 @@ SPACE = {
     "kind": ("categorical", {"list": ["linear", "poly", "rbf"]}),
     "batch": ("discrete", {"list": ["16", "32", "64"]}),
 }
-FEW_FAIL = shell(
+FEW_FAIL = shell_command(
     "[ ${trialParameters.depth} -gt 9 ] && exit 3; echo mse=${trialParameters.learning_rate}"
 )
 
@@ -23,7 +23,7 @@ FEW_FAIL = shell(
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = tmp_path_factory.mktemp("state")
-    with going(state, *FEW_FAIL, parameters=SPACE, maxTrialCount=16) as (
+    with running_engine(state, *FEW_FAIL, parameters=SPACE, maxTrialCount=16) as (
         process,
         _,
     ):  # the browser has this one's loop

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cluster.clusters import namespace, tiny
-from support.cluster.kubectl import get, kubectl
+from support.cluster.clusters import short_experiment, temporary_namespace
+from support.cluster.kubectl import kubectl, kubectl_json
 from support.katib.experiments import (
     BATCH,
-    algorithm,
-    assignments,
-    build,
+    algorithm_spec,
+    as_document,
+    build_document,
     eventually,
-    parse,
-    python,
-    run,
+    python_command,
+    run_experiment,
+    trial_assignments,
 )
 
 from katib.experiment import to_experiment
@@ -50,14 +50,14 @@ def register(*options: str) -> None:
 
 @pytest.fixture
 def room() -> Iterator[str]:
-    with namespace() as name:
+    with temporary_namespace() as name:
         yield name
 
 
 @pytest.fixture
 def config() -> Iterator[None]:
     """Give Katib's configuration back as it was."""
-    before = get(*CONFIG)["data"]
+    before = kubectl_json(*CONFIG)["data"]
     try:
         yield
     finally:
@@ -70,7 +70,7 @@ def create(room: str, document: dict[str, Any]) -> None:
 
 def condition(kind: str, room: str, wanted: str) -> dict[str, Any] | None:
     """Return a condition of the Experiment's object that holds, or None."""
-    found = get(kind, "tiny", "-n", room).get("status", {}).get("conditions", [])
+    found = kubectl_json(kind, "tiny", "-n", room).get("status", {}).get("conditions", [])
     return next((c for c in found if c["type"] == wanted and c["status"] == "True"), None)
 
 
@@ -81,15 +81,15 @@ def await_condition(kind: str, room: str, wanted: str) -> dict[str, Any]:
 
 def points(room: str) -> list[dict[str, str]]:
     """Return the parameters of the Experiment's Trials in the order of their suggestion."""
-    given = get("suggestion", "tiny", "-n", room)["status"]["suggestions"]
-    trials = {trial["metadata"]["name"] for trial in get("trials", "-n", room)["items"]}
+    given = kubectl_json("suggestion", "tiny", "-n", room)["status"]["suggestions"]
+    trials = {trial["metadata"]["name"] for trial in kubectl_json("trials", "-n", room)["items"]}
     assert trials == {each["name"] for each in given}
     assert all(re.fullmatch(r"tiny-[0-9]+-[a-z0-9]{8}", name) for name in trials)
     return [{p["name"]: p["value"] for p in each["parameterAssignments"]} for each in given]
 
 
 def pods(room: str, name: str) -> list[str]:
-    found = get("pods", "-n", room, "-l", f"katib.kubeflow.org/deployment={name}")["items"]
+    found = kubectl_json("pods", "-n", room, "-l", f"katib.kubeflow.org/deployment={name}")["items"]
     return [pod["metadata"]["name"] for pod in found]
 
 
@@ -99,30 +99,34 @@ def test_katib_gives_the_trials_of_a_local_run_though_the_service_is_killed_amid
     register()
     spec = {
         "parameters": SPACE,
-        "algorithm": algorithm("tunegate", n_initial_points="2"),
+        "algorithm": algorithm_spec("tunegate", n_initial_points="2"),
         "parallelTrialCount": 1,
     }
-    create(room, tiny(maxTrialCount=5, **spec))
-    eventually(lambda: len(get("trials", "-n", room)["items"]) == 2, seconds=120)
+    create(room, short_experiment(maxTrialCount=5, **spec))
+    eventually(lambda: len(kubectl_json("trials", "-n", room)["items"]) == 2, seconds=120)
     for pod in pods(room, "tiny-tunegate"):
         kubectl("delete", "pod", pod, "-n", room, "--grace-period=0", "--force")
     await_condition("experiment", room, "Succeeded")
 
-    local = to_experiment(parse(build(*python(PRINT), annotations=BATCH, maxTrialCount=5, **spec)))
-    assert points(room) == assignments(run(local, tmp_path / "run"))
+    local = to_experiment(
+        as_document(
+            build_document(*python_command(PRINT), annotations=BATCH, maxTrialCount=5, **spec)
+        )
+    )
+    assert points(room) == trial_assignments(run_experiment(local, tmp_path / "run"))
 
 
 def test_it_serves_several_at_a_time_within_its_memory_in_place_of_another_algorithm(
     room: str, config: None
 ) -> None:
     register("--replace", "bayesianoptimization")
-    settings = algorithm("bayesianoptimization", acq_func="EI")
+    settings = algorithm_spec("bayesianoptimization", acq_func="EI")
     counts = {
         "maxTrialCount": 9,
         "parallelTrialCount": 3,
         "resumePolicy": "LongRunning",
     }  # which keeps the pod
-    create(room, tiny(parameters=SPACE, algorithm=settings, **counts))
+    create(room, short_experiment(parameters=SPACE, algorithm=settings, **counts))
     await_condition("experiment", room, "Succeeded")
     status = kubectl(
         "exec", "-n", room, "deploy/tiny-bayesianoptimization", "--", "cat", "/proc/1/status"
@@ -135,7 +139,7 @@ def test_it_serves_several_at_a_time_within_its_memory_in_place_of_another_algor
 
 def test_a_bad_setting_fails_the_experiment_with_words_that_say_why(room: str) -> None:
     register()
-    create(room, tiny(algorithm=algorithm("tunegate", seed="3")))
+    create(room, short_experiment(algorithm=algorithm_spec("tunegate", seed="3")))
     await_condition("experiment", room, "Failed")
     failed = await_condition("suggestion", room, "Failed")
     assert "seed is not a setting of tunegate" in failed["message"]

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.katib.experiments import (
     BATCH,
-    algorithm,
-    build,
-    experiment,
-    parse,
-    run,
-    shell,
-    states,
+    algorithm_spec,
+    as_document,
+    build_document,
+    make_experiment,
+    run_experiment,
+    shell_command,
+    trial_states,
     using_parameters,
 )
 
 from katib.early_stopping import StopRule, stop_rule
 from katib.lint import lint
+from katib.objects import rank
 from katib.trial import Trial
-from promote.candidate import rank
 
 LATEST = [{"name": "mse", "value": "latest"}]
 
@@ -29,7 +29,7 @@ def early(kind: str = "minimize", name: str = "medianstop", **settings: str) -> 
     entries = [{"name": name, "value": value} for name, value in settings.items()]
     stopping = {"algorithmName": name, "algorithmSettings": entries}
     objective = {"type": kind, "objectiveMetricName": "mse", "metricStrategies": LATEST}
-    return experiment("run", objective=objective, earlyStopping=stopping)
+    return make_experiment("run", objective=objective, earlyStopping=stopping)
 
 
 def trials(*series: tuple[float, ...], state: str = "Succeeded") -> list[Trial]:
@@ -71,7 +71,7 @@ def test_katibs_defaults_are_three_trials_and_four_steps() -> None:
 
 
 def test_without_early_stopping_nothing_is_ever_hopeless() -> None:
-    rule = stop_rule(experiment("run"), trials((1.0,), (1.0,), (1.0,)))
+    rule = stop_rule(make_experiment("run"), trials((1.0,), (1.0,), (1.0,)))
     assert not rule.is_hopeless([1e9] * 100)
 
 
@@ -190,15 +190,17 @@ def test_a_run_stops_what_cannot_win_and_repeats_itself(tmp_path: Path) -> None:
         "objective": {"type": "minimize", "objectiveMetricName": "mse", "metricStrategies": LATEST},
         "earlyStopping": {"algorithmName": "tunegate"},
         "parameters": {"x": ("categorical", {"list": ["2", "3", "4", "3.5", "2.5", "0.5", "2.1"]})},
-        "algorithm": algorithm("grid"),
+        "algorithm": algorithm_spec("grid"),
         "parallelTrialCount": 1,
         "maxTrialCount": 7,
     }
     results = [
-        run(experiment(*shell(FOLDS), annotations=BATCH, **spec), tmp_path / name)
+        run_experiment(
+            make_experiment(*shell_command(FOLDS), annotations=BATCH, **spec), tmp_path / name
+        )
         for name in ("a", "b")
     ]
-    assert states(results[0]) == states(results[1])
+    assert trial_states(results[0]) == trial_states(results[1])
     # The limit for 3.5 and 2.5 is 4 * 2.75 = 11 and 11.4; for 2.1, after 0.5, 4 * (0.5 + 0.75 *
     # 2.08) = 8.25.
     ends = [
@@ -210,7 +212,7 @@ def test_a_run_stops_what_cannot_win_and_repeats_itself(tmp_path: Path) -> None:
         "Succeeded",
         "EarlyStopped",
     ]
-    assert states(results[0]) == ends
+    assert trial_states(results[0]) == ends
     status = results[0].experiment["status"]
     assert status["currentOptimalTrial"]["parameterAssignments"] == [{"name": "x", "value": "0.5"}]
     assert status["trialsEarlyStopped"] == 2
@@ -237,7 +239,12 @@ def test_lint_knows_the_settings_of_each_rule(
 ) -> None:
     entries = [{"name": setting, "value": value}]
     document = using_parameters(
-        build("run", earlyStopping={"algorithmName": name, "algorithmSettings": entries})
+        build_document("run", earlyStopping={"algorithmName": name, "algorithmSettings": entries})
     )
-    codes = {finding.code for finding in lint(parse(document))} & {"K150", "K221", "K222", "K255"}
+    codes = {finding.code for finding in lint(as_document(document))} & {
+        "K150",
+        "K221",
+        "K222",
+        "K255",
+    }
     assert codes == ({found} if found else set()) | ({"K255"} if name == "tunegate" else set())

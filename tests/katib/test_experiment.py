@@ -4,26 +4,33 @@ from typing import Any
 
 import pytest
 import yaml
-from support.cluster.recordings import CASES, recorded
-from support.katib.experiments import BATCH, algorithm, build, experiment, parse, shell
+from support.cluster.recordings import CASES, recorded_case
+from support.katib.experiments import (
+    BATCH,
+    algorithm_spec,
+    as_document,
+    build_document,
+    make_experiment,
+    shell_command,
+)
 
 from katib.document import Document
 from katib.errors import InvalidExperiment
 from katib.experiment import read_experiment, to_experiment, with_defaults
 from katib.lint import errors
 
-TRIAL = shell("echo mse=${trialParameters.x}")
-WITH_END = [case for case in CASES if "experiment" in recorded(case)]
+TRIAL = shell_command("echo mse=${trialParameters.x}")
+WITH_END = [case for case in CASES if "experiment" in recorded_case(case)]
 
 
 @pytest.mark.parametrize("case", WITH_END)
 def test_defaults_are_those_that_katib_filled_in(case: str) -> None:
-    recording = recorded(case)
+    recording = recorded_case(case)
     assert with_defaults(recording["applied"])["spec"] == recording["experiment"]["spec"]
 
 
 def test_defaults_leave_the_document_as_it_was() -> None:
-    value = recorded("a-normal")["applied"]
+    value = recorded_case("a-normal")["applied"]
     before = copy.deepcopy(value)
     with_defaults(value)
     assert value == before
@@ -31,7 +38,7 @@ def test_defaults_leave_the_document_as_it_was() -> None:
 
 def test_a_file_collector_reads_katibs_path_as_text_unless_told_otherwise() -> None:
     collector = {"collector": {"kind": "File"}, "source": {"fileSystemPath": {"format": "JSON"}}}
-    spec = experiment(*TRIAL, metricsCollectorSpec=collector).spec["metricsCollectorSpec"]
+    spec = make_experiment(*TRIAL, metricsCollectorSpec=collector).spec["metricsCollectorSpec"]
     assert spec["source"]["fileSystemPath"] == {
         "path": "/var/log/katib/metrics.log",
         "kind": "File",
@@ -40,9 +47,9 @@ def test_a_file_collector_reads_katibs_path_as_text_unless_told_otherwise() -> N
 
 
 def test_counts_and_policy_have_katibs_defaults() -> None:
-    document = build(*TRIAL)
+    document = build_document(*TRIAL)
     del document["spec"]["parallelTrialCount"]
-    spec = to_experiment(parse(document)).spec
+    spec = to_experiment(as_document(document)).spec
     assert (spec["parallelTrialCount"], spec["resumePolicy"]) == (3, "Never")
     assert (
         spec["trialTemplate"]["successCondition"]
@@ -57,7 +64,7 @@ def test_a_field_that_is_null_is_absent() -> None:
         "additionalMetricNames": None,
         "goal": None,
     }
-    what = experiment(
+    what = make_experiment(
         *TRIAL, objective=objective, metricsCollectorSpec={"source": None}, parallelTrialCount=None
     )
     assert (what.metrics, what.goal, what.parallel) == (("mse",), None, 3)
@@ -65,7 +72,7 @@ def test_a_field_that_is_null_is_absent() -> None:
 
 def test_a_metric_strategy_is_the_given_one_or_follows_the_type() -> None:
     def strategy(**objective: Any) -> str:  # noqa: ANN401 - YAML
-        return experiment(
+        return make_experiment(
             *TRIAL, objective={"type": "maximize", "objectiveMetricName": "mse", **objective}
         ).strategy
 
@@ -80,42 +87,42 @@ def test_a_metric_strategy_is_the_given_one_or_follows_the_type() -> None:
 
 def test_a_goal_of_zero_is_a_goal() -> None:
     goal = {"type": "minimize", "objectiveMetricName": "mse", "goal": 0}
-    assert experiment(*TRIAL, objective=goal).goal == pytest.approx(0.0)
-    assert experiment(*TRIAL).goal is None
+    assert make_experiment(*TRIAL, objective=goal).goal == pytest.approx(0.0)
+    assert make_experiment(*TRIAL).goal is None
 
 
 def test_seed_and_settings_are_read_from_the_algorithm() -> None:
-    what = experiment(*TRIAL, algorithm=algorithm("tpe", n_EI_candidates="9"))
+    what = make_experiment(*TRIAL, algorithm=algorithm_spec("tpe", n_EI_candidates="9"))
     assert (what.algorithm, what.seed) == ("tpe", 7)
     assert what.settings == {"random_state": "7", "n_EI_candidates": "9"}
-    assert experiment(*TRIAL, algorithm={"algorithmName": "tpe"}).seed is None
+    assert make_experiment(*TRIAL, algorithm={"algorithmName": "tpe"}).seed is None
 
 
 def test_the_schedule_is_an_annotation_of_ours() -> None:
-    assert experiment(*TRIAL, annotations=BATCH).batch
-    assert not experiment(*TRIAL).batch
-    assert not experiment(*TRIAL, annotations={"tunegate.dev/schedule": "async"}).batch
+    assert make_experiment(*TRIAL, annotations=BATCH).batch
+    assert not make_experiment(*TRIAL).batch
+    assert not make_experiment(*TRIAL, annotations={"tunegate.dev/schedule": "async"}).batch
 
 
 def test_the_digest_changes_with_what_decides_the_trials_and_with_nothing_else() -> None:
-    digest = experiment(*TRIAL).digest
-    assert experiment(*TRIAL, annotations={"tunegate.dev/mounts": "a=b"}).digest == digest
-    assert experiment(*TRIAL, annotations=BATCH).digest != digest
-    assert experiment(*TRIAL, maxTrialCount=5).digest != digest
-    assert experiment(*shell("echo mse=1${trialParameters.x}")).digest != digest
+    digest = make_experiment(*TRIAL).digest
+    assert make_experiment(*TRIAL, annotations={"tunegate.dev/mounts": "a=b"}).digest == digest
+    assert make_experiment(*TRIAL, annotations=BATCH).digest != digest
+    assert make_experiment(*TRIAL, maxTrialCount=5).digest != digest
+    assert make_experiment(*shell_command("echo mse=1${trialParameters.x}")).digest != digest
 
 
 def test_a_name_is_made_where_the_cluster_would_make_one() -> None:
-    document = build(*TRIAL)
+    document = build_document(*TRIAL)
     document["metadata"] = {"generateName": "tiny-"}
     assert to_experiment(Document("t", document)).name == "tiny-local"
 
 
 def test_a_file_is_read_or_refused_with_its_findings(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text(yaml.safe_dump(build(*TRIAL)))
+    path.write_text(yaml.safe_dump(build_document(*TRIAL)))
     assert read_experiment(path).namespace == "default"
-    path.write_text(yaml.safe_dump(build(*TRIAL, maxTrialCount=0)))
+    path.write_text(yaml.safe_dump(build_document(*TRIAL, maxTrialCount=0)))
     with pytest.raises(InvalidExperiment, match=r"a\.yaml: 2 error") as refused:
         read_experiment(path)
     assert {f.code for f in errors(refused.value.findings) if not f.for_cluster_only} == {

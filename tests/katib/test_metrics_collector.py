@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.patience import patience
 
-from katib.metrics_collector import BadMetricsFile, MetricsReader, number, objective_value
+from katib.metrics_collector import BadMetricsFile, MetricsReader, number, strategy_value
 
 UNAVAILABLE = {"name": "mse", "min": "unavailable", "max": "unavailable", "latest": "unavailable"}
 
@@ -135,7 +135,7 @@ def test_what_a_custom_filter_captured_is_latest_though_it_is_no_number(text: st
     assert observation == [
         {"name": "mse", "min": "unavailable", "max": "unavailable", "latest": text}
     ]
-    assert objective_value(observation, "mse", "min") is None
+    assert strategy_value(observation, "mse", "min") is None
 
 
 def json_reader(*documents: object) -> MetricsReader:
@@ -195,15 +195,15 @@ def test_a_trial_is_compared_by_its_strategys_field(
     entry: dict[str, str], strategy: str, value: float | None
 ) -> None:
     observation = [{"name": "r2", "latest": "9"}, {"name": "mse", **entry}]
-    assert objective_value(observation, "mse", strategy) == value
-    assert objective_value(observation[:1], "mse", strategy) is None
+    assert strategy_value(observation, "mse", strategy) == value
+    assert strategy_value(observation[:1], "mse", strategy) is None
 
 
 @settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_finite_number_printed_as_a_plain_decimal_is_read_back_exactly(value: float) -> None:
     observation = read(f"mse={np.format_float_positional(value, trim='-')}")
-    assert objective_value(observation, "mse", "latest") == value
+    assert strategy_value(observation, "mse", "latest") == value
     assert number(observation[0]["min"]) == value
 
 

@@ -1,16 +1,21 @@
 """`report`, `export-study` and `doctor`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tunegate.commands import options
 from tunegate.commands.run import shipped
-from tunegate.commands.watch import default_namespace, named
+from tunegate.commands.watch import default_namespace, experiment_name
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
 from tunegate.settings import Settings
+
+if TYPE_CHECKING:
+    from katib.diagnosis.pod_causes import Cause
 
 
 @click.command()
@@ -61,15 +66,15 @@ def export_study(
     Example: tunegate export-study --output study.db && optuna-dashboard sqlite:///study.db
     """
     workspace = options.workspace(**flags)
-    name, _ = named(experiment)
+    name, _ = experiment_name(experiment)
     try:
         from katib.search.optuna_study import dashboard_address
-        from tunegate.search.optuna_export import export_study as export
+        from tunegate.search.optuna_export import export_newest_run
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed", hint="pip install 'tunegate[search]'"
         ) from error
-    study = export(workspace, name or None, output)
+    study = export_newest_run(workspace, name or None, output)
     say(
         f"written: {output}, study {study.name}, {len(study.trials)} trials; `optuna-dashboard {dashboard_address(output)}`"
     )
@@ -99,7 +104,7 @@ def export_study(
 @options.context
 @options.json
 def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: options.Flags) -> int:
-    """Say why the newest run has no result, or what is missing or odd here, and the command that mends it.
+    """Say why the newest run has no result, or what is missing or odd here, and the command that fixes it.
 
     With --experiment, why one on a cluster does not go on; with --on local, only what became of a run on this machine.
 
@@ -108,54 +113,47 @@ def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: optio
     if on == options.Back.KATIB or (experiment is not None and on is None):
         return _explain(experiment or str(shipped()), options.settings(**flags), as_json=json)
     from tunegate.doctor.local_run import explain_newest
-    from tunegate.doctor.machine import Symptom, examine
+    from tunegate.doctor.machine import examine_machine
 
-    name, _ = named(experiment)
+    name, _ = experiment_name(experiment)
     if experiment and experiment != name:
         file = Path(experiment)
     else:
         file = None
     workspace = options.workspace(**flags)
     causes = explain_newest(workspace.settings, name, file, shipped())
-    symptoms = [
-        Symptom(f"run: {cause.name}", cause.well, cause.seen, cause.mend) for cause in causes
-    ]
+    found = [replace(cause, name=f"run: {cause.name}") for cause in causes]
     if on is None:
-        # What is well needs no mending here; of a run it may be what to do next.
-        symptoms += [
-            replace(each, mend="" if each.well else each.mend) for each in examine(workspace)
-        ]
-    for symptom in symptoms:
-        _tell(symptom.name, symptom.found, symptom.mend, well=symptom.well)
-    if json:
-        emit([asdict(symptom) for symptom in symptoms])
-    if all(symptom.well for symptom in symptoms):
+        found += examine_machine(workspace)
+    return _report_causes(found, as_json=json)
+
+
+def _report_causes(causes: Sequence["Cause"], *, as_json: bool) -> int:
+    for cause in causes:
+        label = "ok  " if cause.well else "FIX "
+        fix = f" -> {cause.mend}" if cause.mend else ""
+        say(f"{label}  {cause.name}: {cause.seen}{fix}")
+    if as_json:
+        emit([asdict(cause) for cause in causes])
+    if all(cause.well for cause in causes):
         return ExitCode.DONE
     return ExitCode.ERROR
 
 
-def _tell(name: str, found: str, mend: str, *, well: bool) -> None:
-    say(f"{'ok  ' if well else 'MEND'}  {name}: {found}{f' -> {mend}' if mend else ''}")
-
-
 def _explain(experiment: str, settings: Settings, *, as_json: bool) -> int:
     from katib.diagnosis.cluster_run import explain
-    from tunegate.search.on_katib import connected
+    from tunegate.search.on_katib import connect_cluster
 
-    kube = connected(settings)
+    kube = connect_cluster(settings)
     from katib.diagnosis.cluster_snapshot import snapshot
 
-    name, written = named(experiment)
+    name, written = experiment_name(experiment)
     where = settings.namespace or written or default_namespace()
     found = snapshot(kube, where, name)
     causes = explain(found)
-    for cause in causes:
-        _tell(cause.name, cause.seen, cause.mend, well=cause.well)
-    well = all(cause.well for cause in causes)
-    if not well and found["experiment"]:
+    code = _report_causes(causes, as_json=as_json)
+    if code != ExitCode.DONE and found["experiment"]:
         say(
-            f"a template cannot be changed: `kubectl delete experiment {name} -n {where}`, then create it anew"
+            f"a template cannot be changed: `kubectl delete experiment {name} -n {where}`, then create it again"
         )
-    if as_json:
-        emit([asdict(cause) for cause in causes])
-    return ExitCode.DONE if well else ExitCode.ERROR
+    return code

@@ -1,4 +1,4 @@
-"""`run` and `tune`."""
+"""The commands `run` and `tune`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,13 @@ file = click.argument(
     "experiment",
     type=options.PATH,
     required=False,
-    help=f"The Experiment; without it {EXPERIMENT}, or the one shipped; with --resume the newest run's.",
+    help=f"The Experiment; without it {EXPERIMENT}, or the one shipped; "
+    "with --resume the newest run's.",
 )
 resume_ = click.option(
     "--resume",
     is_flag=True,
-    help="Go on with the newest run, which was interrupted or ended by --time.",
+    help="Resume the newest run, which was interrupted or ended by --time.",
 )
 searching = options.together(
     options.cpus,
@@ -54,7 +55,7 @@ searching = options.together(
 @searching
 @options.judging
 @click.option(
-    "--serve/--no-serve", default=True, help="Go on serving after the end.", show_default=True
+    "--serve/--no-serve", default=True, help="Keep serving after the end.", show_default=True
 )
 @options.json
 def run(
@@ -69,7 +70,9 @@ def run(
 
     workspace = options.workspace(**flags)
     decision = run_all(
-        workspace, _read(experiment, workspace, resume=resume), Options(resume=resume, serve=serve)
+        workspace,
+        _read_or_newest(experiment, workspace, resume=resume),
+        Options(resume=resume, serve=serve),
     )
     if json:
         emit(decision.verdict.to_dict())
@@ -101,9 +104,9 @@ def tune(
     json: bool,
     **flags: options.Flags,
 ) -> int:
-    """Run an Experiment's trials: on this machine, as Katib would run them as Jobs, or with Katib on a cluster.
+    """Run an Experiment's trials on this machine, or with Katib on a cluster.
 
-    There, the same command again follows the Experiment that it has created.
+    On a cluster, the same command again follows the Experiment that it has created.
 
     Example: tunegate tune manifests/experiment.yaml --cpus 4
     """
@@ -114,12 +117,16 @@ def tune(
 
         if resume:
             raise UsageError(
-                "--resume is for local runs", hint="on a cluster the same command goes on by itself"
+                "--resume is for local runs",
+                hint="on a cluster the same command follows the Experiment again",
             )
         if flags["time"] is not None:
-            message = "--time is for local runs: Katib ends an Experiment by its trials or its goal alone (katib#1151)"
+            text = (
+                "--time is for local runs: "
+                "Katib ends an Experiment by its trials or its goal alone (katib#1151)"
+            )
             raise UsageError(
-                message, hint="set maxTrialCount; --timeout ends the following, not the Experiment"
+                text, hint="set maxTrialCount; --timeout ends the following, not the Experiment"
             )
         if flags["warm_start"]:
             hint = "give the best known point as the setting `first` of the algorithm `tunegate`"
@@ -130,13 +137,14 @@ def tune(
         raise UsageError(
             "--timeout is for --on katib", hint="Ctrl-C, then --resume, interrupts a local run"
         )
-    from tunegate.search.local import tune as run_trials
+    from katib.objects import message
+    from tunegate.search.local import tune_locally
 
-    result = run_trials(workspace, _read(experiment, workspace, resume=resume), resume=resume)
-    status = result.experiment["status"]
-    last = status["conditions"][-1]
-    best = status["currentOptimalTrial"].get("bestTrialName")
-    say(f"{last['message']}; best trial: {best or 'none'}; status: {result.folder}")
+    result = tune_locally(
+        workspace, _read_or_newest(experiment, workspace, resume=resume), resume=resume
+    )
+    best = result.experiment["status"]["currentOptimalTrial"].get("bestTrialName", "none")
+    say(f"{message(result.experiment)}; best trial: {best}; status: {result.folder}")
     if json:
         emit(result.experiment)
     if result.succeeded:
@@ -144,7 +152,7 @@ def tune(
     return ExitCode.ERROR
 
 
-def _read(file: Path | None, workspace: "Workspace", *, resume: bool) -> "Experiment":
+def _read_or_newest(file: Path | None, workspace: "Workspace", *, resume: bool) -> "Experiment":
     from katib.experiment import read_experiment
     from tunegate.search.local import newest_experiment
 
@@ -154,7 +162,7 @@ def _read(file: Path | None, workspace: "Workspace", *, resume: bool) -> "Experi
 
 
 def shipped() -> Path:
-    """Return the repository's Experiment where we stand in it, else the one in the wheel."""
+    """Return the Experiment of the repository we are in, or the one in the wheel."""
     if EXPERIMENT.exists():
         return EXPERIMENT
     return Path(__file__).parent.parent / "experiment.yaml"

@@ -1,4 +1,4 @@
-"""`watch`."""
+"""The command `watch`."""
 
 from pathlib import Path
 
@@ -16,7 +16,8 @@ DOCUMENTS = frozenset({".yaml", ".yml", ".json"})
 @click.argument(
     "experiment",
     required=False,
-    help="Its name, or its file; without it the newest run, on a cluster the Experiment that is shipped.",
+    help="Its name, or its file; without it the newest run, "
+    "on a cluster the Experiment that is shipped.",
 )
 @options.state
 @options.on
@@ -31,53 +32,54 @@ def watch(
 ) -> int:
     """Show an Experiment's trials as they come, until it ends; before it starts, wait for it.
 
-    A live table on a terminal, else a line a change, both on stderr; --json prints a JSON object a change on stdout.
-    Exits with 0 where the Experiment has succeeded, with 1 where it failed or was interrupted. Ctrl-C ends only the
-    watching.
+    On stderr: a live table on a terminal, otherwise a line a change. --json prints a JSON object a
+    change on stdout. Exits with 0 if the Experiment has succeeded, with 1 if it failed or was
+    interrupted. Ctrl-C ends only the watching.
 
     Example: tunegate watch boston-forest
     """
-    from tunegate.watch.views import watch as follow
+    from tunegate.watch.views import show_boards
 
     settings = options.settings(**flags)
     if on == options.Back.KATIB:
-        return _cluster(experiment or str(shipped()), settings, timeout, as_json=json)
+        return _watch_cluster(experiment or str(shipped()), settings, timeout, as_json=json)
     import time
 
     from tunegate.watch.local import local_boards
 
-    name, _ = named(experiment)
+    name, _ = experiment_name(experiment)
     root = settings.state / "experiments"
     deadline = None if timeout is None else time.monotonic() + timeout
     if name:
         what = f"a run of {name} below {root}"
     else:
         what = f"a run below {root}"
-    return follow(local_boards(root, name, deadline=deadline), what, as_json=json)
+    return show_boards(local_boards(root, name, deadline=deadline), what, as_json=json)
 
 
-def _cluster(experiment: str, settings: Settings, timeout: float | None, *, as_json: bool) -> int:
+def _watch_cluster(
+    experiment: str, settings: Settings, timeout: float | None, *, as_json: bool
+) -> int:
     from katib.cluster.experiments import KatibCluster
     from tunegate.console import say
-    from tunegate.search.on_katib import connected
-    from tunegate.watch.views import cluster_boards
-    from tunegate.watch.views import watch as follow
+    from tunegate.search.on_katib import connect_cluster
+    from tunegate.watch.views import cluster_boards, show_boards
 
-    name, written = named(experiment)
+    name, written = experiment_name(experiment)
     if not name:
         raise UsageError(
             f"{experiment}: its Experiment has no metadata.name",
-            hint="say the name that Katib gave it",
+            hint="give the name that Katib gave it",
         )
     katib = KatibCluster(
-        connected(settings), settings.namespace or written or default_namespace(), notify=say
+        connect_cluster(settings), settings.namespace or written or default_namespace(), notify=say
     )
     what = f"Experiment {katib.namespace}/{name}"
-    return follow(cluster_boards(katib, name, timeout), what, as_json=as_json)
+    return show_boards(cluster_boards(katib, name, timeout), what, as_json=as_json)
 
 
-def named(experiment: str | None) -> tuple[str, str]:
-    """Return name and namespace of an Experiment that is given by name or by its file; empty where it is not said.
+def experiment_name(experiment: str | None) -> tuple[str, str]:
+    """Return the name and namespace of an Experiment given by name or file; empty if unknown.
 
     Raises:
         InvalidExperiment: when it is a file that holds no Experiment.
@@ -92,4 +94,4 @@ def named(experiment: str | None) -> tuple[str, str]:
 
 def default_namespace() -> str:
     """Return the namespace of the Experiment that is shipped."""
-    return named(str(shipped()))[1] or "default"
+    return experiment_name(str(shipped()))[1] or "default"

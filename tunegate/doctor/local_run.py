@@ -1,81 +1,95 @@
-"""Explain a run on this machine: what its folder shows, beside the Experiment's file as it is now."""
+"""Explain the newest run from its folder and the Experiment's file as it is now."""
 
-import os
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from katib.cluster.spec_diff import difference
+from katib.cluster.spec_diff import first_difference
 from katib.diagnosis.local_run import Around, explain_run
 from katib.diagnosis.pod_causes import Cause
 from katib.errors import InvalidExperiment
 from katib.experiment import read_experiment
-from katib.local.run_folder import LocalRun, newest_run, read_run
+from katib.local.run_folder import CLUSTER, LocalRun, newest_run, read_run
+from katib.objects import state
+from tunegate.doctor.machine import free_bytes
 from tunegate.settings import Settings
 
 
 def explain_newest(
     settings: Settings, experiment: str, file: Path | None, shipped: Path
 ) -> list[Cause]:
-    """Return what is wrong with the newest run, or that nothing is; the first cause names its folder.
+    """Return what is wrong with the newest run, or that nothing is; the first names its folder.
 
     Args:
         settings: they name the state folder.
-        experiment: whose run; any where empty.
-        file: the Experiment's file, where it was named.
+        experiment: whose run; any if empty.
+        file: the Experiment's file, if the user named it.
         shipped: the Experiment that `tunegate tune` runs by itself.
     """
     root = settings.state / "experiments"
     folder = newest_run(root, experiment)
     if folder is None:
         of = f" of {experiment}" if experiment else ""
-        return [
-            Cause(
-                "none yet", f"no run{of} below {root}", f"`{_command(settings, file)}`", well=True
-            )
-        ]
+        fix = f"`{_tune_command(settings, file)}`"
+        return [Cause("none yet", f"no run{of} below {root}", fix, well=True)]
     run = read_run(folder)
-    name = folder.parent.name
-    source = file or (shipped if _name(shipped) == name else None)
+    if not run.ran_here:
+        return [_kept_cause(run)]
+    source = file
+    written = file  # in the command that is suggested, which runs the shipped file without one
+    if file is None and _experiment_name(shipped) == folder.parent.name:
+        source = shipped
+    elif file is None:
+        written = Path("FILE")
     around = Around(
         now=datetime.now(UTC),
-        free=_free(folder),
-        changed=_changed(run, source) if source else "",
-        tune=_command(settings, file or (None if source else Path("FILE"))),
+        free=free_bytes(folder),
+        changed=_what_changed(run, source) if source else "",
+        tune=_tune_command(settings, written),
     )
     first, *rest = explain_run(run, around)
-    return [Cause(first.name, f"{folder}: {first.seen}", first.mend, first.well), *rest]
+    return [replace(first, seen=f"{folder}: {first.seen}"), *rest]
 
 
-def _command(settings: Settings, file: Path | None) -> str:
-    words = ["tunegate", "tune", *([str(file)] if file else [])]
+def _kept_cause(run: LocalRun) -> Cause:
+    """Describe a run whose objects alone are here, from a cluster or out of a bundle."""
+    fix = ""
+    origin = "a bundle"
+    if (run.folder / CLUSTER).exists():
+        origin = "a cluster"
+        metadata = run.experiment["metadata"]
+        words = ["--experiment", metadata["name"], "--namespace", metadata["namespace"]]
+        fix = f"`{shlex.join(['tunegate', 'doctor', *words])}`"
+    seen = f"{run.folder}: {state(run.experiment)}, kept from {origin}"
+    return Cause("did not run here", seen, fix, well=True)
+
+
+def _tune_command(settings: Settings, file: Path | None) -> str:
+    words = ["tunegate", "tune"]
+    if file:
+        words.append(str(file))
     if settings.state != Settings().state:
         words += ["--state", str(settings.state)]
     return shlex.join(words)
 
 
-def _name(path: Path) -> str:
+def _experiment_name(path: Path) -> str:
     try:
         return read_experiment(path).name
     except InvalidExperiment:
         return ""
 
 
-def _changed(run: LocalRun, source: Path) -> str:
-    """Say how the file differs from what the run was started with; empty where it does not."""
+def _what_changed(run: LocalRun, source: Path) -> str:
+    """Return how the file differs from what the run was started with; empty if it does not."""
     try:
         now = read_experiment(source)
     except InvalidExperiment:
         return f"{source} is no valid Experiment any more (`tunegate lint {source}`)"
     if now.digest == run.meta.get("digest", now.digest):
         return ""
-    if run.experiment:
-        found = difference(now.spec, run.experiment.get("spec", {}))
-    else:
-        found = ""
-    return f"{source} has changed" + (f": {found}" if found else "")
-
-
-def _free(folder: Path) -> int:
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
+    text = f"{source} has changed"
+    if run.experiment and (found := first_difference(now.spec, run.experiment.get("spec", {}))):
+        text += f": {found}"
+    return text

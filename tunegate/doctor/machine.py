@@ -1,14 +1,14 @@
-"""Say what is missing or odd on this machine, and the command that mends it."""
+"""Find what is missing or odd on this machine, and the command that fixes it."""
 
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from katib.diagnosis.pod_causes import Cause
 from registry import champion, in_flight
 from registry.errors import RegistryError
 from tunegate.workspace import Workspace
@@ -21,60 +21,56 @@ EXTRAS = {
 LEAST_FREE = 100 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Symptom:
-    """One thing that was looked at."""
-
-    name: str
-    well: bool
-    found: str
-    mend: str = ""
-
-
-def examine(workspace: Workspace) -> list[Symptom]:
-    """Look at everything a run on this machine needs."""
-    return [*_packages(), *_folders(workspace), *_production(workspace), _server(workspace)]
+def examine_machine(workspace: Workspace) -> list[Cause]:
+    """Examine everything that a run on this machine needs; what is well has no fix."""
+    return [
+        *_examine_packages(),
+        *_examine_folders(workspace),
+        *_examine_production(workspace),
+        _examine_server(workspace),
+    ]
 
 
-def _packages() -> Iterator[Symptom]:
-    yield Symptom(
-        "python",
-        sys.version_info >= (3, 11),
-        sys.version.split()[0],
-        "install Python 3.11 or newer",
-    )
+def _finding(name: str, evidence: str, fix: str, *, well: bool) -> Cause:
+    return Cause(name, evidence, "" if well else fix, well=well)
+
+
+def _examine_packages() -> Iterator[Cause]:
+    version = sys.version.split()[0]
+    new_enough = sys.version_info >= (3, 11)
+    yield _finding("python", version, "install Python 3.11 or newer", well=new_enough)
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        found = f"missing: {', '.join(missing)}" if missing else "installed"
-        yield Symptom(f"extra {extra}", not missing, found, f"pip install 'tunegate[{extra}]'")
+        evidence = f"missing: {', '.join(missing)}" if missing else "installed"
+        fix = f"pip install 'tunegate[{extra}]'"
+        yield _finding(f"extra {extra}", evidence, fix, well=not missing)
 
 
-def _folders(workspace: Workspace) -> Iterator[Symptom]:
+def _examine_folders(workspace: Workspace) -> Iterator[Cause]:
     settings = workspace.settings
     for name, path in (("state", settings.state), ("store", settings.store_path)):
-        existing = _nearest(path)
-        writable = os.access(existing, os.W_OK)
-        yield Symptom(
-            f"{name} folder",
-            writable,
-            str(path),
-            f"make {existing} writable, or choose another with --{name}",
-        )
-        status = os.statvfs(existing)
-        free = status.f_bavail * status.f_frsize
-        yield Symptom(
-            f"{name} space", free >= LEAST_FREE, f"{free >> 20} MiB free", "free some space"
-        )
+        existing = _nearest_existing(path)
+        fix = f"make {existing} writable, or choose another with --{name}"
+        yield _finding(f"{name} folder", str(path), fix, well=os.access(existing, os.W_OK))
+        free = free_bytes(existing)
+        evidence = f"{free >> 20} MiB free"
+        yield _finding(f"{name} space", evidence, "free some space", well=free >= LEAST_FREE)
 
 
-def _nearest(path: Path) -> Path:
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes this account may still write where a folder is."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def _nearest_existing(path: Path) -> Path:
     path = path.resolve()
     if path.exists():
         return path
-    return _nearest(path.parent)
+    return _nearest_existing(path.parent)
 
 
-def _production(workspace: Workspace) -> Iterator[Symptom]:
+def _examine_production(workspace: Workspace) -> Iterator[Cause]:
     try:
         history = workspace.ledger.history(workspace.model)
         pointer = workspace.store.pointer(workspace.model)
@@ -82,45 +78,27 @@ def _production(workspace: Workspace) -> Iterator[Symptom]:
         if current:
             workspace.store.open(current.promotion.sha256)
     except RegistryError as error:
-        yield Symptom(
-            "production", well=False, found=str(error), mend=error.hint or "tunegate repair"
-        )
+        yield Cause("production", str(error), error.hint or "tunegate repair")
         return
     if entry := in_flight(history):
-        yield Symptom(
-            "ledger",
-            well=False,
-            found=f"promotion {entry.promotion.number} is in flight",
-            mend="tunegate repair",
-        )
-    named = pointer.sha256 if pointer else None
-    true = current.promotion.sha256 if current else None
+        yield Cause("ledger", f"promotion {entry.promotion.number} is in flight", "tunegate repair")
+    served = pointer.sha256 if pointer else None
+    evidence = "nothing was promoted yet"
+    live = None
     if current:
-        found = f"promotion {current.promotion.number} is live"
-    else:
-        found = "nothing was promoted yet"
-    yield Symptom("pointer", named == true, found, "tunegate repair")
+        evidence = f"promotion {current.promotion.number} is live"
+        live = current.promotion.sha256
+    yield _finding("pointer", evidence, "tunegate repair", well=served == live)
 
 
-def _server(workspace: Workspace) -> Symptom:
+def _examine_server(workspace: Workspace) -> Cause:
     url = workspace.settings.url or workspace.settings.address
     try:
         about = httpx.get(f"{url}/version", timeout=2.0).json()
     except (httpx.HTTPError, ValueError):
-        return Symptom(
-            "server", well=True, found=f"nothing answers at {url}", mend="tunegate serve"
-        )
+        return Cause("server", f"nothing answers at {url}", well=True)
     if not isinstance(about, dict) or about.get("service") != "tunegate":
-        return Symptom(
-            "server",
-            well=False,
-            found=f"another program answers at {url}",
-            mend="choose another --port",
-        )
+        return Cause("server", f"another program answers at {url}", "choose another --port")
     refused = about.get("refused") or about.get("removed")
-    return Symptom(
-        "server",
-        not refused,
-        refused or f"serves promotion {about.get('promotion')}",
-        "tunegate repair",
-    )
+    evidence = refused or f"serves promotion {about.get('promotion')}"
+    return _finding("server", evidence, "tunegate repair", well=not refused)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promote import GatePolicy
-from promote.candidate import Ranked, rank
+from katib.objects import Ranked, count_states, rank
+from promote import GatePolicy, NoCandidate
 from promote.finalists import Contender, score_finalists
 from promote.verdict import Finalist, best_finalist
 from registry.errors import PackageError
@@ -38,7 +38,24 @@ def contenders(
         return [_contender(_loaded(package))]
     if trial:
         return [_contender(workspace.trial_package(trial))]
-    return challengers(workspace, rank(workspace.trials(run or workspace.last_run())))
+    return challengers(workspace, ranked_trials(workspace, run or workspace.last_run()))
+
+
+def ranked_trials(workspace: Workspace, run: Path) -> list[Ranked]:
+    """Return a run's trials that may become the candidate, best first.
+
+    Raises:
+        NoCandidate: when there is none.
+    """
+    trials = workspace.trials(run)
+    ranked = rank(trials)
+    if not ranked:
+        counts = ", ".join(f"{n} {state}" for state, n in count_states(trials).items())
+        raise NoCandidate(
+            f"no trial has succeeded with a finite objective ({counts or 'no trial'})",
+            hint="look at the trials' output, or run `tunegate lint` on the Experiment",
+        )
+    return ranked
 
 
 def challengers(workspace: Workspace, ranked: Sequence[Ranked]) -> Contenders:

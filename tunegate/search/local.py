@@ -1,19 +1,16 @@
 """Run an Experiment on this machine."""
 
 import asyncio
-import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from katib.document import Document
-from katib.errors import EngineError
 from katib.experiment import Experiment, to_experiment
 from katib.local.engine import Engine, Result
-from katib.local.job_template import Places
-from katib.local.katib_status import over
-from katib.local.run_folder import META, STATUS, locked, new_run, newest_run, prune, runs
+from katib.local.job_template import PathMap
+from katib.local.katib_status import ended_for_good
+from katib.local.run_folder import META, new_run, newest_run, prune, read_meta, read_run, runs
 from katib.search.algorithms import describe_sampler
 from katib.space import TrialRecord
 from katib.trial import Trial
@@ -25,67 +22,68 @@ from tunegate.search.warm_start import earlier_trials
 from tunegate.workspace import Workspace
 
 CLAIM = "tunegate-models"
+NEW_RUN = "leave --resume out for a new run"
 PRELOAD = ("trainer",)
 
 
-def tune(workspace: Workspace, experiment: Experiment, *, resume: bool = False) -> Result:
+def tune_locally(workspace: Workspace, experiment: Experiment, *, resume: bool = False) -> Result:
     """Run an Experiment to its end; the result's folder holds its status.
 
     Args:
         workspace: where runs and packages go.
         experiment: what to run.
-        resume: go on with the newest run, which must have been interrupted, or ended because its time was over.
+        resume: resume the newest run, which must have been interrupted, or have reached its time
+            limit.
 
     Raises:
         UsageError: when there is nothing to resume.
-        EngineError: when the run cannot start or go on.
+        EngineError: when the run cannot start or continue.
     """
-    if workspace.settings.warm_start and not resume:
-        earlier = _earlier(workspace, experiment)
-    else:
-        earlier = []
+    earlier: list[TrialRecord] = []
     if resume:
-        folder = _resumable(workspace, experiment)
+        folder = _resumable_run(workspace, experiment)
+        say(f"resuming {folder}")
     else:
+        if workspace.settings.warm_start:
+            earlier = _warm_start_trials(workspace, experiment)
         folder = new_run(workspace.experiments, experiment.name)
-    _forget_old_runs(workspace, experiment)
-    if resume:
-        say(f"going on with {folder}")
-    say(
-        f"{experiment.name}: {describe_sampler(experiment.algorithm, experiment.parameters, experiment.settings)}"
-    )
+        _forget_old_runs(workspace, experiment)
+    algorithm = describe_sampler(experiment.algorithm, experiment.parameters, experiment.settings)
+    say(f"{experiment.name}: {algorithm}")
     total = experiment.spec.get("maxTrialCount")
     with steps(f"tuning {experiment.name}", total) as shown:
         engine = Engine(
             experiment,
             folder,
-            _places(workspace, experiment),
+            _path_map(workspace, experiment),
             first=first_parameters(workspace),
             earlier=earlier,
             preload=PRELOAD,
             seconds=workspace.settings.time,
-            events=_Progress(experiment, shown),
+            events=_TrialEvents(experiment, shown),
         )
         if workspace.settings.cpus:
             engine.cpus = workspace.settings.cpus
         try:
-            return asyncio.run(_until_told(engine))
+            return asyncio.run(_run_until_sigterm(engine))
         except asyncio.CancelledError:  # by SIGTERM
             raise KeyboardInterrupt from None
 
 
 def newest_experiment(workspace: Workspace) -> Experiment:
-    """Return the Experiment that the newest run was started with, whatever has become of its file.
+    """Return the Experiment that the newest run was started with, whatever its file says now.
 
     Raises:
-        UsageError: when there is no run, or it does not tell.
+        UsageError: when there is no run, or it does not hold its Experiment.
     """
     run = newest_run(workspace.experiments)
     if run is None:
-        hint = "leave --resume out for a new run"
-        raise UsageError(f"no run to resume below {workspace.experiments}", hint=hint)
+        raise UsageError(f"no run to resume below {workspace.experiments}", hint=NEW_RUN)
     try:
-        written = json.loads((run / META).read_bytes())["experiment"]
+        meta = read_meta(run)
+        if meta is None:
+            raise _kept_from_elsewhere(run)
+        written = meta["experiment"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{run} does not tell its Experiment", hint="name the file too: FILE --resume"
@@ -93,14 +91,14 @@ def newest_experiment(workspace: Workspace) -> Experiment:
     return to_experiment(Document(str(run / META), written))
 
 
-def _earlier(workspace: Workspace, experiment: Experiment) -> list[TrialRecord]:
+def _warm_start_trials(workspace: Workspace, experiment: Experiment) -> list[TrialRecord]:
     found = earlier_trials(workspace, experiment)
     say(f"warm start: {len(found)} trials of earlier runs with this objective on these data")
     return found
 
 
 def _forget_old_runs(workspace: Workspace, experiment: Experiment) -> None:
-    """Delete the oldest runs and the packages of their trials; what is in production has its own copy."""
+    """Delete the oldest runs and their trials' packages; models in production are copies."""
     known = runs(workspace.experiments, experiment.name)
     keep = workspace.settings.keep_runs
     gone = _trial_names(known[:-keep]) - _trial_names(known[-keep:])
@@ -127,62 +125,49 @@ def first_parameters(workspace: Workspace) -> dict[str, object]:
     return dict(parse_hyperparameters(learner, {}).for_task(workspace.spec.task).model_dump())
 
 
-async def _until_told(engine: Engine) -> Result:
-    """Run; SIGTERM ends it as Ctrl-C does."""
+async def _run_until_sigterm(engine: Engine) -> Result:
+    """Run the engine; SIGTERM ends it as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - inside asyncio.run
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await engine.run()
 
 
-def _resumable(workspace: Workspace, experiment: Experiment) -> Path:
-    known = runs(workspace.experiments, experiment.name)
-    for run in reversed(known):
-        if (run / META).exists():
-            if over(_status(run)):
-                raise UsageError(
-                    f"{run} has ended: there is nothing to resume",
-                    hint="leave --resume out for a new run",
-                )
-            return run
-    raise UsageError(
-        f"no run of {experiment.name} to resume", hint="leave --resume out for a new run"
+def _resumable_run(workspace: Workspace, experiment: Experiment) -> Path:
+    folder = newest_run(workspace.experiments, experiment.name)
+    if folder is None:
+        raise UsageError(f"no run of {experiment.name} to resume", hint=NEW_RUN)
+    run = read_run(folder)
+    if not run.ran_here:
+        raise _kept_from_elsewhere(folder)
+    if ended_for_good(run.experiment):
+        raise UsageError(f"{folder} has ended: there is nothing to resume", hint=NEW_RUN)
+    return folder
+
+
+def _kept_from_elsewhere(folder: Path) -> UsageError:
+    return UsageError(
+        f"{folder} did not run on this machine: there is nothing to resume", hint=NEW_RUN
     )
 
 
-def unfinished(workspace: Workspace, experiment: Experiment) -> Path | None:
-    """Return the newest run when it was interrupted: begun, not ended, and nobody is at it."""
-    for run in reversed(runs(workspace.experiments, experiment.name)):
-        if not (run / META).exists():
-            continue
-        try:
-            with locked(run):
-                if "completionTime" in _status(run)["status"]:
-                    return None
-                return run
-        except EngineError:  # it is being run now
-            return None
+def interrupted_run(workspace: Workspace, experiment: Experiment) -> Path | None:
+    """Return the newest run if it was interrupted, so that it could be resumed; otherwise None."""
+    folder = newest_run(workspace.experiments, experiment.name)
+    if folder and read_run(folder).interrupted:
+        return folder
     return None
 
 
-def _status(run: Path) -> dict[str, Any]:
-    """Return what the run last said of itself; a run that was killed at its very beginning has said nothing."""
-    try:
-        document = json.loads((run / STATUS).read_bytes())
-        return {"status": document["status"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"status": {}}
-
-
-def _places(workspace: Workspace, experiment: Experiment) -> Places:
+def _path_map(workspace: Workspace, experiment: Experiment) -> PathMap:
     settings = workspace.settings
-    annotated = {name: Path(value) for name, value in _pairs(experiment, "mounts")}
+    annotated = {name: Path(value) for name, value in _annotation_pairs(experiment, "mounts")}
     mounts = {CLAIM: settings.store_path, **annotated, **settings.mounts}
-    images = {**dict(_pairs(experiment, "images")), **settings.images}
-    return Places(settings.state / "volumes", images, mounts)
+    images = {**dict(_annotation_pairs(experiment, "images")), **settings.images}
+    return PathMap(settings.state / "volumes", images, mounts)
 
 
-def _pairs(experiment: Experiment, annotation: str) -> list[tuple[str, str]]:
+def _annotation_pairs(experiment: Experiment, annotation: str) -> list[tuple[str, str]]:
     """Read an annotation of the form `name=value,name=value`."""
     text = experiment.annotation(annotation) or ""
     parts = [part.strip().partition("=") for part in text.split(",") if part.strip()]
@@ -194,7 +179,7 @@ def _pairs(experiment: Experiment, annotation: str) -> list[tuple[str, str]]:
     return [(name.strip(), value.strip()) for name, _, value in parts]
 
 
-class _Progress:
+class _TrialEvents:
     """Shows each trial's end, and why one has failed."""
 
     def __init__(self, experiment: Experiment, shown: Steps) -> None:
@@ -202,25 +187,26 @@ class _Progress:
         self.shown = shown
 
     def started(self, trial: Trial) -> None:
-        """Nothing to show."""
+        """Show nothing."""
 
     def finished(self, trial: Trial, top: Trial | None) -> None:
         """Count the trial."""
         experiment = self.experiment
-        mine, best = (t and t.value(experiment.metric, experiment.strategy) for t in (trial, top))
-        if best is not None:
+        best_text = "no result yet"
+        if top:
+            best = top.value(experiment.metric, experiment.strategy)
             best_text = f"best {experiment.metric} {best:.4g}"
-        else:
-            best_text = "no result yet"
-        if mine is not None:
-            text = f"{mine:.4g}"
-        else:
+        value = trial.value(experiment.metric, experiment.strategy)
+        if value is None:
             text = f"{trial.state}: {trial.message}"
-        text += ", stopped early" if trial.state == "EarlyStopped" else ""
+        else:
+            text = f"{value:.4g}"
+        if trial.state == "EarlyStopped":
+            text += ", stopped early"
         self.shown.step(
             best_text, line=f"trial {trial.index + 1} {trial.name}: {text} ({best_text})"
         )
-        if mine is None:
+        if value is None:
             say(f"{trial.name}: {trial.state}: {trial.message}")
             for line in trial.tail[-5:]:
                 say(f"    {line}")

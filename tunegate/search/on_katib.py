@@ -1,17 +1,16 @@
-"""Run an Experiment with Katib on a cluster: create it, follow it, keep what it has found."""
+"""Run an Experiment with Katib on a cluster: create it, follow it, keep its objects."""
 
 import json
 import shlex
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from katib.cluster.experiments import KatibCluster, Progress, state, terminal
+from katib.cluster.experiments import KatibCluster, Progress
 from katib.experiment import Experiment
-from katib.local.run_folder import STATUS, TRIALS, new_run, prune, runs
-from promote.candidate import Ranked, rank
+from katib.local.run_folder import CLUSTER, new_run, prune, runs, write_objects
+from katib.objects import Ranked, assignments, is_finished, message, objective_name, rank, state
 from promote.errors import NoCandidate
 from registry.atomic_files import write_atomic
 from tunegate.console import Steps, say, steps
@@ -21,22 +20,22 @@ from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
 if TYPE_CHECKING:
-    from katib.cluster.client import Kube
+    from katib.cluster.client import KubernetesClient
 
 
-IDENTITY = "cluster.json"  # which Experiment a folder belongs to; local runs have none
 Object = dict[str, Any]
 
 
 def tune_on_katib(
     workspace: Workspace, experiment: Experiment, *, timeout: float | None, as_json: bool
 ) -> int:
-    """Create an Experiment on the cluster, or find it there, and follow it to its end; returns the exit code.
+    """Create an Experiment unless it exists, and follow it to its end; returns the exit code.
 
-    What it has found is kept in the state folder, in the shape of a local run. Ctrl-C leaves the Experiment running.
+    Its objects are kept in the state folder, in the shape of a local run. Ctrl-C leaves the
+    Experiment running.
 
     Args:
-        workspace: where runs go; its settings name namespace and context.
+        workspace: where runs are kept; its settings name namespace and context.
         experiment: what to run.
         timeout: seconds to follow it.
         as_json: whether to print one JSON object a line on stdout.
@@ -46,196 +45,173 @@ def tune_on_katib(
     """
     settings = workspace.settings
     katib = KatibCluster(
-        connected(settings), settings.namespace or experiment.namespace, notify=say
+        connect_cluster(settings), settings.namespace or experiment.namespace, notify=say
     )
-    told = _Told(as_json=as_json)
+    events = JsonEvents(as_json=as_json)
     try:
-        there, created = katib.submit(experiment)
-        name = there["metadata"]["name"]
-        told.event(
+        existing, created = katib.submit(experiment)
+        name = existing["metadata"]["name"]
+        events.emit(
             "created" if created else "exists",
             experiment=name,
             namespace=katib.namespace,
-            state=state(there),
+            state=state(existing),
         )
-        say(
-            f"{katib.namespace}/{name}: {'created' if created else 'is there already, and the same: following it'}"
-        )
-        last = _follow(katib, there, told, timeout)
+        if created:
+            say(f"{katib.namespace}/{name}: created")
+        else:
+            say(f"{katib.namespace}/{name}: exists already, and is the same: following it")
+        last = _follow_trials(katib, existing, events, timeout)
     except KeyboardInterrupt:
-        _farewell(katib.namespace, experiment)
-        # Not a return: the command line's own farewell speaks of --resume, which is for local runs.
+        _report_interrupted(katib.namespace, experiment)
+        # Not a return: the command line's own report speaks of --resume, which is for local runs.
         raise SystemExit(ExitCode.INTERRUPTED) from None
-    folder = keep(workspace, last)
-    return _end(last, folder, told)
+    folder = keep_objects(workspace, last)
+    return _report_end(last, folder, events)
 
 
-def connected(settings: Settings) -> "Kube":
-    """Return the cluster that the settings name.
+def connect_cluster(settings: Settings) -> "KubernetesClient":
+    """Return a client of the cluster that the settings name.
 
     Raises:
         Missing: when there is none.
         UsageError: when the cluster's packages are not installed.
     """
     try:
-        from katib.cluster import client as kube  # noqa: PLC0415 - half a second, and only clusters need the package
+        # Half a second, and only clusters need the package.
+        from katib.cluster import client  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed", hint="pip install 'tunegate[cluster]'"
         ) from error
-    return kube.connect(settings.context)
+    return client.connect(settings.context)
 
 
-class _Told:
-    """What a program that reads stdout is told."""
+class JsonEvents:
+    """Prints the events of a search as JSON on stdout, if that is wanted."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
 
-    def event(self, kind: str, **fields: object) -> None:
+    def emit(self, kind: str, **fields: object) -> None:
+        """Print one event."""
         if self.as_json:
             event(kind, **fields)
 
 
-def _follow(katib: KatibCluster, there: Object, told: _Told, timeout: float | None) -> Progress:
-    name = there["metadata"]["name"]
-    spec = there["spec"]
-    last = Progress(there, ())
-    with steps(f"tuning {name} with Katib", spec.get("maxTrialCount")) as shown:
+def _follow_trials(
+    katib: KatibCluster, experiment: Object, events: JsonEvents, timeout: float | None
+) -> Progress:
+    name = experiment["metadata"]["name"]
+    last = Progress(experiment, ())
+    total = experiment["spec"].get("maxTrialCount")
+    with steps(f"tuning {name} with Katib", total) as shown:
         for progress in katib.follow(name, timeout=timeout):
             last = progress
             for trial in progress.finished:
-                _show(trial, progress, shown, told)
+                _show_trial(trial, progress, shown, events)
     return last
 
 
-def _show(trial: Object, progress: Progress, shown: Steps, told: _Told) -> None:
+def _show_trial(trial: Object, progress: Progress, shown: Steps, events: JsonEvents) -> None:
     """Count a Trial that has ended."""
-    ended = [each for each in progress.trials if terminal(each)]
-    failed = sum(state(each) not in {"Succeeded", "EarlyStopped"} for each in ended)
-    metric = trial["spec"]["objective"]["objectiveMetricName"]
-    mine, best = (_ranked(trials)[:1] for trials in ([trial], ended))
     name = trial["metadata"]["name"]
-    value = mine[0].value if mine else None
-    if value is not None:
-        text = f"{value:.4g}"
-    else:
-        text = f"{state(trial)}: {_message(trial)}"
+    ended = [each for each in progress.trials if is_finished(each)]
+    failed = sum(state(each) not in {"Succeeded", "EarlyStopped"} for each in ended)
+    best = _best_of(ended)
+    mine = _best_of([trial])
+    text = f"{mine.value:.4g}" if mine else f"{state(trial)}: {message(trial)}"
+    best_text = "no result yet"
     if best:
-        best_text = f"best {metric} {best[0].value:.4g}"
-    else:
-        best_text = "no result yet"
-    best_text += f", failed {failed}" if failed else ""
+        best_text = f"best {objective_name(trial)} {best.value:.4g}"
+    if failed:
+        best_text += f", failed {failed}"
     shown.step(best_text, line=f"trial {shown.done + 1} {name}: {text} ({best_text})")
-    told.event("trial", **_facts(trial), best=_best(best), failed=failed)
+    events.emit(
+        "trial",
+        trial=name,
+        state=state(trial),
+        value=mine.value if mine else None,
+        assignments=assignments(trial),
+        message=message(trial),
+        best=_best_as_json(best),
+        failed=failed,
+    )
 
 
-def _ranked(trials: Sequence[Object]) -> list[Ranked]:
-    try:
-        return rank(trials)
-    except NoCandidate:
-        return []
+def _best_of(trials: list[Object]) -> Ranked | None:
+    return next(iter(rank(trials)), None)
 
 
-def _facts(trial: Object) -> Object:
-    mine = _ranked([trial])
-    return {
-        "trial": trial["metadata"]["name"],
-        "state": state(trial),
-        "value": mine[0].value if mine else None,
-        "assignments": {
-            pair["name"]: pair["value"] for pair in trial["spec"]["parameterAssignments"]
-        },
-        "message": _message(trial),
-    }
-
-
-def _best(best: Sequence[Ranked]) -> Object | None:
+def _best_as_json(best: Ranked | None) -> Object | None:
     if best:
-        return {"trial": best[0].trial, "value": best[0].value, "assignments": best[0].assignments}
+        return {"trial": best.trial, "value": best.value, "assignments": best.assignments}
     return None
 
 
-def _message(item: Object) -> str:
-    conditions = item.get("status", {}).get("conditions") or [{}]
-    return str(conditions[-1].get("message", ""))
-
-
-def _end(last: Progress, folder: Path, told: _Told) -> int:
+def _report_end(last: Progress, folder: Path, events: JsonEvents) -> int:
     experiment = last.experiment
-    best = _ranked(last.trials)[:1]
-    metadata = experiment["metadata"]
+    name = experiment["metadata"]["name"]
+    namespace = experiment["metadata"]["namespace"]
+    best = _best_of(list(last.trials))
     if last.unfinished:
         say(f"{len(last.unfinished)} trial(s) still run and were not waited for")
-    say(
-        f"{_message(experiment)}; best trial: {best[0].trial if best else 'none'}; status: {folder}"
-    )
-    told.event(
+    say(f"{message(experiment)}; best trial: {best.trial if best else 'none'}; status: {folder}")
+    events.emit(
         "end",
-        experiment=metadata["name"],
-        namespace=metadata["namespace"],
+        experiment=name,
+        namespace=namespace,
         state=state(experiment),
-        message=_message(experiment),
+        message=message(experiment),
         trials=len(last.trials),
-        best=_best(best),
+        best=_best_as_json(best),
         folder=str(folder),
     )
     if state(experiment) == "Succeeded" and best:
         return ExitCode.DONE
-    say(
-        f"hint: `tunegate doctor --experiment {metadata['name']} --namespace {metadata['namespace']}` says why"
-    )
+    say(f"hint: `tunegate doctor --experiment {name} --namespace {namespace}` says why")
     return ExitCode.ERROR
 
 
-def keep(workspace: Workspace, last: Progress) -> Path:
-    """Write what was found in the shape of a local run; an Experiment that is followed again keeps its folder."""
+def keep_objects(workspace: Workspace, last: Progress) -> Path:
+    """Write the objects as a local run's; an Experiment that is followed again keeps its folder."""
     metadata = last.experiment["metadata"]
-    folder = _folder(workspace, metadata["name"], metadata["uid"])
     identity = {"uid": metadata["uid"], "namespace": metadata["namespace"]}
-    documents = {
-        IDENTITY: identity,
-        TRIALS: {
-            "apiVersion": "kubeflow.org/v1beta1",
-            "kind": "TrialList",
-            "items": list(map(_bare, last.trials)),
-        },
-        STATUS: _bare(last.experiment),  # the last one, for it makes the run count as the newest
-    }
-    for name, document in documents.items():
-        write_atomic(folder / name, (json.dumps(document, indent=1) + "\n").encode())
+    folder = _folder_of(workspace, metadata["name"], metadata["uid"])
+    write_atomic(folder / CLUSTER, (json.dumps(identity, indent=1) + "\n").encode())
+    trials = [_without_managers(trial) for trial in last.trials]
+    write_objects(folder, _without_managers(last.experiment), trials, write=write_atomic)
     prune(workspace.experiments, metadata["name"], keep=workspace.settings.keep_runs)
     return folder
 
 
-def _folder(workspace: Workspace, name: str, uid: str) -> Path:
+def _folder_of(workspace: Workspace, name: str, uid: str) -> Path:
     for run in runs(workspace.experiments, name):
         with suppress(OSError, ValueError):
-            if json.loads((run / IDENTITY).read_bytes()).get("uid") == uid:
+            if json.loads((run / CLUSTER).read_bytes()).get("uid") == uid:
                 return run
     return new_run(workspace.experiments, name)
 
 
-def _bare(item: Object) -> Object:
-    """Return an object without who changed which field when."""
+def _without_managers(item: Object) -> Object:
+    """Return an object without the record of who changed which field when."""
     metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
     return {**item, "metadata": metadata}
 
 
-def _farewell(namespace: str, experiment: Experiment) -> None:
+def _report_interrupted(namespace: str, experiment: Experiment) -> None:
     name = experiment.written.get("metadata", {}).get("name")
     if not name:  # each command makes another one
-        say(f"interrupted; the Experiment goes on: `kubectl get experiments -n {namespace}`")
+        say(f"interrupted; the Experiment keeps running: `kubectl get experiments -n {namespace}`")
         return
-    say(
-        f"interrupted; Experiment {namespace}/{name} goes on running on the cluster, if it was created"
-    )
+    where = f"{namespace}/{name}"
+    say(f"interrupted; Experiment {where} keeps running on the cluster, if it was created")
     say(f"hint: follow it with the same command, `{shlex.join(['tunegate', *sys.argv[1:]])}`")
     say(f"hint: stop it with `kubectl delete experiment {name} -n {namespace}`")
 
 
 def await_experiment(workspace: Workspace, name: str, *, wait: float) -> Path:
-    """Wait until an Experiment and its Trials have ended; returns the folder that holds them, as a local run's does.
+    """Wait until an Experiment and its Trials have ended; returns the folder of its objects.
 
     Args:
         workspace: its settings name namespace and context.
@@ -243,24 +219,22 @@ def await_experiment(workspace: Workspace, name: str, *, wait: float) -> Path:
         wait: seconds to wait, for its appearance and its end together.
 
     Raises:
-        NoCandidate: when it failed.
+        UsageError: when the settings name no namespace.
+        NoCandidate: when the Experiment failed.
         ClusterError: see `katib.errors`.
     """
     settings = workspace.settings
     if not settings.namespace:
         raise UsageError("the Experiment's namespace is not known", hint="name it with --namespace")
-    katib = KatibCluster(connected(settings), settings.namespace, notify=say)
+    katib = KatibCluster(connect_cluster(settings), settings.namespace, notify=say)
     say(f"waiting for Experiment {settings.namespace}/{name}, up to {wait:g} s")
     last: Progress | None = None
     for last in katib.follow(name, timeout=wait, appear=wait):
         for trial in last.finished:
             say(f"{trial['metadata']['name']}: {state(trial)}")
     if last is None or state(last.experiment) != "Succeeded":
-        if last:
-            message = last.experiment["status"]["conditions"][-1]["message"]
-        else:
-            message = "nothing was seen of it"
+        why = message(last.experiment) if last else "nothing was seen of it"
         raise NoCandidate(
-            f"{settings.namespace}/{name}: {message}", hint=f"`tunegate doctor --experiment {name}`"
+            f"{settings.namespace}/{name}: {why}", hint=f"`tunegate doctor --experiment {name}`"
         )
-    return keep(workspace, last)
+    return keep_objects(workspace, last)

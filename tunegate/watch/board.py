@@ -1,29 +1,40 @@
-"""An Experiment and its trials at one moment, as a table needs them; from Katib's objects or a local run's alike."""
+"""An Experiment and its trials at one moment, as a table needs them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from katib.cluster.experiments import state, terminal
 from katib.experiment import Experiment, with_defaults
 from katib.local.run_folder import read_objects
-from katib.metrics_collector import objective_value
+from katib.objects import (
+    KatibObject,
+    assignments,
+    is_finished,
+    message,
+    metric_value,
+    objective_name,
+    objective_value,
+    rank,
+    state,
+)
 from katib.space import Parameter
 from katib.trial import FINISHED
-from promote.candidate import rank
-from promote.errors import NoCandidate
 from tunegate.errors import UsageError
 
-Object = Mapping[str, Any]
 VALUED = frozenset({"Succeeded", "EarlyStopped"})
 INTERRUPTED = "Interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trial; `number` counts from 1 in the order of asking, `value` is its objective, `others` more metrics."""
+    """One trial.
+
+    Attributes:
+        number: its place in the order in which trials were asked for, from 1.
+        value: its objective.
+        others: its other metrics.
+    """
 
     number: int
     name: str
@@ -71,27 +82,30 @@ class Board:
         return next((row for row in self.rows if row.name == self.best), None)
 
 
-def board(experiment: Object, trials: Sequence[Object], *, where: str, local: bool) -> Board:
-    """Put a table together.
+def make_board(
+    experiment: KatibObject, trials: Sequence[KatibObject], *, where: str, local: bool
+) -> Board:
+    """Return the table of an Experiment's trials.
 
     Args:
         experiment: the Experiment with its status.
-        trials: its Trials, in the order of asking.
+        trials: its Trials, in the order in which they were asked for.
         where: see `Board`.
-        local: whether this machine ran them: then the time that a trial waited for a CPU is not its own.
+        local: whether this machine ran them, where a trial's time does not include its wait for a
+            CPU.
     """
-    spec = experiment["spec"]
     status = experiment.get("status", {})
+    ranked = rank(trials)
     return Board(
         name=experiment["metadata"]["name"],
         state=state(experiment),
-        message=_message(experiment),
-        metric=spec["objective"]["objectiveMetricName"],
-        total=spec.get("maxTrialCount"),
-        began=_time(status.get("startTime")),
-        ended=_time(status.get("completionTime")),
-        rows=tuple(_row(number, trial, local=local) for number, trial in enumerate(trials, 1)),
-        best=_best(trials),
+        message=message(experiment),
+        metric=objective_name(experiment),
+        total=experiment["spec"].get("maxTrialCount"),
+        began=_parse_time(status.get("startTime")),
+        ended=_parse_time(status.get("completionTime")),
+        rows=tuple(_make_row(number, trial, local=local) for number, trial in enumerate(trials, 1)),
+        best=ranked[0].trial if ranked else "",
         where=where,
     )
 
@@ -102,9 +116,9 @@ def valued_rows(board: Board) -> list[Row]:
 
 
 def failed_rows(board: Board) -> list[Row]:
-    """Return the trials that have ended without a result, which those that were stopped early have not."""
-    aside = {row.number for row in (*valued_rows(board), *stopped_rows(board))}
-    return [row for row in board.rows if row.state in FINISHED and row.number not in aside]
+    """Return the trials that have ended without a result; one that was stopped early has one."""
+    others = {row.number for row in (*valued_rows(board), *stopped_rows(board))}
+    return [row for row in board.rows if row.state in FINISHED and row.number not in others]
 
 
 def stopped_rows(board: Board) -> list[Row]:
@@ -112,57 +126,42 @@ def stopped_rows(board: Board) -> list[Row]:
     return [row for row in board.rows if row.state == "EarlyStopped"]
 
 
-def _row(number: int, trial: Object, *, local: bool) -> Row:
+def _make_row(number: int, trial: KatibObject, *, local: bool) -> Row:
     status = trial.get("status", {})
     now = state(trial)
-    running = next((c for c in status.get("conditions") or () if c["type"] == "Running"), None)
-    began = status.get("startTime") if running else None
-    if running and local:
-        began = running["lastTransitionTime"]
+    value = None
+    others: dict[str, float] = {}
+    if now in VALUED:
+        value = objective_value(trial)
+        others = _other_values(trial)
     return Row(
         number=number,
         name=trial["metadata"]["name"],
         state=now,
-        assignments={pair["name"]: pair["value"] for pair in trial["spec"]["parameterAssignments"]},
-        value=_value(trial, _metric(trial)) if now in VALUED else None,
-        began=_time(began),
-        ended=_time(status.get("completionTime")) if terminal(trial) else None,
-        message=_message(trial),
-        others=_others(trial) if now in VALUED else {},
+        assignments=assignments(trial),
+        value=value,
+        began=_parse_time(_start_time(status, local=local)),
+        ended=_parse_time(status.get("completionTime")) if is_finished(trial) else None,
+        message=message(trial),
+        others=others,
     )
 
 
-def _metric(trial: Object) -> str:
-    return str(trial["spec"]["objective"]["objectiveMetricName"])
+def _start_time(status: KatibObject, *, local: bool) -> str | None:
+    running = [each for each in status.get("conditions") or () if each["type"] == "Running"]
+    if not running:
+        return None
+    time: str | None = running[0]["lastTransitionTime"] if local else status.get("startTime")
+    return time
 
 
-def _others(trial: Object) -> dict[str, float]:
+def _other_values(trial: KatibObject) -> dict[str, float]:
     names = trial["spec"]["objective"].get("additionalMetricNames") or ()
-    return {name: value for name in names if (value := _value(trial, name)) is not None}
+    values = {name: metric_value(trial, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _value(trial: Object, name: str) -> float | None:
-    """Return what Katib compares of a metric: its strategy's field."""
-    objective = trial["spec"]["objective"]
-    default = "min" if objective["type"] == "minimize" else "max"
-    strategies = {s["name"]: s["value"] for s in objective.get("metricStrategies") or ()}
-    metrics = trial.get("status", {}).get("observation", {}).get("metrics") or ()
-    return objective_value(metrics, name, strategies.get(name, default))
-
-
-def _best(trials: Sequence[Object]) -> str:
-    try:
-        return rank(trials)[0].trial
-    except NoCandidate:
-        return ""
-
-
-def _message(item: Object) -> str:
-    conditions = item.get("status", {}).get("conditions") or [{}]
-    return str(conditions[-1].get("message", ""))
-
-
-def _time(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> datetime | None:
     try:
         time = datetime.fromisoformat(text or "")
     except ValueError:
@@ -173,7 +172,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def kept_run(run: Path) -> tuple[Experiment, Board]:
-    """Return a run's Experiment and trials. Once it has run, here or on a cluster, nothing in it is checked again.
+    """Return a run's Experiment and trials, without checking the Experiment again.
 
     Raises:
         UsageError: when its status is damaged.
@@ -185,7 +184,7 @@ def kept_run(run: Path) -> tuple[Experiment, Board]:
         parameters = document["spec"].get("parameters", ())
         space = tuple(map(Parameter.from_spec, parameters))
         experiment = Experiment(metadata["name"], metadata["namespace"], document, space, document)
-        return experiment, board(found, trials, where=str(run), local=True)
+        return experiment, make_board(found, trials, where=str(run), local=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{run}: its status is damaged", hint="`tunegate doctor` says what can be done"

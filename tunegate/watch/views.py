@@ -1,4 +1,4 @@
-"""`tunegate watch`: show an Experiment's trials as they come, on a terminal, as lines, or as JSON."""
+"""Show an Experiment's trials as they come: as a live table, as lines, or as JSON."""
 
 import math
 import signal
@@ -15,8 +15,8 @@ from katib.errors import Gone
 from tunegate.console import console, say
 from tunegate.errors import ExitCode
 from tunegate.output import event
-from tunegate.watch.board import Board, Row, board
-from tunegate.watch.table import Screen, clock, over, shown, utc_now, words
+from tunegate.watch.board import Board, Row, make_board
+from tunegate.watch.table import Screen, duration_text, is_over, state_words, utc_now, value_text
 
 SUCCEEDED = "Succeeded"
 REFRESH = 2  # times a second; what has changed is drawn at once
@@ -28,29 +28,31 @@ class View(Protocol):
     def show(self, now: Board) -> None:
         """Show how it is now."""
 
-    def end(self, last: Board) -> None:
+    def show_end(self, last: Board) -> None:
         """Show how it ended."""
 
 
-def watch(boards: Iterable[Board], what: str, *, as_json: bool) -> int:
-    """Show boards as they come, then how it ended; returns the exit code: 0 only where the Experiment has succeeded.
+def show_boards(boards: Iterable[Board], what: str, *, as_json: bool) -> int:
+    """Show boards as they come, then how it ended; returns 0 only if the Experiment has succeeded.
 
     Ctrl-C ends only the watching.
 
     Args:
         boards: the changes.
         what: what is watched, for people who wait for the first one.
-        as_json: whether to print one JSON object a change on stdout; otherwise it is shown on stderr.
+        as_json: whether to print one JSON object a change on stdout; otherwise it is shown on
+            stderr.
     """
     last: Board | None = None
     try:
-        with _view(what, as_json=as_json) as view:
+        with _choose_view(what, as_json=as_json) as view:
             for last in boards:
                 view.show(last)
             if last:
-                view.end(last)
+                view.show_end(last)
     except KeyboardInterrupt:
-        # Not a return: the command line's own farewell speaks of --resume, and nothing was interrupted here.
+        # Not a return: the command line's own report speaks of --resume, but no run was
+        # interrupted.
         raise SystemExit(ExitCode.INTERRUPTED) from None
     if last and last.state == SUCCEEDED:
         return ExitCode.DONE
@@ -63,41 +65,40 @@ def cluster_boards(katib: KatibCluster, name: str, timeout: float | None) -> Ite
     Raises:
         ClusterError: see `katib.errors`.
     """
-    places: dict[
-        str, int
-    ] = {}  # of equally old ones, another may come in front: who was seen first keeps its number
+    # Of equally old trials, a new one may come first in the list: each keeps its first number.
+    places: dict[str, int] = {}
     try:
         for progress in katib.follow(name, timeout=timeout, appear=math.inf):
             for trial in progress.trials:
                 places.setdefault(trial["metadata"]["name"], len(places))
             trials = sorted(progress.trials, key=lambda trial: places[trial["metadata"]["name"]])
-            yield board(progress.experiment, trials, where=katib.namespace, local=False)
+            yield make_board(progress.experiment, trials, where=katib.namespace, local=False)
     except Gone as error:
-        raise Gone(str(error), hint="`tunegate tune --on katib` creates it anew") from error
+        raise Gone(str(error), hint="`tunegate tune --on katib` creates it again") from error
 
 
-def _view(what: str, *, as_json: bool) -> "AbstractContextManager[View]":
+def _choose_view(what: str, *, as_json: bool) -> "AbstractContextManager[View]":
     if as_json:
-        return _Json()
+        return _JsonView()
     if console.is_terminal:
-        return _Table(what)
-    return _Lines(what)
+        return _TableView(what)
+    return _LineView(what)
 
 
 class _Changes:
-    """Knows which trials have changed since it was asked last."""
+    """Finds the trials that have changed since the last call."""
 
     def __init__(self) -> None:
         self._states: dict[str, str] = {}
 
-    def of(self, now: Board) -> list[Row]:
+    def since_last(self, now: Board) -> list[Row]:
         found = [row for row in now.rows if self._states.get(row.name) != row.state]
         self._states |= {row.name: row.state for row in found}
         return found
 
 
-class _Table(AbstractContextManager["_Table"]):
-    """Redrawn in place; what stays after the end is the whole table, after Ctrl-C what was seen last."""
+class _TableView(AbstractContextManager["_TableView"]):
+    """A table drawn in place; at the end the whole table stays, after Ctrl-C the last one drawn."""
 
     def __init__(self, what: str) -> None:
         self.waiting = Text(f"waiting for {what}; Ctrl-C stops")
@@ -105,7 +106,9 @@ class _Table(AbstractContextManager["_Table"]):
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        signal.signal(signal.SIGTERM, _leave)  # or the terminal would stay without a cursor
+        signal.signal(
+            signal.SIGTERM, _exit_on_sigterm
+        )  # or the terminal would stay without a cursor
         live = Live(
             get_renderable=self._screen,
             console=console,
@@ -120,14 +123,14 @@ class _Table(AbstractContextManager["_Table"]):
 
     def show(self, now: Board) -> None:
         self.board = now
-        if not over(now):
+        if not is_over(now):
             self.live.refresh()
 
-    def end(self, last: Board) -> None:
+    def show_end(self, last: Board) -> None:
         self.live.transient = True
         self._stack.close()
         console.print(Screen(last, utc_now(), whole=True), soft_wrap=False)
-        say(_verdict(last))
+        say(_end_text(last))
 
     def _screen(self) -> "Screen | Text":
         if self.board:
@@ -135,7 +138,7 @@ class _Table(AbstractContextManager["_Table"]):
         return self.waiting
 
 
-class _Lines(AbstractContextManager["_Lines"]):
+class _LineView(AbstractContextManager["_LineView"]):
     """One line a change."""
 
     def __init__(self, what: str) -> None:
@@ -151,18 +154,15 @@ class _Lines(AbstractContextManager["_Lines"]):
         return None
 
     def show(self, now: Board) -> None:
-        if now.top:
-            best = f" (best {now.metric} {shown(now.top.value)})"
-        else:
-            best = ""
-        for row in self.changes.of(now):
-            say(f"trial {row.number} {row.name}: {_said(row, now)}{best}")
+        best = f" (best {now.metric} {value_text(now.top.value)})" if now.top else ""
+        for row in self.changes.since_last(now):
+            say(f"trial {row.number} {row.name}: {_row_text(row, now)}{best}")
 
-    def end(self, last: Board) -> None:
-        say(_verdict(last))
+    def show_end(self, last: Board) -> None:
+        say(_end_text(last))
 
 
-class _Json(AbstractContextManager["_Json"]):
+class _JsonView(AbstractContextManager["_JsonView"]):
     """One JSON object a change, in the words of `tune --on katib --json`."""
 
     def __init__(self) -> None:
@@ -172,47 +172,58 @@ class _Json(AbstractContextManager["_Json"]):
         return None
 
     def show(self, now: Board) -> None:
-        for row in self.changes.of(now):
-            seconds = row.seconds(utc_now()) if row.ended else None
+        for row in self.changes.since_last(now):
             event(
-                "trial", number=row.number, **_facts(row), state=row.state, seconds=seconds, message=row.message,
-                best=_facts(now.top) if now.top else None,
-            )  # fmt: skip
+                "trial",
+                number=row.number,
+                **_row_as_json(row),
+                state=row.state,
+                seconds=row.seconds(utc_now()) if row.ended else None,
+                message=row.message,
+                best=_best_row_as_json(now),
+            )
 
-    def end(self, last: Board) -> None:
-        best = _facts(last.top) if last.top else None
+    def show_end(self, last: Board) -> None:
         event(
-            "end", experiment=last.name, where=last.where, state=last.state, message=last.message,
-            trials=len(last.rows), best=best,
-        )  # fmt: skip
+            "end",
+            experiment=last.name,
+            where=last.where,
+            state=last.state,
+            message=last.message,
+            trials=len(last.rows),
+            best=_best_row_as_json(last),
+        )
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def _exit_on_sigterm(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _facts(row: Row) -> dict[str, Any]:
+def _row_as_json(row: Row) -> dict[str, Any]:
     return {"trial": row.name, "value": row.value, "assignments": row.assignments}
 
 
-def _said(row: Row, now: Board) -> str:
-    lasted = clock(row.seconds(utc_now())) if row.ended else ""
+def _best_row_as_json(now: Board) -> dict[str, Any] | None:
+    if now.top:
+        return _row_as_json(now.top)
+    return None
+
+
+def _row_text(row: Row, now: Board) -> str:
+    lasted = duration_text(row.seconds(utc_now())) if row.ended else ""
     if row.value is not None:
-        return f"{words(row.state)}, {now.metric} {shown(row.value)}, {lasted}"
+        return f"{state_words(row.state)}, {now.metric} {value_text(row.value)}, {lasted}"
+    text = ", ".join(filter(None, (state_words(row.state), lasted)))
     if row.ended and row.state != SUCCEEDED:
-        why = f": {row.message}"
-    else:
-        why = ""
-    return ", ".join(part for part in (words(row.state), lasted) if part) + why
+        text += f": {row.message}"
+    return text
 
 
-def _verdict(last: Board) -> str:
+def _end_text(last: Board) -> str:
+    text = last.message if is_over(last) else state_words(last.state)
+    text += f"; best trial: {last.best or 'none'}"
     if last.top:
-        best = f"best trial: {last.best}, {last.metric} {shown(last.top.value)}"
-    else:
-        best = "best trial: none"
+        text += f", {last.metric} {value_text(last.top.value)}"
     if last.ended:
-        when = f"; ended {last.ended.astimezone():%Y-%m-%d %H:%M:%S}"
-    else:
-        when = ""
-    return f"{last.message if over(last) else words(last.state)}; {best}{when}"
+        text += f"; ended {last.ended.astimezone():%Y-%m-%d %H:%M:%S}"
+    return text

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.cli import environment
 from support.katib.early_stopping import SERVICE, Asking, Database, Rule, database, pack_early
-from support.katib.experiments import PROC, build, experiment, parse
+from support.katib.experiments import PROC, as_document, build_document, make_experiment
 from support.katib.suggestion_clients import Client, Started, Trial, command, serving
 from support.patience import patience
 from support.serving.servers import PATIENCE, await_true, free_port
@@ -193,7 +193,7 @@ def local_rule(
     early: tuple[str, dict[str, str]], kind: str, trials: list[LocalTrial]
 ) -> list[Rule]:
     settings = [{"name": name, "value": value} for name, value in early[1].items()]
-    what = experiment(
+    what = make_experiment(
         "run",
         objective={"type": kind, "objectiveMetricName": "mse", "metricStrategies": LATEST},
         earlyStopping={"algorithmName": early[0], "algorithmSettings": settings},
@@ -375,8 +375,8 @@ def test_what_is_wrong_with_settings_is_said_at_once_in_lints_words(
     client: Client, name: str, settings: dict[str, str]
 ) -> None:
     entries = [{"name": setting, "value": value} for setting, value in settings.items()]
-    document = parse(
-        build("run", earlyStopping={"algorithmName": name, "algorithmSettings": entries})
+    document = as_document(
+        build_document("run", earlyStopping={"algorithmName": name, "algorithmSettings": entries})
     )
     found = [each for each in errors(lint(document)) if each.field.startswith("spec.earlyStopping")]
     assert len(found) == max(len(settings), 1)

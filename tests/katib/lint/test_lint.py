@@ -13,7 +13,7 @@ from katib.early_stopping import stop_rule
 from katib.errors import InvalidExperiment
 from katib.experiment import to_experiment
 from katib.lint import Finding, errors, lint
-from katib.local.job_template import Places, launch, render
+from katib.local.job_template import PathMap, plan_launch, render_job
 
 MAIN = "spec.trialTemplate.trialSpec.spec.template.spec.containers.0"
 TEXT = SHIPPED.read_text(encoding="utf-8")
@@ -182,6 +182,6 @@ def test_a_field_of_any_shape_is_refused_or_can_be_run(value: object, tmp_path: 
         except InvalidExperiment:
             continue
         point = {parameter.name: parameter.from_unit(0.5) for parameter in experiment.parameters}
-        job = render(experiment, point, "odd-1")
-        assert launch(experiment, job, Places(tmp_path), tmp_path).attempts >= 1, path
+        job = render_job(experiment, point, "odd-1")
+        assert plan_launch(experiment, job, PathMap(tmp_path), tmp_path).attempts >= 1, path
         assert stop_rule(experiment, []).limit is None

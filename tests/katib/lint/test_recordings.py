@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
-from support.cluster.recordings import CASES, answers, recorded
+from support.cluster.recordings import CASES, recorded_answers, recorded_case
 from support.katib.lint_cases import GONE, Edits, codes, edited
 
 ONLY_ON_THE_CLUSTER = "037-other-namespace"  # a label of the namespace is not in the document
-ANSWERS = {answer["name"]: answer for answer in answers() if answer["name"] != ONLY_ON_THE_CLUSTER}
+ANSWERS = {
+    answer["name"]: answer for answer in recorded_answers() if answer["name"] != ONLY_ON_THE_CLUSTER
+}
 REFUSED = sorted(name for name, answer in ANSWERS.items() if answer["refused"])
 ACCEPTED = sorted(set(ANSWERS) - set(REFUSED))
 JOB = "spec.trialTemplate.trialSpec"
@@ -34,7 +36,7 @@ def test_a_bad_filter_that_katib_accepts_is_found_all_the_same(name: str) -> Non
 @pytest.mark.parametrize("case", CASES)
 def test_what_katib_ran_has_no_error_and_what_it_hung_on_has_one(case: str) -> None:
     expected = {"h-bad-setting": {"K220"}, "i-no-command": {"K232", "K310"}}
-    assert codes(recorded(case)["applied"], "error") == expected.get(case, set())
+    assert codes(recorded_case(case)["applied"], "error") == expected.get(case, set())
 
 
 TRAPS: dict[str, tuple[str, Edits]] = {

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from support.katib.experiments import (
     eventually,
-    experiment,
-    log,
-    processes,
-    python,
-    run,
-    shell,
-    states,
+    find_processes,
+    make_experiment,
+    python_command,
+    run_experiment,
+    shell_command,
+    trial_log,
+    trial_states,
 )
 from support.katib.launchers import linux
 from support.patience import patience
@@ -23,18 +23,18 @@ ONE = {"maxTrialCount": 1, "parallelTrialCount": 1}
 FILE = {"kind": "File"}
 
 
-def one(folder: Path, *command: str, **options: object) -> Result:
+def run_one_trial(folder: Path, *command: str, **options: object) -> Result:
     """Run an Experiment of one trial."""
-    return run(experiment(*command, **{**ONE, **options}), folder)
+    return run_experiment(make_experiment(*command, **{**ONE, **options}), folder)
 
 
-def end(result: Result) -> tuple[str, str]:
+def trial_end(result: Result) -> tuple[str, str]:
     """Return the message and the reason of the only trial's last condition."""
     last = result.trials[0]["status"]["conditions"][-1]
     return last["reason"], last["message"]
 
 
-def latest(result: Result) -> str | None:
+def latest_value(result: Result) -> str | None:
     metrics = result.trials[0]["status"].get("observation", {}).get("metrics", [{}])
     return next(iter(metrics)).get("latest")
 
@@ -44,16 +44,16 @@ def test_a_hanging_trial_fails_at_its_deadline_and_leaves_nothing(
     tmp_path: Path, seconds: str
 ) -> None:
     began = time.monotonic()
-    hang = shell(f"sleep {seconds} & sleep {seconds}")
-    result = one(tmp_path, *hang, job={"activeDeadlineSeconds": 1, "backoffLimit": 3})
+    hang = shell_command(f"sleep {seconds} & sleep {seconds}")
+    result = run_one_trial(tmp_path, *hang, job={"activeDeadlineSeconds": 1, "backoffLimit": 3})
     assert time.monotonic() - began < patience(10)
-    assert states(result) == ["Failed"]
+    assert trial_states(result) == ["Failed"]
     reason = "TrialFailed. Job reason: DeadlineExceeded"
-    assert end(result) == (
+    assert trial_end(result) == (
         reason,
         "Trial has failed. Job message: Job was active longer than specified deadline",
     )
-    eventually(lambda: not processes(seconds))
+    eventually(lambda: not find_processes(seconds))
 
 
 def test_the_deadline_is_for_all_attempts_together(tmp_path: Path) -> None:
@@ -63,7 +63,9 @@ def test_the_deadline_is_for_all_attempts_together(tmp_path: Path) -> None:
         "pod": {"volumes": [{"name": "count", "hostPath": {}}]},
         "job": {"activeDeadlineSeconds": 1, "backoffLimit": 50},
     }
-    assert end(one(tmp_path, *shell(script), **options))[0].endswith("DeadlineExceeded")
+    assert trial_end(run_one_trial(tmp_path, *shell_command(script), **options))[0].endswith(
+        "DeadlineExceeded"
+    )
     assert 1 < len((tmp_path / "volumes/count/n").read_text().splitlines()) <= 3
 
 
@@ -71,27 +73,27 @@ def test_the_deadline_is_for_all_attempts_together(tmp_path: Path) -> None:
     ("command", "message"),
     [
         (("no-such-command",), "exit code 127"),
-        (shell("exit 3"), "exit code 3"),
-        (shell("kill -SEGV $$$$"), "killed by signal 11"),
-        (shell("kill -9 $$$$"), "killed by signal 9"),
-        (python("raise SystemExit('no')"), "exit code 1"),
+        (shell_command("exit 3"), "exit code 3"),
+        (shell_command("kill -SEGV $$$$"), "killed by signal 11"),
+        (shell_command("kill -9 $$$$"), "killed by signal 9"),
+        (python_command("raise SystemExit('no')"), "exit code 1"),
     ],
     ids=["not found", "exit code", "crash", "killed", "message"],
 )
 def test_a_trial_that_ends_badly_has_failed_and_says_how(
     tmp_path: Path, command: tuple[str, ...], message: str
 ) -> None:
-    result = one(tmp_path, *command)
-    assert states(result) == ["Failed"]
-    assert end(result) == (
+    result = run_one_trial(tmp_path, *command)
+    assert trial_states(result) == ["Failed"]
+    assert trial_end(result) == (
         "TrialFailed. Job reason: BackoffLimitExceeded",
         f"Trial has failed. Job message: {message}",
     )
 
 
 def test_a_trial_that_printed_its_metric_and_then_failed_has_no_observation(tmp_path: Path) -> None:
-    result = one(tmp_path, *shell("echo mse=1; exit 1"))
-    assert states(result) == ["Failed"]
+    result = run_one_trial(tmp_path, *shell_command("echo mse=1; exit 1"))
+    assert trial_states(result) == ["Failed"]
     assert "observation" not in result.trials[0]["status"]
 
 
@@ -100,10 +102,10 @@ def test_a_failing_trial_is_tried_as_often_as_its_job_allows(
     tmp_path: Path, limit: int, starts: int
 ) -> None:
     count = tmp_path / "count"
-    result = one(
-        tmp_path / "run", *shell(f"echo x >> {count}; exit 1"), job={"backoffLimit": limit}
+    result = run_one_trial(
+        tmp_path / "run", *shell_command(f"echo x >> {count}; exit 1"), job={"backoffLimit": limit}
     )
-    assert states(result) == ["Failed"]
+    assert trial_states(result) == ["Failed"]
     assert len(count.read_text().splitlines()) == starts
 
 
@@ -113,18 +115,22 @@ def test_a_trial_that_succeeds_when_tried_again_has_succeeded_with_what_it_said_
     script = (
         f"echo mse=9; test -e {tmp_path}/mark && exit 0; touch {tmp_path}/mark; echo mse=1; exit 1"
     )
-    result = one(tmp_path / "run", *shell(script), job={"backoffLimit": 1})
-    assert (states(result), latest(result), log(result)) == (["Succeeded"], "9", "mse=9\n")
+    result = run_one_trial(tmp_path / "run", *shell_command(script), job={"backoffLimit": 1})
+    assert (trial_states(result), latest_value(result), trial_log(result)) == (
+        ["Succeeded"],
+        "9",
+        "mse=9\n",
+    )
     assert result.trials[0]["status"]["observation"]["metrics"][0]["min"] == "9"
 
 
 def test_not_a_number_succeeds_without_latest_and_is_never_the_best(tmp_path: Path) -> None:
     script = "test ${trialParameters.x} = 1 && echo mse=nan || echo mse=5"
     parameters = {"x": ("discrete", {"list": ["1", "2"]})}
-    what = experiment(*shell(script), parameters=parameters, maxTrialCount=2)
-    result = run(what, tmp_path)
+    what = make_experiment(*shell_command(script), parameters=parameters, maxTrialCount=2)
+    result = run_experiment(what, tmp_path)
     by_value = {trial["spec"]["parameterAssignments"][0]["value"]: trial for trial in result.trials}
-    assert states(result) == ["Succeeded"] * 2
+    assert trial_states(result) == ["Succeeded"] * 2
     nothing = {"name": "mse", "min": "unavailable", "max": "unavailable"}
     assert by_value["1"]["status"]["observation"]["metrics"] == [nothing]
     assert (
@@ -135,25 +141,27 @@ def test_not_a_number_succeeds_without_latest_and_is_never_the_best(tmp_path: Pa
 
 def test_binary_output_is_kept_readable_and_the_metric_is_read(tmp_path: Path) -> None:
     script = r"import sys; sys.stdout.buffer.write(bytes(range(256)) * 50 + b'\nmse=4\n\x00\xff')"
-    result = one(tmp_path, *python(script))
-    assert (states(result), latest(result)) == (["Succeeded"], "4")
-    assert "mse=4\n\x00\ufffd" in log(result)
+    result = run_one_trial(tmp_path, *python_command(script))
+    assert (trial_states(result), latest_value(result)) == (["Succeeded"], "4")
+    assert "mse=4\n\x00\ufffd" in trial_log(result)
 
 
 def test_the_metric_is_found_after_a_very_long_line(tmp_path: Path) -> None:
-    result = one(tmp_path, *python("print('mse' * 3_000_000); print('mse=4')"))
-    assert (states(result), latest(result)) == (["Succeeded"], "4")
+    result = run_one_trial(tmp_path, *python_command("print('mse' * 3_000_000); print('mse=4')"))
+    assert (trial_states(result), latest_value(result)) == (["Succeeded"], "4")
 
 
 def test_a_metric_without_an_end_of_line_is_read(tmp_path: Path) -> None:
-    assert latest(one(tmp_path, *shell("printf mse=4"))) == "4"
+    assert latest_value(run_one_trial(tmp_path, *shell_command("printf mse=4"))) == "4"
 
 
 @linux
 def test_what_a_trial_leaves_in_the_background_ends_with_it(tmp_path: Path, seconds: str) -> None:
-    result = one(tmp_path, *shell(f"(sleep {seconds}; sleep {seconds}) & echo mse=1"))
-    assert states(result) == ["Succeeded"]
-    eventually(lambda: not processes(seconds))
+    result = run_one_trial(
+        tmp_path, *shell_command(f"(sleep {seconds}; sleep {seconds}) & echo mse=1")
+    )
+    assert trial_states(result) == ["Succeeded"]
+    eventually(lambda: not find_processes(seconds))
 
 
 @linux
@@ -163,14 +171,18 @@ def test_a_process_that_left_the_group_and_holds_the_output_does_not_hold_the_ru
     monkeypatch.setattr("katib.local.trial_runner.DRAIN", 0.2)
     name = f"sleep-{seconds}"
     leave = f"os.fork() or (os.setsid(), os.execlp('sleep', {name!r}, '1.5'))"
-    result = one(tmp_path, *python(f"import os; print('mse=1', flush=True); {leave}"))
-    assert (states(result), latest(result)) == (["Succeeded"], "1")
-    eventually(lambda: not processes(name))  # it ends by itself
+    result = run_one_trial(
+        tmp_path, *python_command(f"import os; print('mse=1', flush=True); {leave}")
+    )
+    assert (trial_states(result), latest_value(result)) == (["Succeeded"], "1")
+    eventually(lambda: not find_processes(name))  # it ends by itself
 
 
-def collected(tmp_path: Path, script: str, form: str) -> Result:
+def run_with_collector(tmp_path: Path, script: str, form: str) -> Result:
     source = {"fileSystemPath": {"path": "/out/metrics.log", "format": form}}
-    return one(tmp_path, *shell(script), metricsCollectorSpec={"collector": FILE, "source": source})
+    return run_one_trial(
+        tmp_path, *shell_command(script), metricsCollectorSpec={"collector": FILE, "source": source}
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,24 +201,28 @@ def collected(tmp_path: Path, script: str, form: str) -> Result:
 def test_a_file_collector_reads_the_file_and_not_the_output(
     tmp_path: Path, script: str, form: str, state: str
 ) -> None:
-    result = collected(tmp_path, script, form)
-    assert states(result) == [state]
+    result = run_with_collector(tmp_path, script, form)
+    assert trial_states(result) == [state]
     if state == "Succeeded":
-        assert latest(result) == "4"
+        assert latest_value(result) == "4"
 
 
 def test_bad_json_is_the_reason_that_is_given(tmp_path: Path) -> None:
     assert (
         "not JSON: 'no json'"
-        in end(collected(tmp_path, "echo no json > /out/metrics.log", "JSON"))[1]
+        in trial_end(run_with_collector(tmp_path, "echo no json > /out/metrics.log", "JSON"))[1]
     )
 
 
 def test_metrics_of_a_failed_attempt_are_forgotten(tmp_path: Path) -> None:
     source = {"fileSystemPath": {"path": "/out/metrics.log"}}
-    script = f"test -e {tmp_path}/mark && exit 0; touch {tmp_path}/mark; echo mse=1 > /out/metrics.log; exit 1"
+    mark = tmp_path / "mark"
+    script = f"test -e {mark} && exit 0; touch {mark}; echo mse=1 > /out/metrics.log; exit 1"
     collector = {"collector": FILE, "source": source}
-    result = one(
-        tmp_path / "run", *shell(script), metricsCollectorSpec=collector, job={"backoffLimit": 1}
+    result = run_one_trial(
+        tmp_path / "run",
+        *shell_command(script),
+        metricsCollectorSpec=collector,
+        job={"backoffLimit": 1},
     )
-    assert states(result) == ["MetricsUnavailable"]
+    assert trial_states(result) == ["MetricsUnavailable"]

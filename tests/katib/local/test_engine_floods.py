@@ -1,4 +1,4 @@
-"""Trials that print without end: the engine's memory and disk stay bounded, and the metric at the end is read."""
+"""Trials that print without end: memory and disk stay bounded, and the last metric is read."""
 
 import json
 import os
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from support.katib.experiments import (
-    build,
-    experiment,
-    run,
-    shell,
+    build_document,
+    make_experiment,
+    run_experiment,
+    shell_command,
     start_process,
-    states,
+    trial_states,
     using_parameters,
 )
 from support.patience import patience
@@ -23,7 +23,8 @@ from katib.trial import Trial
 
 ONE = {"maxTrialCount": 1, "parallelTrialCount": 1}
 MEBIBYTE = 1 << 20
-LINES = "yes 'a line as long as those that a trial prints when somebody has left its debug output on' | head -c 100000000"
+LINE = "a line as long as those that a trial prints when somebody has left its debug output on"
+LINES = f"yes '{LINE}' | head -c 100000000"
 NO_LINES = "head -c 100000000 /dev/zero"
 METRICS = "yes mse=2 | head -c 3000000"
 
@@ -32,7 +33,7 @@ METRICS = "yes mse=2 | head -c 3000000"
 def test_a_flood_is_read_to_its_end_in_little_memory_and_kept_in_part(
     flood: str, tmp_path: Path
 ) -> None:
-    document = using_parameters(build(*shell(f"{flood}; echo; echo mse=1"), **ONE))
+    document = using_parameters(build_document(*shell_command(f"{flood}; echo; echo mse=1"), **ONE))
     with start_process(document, tmp_path) as process:
         output, errors = process.communicate(timeout=patience(100))
     assert process.returncode == 0, errors
@@ -45,9 +46,11 @@ def test_a_flood_is_read_to_its_end_in_little_memory_and_kept_in_part(
 
 def test_a_flood_without_end_is_ended_by_the_deadline(tmp_path: Path) -> None:
     began = time.monotonic()
-    flood = "yes 'a line as long as those that a trial prints when somebody has left its debug output on'"
-    result = run(experiment(*shell(flood), job={"activeDeadlineSeconds": 1}, **ONE), tmp_path)
-    assert states(result) == ["Failed"]
+    flood = f"yes '{LINE}'"
+    result = run_experiment(
+        make_experiment(*shell_command(flood), job={"activeDeadlineSeconds": 1}, **ONE), tmp_path
+    )
+    assert trial_states(result) == ["Failed"]
     assert time.monotonic() - began < patience(15)
 
 
@@ -66,5 +69,5 @@ def test_a_log_that_cannot_be_written_is_an_error_of_the_engine_and_ends_the_tri
             pytest.fail("the trial is not finished")
 
     with pytest.raises(EngineError, match="No space left on device") as error:
-        run(experiment(*shell("yes"), **ONE), tmp_path, events=Events())
+        run_experiment(make_experiment(*shell_command("yes"), **ONE), tmp_path, events=Events())
     assert "--resume" in error.value.hint

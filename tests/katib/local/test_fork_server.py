@@ -1,4 +1,4 @@
-"""A preloaded module's `python -m` runs in a fork; nobody must be able to tell, but for the time it takes."""
+"""A preloaded module's `python -m` runs in a fork, and differs only in the time it takes."""
 
 import asyncio
 import sys
@@ -60,7 +60,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(preload: Sequence[str], *arguments: str, cwd: Path) -> tuple[list[str], Exit]:
+def run_toy(preload: Sequence[str], *arguments: str, cwd: Path) -> tuple[list[str], Exit]:
     async def go() -> tuple[list[str], Exit]:
         async with Launcher(preload) as launcher:
             child = await launcher.start(
@@ -75,8 +75,8 @@ def run(preload: Sequence[str], *arguments: str, cwd: Path) -> tuple[list[str], 
 def test_output_and_exit_code_are_those_of_a_fresh_interpreter(
     toy: Path, arguments: list[str]
 ) -> None:
-    fresh, fresh_end = run([], *arguments, cwd=toy)
-    forked, forked_end = run(["toy"], *arguments, cwd=toy)
+    fresh, fresh_end = run_toy([], *arguments, cwd=toy)
+    forked, forked_end = run_toy(["toy"], *arguments, cwd=toy)
     at_end = -1 if arguments[0] == "raise" else None  # the frames in between are others
     assert forked[:2] == fresh[:2]
     assert forked[at_end:] == fresh[at_end:]
@@ -89,15 +89,16 @@ def test_output_and_exit_code_are_those_of_a_fresh_interpreter(
 def test_an_exception_fails_the_trial_with_its_traceback_in_the_output(
     toy: Path, what: str, last: str
 ) -> None:
-    lines, end = run(["toy"], what, "luck", cwd=toy)
+    lines, end = run_toy(["toy"], what, "luck", cwd=toy)
     assert "Traceback (most recent call last):" in lines
     assert lines[-1] == last
     assert end.code == 1
 
 
-def probe(toy: Path, expression: str, preload: Sequence[str], count: int = 1) -> list[str]:
+def run_probe(toy: Path, expression: str, preload: Sequence[str], count: int = 1) -> list[str]:
     (toy / "toy" / "__main__.py").write_text(
-        f'import os\nHERE = os.getpid()\ndef main(argv=None): print({expression})\nif __name__ == "__main__": main()\n'
+        f"import os\nHERE = os.getpid()\ndef main(argv=None): print({expression})\n"
+        'if __name__ == "__main__": main()\n'
     )
 
     async def go() -> list[str]:
@@ -111,22 +112,22 @@ def probe(toy: Path, expression: str, preload: Sequence[str], count: int = 1) ->
 
 
 def test_the_module_is_imported_once_for_all_trials_and_not_in_them(toy: Path) -> None:
-    importers = set(probe(toy, "HERE, HERE == os.getpid()", ["toy"], count=3))
+    importers = set(run_probe(toy, "HERE, HERE == os.getpid()", ["toy"], count=3))
     assert len(importers) == 1
     assert importers.pop().endswith("False")
     assert {
-        line.rpartition(" ")[2] for line in probe(toy, "HERE, HERE == os.getpid()", [], count=2)
+        line.rpartition(" ")[2] for line in run_probe(toy, "HERE, HERE == os.getpid()", [], count=2)
     } == {"True"}
 
 
 def test_each_trial_is_a_process_group_of_its_own(toy: Path) -> None:
-    groups = probe(toy, "os.getpgrp() == os.getpid(), os.getpgrp()", ["toy"], count=3)
+    groups = run_probe(toy, "os.getpgrp() == os.getpid(), os.getpgrp()", ["toy"], count=3)
     assert len(set(groups)) == 3
     assert {line.split()[0] for line in groups} == {"True"}
 
 
 def test_trials_do_not_share_the_state_of_the_standard_generator(toy: Path) -> None:
-    assert len(set(probe(toy, "__import__('random').random()", ["toy"], count=3))) == 3
+    assert len(set(run_probe(toy, "__import__('random').random()", ["toy"], count=3))) == 3
 
 
 def test_variables_of_one_trial_are_not_those_of_the_next(toy: Path) -> None:
@@ -145,7 +146,7 @@ def test_variables_of_one_trial_are_not_those_of_the_next(toy: Path) -> None:
 def test_a_module_that_was_not_preloaded_is_executed(toy: Path, module: str) -> None:
     (toy / "toy" / "other").mkdir()
     (toy / "toy" / "other" / "__main__.py").write_text("def main(argv): pass")
-    assert run([module], "return", "2", cwd=toy)[1].code == 2
+    assert run_toy([module], "return", "2", cwd=toy)[1].code == 2
 
 
 @pytest.mark.parametrize(
@@ -156,5 +157,5 @@ def test_a_module_that_cannot_be_preloaded_is_an_error_of_the_engine(
 ) -> None:
     (toy / "toy" / "__main__.py").write_text(content)
     with pytest.raises(EngineError, match="parent process"):
-        run(["toy"], "return", cwd=toy)
+        run_toy(["toy"], "return", cwd=toy)
     assert "Error" in capfd.readouterr().err

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.katib.experiments import shell
+from support.katib.experiments import shell_command
 from support.katib.launchers import linux
 from support.katib.launchers import run_command as run
 
@@ -13,7 +13,7 @@ from katib.local.launcher import Exit
 
 
 def test_output_and_errors_are_one_stream_in_the_order_of_printing() -> None:
-    lines, end = run(shell("echo one; echo two >&2; echo three; printf four"))
+    lines, end = run(shell_command("echo one; echo two >&2; echo three; printf four"))
     assert lines == ["one", "two", "three", "four"]
     assert end.code == 0
 
@@ -29,7 +29,7 @@ def test_output_and_errors_are_one_stream_in_the_order_of_printing() -> None:
     ],
 )
 def test_a_code_or_a_signal_is_how_it_ended(script: str, code: int) -> None:
-    assert run(shell(script))[1].code == code
+    assert run(shell_command(script))[1].code == code
 
 
 def test_a_command_that_is_not_there_ends_as_a_shell_would_end_it(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_arguments_arrive_untouched() -> None:
 
 
 def test_environment_and_folder_are_the_given_ones(tmp_path: Path) -> None:
-    lines, _ = run(shell('echo "$A"; pwd; echo "$HOME"'), env={"A": "one $B"}, cwd=tmp_path)
+    lines, _ = run(shell_command('echo "$A"; pwd; echo "$HOME"'), env={"A": "one $B"}, cwd=tmp_path)
     assert lines == ["one $B", str(tmp_path.resolve()), os.environ["HOME"]]
 
 
@@ -92,9 +92,10 @@ def test_a_very_long_line_is_cut_and_the_next_one_is_whole() -> None:
 
 
 def test_signals_have_their_usual_effect_in_a_trial() -> None:
-    script = "import signal as s; print([s.getsignal(n) == s.SIG_DFL for n in (s.SIGTERM, s.SIGCHLD, s.SIGHUP)])"
+    signals = "(s.SIGTERM, s.SIGCHLD, s.SIGHUP)"
+    script = f"import signal as s; print([s.getsignal(n) == s.SIG_DFL for n in {signals}])"
     assert run([sys.executable, "-c", script])[0] == ["[True, True, True]"]
-    assert run(shell("yes | head -n 1")) == (
+    assert run(shell_command("yes | head -n 1")) == (
         ["y"],
         Exit(0, pytest.approx(0, abs=1)),
     )  # not: "Broken pipe"
@@ -102,6 +103,9 @@ def test_signals_have_their_usual_effect_in_a_trial() -> None:
 
 @linux
 def test_a_trial_has_no_other_files_open_than_its_standard_ones() -> None:
-    script = "import os; print(sorted(os.readlink(f'/proc/self/fd/{n}')[:4] for n in range(3, 20) if exists(n)))"
-    defined = "exists = lambda n: os.path.lexists(f'/proc/self/fd/{n}') and '/fd' not in os.readlink(f'/proc/self/fd/{n}')"
+    script = "import os; print(sorted(read(n)[:4] for n in range(3, 20) if exists(n)))"
+    defined = (
+        "path = lambda n: f'/proc/self/fd/{n}'; read = lambda n: os.readlink(path(n)); "
+        "exists = lambda n: os.path.lexists(path(n)) and '/fd' not in read(n)"
+    )
     assert run([sys.executable, "-c", f"import os\n{defined}\n{script}"])[0] == ["[]"]

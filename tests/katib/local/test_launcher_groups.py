@@ -1,12 +1,12 @@
-"""Nothing of a trial stays: its group goes with it, with the engine, and with the trials' parent."""
+"""A trial's process group ends with the trial, with the engine, and with the trials' parent."""
 
 import asyncio
 import signal
 from pathlib import Path
 
 import pytest
-from support.katib.experiments import PROC, eventually, processes, shell
-from support.katib.launchers import launching, linux
+from support.katib.experiments import PROC, eventually, find_processes, shell_command
+from support.katib.launchers import linux, use_launcher
 from support.katib.launchers import run_command as run
 
 from katib.errors import EngineError
@@ -25,33 +25,33 @@ def slow_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_what_a_trial_leaves_in_the_background_goes_with_it(seconds: str) -> None:
-    lines, end = run(shell(f"sleep {seconds} & sleep {seconds} & echo started"))
+    lines, end = run(shell_command(f"sleep {seconds} & sleep {seconds} & echo started"))
     assert (lines, end.code) == (["started"], 0)
-    eventually(lambda: not processes(seconds))
+    eventually(lambda: not find_processes(seconds))
 
 
 def test_ending_a_trial_ends_its_whole_group_at_once(seconds: str) -> None:
     async def go(launcher: Launcher) -> Exit:
-        child = await launcher.start(shell(f"sleep {seconds} & sleep {seconds}"), {}, None)
-        await asyncio.to_thread(eventually, lambda: len(processes(f"sleep\x00{seconds}")) == 2)
+        child = await launcher.start(shell_command(f"sleep {seconds} & sleep {seconds}"), {}, None)
+        await asyncio.to_thread(eventually, lambda: len(find_processes(f"sleep\x00{seconds}")) == 2)
         await child.end(grace=20)
         return await child.ended
 
-    assert launching(go).code == -signal.SIGTERM
-    eventually(lambda: not processes(seconds))
+    assert use_launcher(go).code == -signal.SIGTERM
+    eventually(lambda: not find_processes(seconds))
 
 
 def test_a_trial_that_does_not_listen_is_killed_after_its_grace(seconds: str) -> None:
     async def go(launcher: Launcher) -> Exit:
         child = await launcher.start(
-            shell(f"trap '' TERM; echo ready; while :; do sleep {seconds}; done"), {}, None
+            shell_command(f"trap '' TERM; echo ready; while :; do sleep {seconds}; done"), {}, None
         )
         await anext(child.lines())
         await child.end(grace=0.1)
         return await child.ended
 
-    assert launching(go).code == -signal.SIGKILL
-    eventually(lambda: not processes(seconds))
+    assert use_launcher(go).code == -signal.SIGKILL
+    eventually(lambda: not find_processes(seconds))
 
 
 def test_leaving_the_launcher_leaves_no_process(seconds: str) -> None:
@@ -59,15 +59,17 @@ def test_leaving_the_launcher_leaves_no_process(seconds: str) -> None:
         await launcher.start(["sleep", seconds], {}, None)
         return launcher._process.pid if launcher._process else 0
 
-    nursery = launching(go)
-    eventually(lambda: not processes(seconds))
-    assert not (PROC / str(nursery)).exists()
+    fork_server = use_launcher(go)
+    eventually(lambda: not find_processes(seconds))
+    assert not (PROC / str(fork_server)).exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_what_a_terminal_sends_to_all_does_not_reach_the_trials(number: signal.Signals) -> None:
     async def go(launcher: Launcher) -> tuple[list[str], int]:
-        first = await launcher.start(shell("echo ready; sleep 0.1; echo still here"), {}, None)
+        first = await launcher.start(
+            shell_command("echo ready; sleep 0.1; echo still here"), {}, None
+        )
         assert launcher._process
         launcher._process.send_signal(number)
         second = await launcher.start(["echo", "me too"], {}, None)
@@ -75,7 +77,7 @@ def test_what_a_terminal_sends_to_all_does_not_reach_the_trials(number: signal.S
             await first.ended
         ).code
 
-    assert launching(go) == (["ready", "still here", "me too"], 0)
+    assert use_launcher(go) == (["ready", "still here", "me too"], 0)
 
 
 def test_when_the_trials_parent_dies_they_die_and_the_error_says_so(seconds: str) -> None:
@@ -89,8 +91,8 @@ def test_when_the_trials_parent_dies_they_die_and_the_error_says_so(seconds: str
             await launcher.start(["true"], {}, None)
         return child
 
-    launching(go)
-    eventually(lambda: not processes(seconds))
+    use_launcher(go)
+    eventually(lambda: not find_processes(seconds))
 
 
 def test_a_trial_whose_start_was_given_up_is_killed_when_it_starts_all_the_same(
@@ -101,7 +103,7 @@ def test_a_trial_whose_start_was_given_up_is_killed_when_it_starts_all_the_same(
             await asyncio.wait_for(launcher.start(["sleep", seconds], {}, None), 0.05)
         assert (await launcher._children[0].ended).code == -signal.SIGKILL
 
-    launching(go, preload=[slow_import])
+    use_launcher(go, preload=[slow_import])
 
 
 def test_when_the_trials_parent_dies_while_one_starts_the_others_die_too(
@@ -117,8 +119,8 @@ def test_when_the_trials_parent_dies_while_one_starts_the_others_die_too(
         with pytest.raises(EngineError, match="parent process"):
             await starting
 
-    launching(go, preload=[slow_import])
-    eventually(lambda: not processes(seconds))
+    use_launcher(go, preload=[slow_import])
+    eventually(lambda: not find_processes(seconds))
 
 
 def test_many_trials_start_at_once_while_modules_are_still_imported(slow_import: str) -> None:
@@ -126,4 +128,4 @@ def test_many_trials_start_at_once_while_modules_are_still_imported(slow_import:
         children = await asyncio.gather(*(launcher.start(["true"], {}, None) for _ in range(300)))
         return [(await child.ended).code for child in children]
 
-    assert launching(go, preload=[slow_import]) == [0] * 300
+    assert use_launcher(go, preload=[slow_import]) == [0] * 300

@@ -1,4 +1,4 @@
-"""Runs that are broken off, in every way, and gone on with: nothing is repeated, nothing is lost, nothing stays."""
+"""Runs that are interrupted and resumed: nothing is repeated, lost, or left running."""
 
 import asyncio
 import json
@@ -12,18 +12,19 @@ from typing import Any
 import pytest
 from support.katib.experiments import (
     BATCH,
-    algorithm,
-    assignments,
-    build,
-    engine,
+    algorithm_spec,
+    as_document,
+    build_document,
+    comparable_trials,
     eventually,
-    experiment,
-    parse,
-    processes,
-    run,
-    shell,
+    find_processes,
+    make_engine,
+    make_experiment,
+    run_experiment,
+    shell_command,
     start_process,
-    states,
+    trial_assignments,
+    trial_states,
     using_parameters,
 )
 from support.katib.launchers import linux
@@ -31,26 +32,25 @@ from support.patience import patience
 
 from katib.errors import EngineError
 from katib.experiment import to_experiment
-from katib.local.engine import Result
-from katib.trial import Journal, Trial
+from katib.local.journal import Journal, Trial
 
 SPEC: dict[str, Any] = {
-    "algorithm": algorithm("multivariate-tpe", n_startup_trials="2"),
+    "algorithm": algorithm_spec("multivariate-tpe", n_startup_trials="2"),
     "annotations": BATCH,
     "parallelTrialCount": 2,
     "maxTrialCount": 6,
 }
-QUICK = shell("echo mse=${trialParameters.x}")
+QUICK = shell_command("echo mse=${trialParameters.x}")
 
 
-class Broken(Exception):
+class BrokenOffError(Exception):
     """What a test breaks a run off with."""
 
 
 class BreakAt:
     """Breaks the run off at its n-th event; `trial` is where it was."""
 
-    def __init__(self, at: int, error: type[BaseException] = Broken) -> None:
+    def __init__(self, at: int, error: type[BaseException] = BrokenOffError) -> None:
         self.left = at
         self.error = error
 
@@ -63,39 +63,36 @@ class BreakAt:
         self.started(trial)
 
 
-def points(result: Result) -> list[Any]:
-    return [
-        [trial["metadata"]["name"], trial["spec"], trial["status"].get("observation")]
-        for trial in result.trials
-    ]
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
+def journal_lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
 
 
-def counting(folder: Path) -> tuple[str, ...]:
+def counting_command(folder: Path) -> tuple[str, ...]:
     """A trial that notes each of its starts."""
-    return shell(f"echo $KATIB_TRIAL_NAME >> {folder}/starts; echo mse=${{trialParameters.x}}")
+    return shell_command(
+        f"echo $KATIB_TRIAL_NAME >> {folder}/starts; echo mse=${{trialParameters.x}}"
+    )
 
 
 @pytest.mark.parametrize("at", range(1, 12, 2))
 def test_a_run_broken_off_at_any_event_ends_as_if_it_had_not_been(tmp_path: Path, at: int) -> None:
-    what = experiment(*counting(tmp_path), **SPEC)
-    whole = run(what, tmp_path / "whole")
+    what = make_experiment(*counting_command(tmp_path), **SPEC)
+    whole = run_experiment(what, tmp_path / "whole")
     (tmp_path / "starts").unlink()
-    with pytest.raises(Broken):
-        run(what, tmp_path / "broken", events=BreakAt(at))
-    finished = {line["name"] for line in lines(tmp_path / "broken") if line["state"] == "Succeeded"}
-    resumed = run(what, tmp_path / "broken")
-    assert points(resumed) == points(whole)
+    with pytest.raises(BrokenOffError):
+        run_experiment(what, tmp_path / "broken", events=BreakAt(at))
+    finished = {
+        line["name"] for line in journal_lines(tmp_path / "broken") if line["state"] == "Succeeded"
+    }
+    resumed = run_experiment(what, tmp_path / "broken")
+    assert comparable_trials(resumed) == comparable_trials(whole)
     starts = (tmp_path / "starts").read_text().split()
     assert all(starts.count(name) == 1 for name in finished)
 
 
 def test_a_run_killed_between_the_trials_of_a_batch_asks_for_the_same_batch(tmp_path: Path) -> None:
-    what = experiment(*QUICK, **SPEC)
-    whole = run(what, tmp_path / "whole")
+    what = make_experiment(*QUICK, **SPEC)
+    whole = run_experiment(what, tmp_path / "whole")
     journal = (tmp_path / "whole" / "trials.jsonl").read_bytes().splitlines(keepends=True)
     created = [i for i, line in enumerate(journal) if json.loads(line)["state"] == "Created"]
     for n in created:
@@ -103,13 +100,13 @@ def test_a_run_killed_between_the_trials_of_a_batch_asks_for_the_same_batch(tmp_
         folder.mkdir()
         (folder / "run.json").write_bytes((tmp_path / "whole" / "run.json").read_bytes())
         (folder / "trials.jsonl").write_bytes(b"".join(journal[: n + 1]))
-        assert points(run(what, folder)) == points(whole)
+        assert comparable_trials(run_experiment(what, folder)) == comparable_trials(whole)
 
 
 def test_an_ended_run_that_is_run_again_only_says_how_it_ended(tmp_path: Path) -> None:
-    what = experiment(*counting(tmp_path), **SPEC)
-    first = run(what, tmp_path / "run")
-    again = run(what, tmp_path / "run")
+    what = make_experiment(*counting_command(tmp_path), **SPEC)
+    first = run_experiment(what, tmp_path / "run")
+    again = run_experiment(what, tmp_path / "run")
     assert (again.end, again.trials, again.experiment) == (
         first.end,
         first.trials,
@@ -119,42 +116,44 @@ def test_an_ended_run_that_is_run_again_only_says_how_it_ended(tmp_path: Path) -
 
 
 def test_the_seed_and_the_first_point_are_those_that_the_run_began_with(tmp_path: Path) -> None:
-    what = experiment(*QUICK, **{**SPEC, "algorithm": {"algorithmName": "random"}})
-    with pytest.raises(Broken):
-        run(what, tmp_path, events=BreakAt(3), first={"x": 0.125})
+    what = make_experiment(*QUICK, **{**SPEC, "algorithm": {"algorithmName": "random"}})
+    with pytest.raises(BrokenOffError):
+        run_experiment(what, tmp_path, events=BreakAt(3), first={"x": 0.125})
     before = json.loads((tmp_path / "run.json").read_bytes())
-    result = run(what, tmp_path, first={"x": 0.875})
+    result = run_experiment(what, tmp_path, first={"x": 0.875})
     assert json.loads((tmp_path / "run.json").read_bytes()) == before
-    assert assignments(result)[0] == {"x": "0.125"}
+    assert trial_assignments(result)[0] == {"x": "0.125"}
 
 
 def test_a_torn_last_line_is_forgotten(tmp_path: Path) -> None:
-    what = experiment(*QUICK, **SPEC)
-    whole = run(what, tmp_path / "whole")
-    with pytest.raises(Broken):
-        run(what, tmp_path / "torn", events=BreakAt(6))
+    what = make_experiment(*QUICK, **SPEC)
+    whole = run_experiment(what, tmp_path / "whole")
+    with pytest.raises(BrokenOffError):
+        run_experiment(what, tmp_path / "torn", events=BreakAt(6))
     with (tmp_path / "torn" / "trials.jsonl").open("ab") as file:
         file.write(b'{"index": 5, "name": "tin')
-    assert points(run(what, tmp_path / "torn")) == points(whole)
+    assert comparable_trials(run_experiment(what, tmp_path / "torn")) == comparable_trials(whole)
 
 
 @pytest.mark.parametrize(
     "change", [{"maxTrialCount": 7}, {"annotations": None}], ids=["spec", "schedule"]
 )
 def test_a_changed_document_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    with pytest.raises(Broken):
-        run(experiment(*QUICK, **SPEC), tmp_path, events=BreakAt(3))
+    with pytest.raises(BrokenOffError):
+        run_experiment(make_experiment(*QUICK, **SPEC), tmp_path, events=BreakAt(3))
     with pytest.raises(EngineError, match="has changed since this run began") as error:
-        run(experiment(*QUICK, **{**SPEC, **change}), tmp_path)
+        run_experiment(make_experiment(*QUICK, **{**SPEC, **change}), tmp_path)
     assert "new run" in error.value.hint
-    assert states(run(experiment(*QUICK, **SPEC), tmp_path)) == ["Succeeded"] * 6
+    assert (
+        trial_states(run_experiment(make_experiment(*QUICK, **SPEC), tmp_path)) == ["Succeeded"] * 6
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110 - no path of ours
 def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
-    what = experiment(*QUICK, **SPEC)
+    what = make_experiment(*QUICK, **SPEC)
     kept = tmp_path / "kept"
-    whole = run(what, tmp_path / "whole")
+    whole = run_experiment(what, tmp_path / "whole")
     folder = tmp_path / "full"
 
     class FillUp(BreakAt):
@@ -165,20 +164,20 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
                 (folder / "trials.jsonl").symlink_to("/dev/full")
 
     with pytest.raises(EngineError, match="No space left on device") as error:
-        run(what, folder, events=FillUp(5))
+        run_experiment(what, folder, events=FillUp(5))
     assert "--resume" in error.value.hint
     kept.replace(folder / "trials.jsonl")
     done = [trial for trial in Journal(folder / "trials.jsonl").ordered() if trial.done]
     assert done
-    assert points(run(what, folder)) == points(whole)
+    assert comparable_trials(run_experiment(what, folder)) == comparable_trials(whole)
 
 
 HANG = "test -e {0}/go && {{ echo mse=${{trialParameters.x}}; exit 0; }}; sleep {1} & sleep {1}"
 
 
-def hanging(folder: Path, seconds: str) -> dict[str, Any]:
+def hanging_document(folder: Path, seconds: str) -> dict[str, Any]:
     """An Experiment whose trials hang until the file `go` is there."""
-    return using_parameters(build(*shell(HANG.format(folder, seconds)), **SPEC))
+    return using_parameters(build_document(*shell_command(HANG.format(folder, seconds)), **SPEC))
 
 
 @linux
@@ -186,33 +185,37 @@ def hanging(folder: Path, seconds: str) -> dict[str, Any]:
 def test_a_run_ended_by_a_signal_leaves_no_process_and_can_be_gone_on_with(
     tmp_path: Path, seconds: str, number: signal.Signals
 ) -> None:
-    document = hanging(tmp_path, seconds)
+    document = hanging_document(tmp_path, seconds)
     folder = tmp_path / "run"
     with start_process(document, folder) as process:
-        eventually(lambda: len(processes(f"sleep\0{seconds}")) == 4 or process.poll() is not None)
+        eventually(
+            lambda: len(find_processes(f"sleep\0{seconds}")) == 4 or process.poll() is not None
+        )
         process.send_signal(number)
         process.communicate(timeout=patience(60))
     assert process.returncode != 0
-    eventually(lambda: not processes(seconds))
-    assert {line["state"] for line in lines(folder)} == {"Created", "Running"}
+    eventually(lambda: not find_processes(seconds))
+    assert {line["state"] for line in journal_lines(folder)} == {"Created", "Running"}
     (tmp_path / "go").touch()
-    what = to_experiment(parse(document))
-    assert points(run(what, folder)) == points(run(what, tmp_path / "whole"))
+    what = to_experiment(as_document(document))
+    assert comparable_trials(run_experiment(what, folder)) == comparable_trials(
+        run_experiment(what, tmp_path / "whole")
+    )
 
 
 @linux
 def test_cancelling_a_run_ends_its_trials_before_it_returns(tmp_path: Path, seconds: str) -> None:
-    what = to_experiment(parse(hanging(tmp_path, seconds)))
+    what = to_experiment(as_document(hanging_document(tmp_path, seconds)))
 
     async def go() -> None:
-        task = asyncio.create_task(engine(what, tmp_path / "run").run())
-        await asyncio.to_thread(eventually, lambda: len(processes(f"sleep\0{seconds}")) == 4)
+        task = asyncio.create_task(make_engine(what, tmp_path / "run").run())
+        await asyncio.to_thread(eventually, lambda: len(find_processes(f"sleep\0{seconds}")) == 4)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        eventually(lambda: not processes(seconds))
+        eventually(lambda: not find_processes(seconds))
 
     began = time.monotonic()
     asyncio.run(go())
     assert time.monotonic() - began < patience(15)
-    assert all(earlier["index"] <= 1 for earlier, _ in pairwise(lines(tmp_path / "run")))
+    assert all(earlier["index"] <= 1 for earlier, _ in pairwise(journal_lines(tmp_path / "run")))

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 from support.cli import environment
-from support.katib.experiments import BATCH, PROC, assignments, experiment, python, run
+from support.katib.experiments import (
+    BATCH,
+    PROC,
+    make_experiment,
+    python_command,
+    run_experiment,
+    trial_assignments,
+)
 from support.katib.search_spaces import parameter
 from support.katib.suggestion_clients import (
     Client,
@@ -124,20 +131,22 @@ def test_katib_gets_the_same_trials_as_the_local_engine(
         "algorithmSettings": [{"name": "random_state", "value": "7"}],
     }
     options = {"algorithm": settings, "parallelTrialCount": 3, "maxTrialCount": 15}
-    what = experiment(*python(script), parameters=parameters, annotations=BATCH, **options)
-    local = run(what, tmp_path / "run")
+    what = make_experiment(
+        *python_command(script), parameters=parameters, annotations=BATCH, **options
+    )
+    local = run_experiment(what, tmp_path / "run")
 
     controller = Controller(pack_experiment(what.parameters, algorithm=algorithm), client)
     values = {
         tuple(point.items()): trial
-        for point, trial in zip(assignments(local), local.trials, strict=True)
+        for point, trial in zip(trial_assignments(local), local.trials, strict=True)
     }
     for _ in range(5):
         for trial in controller.ask(3):
             same = values[tuple(trial.point.items())]
             trial.state = "SUCCEEDED"
             trial.value = same["status"]["observation"]["metrics"][0]["latest"]
-    assert controller.points() == assignments(local)
+    assert controller.points() == trial_assignments(local)
 
 
 @pytest.mark.parametrize(

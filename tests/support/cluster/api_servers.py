@@ -73,7 +73,7 @@ def api_server() -> Iterator[ApiServer]:
         thread.join()
 
 
-def says(document: object, code: int = 200) -> Answer:
+def json_answer(document: object, code: int = 200) -> Answer:
     """Answer with JSON, or with text as it is."""
     body = (document if isinstance(document, str) else json.dumps(document)).encode()
 
@@ -87,19 +87,21 @@ def says(document: object, code: int = 200) -> Answer:
     return answer
 
 
-def status(code: int, message: str, **fields: Any) -> Answer:  # noqa: ANN401 - JSON
+def status_answer(code: int, message: str, **fields: Any) -> Answer:  # noqa: ANN401 - JSON
     """Answer with a Status, as the API server tells what is wrong."""
-    return says(
+    return json_answer(
         {"kind": "Status", "status": "Failure", "code": code, "message": message, **fields}, code
     )
 
 
-def found(*items: dict[str, Any]) -> Answer:
+def list_answer(*items: dict[str, Any]) -> Answer:
     """Answer with a list."""
-    return says({"kind": "List", "metadata": {"resourceVersion": "42"}, "items": list(items)})
+    return json_answer(
+        {"kind": "List", "metadata": {"resourceVersion": "42"}, "items": list(items)}
+    )
 
 
-def streams(*lines: object, torn: bool = False) -> Answer:
+def stream_answer(*lines: object, torn: bool = False) -> Answer:
     """Answer with a watch's events; a torn one breaks in the middle of a chunk."""
 
     def answer(handler: Handler) -> None:
@@ -116,6 +118,6 @@ def streams(*lines: object, torn: bool = False) -> Answer:
     return answer
 
 
-def hangs_up(handler: Handler) -> None:
+def close_connection(handler: Handler) -> None:
     """Close the connection without a word."""
     handler.close_connection = True

@@ -17,7 +17,7 @@ from urllib.parse import urlparse
 import yaml
 
 from support.cluster.kubectl import kubectl
-from support.katib.experiments import build
+from support.katib.experiments import build_document
 
 IMAGE = os.environ.get("TUNEGATE_TEST_IMAGE", "localhost/tunegate-trainer:0.2.0")
 PREFIX = os.environ.get("TUNEGATE_TEST_NAMESPACES", "tunegate-test")
@@ -30,7 +30,7 @@ FAIL = (
 
 
 @contextmanager
-def namespace(*, labelled: bool = True) -> Iterator[str]:
+def temporary_namespace(*, labelled: bool = True) -> Iterator[str]:
     """Make a namespace, and delete it with all that is in it."""
     name = f"{PREFIX}-{uuid.uuid4().hex[:8]}"
     kubectl("create", "namespace", name)
@@ -42,26 +42,28 @@ def namespace(*, labelled: bool = True) -> Iterator[str]:
         kubectl("delete", "namespace", name, "--wait=false")
 
 
-def tiny(script: str = PRINT, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a spec
-    """Return an Experiment of short trials; see `support.katib.experiments.build`."""
+def short_experiment(script: str = PRINT, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a spec
+    """Return an Experiment of short trials; see `build_document`."""
     container = {
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "resources": {"requests": {"cpu": "50m"}},
         **options.pop("container", {}),
     }
-    return build("sh", "-c", script, container=container, **{"maxTrialCount": 3, **options})
+    return build_document(
+        "sh", "-c", script, container=container, **{"maxTrialCount": 3, **options}
+    )
 
 
-def write(document: dict[str, Any], folder: Path) -> Path:
+def write_experiment_file(document: dict[str, Any], folder: Path) -> Path:
     """Write an Experiment's file."""
     path = folder / "experiment.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
 
 
-class Wire:
-    """A way to the API server that can be cut and mended; everything goes through unchanged."""
+class ApiProxy:
+    """A TCP proxy to the API server that can be cut and restored; it changes no byte."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
@@ -81,7 +83,7 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Take connections again."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._start()
@@ -108,12 +110,12 @@ class Wire:
 
 
 @contextmanager
-def wired(folder: Path) -> Iterator[tuple[Wire, Path]]:
+def proxied_cluster(folder: Path) -> Iterator[tuple[ApiProxy, Path]]:
     """Yield a wire to the cluster, and a kubeconfig that goes over it."""
     config = json.loads(kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
     cluster = config["clusters"][0]["cluster"]
     address = urlparse(cluster["server"])
-    wire = Wire(str(address.hostname), address.port or 443)
+    wire = ApiProxy(str(address.hostname), address.port or 443)
     cluster |= {"server": f"https://127.0.0.1:{wire.port}", "tls-server-name": address.hostname}
     path = folder / "kubeconfig"
     path.write_text(json.dumps(config))

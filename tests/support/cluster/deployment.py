@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from support.cluster.kubectl import get, kubectl
+from support.cluster.kubectl import kubectl, kubectl_json
 from support.patience import patience
 from support.serving.servers import await_true
 
@@ -34,7 +34,7 @@ def await_that(condition: Callable[[], Any], what: str, *, timeout: float = PATI
     return await_true(condition, what, timeout=timeout, pause=0.25)
 
 
-def condition(item: Object) -> str:
+def current_condition(item: Object) -> str:
     """Return the newest condition that holds of a Job or an Experiment."""
     found = [
         each["type"]
@@ -155,15 +155,15 @@ class System:
     def search(self, name: str, *, timeout: float = patience(600)) -> list[Object]:
         """Wait until an Experiment has ended; returns its Trials."""
         ended = await_that(lambda: self._ended(name), f"experiment {name} ends", timeout=timeout)
-        assert condition(ended) == "Succeeded", ended["status"]
-        items: list[Object] = get(
+        assert current_condition(ended) == "Succeeded", ended["status"]
+        items: list[Object] = kubectl_json(
             "trials", "-n", SEARCH, "-l", f"katib.kubeflow.org/experiment={name}"
         )["items"]
         return items
 
     def _ended(self, name: str) -> Object | None:
-        item: Object = get("experiment", name, "-n", SEARCH)
-        return item if condition(item) in {"Succeeded", "Failed"} else None
+        item: Object = kubectl_json("experiment", name, "-n", SEARCH)
+        return item if current_condition(item) in {"Succeeded", "Failed"} else None
 
     # Jobs of the promote image
 
@@ -209,7 +209,7 @@ class System:
         return self.run(promote_words(experiment, *words), **options)
 
     def pods(self, job: str) -> list[Object]:
-        items: list[Object] = get(
+        items: list[Object] = kubectl_json(
             "pods", "-n", SERVING, "-l", f"batch.kubernetes.io/job-name={job}"
         )["items"]
         return sorted(
@@ -220,7 +220,7 @@ class System:
         return kubectl("logs", "-n", SERVING, pod["metadata"]["name"])
 
     def _job_ended(self, name: str) -> str:
-        found = condition(get("job", name, "-n", SERVING))
+        found = current_condition(kubectl_json("job", name, "-n", SERVING))
         return found if found in {"Complete", "Failed"} else ""
 
     # Looking
@@ -240,7 +240,7 @@ class System:
 
     def served(self) -> list[str]:
         """Return the version that each ready replica serves."""
-        pods = get("pods", "-n", SERVING, "-l", "app=api")["items"]
+        pods = kubectl_json("pods", "-n", SERVING, "-l", "app=api")["items"]
         running = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         return [self._version(pod["metadata"]["name"]) for pod in running]
 
@@ -272,7 +272,7 @@ def promote_words(experiment: str, *words: str) -> list[str]:
 @contextmanager
 def system(folder: Path) -> Iterator[System]:
     """Deploy; remove all of it afterwards."""
-    for item in get("namespaces")["items"]:
+    for item in kubectl_json("namespaces")["items"]:
         mine = item["metadata"]["name"] not in {SERVING, SEARCH, SETUP} or MARK in item[
             "metadata"
         ].get("labels", {})

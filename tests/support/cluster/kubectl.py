@@ -28,7 +28,7 @@ def kubectl(
     return done.stdout
 
 
-def get(*words: str) -> Any:  # noqa: ANN401 - JSON
+def kubectl_json(*words: str) -> Any:  # noqa: ANN401 - JSON
     return json.loads(kubectl("get", *words, "-o", "json"))
 
 

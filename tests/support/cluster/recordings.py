@@ -8,13 +8,13 @@ RECORDINGS = Path(__file__).parents[2] / "katib" / "recordings"
 CASES = sorted(path.stem for path in RECORDINGS.glob("*.json"))
 
 
-def recorded(case: str) -> dict[str, Any]:
+def recorded_case(case: str) -> dict[str, Any]:
     """Return a case: `applied`, and for some `experiment` and `trials` as they were at the end."""
     content: dict[str, Any] = json.loads((RECORDINGS / f"{case}.json").read_bytes())
     return content
 
 
-def answers() -> list[dict[str, Any]]:
+def recorded_answers() -> list[dict[str, Any]]:
     """Return the specs that were tried: `name`, `applied`, and whether it was `refused`."""
     lines = (RECORDINGS / "invalid.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]

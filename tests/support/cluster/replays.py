@@ -94,14 +94,14 @@ class Replay:
             self.known[key] = item
 
 
-def replay(case: str) -> Replay:
+def load_replay(case: str) -> Replay:
     """Return a recorded case, from its beginning."""
     lines = (RECORDINGS / "watches" / f"{case}.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines]
     return Replay(events, Seconds(events[0]["seconds"]))
 
 
-def katib(cluster: Replay, notify: Callable[[str], None] = lambda _: None) -> KatibCluster:
+def katib_on(cluster: Replay, notify: Callable[[str], None] = lambda _: None) -> KatibCluster:
     """Return Katib on a played cluster; pauses pass at once, and move the clock."""
 
     def pause(seconds: float) -> None:

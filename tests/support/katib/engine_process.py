@@ -1,4 +1,4 @@
-"""Run one Experiment in a process of its own: `engine_process.py FILE FOLDER OPTIONS`; prints how it ended."""
+"""Run one Experiment and print how it ended: `engine_process.py FILE FOLDER OPTIONS`."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from katib.experiment import read_experiment
 from katib.local.engine import Engine
-from katib.local.job_template import Places
+from katib.local.job_template import PathMap
 
 
 async def _run(engine: Engine) -> str:
@@ -22,7 +22,7 @@ async def _run(engine: Engine) -> str:
 def main(file: str, folder: str, options: str) -> None:
     run = Path(folder)
     choices = {"cpus": 2, **json.loads(options)}
-    engine = Engine(read_experiment(Path(file)), run, Places(run / "volumes"), **choices)
+    engine = Engine(read_experiment(Path(file)), run, PathMap(run / "volumes"), **choices)
     end = asyncio.run(_run(engine))
     # Not getrusage: what it says of the peak is inherited from whoever started this process.
     status = Path("/proc/self/status").read_text(encoding="ascii")

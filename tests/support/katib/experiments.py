@@ -1,4 +1,4 @@
-"""Small Experiments for tests, built as YAML text and read as a user's file is, and the engine run on them."""
+"""Small Experiments for tests, read from YAML as a user's file is, and the engine run on them."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ import yaml
 from katib.document import Document, parse_document
 from katib.experiment import Experiment, to_experiment
 from katib.local.engine import Engine, Result
-from katib.local.job_template import Places
+from katib.local.job_template import PathMap
 from support.patience import patience
 
 ROOT = Path(__file__).parents[3]
@@ -28,17 +28,17 @@ T = TypeVar("T")
 _COUNT = itertools.count()
 
 
-def shell(script: str) -> tuple[str, ...]:
+def shell_command(script: str) -> tuple[str, ...]:
     """Return the command that runs a script as Katib's templates do."""
     return ("sh", "-c", script)
 
 
-def python(script: str) -> tuple[str, ...]:
+def python_command(script: str) -> tuple[str, ...]:
     """Return the command that runs a Python script."""
     return ("python", "-c", script)
 
 
-def build(
+def build_document(
     *command: str,
     parameters: Mapping[str, tuple[str, dict[str, Any]]] = ONE_NUMBER,
     annotations: Mapping[str, str] | None = None,
@@ -67,7 +67,7 @@ def build(
         "metadata": {"name": "tiny", "annotations": dict(annotations or {})},
         "spec": {
             "objective": {"type": "minimize", "objectiveMetricName": "mse"},
-            "algorithm": algorithm("random"),
+            "algorithm": algorithm_spec("random"),
             "parallelTrialCount": 2,
             "maxTrialCount": 4,
             "parameters": [
@@ -84,7 +84,7 @@ def build(
     }
 
 
-def algorithm(name: str, **settings: str) -> dict[str, Any]:
+def algorithm_spec(name: str, **settings: str) -> dict[str, Any]:
     """Return `spec.algorithm` with a fixed seed."""
     entries = {"random_state": "7", **settings}
     return {
@@ -93,18 +93,18 @@ def algorithm(name: str, **settings: str) -> dict[str, Any]:
     }
 
 
-def parse(document: dict[str, Any]) -> Document:
+def as_document(document: dict[str, Any]) -> Document:
     """Write a document as YAML and read it."""
     return parse_document(yaml.safe_dump(document, sort_keys=False), source="tiny.yaml")
 
 
-def experiment(*command: str, **options: object) -> Experiment:
+def make_experiment(*command: str, **options: object) -> Experiment:
     """Build, write, read and check an Experiment; see `build`."""
-    return to_experiment(parse(using_parameters(build(*command, **options))))
+    return to_experiment(as_document(using_parameters(build_document(*command, **options))))
 
 
 def using_parameters(document: dict[str, Any]) -> dict[str, Any]:
-    """Pass parameters that the command does not use in an environment variable, since Katib wants each to be used."""
+    """Use all parameters in an environment variable, since Katib wants each to be used."""
     template = document["spec"]["trialTemplate"]
     primary = template["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
     values = " ".join(
@@ -114,20 +114,20 @@ def using_parameters(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def engine(what: Experiment, folder: Path, **options: object) -> Engine:
+def make_engine(what: Experiment, folder: Path, **options: object) -> Engine:
     """Make an engine whose run folder exists."""
     folder.mkdir(parents=True, exist_ok=True)
     return Engine(
-        what, folder, options.pop("places", Places(folder / "volumes")), **{"cpus": 2, **options}
+        what, folder, options.pop("paths", PathMap(folder / "volumes")), **{"cpus": 2, **options}
     )
 
 
-def run(what: Experiment, folder: Path, **options: object) -> Result:
+def run_experiment(what: Experiment, folder: Path, **options: object) -> Result:
     """Run an Experiment to its end."""
-    return asyncio.run(engine(what, folder, **options).run())
+    return asyncio.run(make_engine(what, folder, **options).run())
 
 
-def assignments(result: Result) -> list[dict[str, str]]:
+def trial_assignments(result: Result) -> list[dict[str, str]]:
     """Return what each trial was run with, in the order of asking."""
     return [
         {p["name"]: p["value"] for p in trial["spec"]["parameterAssignments"]}
@@ -135,17 +135,25 @@ def assignments(result: Result) -> list[dict[str, str]]:
     ]
 
 
-def conditions(owner: dict[str, Any]) -> list[tuple[str, str]]:
+def comparable_trials(result: Result) -> list[list[Any]]:
+    """Return name, spec and observation of each trial: all that the same search has again."""
+    return [
+        [trial["metadata"]["name"], trial["spec"], trial["status"].get("observation")]
+        for trial in result.trials
+    ]
+
+
+def condition_pairs(owner: dict[str, Any]) -> list[tuple[str, str]]:
     """Return (type, status) of an object's conditions."""
     return [(c["type"], c["status"]) for c in owner["status"]["conditions"]]
 
 
-def states(result: Result) -> list[str]:
+def trial_states(result: Result) -> list[str]:
     """Return the last condition of each trial, which is its state."""
     return [trial["status"]["conditions"][-1]["type"] for trial in result.trials]
 
 
-def log(result: Result, index: int = 0) -> str:
+def trial_log(result: Result, index: int = 0) -> str:
     """Return the kept output of a trial."""
     name = result.trials[index]["metadata"]["name"]
     return (result.folder / "trials" / name / "output.log").read_text(errors="replace")
@@ -165,12 +173,12 @@ def start_process(
     )
 
 
-def unique() -> str:
-    """Return a number of seconds, fifteen minutes at least, that no other process of this machine sleeps for."""
+def unique_seconds() -> str:
+    """Return seconds, 900 at least, for which no other process of this machine sleeps."""
     return f"{900 + next(_COUNT)}.{os.getpid():07d}"
 
 
-def processes(marker: str) -> list[int]:
+def find_processes(marker: str) -> list[int]:
     """Return the processes whose command line contains a marker; Linux only."""
     found = []
     for entry in PROC.iterdir():

@@ -14,7 +14,7 @@ T = TypeVar("T")
 linux = pytest.mark.skipif(not PROC.is_dir(), reason="looks at /proc")
 
 
-def launching(use: Callable[[Launcher], Awaitable[T]], preload: Sequence[str] = ()) -> T:
+def use_launcher(use: Callable[[Launcher], Awaitable[T]], preload: Sequence[str] = ()) -> T:
     """Enter a launcher, use it, leave it."""
 
     async def go() -> T:
@@ -33,4 +33,4 @@ def run_command(
         child = await launcher.start(argv, env or {}, cwd)
         return [line async for line in child.lines()], await child.ended
 
-    return launching(go)
+    return use_launcher(go)

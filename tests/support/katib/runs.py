@@ -1,4 +1,4 @@
-"""Runs in a state folder, made by the engine as `tunegate tune` makes them, with commands of a test's own."""
+"""Runs in a state folder, as `tunegate tune` makes them, with commands of a test's own."""
 
 import json
 import subprocess
@@ -12,17 +12,22 @@ import yaml
 from katib.experiment import read_experiment
 from katib.local.engine import Result
 from katib.local.run_folder import new_run
-from support.katib.experiments import build, run, start_process, using_parameters
+from support.katib.experiments import (
+    build_document,
+    run_experiment,
+    start_process,
+    using_parameters,
+)
 
 Change = Callable[[dict[str, Any]], None]
 
 
-def document(*command: str, **options: object) -> dict[str, Any]:
-    """Return an Experiment that also a cluster could run; see `support.katib.experiments.build`."""
-    return using_parameters(build(*command, container={"image": "any:1"}, **options))
+def runnable_document(*command: str, **options: object) -> dict[str, Any]:
+    """Return an Experiment that also a cluster could run; see `build_document`."""
+    return using_parameters(build_document(*command, container={"image": "any:1"}, **options))
 
 
-def written(folder: Path, what: dict[str, Any]) -> Path:
+def write_experiment(folder: Path, what: dict[str, Any]) -> Path:
     """Write an Experiment into a file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tiny.yaml"
@@ -30,19 +35,19 @@ def written(folder: Path, what: dict[str, Any]) -> Path:
     return path
 
 
-def made(state: Path, *command: str, **options: object) -> Result:
+def finished_run(state: Path, *command: str, **options: object) -> Result:
     """Run an Experiment to its end in a state folder; its file lies there as `tiny.yaml`."""
-    what = read_experiment(written(state, document(*command, **options)))
-    return run(what, new_run(state / "experiments", what.name))
+    what = read_experiment(write_experiment(state, runnable_document(*command, **options)))
+    return run_experiment(what, new_run(state / "experiments", what.name))
 
 
 @contextmanager
-def going(
+def running_engine(
     state: Path, *command: str, **options: object
 ) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """Run one in a process of its own, which is killed when the block ends; gives the process and the run's folder."""
-    what = document(*command, **options)
-    written(state, what)
+    """Yield a process that runs an Experiment, and the run's folder; kill it at the block's end."""
+    what = runnable_document(*command, **options)
+    write_experiment(state, what)
     folder = new_run(state / "experiments", "tiny")
     process = start_process(what, folder)
     try:
@@ -52,7 +57,12 @@ def going(
         process.communicate()
 
 
-def change(path: Path, how: Change) -> None:
+def parsed_events(output: str) -> list[dict[str, Any]]:
+    """Return the JSON objects that a command has printed, one a line."""
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def change_json(path: Path, how: Change) -> None:
     """Change a JSON file."""
     content = json.loads(path.read_bytes())
     how(content)

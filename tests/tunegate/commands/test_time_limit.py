@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 import yaml
 from support.cli import small_experiment, tunegate
-from support.katib.experiments import BATCH, algorithm, build, shell, using_parameters
-from support.katib.runs import change
+from support.katib.experiments import (
+    BATCH,
+    algorithm_spec,
+    build_document,
+    shell_command,
+    using_parameters,
+)
+from support.katib.runs import change_json
 
 from tunegate.errors import UsageError
 from tunegate.settings import load_settings
@@ -18,8 +24,8 @@ from tunegate.settings.duration import duration
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
     """Four trials of half a second, two at a time."""
-    command = shell("sleep 0.5; echo mse=${trialParameters.x}")
-    document = build(*command, annotations=BATCH, algorithm=algorithm("random"))
+    command = shell_command("sleep 0.5; echo mse=${trialParameters.x}")
+    document = build_document(*command, annotations=BATCH, algorithm=algorithm_spec("random"))
     path = tmp_path / "experiment.yaml"
     path.write_text(yaml.safe_dump(using_parameters(document)))
     return path
@@ -55,7 +61,7 @@ def test_without_a_file_the_newest_run_goes_on_with_the_experiment_that_it_began
     tune(experiment, "--state", tmp_path / "state", "--time", "0.1s")
     experiment.write_text("the next Experiment, half written")
     resumed, said = tune("--state", tmp_path / "state", "--resume")
-    assert f"going on with {tmp_path / 'state' / 'experiments' / 'tiny' / '0001'}" in said
+    assert f"resuming {tmp_path / 'state' / 'experiments' / 'tiny' / '0001'}" in said
     assert resumed["status"]["succeededTrialList"] == whole["status"]["succeededTrialList"]
     _, said = tune("--state", tmp_path / "state", "--resume", code=2)
     assert "has ended: there is nothing to resume" in said
@@ -70,7 +76,7 @@ def test_without_a_file_and_a_run_that_tells_it_says_what_to_give(
     assert done.returncode == 2
     assert f"no run to resume below {tmp_path / 'state' / 'experiments'}" in done.stderr
     tune(experiment, "--state", tmp_path / "state", "--time", "0.1s")
-    change(
+    change_json(
         next(tmp_path.glob("state/experiments/*/*/run.json")), lambda meta: meta.pop("experiment")
     )  # of old, it had none
     done = tunegate(command, *flags)

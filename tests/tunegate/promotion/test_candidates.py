@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from support.cli import tunegate
-from support.katib.trial_objects import scored
+from support.katib.trial_objects import scored_trial
 from support.promotion.promotions import passed
 from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, flip_bit, variant
 
 from katib.local.run_folder import STATUS, TRIALS
+from promote import NoCandidate
 from promote.finalists import Contender
 from promote.promotion import Promoter
 from promote.verdict import Finalist
@@ -74,7 +75,7 @@ def search(tmp_path: Path) -> Search:
     }
     folder = tmp_path / "experiments" / "forest" / "0001"
     folder.mkdir(parents=True)
-    items = [scored(name, value) for name, (_, value) in RECIPES.items()]
+    items = [scored_trial(name, value) for name, (_, value) in RECIPES.items()]
     (folder / TRIALS).write_text(json.dumps({"items": items}))
     (folder / STATUS).write_text("{}")
     return Search(tmp_path, str(tmp_path / "data" / "spec.toml"), packages)
@@ -82,6 +83,30 @@ def search(tmp_path: Path) -> Search:
 
 def test_the_best_trials_contend_best_first_and_no_model_twice(search: Search) -> None:
     assert search.found() == ["lucky", "good", "fair", "weak"]
+
+
+@pytest.mark.parametrize(
+    ("items", "counts"),
+    [
+        (
+            [
+                scored_trial("a", "1", state="Failed"),
+                scored_trial("b", "1", state="Failed"),
+                scored_trial("c", "nan"),
+            ],
+            r"2 Failed, 1 Succeeded",
+        ),
+        ([], "no trial"),
+    ],
+)
+def test_without_a_candidate_the_error_counts_the_states_and_says_what_next(
+    search: Search, items: list[dict[str, object]], counts: str
+) -> None:
+    folder = next(search.root.glob("experiments/*/*"))
+    (folder / TRIALS).write_text(json.dumps({"items": items}))
+    with pytest.raises(NoCandidate, match=counts) as raised:
+        search.found()
+    assert "lint" in raised.value.hint
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 100])
@@ -98,7 +123,7 @@ def test_where_all_are_the_champions_own_model_that_is_returned(search: Search) 
     search.promote("good")
     folder = next(search.root.glob("experiments/*/*"))
     (folder / TRIALS).write_text(
-        json.dumps({"items": [scored("twin", "2.0"), scored("good", "2.0")]})
+        json.dumps({"items": [scored_trial("twin", "2.0"), scored_trial("good", "2.0")]})
     )
     assert search.found() == ["good"]
 

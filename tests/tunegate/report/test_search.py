@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.cli import tunegate
-from support.katib.experiments import experiment, shell
-from support.katib.runs import change, made
+from support.katib.experiments import make_experiment, shell_command
+from support.katib.runs import change_json, finished_run
 from support.katib.search_spaces import PARAMETERS, parameter
 
 from katib.space import Parameter
@@ -24,7 +24,7 @@ SPACE = {
     "kind": ("categorical", {"list": ["a", "b", "<c>"]}),
 }
 # Every third trial fails; which one is best does not depend on the kind.
-THIRD_FAILS = shell(
+THIRD_FAILS = shell_command(
     'n=$(ls "$0" | wc -l); touch "$0/$n"; [ $((n % 3)) = 2 ] && exit 3; echo mse=${trialParameters.rate}'
 )
 
@@ -33,7 +33,7 @@ THIRD_FAILS = shell(
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("state")
     (folder / "count").mkdir()
-    made(
+    finished_run(
         folder,
         *THIRD_FAILS,
         str(folder / "count"),
@@ -106,15 +106,15 @@ def test_parallel_coordinates_have_a_log_axis_and_the_best_on_top(page: str) -> 
 
 
 def test_a_run_whose_trials_all_failed_has_a_report(tmp_path: Path) -> None:
-    made(tmp_path, *shell("exit 3"))
+    finished_run(tmp_path, *shell_command("exit 3"))
     done = tunegate("report", "--state", tmp_path, "--output", tmp_path / "report.html")
     assert done.returncode == 0, done.stderr
     assert "No trial has succeeded." in (tmp_path / "report.html").read_text()
 
 
 def test_a_damaged_run_is_named(tmp_path: Path) -> None:
-    folder = made(tmp_path, *shell("echo mse=1")).folder
-    change(folder / "experiment.json", lambda content: content.pop("spec"))
+    folder = finished_run(tmp_path, *shell_command("echo mse=1")).folder
+    change_json(folder / "experiment.json", lambda content: content.pop("spec"))
     for command in (
         ("report", "--output", tmp_path / "report.html"),
         ("export-study", "--output", tmp_path / "s.db"),
@@ -166,7 +166,7 @@ def test_trials_that_were_stopped_early_are_no_failures() -> None:
         _row(4, "Failed", None),
     ]
     board = Board("tiny", "Succeeded", "", "mse", None, None, None, tuple(rows), "tiny-1", "")
-    what = experiment("echo", "mse=1")
+    what = make_experiment("echo", "mse=1")
     seen = traces(history(what, board), 0)
     assert (seen["stopped early"]["x"], seen["stopped early"]["y"]) == ([3], [50.0])
     assert seen["no result"]["x"] == [4]
@@ -185,7 +185,7 @@ def _row(number: int, state: str, value: float | None) -> Row:
 def test_of_a_thousand_trials_the_best_are_drawn_and_it_says_so() -> None:
     rows = [_row(i, "Succeeded", float(i)) for i in range(1000)]
     board = Board("tiny", "Succeeded", "", "mse", None, None, None, tuple(rows), "tiny-0", "")
-    drawn = parallel(experiment("echo", "mse=1"), board)
+    drawn = parallel(make_experiment("echo", "mse=1"), board)
     assert "the best 500 of 1000" in drawn
     assert len(drawn) < 300_000
     assert "tiny-499<" in drawn.replace("\\u003c", "<")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from katib.experiment import read_experiment
-from tunegate.search.local import first_parameters, tune, unfinished
+from tunegate.search.local import first_parameters, interrupted_run, tune_locally
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -59,7 +59,7 @@ def test_old_runs_go_with_their_trials_packages(experiment: Path, tmp_path: Path
     workspace = Workspace(Settings(state=tmp_path / "state", keep_runs=2))
     by_hand = workspace.store.trial("by-hand")
     by_hand.mkdir(parents=True)
-    results = [tune(workspace, read_experiment(experiment)) for _ in range(3)]
+    results = [tune_locally(workspace, read_experiment(experiment)) for _ in range(3)]
     assert [result.folder.exists() for result in results] == [False, True, True]
     left = {path.name for path in (workspace.store.root / "trials").iterdir()}
     kept = {trial["metadata"]["name"] for result in results[1:] for trial in result.trials}
@@ -69,11 +69,11 @@ def test_old_runs_go_with_their_trials_packages(experiment: Path, tmp_path: Path
 def test_nothing_is_unfinished_after_an_end(experiment: Path, tmp_path: Path) -> None:
     workspace = Workspace(Settings(state=tmp_path / "state"))
     read = read_experiment(experiment)
-    assert unfinished(workspace, read) is None
-    result = tune(workspace, read)
-    assert unfinished(workspace, read) is None
+    assert interrupted_run(workspace, read) is None
+    result = tune_locally(workspace, read)
+    assert interrupted_run(workspace, read) is None
     (result.folder / "experiment.json").unlink()
-    assert unfinished(workspace, read) == result.folder
+    assert interrupted_run(workspace, read) == result.folder
 
 
 def test_the_first_trial_takes_the_librarys_defaults_where_nothing_is_in_production(

@@ -1,4 +1,4 @@
-"""What the command line makes of an Experiment on a cluster; the cluster is a recording here, and real in tests/e2e."""
+"""Experiments on a cluster, through the command line; the cluster is a recording here."""
 
 import copy
 import json
@@ -7,21 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cluster.recordings import recorded
-from support.cluster.replays import Replay, replay
-from support.katib.experiments import build, parse, using_parameters
+from support.cluster.recordings import recorded_case
+from support.cluster.replays import Replay, load_replay
+from support.katib.experiments import as_document, build_document, using_parameters
+from support.katib.runs import parsed_events
 
 from katib.cluster import client as module
 from katib.document import Document
 from katib.errors import AlreadyExists, ClusterError, ClusterUnreachable, Missing, Refused, TimedOut
 from katib.experiment import Experiment, to_experiment
-from katib.local.run_folder import META, STATUS
-from promote.candidate import rank
+from katib.local.run_folder import META, STATUS, new_run
+from katib.objects import rank
+from tunegate.doctor.local_run import explain_newest
 from tunegate.error_report import exit_code
 from tunegate.errors import ExitCode, UsageError
-from tunegate.search.local import unfinished
-from tunegate.search.on_katib import connected, tune_on_katib
+from tunegate.search.local import interrupted_run, newest_experiment, tune_locally
+from tunegate.search.on_katib import connect_cluster, tune_on_katib
 from tunegate.settings import Settings
+from tunegate.watch.local import local_boards
 from tunegate.workspace import Workspace
 
 Connect = Callable[[Replay], None]
@@ -38,30 +41,28 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(Settings(state=tmp_path, namespace="tuning"))
 
 
-def played(case: str) -> tuple[Replay, Experiment]:
+def replayed_case(case: str) -> tuple[Replay, Experiment]:
     """Return a recorded cluster, and the Experiment that was applied there."""
-    content = recorded(case)
-    cluster = replay(case)
-    for event in of_experiments(cluster):  # the recorded states hold only a few fields of the spec
+    content = recorded_case(case)
+    cluster = load_replay(case)
+    for event in experiment_events(
+        cluster
+    ):  # the recorded states hold only a few fields of the spec
         event["object"]["spec"] = copy.deepcopy(content["experiment"]["spec"])
-    return cluster, to_experiment(parse(content["applied"]), local=False)
+    return cluster, to_experiment(as_document(content["applied"]), local=False)
 
 
-def of_experiments(cluster: Replay) -> list[dict[str, Any]]:
+def experiment_events(cluster: Replay) -> list[dict[str, Any]]:
     return [event for event in cluster.events if event["object"]["kind"] == "Experiment"]
-
-
-def events(output: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in output.splitlines()]
 
 
 def test_a_run_is_kept_in_the_shape_of_a_local_one_and_ranked_by_our_rule(
     connect: Connect, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster, experiment = played("b-goal")
+    cluster, experiment = replayed_case("b-goal")
     connect(cluster)
     assert tune_on_katib(workspace, experiment, timeout=None, as_json=True) == ExitCode.DONE
-    exists, *trials, end = events(capsys.readouterr().out)
+    exists, *trials, end = parsed_events(capsys.readouterr().out)
     assert exists == {
         "event": "exists",
         "experiment": "goal",
@@ -89,7 +90,7 @@ def test_a_run_is_kept_in_the_shape_of_a_local_one_and_ranked_by_our_rule(
 def test_without_json_the_trials_are_lines_for_people(
     connect: Connect, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster, experiment = played("b-goal")
+    cluster, experiment = replayed_case("b-goal")
     connect(cluster)
     tune_on_katib(workspace, experiment, timeout=None, as_json=False)
     said = capsys.readouterr()
@@ -101,14 +102,14 @@ def test_the_same_experiment_keeps_its_folder_and_another_gets_one_of_its_own(
     connect: Connect, workspace: Workspace
 ) -> None:
     for _ in range(2):
-        cluster, experiment = played("b-goal")
+        cluster, experiment = replayed_case("b-goal")
         connect(cluster)
         tune_on_katib(workspace, experiment, timeout=None, as_json=False)
     assert [path.name for path in (workspace.experiments / "goal").iterdir()] == ["0001"]
-    cluster, experiment = played("b-goal")
-    for event in of_experiments(cluster):
+    cluster, experiment = replayed_case("b-goal")
+    for event in experiment_events(cluster):
         event["object"]["metadata"]["uid"] = "another"
-    cluster.events = of_experiments(cluster)
+    cluster.events = experiment_events(cluster)
     connect(cluster)
     tune_on_katib(workspace, experiment, timeout=None, as_json=False)
     assert workspace.last_run("goal").name == "0002"
@@ -117,25 +118,53 @@ def test_the_same_experiment_keeps_its_folder_and_another_gets_one_of_its_own(
 def test_a_run_on_a_cluster_is_not_taken_for_a_local_one_to_resume(
     connect: Connect, workspace: Workspace
 ) -> None:
-    cluster, experiment = played("b-goal")
+    cluster, experiment = replayed_case("b-goal")
     connect(cluster)
     tune_on_katib(workspace, experiment, timeout=None, as_json=False)
     assert not (workspace.last_run("goal") / META).exists()
-    assert unfinished(workspace, experiment) is None
+    assert interrupted_run(workspace, experiment) is None
+    with pytest.raises(UsageError, match="did not run on this machine"):
+        tune_locally(workspace, experiment, resume=True)
+    with pytest.raises(UsageError, match="did not run on this machine"):
+        newest_experiment(workspace)
+
+
+def test_report_doctor_and_watch_speak_of_the_run_that_was_kept(
+    connect: Connect, workspace: Workspace, tmp_path: Path
+) -> None:
+    cluster, experiment = replayed_case("b-goal")
+    connect(cluster)
+    before = new_run(workspace.experiments, "goal")
+    (before / META).write_text("{}")
+    tune_on_katib(workspace, experiment, timeout=None, as_json=False)
+    run = workspace.last_run()
+    assert run != before
+    (cause,) = explain_newest(workspace.settings, "", None, tmp_path / "none.yaml")
+    assert str(run) in cause.seen
+    assert "tunegate doctor --experiment goal --namespace tuning" in cause.mend
+    *_, last = local_boards(workspace.experiments, "")
+    assert (last.where, last.state) == (str(run), "Succeeded")
+
+
+def test_a_run_without_a_trial_is_named_by_those_who_need_one(workspace: Workspace) -> None:
+    run = new_run(workspace.experiments, "goal")
+    (run / META).write_text("{}")
+    with pytest.raises(UsageError, match="goal/0001: it has not started a trial yet"):
+        workspace.last_run()
 
 
 def test_a_failed_experiment_is_an_error_that_names_the_doctor(
     connect: Connect, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cluster = replay("h-bad-setting")
-    experiment = recorded("h-bad-setting")["applied"]
+    cluster = load_replay("h-bad-setting")
+    experiment = recorded_case("h-bad-setting")["applied"]
     for event in cluster.events:
         event["object"]["spec"] = copy.deepcopy(experiment["spec"])
     connect(cluster)
     what = Experiment("bad-setting", "tuning", copy.deepcopy(experiment), (), experiment)
     assert tune_on_katib(workspace, what, timeout=None, as_json=True) == ExitCode.ERROR
     said = capsys.readouterr()
-    assert events(said.out)[-1]["best"] is None
+    assert parsed_events(said.out)[-1]["best"] is None
     assert "tunegate doctor --experiment bad-setting --namespace tuning" in said.err
 
 
@@ -150,13 +179,13 @@ def test_ctrl_c_ends_the_command_and_not_the_experiment(
     connect(cluster)
     monkeypatch.setattr("sys.argv", ["tunegate", "tune", "my file.yaml", "--on", "katib"])
     experiment = to_experiment(
-        parse(using_parameters(build("true", container={"image": "x"}))), local=False
+        as_document(using_parameters(build_document("true", container={"image": "x"}))), local=False
     )
     with pytest.raises(SystemExit) as caught:
         tune_on_katib(workspace, experiment, timeout=None, as_json=False)
     assert caught.value.code == 130
     said = capsys.readouterr().err
-    assert "Experiment tuning/tiny goes on running" in said
+    assert "Experiment tuning/tiny keeps running" in said
     assert "`tunegate tune 'my file.yaml' --on katib`" in said
     assert len(cluster.created) == 1
 
@@ -167,7 +196,7 @@ def test_without_the_clusters_packages_it_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "katib.cluster.client", None)
     monkeypatch.delattr("katib.cluster.client", raising=False)
     with pytest.raises(UsageError) as caught:
-        connected(Settings())
+        connect_cluster(Settings())
     assert caught.value.hint == "pip install 'tunegate[cluster]'"
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import optuna
 from support.cli import tunegate
-from support.katib.experiments import eventually, shell
-from support.katib.runs import going, made
+from support.katib.experiments import eventually, shell_command
+from support.katib.runs import finished_run, running_engine
 from support.patience import patience
 
 SPACE = {"x": ("double", {"min": "0.001", "max": "1", "distribution": "logUniform"})}
-HALF = shell('[ -e "$0" ] && echo mse=${trialParameters.x} || { touch "$0"; exit 3; }')
+HALF = shell_command('[ -e "$0" ] && echo mse=${trialParameters.x} || { touch "$0"; exit 3; }')
 
 
 def export(state: Path, target: Path, *words: object) -> str:
@@ -21,7 +21,9 @@ def export(state: Path, target: Path, *words: object) -> str:
 
 
 def test_a_run_is_opened_by_optuna_with_its_trials_and_again_with_the_same(tmp_path: Path) -> None:
-    result = made(tmp_path, *HALF, str(tmp_path / "seen"), parameters=SPACE, parallelTrialCount=1)
+    result = finished_run(
+        tmp_path, *HALF, str(tmp_path / "seen"), parameters=SPACE, parallelTrialCount=1
+    )
     for _ in range(2):
         storage = export(tmp_path, tmp_path / "study.db")
     study = optuna.load_study(study_name="tiny", storage=storage)
@@ -42,7 +44,7 @@ def test_a_run_is_opened_by_optuna_with_its_trials_and_again_with_the_same(tmp_p
 
 
 def test_running_trials_run_and_those_of_a_killed_run_wait(tmp_path: Path) -> None:
-    with going(tmp_path, *shell("sleep 60")) as (process, folder):
+    with running_engine(tmp_path, *shell_command("sleep 60")) as (process, folder):
         eventually((folder / "trials.json").exists)
         eventually(lambda: (folder / "trials.json").read_text().count("TrialRunning") == 2)
         storage = export(tmp_path, tmp_path / "study.db", "tiny")
@@ -60,7 +62,7 @@ def test_running_trials_run_and_those_of_a_killed_run_wait(tmp_path: Path) -> No
 def test_without_a_run_or_with_a_file_of_somebody_else_it_says_what_to_do(tmp_path: Path) -> None:
     done = tunegate("export-study", "--state", tmp_path)
     assert (done.returncode, "run `tunegate tune` first" in done.stderr) == (2, True)
-    made(tmp_path, *shell("echo mse=1"))
+    finished_run(tmp_path, *shell_command("echo mse=1"))
     mine = tmp_path / "notes.db"
     mine.write_text("my notes")
     done = tunegate("export-study", "--state", tmp_path, "--output", mine)
