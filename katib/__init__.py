@@ -1,12 +1,12 @@
 """The search: Katib's Experiment, read, checked, and run on this machine as Katib would run it.
 
-Uses nothing of the other rooms; knows trials only as commands that print metric lines. The engine itself, which brings
-Optuna, is `katib.local.engine`.
+Uses nothing of the other rooms and knows trials only as commands that print metric lines. The
+engine itself, which imports Optuna, is `katib.local.engine`.
 """
 
 from katib.errors import EngineError, InvalidExperiment, KatibError, SpaceExhausted
 from katib.experiment import Experiment, read_experiment
-from katib.lint import lint
+from katib.lint import lint_document
 from katib.lint.finding import Finding
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "InvalidExperiment",
     "KatibError",
     "SpaceExhausted",
-    "lint",
+    "lint_document",
     "read_experiment",
 ]

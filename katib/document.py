@@ -1,4 +1,4 @@
-"""A YAML document that remembers where each of its fields stands, so that a finding can name line and column."""
+"""A YAML document that remembers the position of each field, for findings that name a line."""
 
 import re
 from collections.abc import Iterator
@@ -31,22 +31,31 @@ _Loader.add_implicit_resolver(
 
 
 class Span(NamedTuple):
-    """Where a field's name and its value stand in the text: offsets of first character and end."""
+    """A field's place in the text; offsets of the first character and of the end.
+
+    Attributes:
+        key: of the field's name; None for the root and for entries of lists.
+        value: of its value.
+        is_block: whether the value is a mapping or list that is not written in braces.
+    """
 
     key: tuple[int, int] | None
     value: tuple[int, int]
-    is_block: bool  # a mapping or list that is not written in braces
+    is_block: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The Experiment found in a file: plain values, and a position (line, column; from 1) for each field's path.
+    """The Experiment found in a file.
 
     Attributes:
-        text: the whole text that it was read from, empty when it was never text.
-        spans: where each field stands in it.
-        repeated: fields that stand twice in their mapping.
-        beside: the other objects of the same text.
+        source: the file's name.
+        value: the Experiment as plain values.
+        positions: (line, column) of each field by its path, from 1.
+        text: the whole text that it was read from, empty if it was never text.
+        spans: the place of each field in the text.
+        repeated: fields that occur twice in their mapping.
+        other_objects: the other objects of the same text.
     """
 
     source: str
@@ -55,16 +64,19 @@ class Document:
     text: str = field(default="", repr=False)
     spans: dict[FieldPath, Span] = field(default_factory=dict, repr=False)
     repeated: tuple[FieldPath, ...] = ()
-    beside: tuple[Any, ...] = field(default=(), repr=False)
+    other_objects: tuple[Any, ...] = field(default=(), repr=False)
 
     def position(self, path: FieldPath) -> tuple[int, int]:
-        """Return where a field stands, or where its nearest parent does when it is absent."""
+        """Return (line, column) of a field, or of its nearest parent if it is absent."""
         while path and path not in self.positions:
             path = path[:-1]
         return self.positions.get(path, (1, 1))
 
     def get(self, *path: str | int, default: Any = None) -> Any:  # noqa: ANN401 - YAML
-        """Return the value at a path, or `default` where anything on the way is missing or of another shape."""
+        """Return the value at a path.
+
+        Returns `default` if anything on the way is missing, null or of another shape.
+        """
         value: Any = self.value
         for step in path:
             try:
@@ -72,6 +84,11 @@ class Document:
             except (KeyError, IndexError, TypeError):
                 return default
         return default if value is None else value
+
+    def get_list(self, *path: str | int) -> list[Any]:
+        """Return the list at a path; an empty one if it is missing or of another shape."""
+        value = self.get(*path)
+        return value if isinstance(value, list) else []
 
 
 class NotYaml(Exception):
@@ -85,80 +102,70 @@ class NotYaml(Exception):
 
 
 def read_document(path: Path) -> Document:
-    """Read the one Experiment of a YAML file; other kinds of documents in it are passed over.
+    """Read the one Experiment of a YAML file; documents of other kinds are ignored.
 
     Raises:
-        InvalidExperiment: when the file cannot be read, is not YAML, or holds no Experiment, or several.
+        InvalidExperiment: when the file cannot be read, is not YAML, or holds no Experiment or
+            several.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidExperiment(
-            f"{path}: {getattr(error, 'strerror', None) or error}", hint="check the path"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidExperiment(f"{path}: {reason}", hint="check the path") from error
     return parse_document(text, source=str(path))
 
 
 def parse_document(text: str, *, source: str = "experiment") -> Document:
-    """Parse YAML or JSON text; see `read_document`."""
+    """Parse the one Experiment of a YAML or JSON text; see `read_document`."""
     try:
         found = parse_documents(text, source=source)
     except NotYaml as error:
         where = f"{source}:{error.line}:{error.column}"
         raise InvalidExperiment(f"{where}: not valid YAML: {error}", hint=error.hint) from error
-    if len(found) != 1:
-        if not found:
-            what = "no document of kind Experiment"
-        else:
-            what = f"{len(found)} Experiments, one is needed"
-        raise InvalidExperiment(
-            f"{source}: {what}", hint="a Katib Experiment has `kind: Experiment`"
-        )
-    return found[0]
+    if len(found) == 1:
+        return found[0]
+    what = "no document of kind Experiment"
+    if found:
+        what = f"{len(found)} Experiments, one is needed"
+    raise InvalidExperiment(f"{source}: {what}", hint="a Katib Experiment has `kind: Experiment`")
 
 
 def parse_documents(text: str, *, source: str = "experiment") -> list[Document]:
-    """Return every Experiment of a stream of documents, those in a `kind: List` too.
+    """Return every Experiment of a stream of documents, also those in a `kind: List`.
 
     Raises:
         NotYaml: when the text cannot be parsed.
     """
-    objects = list(_objects(text))
+    objects = list(_parse_objects(text))
     found = []
     for node, value in objects:
         if isinstance(value, dict) and value.get("kind") == "Experiment":
-            places = _places(node)
-            beside = tuple(other for _, other in objects if other is not value)
-            repeated = tuple(dict.fromkeys(places.repeated))
+            places = _FieldPlaces(node)
             found.append(
-                Document(source, value, places.positions, text, places.spans, repeated, beside)
+                Document(
+                    source=source,
+                    value=value,
+                    positions=places.positions,
+                    text=text,
+                    spans=places.spans,
+                    repeated=tuple(dict.fromkeys(places.repeated)),
+                    other_objects=tuple(other for _, other in objects if other is not value),
+                )
             )
     return found
 
 
-def _places(node: yaml.Node) -> "_Places":
-    places = _Places()
-    try:
-        places.collect(node, ())
-    except RecursionError as error:
-        mark = node.start_mark
-        message = "nested too deeply, or an alias stands for what it is in"
-        raise NotYaml(message, mark.line + 1, mark.column + 1) from error
-    return places
-
-
-def _objects(text: str) -> Iterator[tuple[yaml.Node, Any]]:
+def _parse_objects(text: str) -> Iterator[tuple[yaml.Node, Any]]:
+    """Yield each object of the stream with its node; those of a List one by one."""
     try:
         nodes: Iterator[yaml.Node | None] = yaml.compose_all(text, Loader=_Loader)
         for node in nodes:
             if node is None:
                 continue
             value = _construct(node)
-            if (
-                isinstance(value, dict)
-                and value.get("kind") == "List"
-                and isinstance(value.get("items"), list)
-            ):
+            is_list = isinstance(value, dict) and value.get("kind") == "List"
+            if is_list and isinstance(value.get("items"), list):
                 entries = next(item for key, item in node.value if key.value == "items")
                 yield from zip(entries.value, value["items"], strict=True)
             else:
@@ -170,16 +177,15 @@ def _objects(text: str) -> Iterator[tuple[yaml.Node, Any]]:
 
 
 def _not_yaml(error: yaml.YAMLError, text: str) -> NotYaml:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return NotYaml(f"character #x{error.character:04x}: {error.reason}", line, 1)
-    if "{{" in text:
-        hint = "render the Helm or Jinja template first"
-    else:
-        hint = ""
-    return NotYaml(problem, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, hint)
+    problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
+    hint = "render the Helm or Jinja template first" if "{{" in text else ""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return NotYaml(problem, 1, 1, hint)
+    return NotYaml(problem, mark.line + 1, mark.column + 1, hint)
 
 
 def _construct(node: yaml.Node) -> Any:  # noqa: ANN401 - YAML
@@ -190,37 +196,44 @@ def _construct(node: yaml.Node) -> Any:  # noqa: ANN401 - YAML
         loader.dispose()
 
 
-class _Places:
-    """Where the fields of a node stand."""
+class _FieldPlaces:
+    """The positions and spans of all fields of a node.
 
-    def __init__(self) -> None:
+    Raises:
+        NotYaml: when the node contains itself, or aliases make too much of it.
+    """
+
+    def __init__(self, root: yaml.Node) -> None:
         self.positions: dict[FieldPath, tuple[int, int]] = {}
         self.spans: dict[FieldPath, Span] = {}
         self.repeated: list[FieldPath] = []
+        try:
+            self._collect(root, ())
+        except RecursionError as error:
+            mark = root.start_mark
+            message = "nested too deeply, or an alias stands for what it is in"
+            raise NotYaml(message, mark.line + 1, mark.column + 1) from error
 
-    def collect(self, node: yaml.Node, path: FieldPath, key: yaml.Node | None = None) -> None:
-        """Note a node and everything below it."""
+    def _collect(self, node: yaml.Node, path: FieldPath, key: yaml.Node | None = None) -> None:
         if len(self.positions) > MOST_FIELDS:
-            raise NotYaml(
-                "aliases make more of it than can be checked", node.start_mark.line + 1, 1
-            )
-        shown = key or node
-        self.positions[path] = (shown.start_mark.line + 1, shown.start_mark.column + 1)
-        self.spans[path] = Span(
-            _span(key) if key else None, _span(node), getattr(node, "flow_style", None) is False
-        )
+            message = "aliases make more of it than can be checked"
+            raise NotYaml(message, node.start_mark.line + 1, 1)
+        mark = (key or node).start_mark
+        self.positions[path] = (mark.line + 1, mark.column + 1)
+        is_block = getattr(node, "flow_style", None) is False
+        self.spans[path] = Span(_offsets(key) if key else None, _offsets(node), is_block)
         if isinstance(node, yaml.MappingNode):
             names: set[str] = set()
-            for name, value in node.value:
-                step = (*path, str(name.value))
-                if step[-1] in names:
-                    self.repeated.append(step)
-                names.add(str(step[-1]))
-                self.collect(value, step, name)
+            for name_node, value in node.value:
+                name = str(name_node.value)
+                if name in names:
+                    self.repeated.append((*path, name))
+                names.add(name)
+                self._collect(value, (*path, name), name_node)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                self.collect(value, (*path, index))
+                self._collect(value, (*path, index))
 
 
-def _span(node: yaml.Node) -> tuple[int, int]:
+def _offsets(node: yaml.Node) -> tuple[int, int]:
     return node.start_mark.index, node.end_mark.index

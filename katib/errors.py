@@ -3,19 +3,35 @@
 KatibError
 ├── InvalidExperiment   the document cannot be run; carries lint's findings
 ├── SpaceExhausted      every point of a finite search space has been tried
-├── EngineError         the local engine cannot start or go on
-└── ClusterError        something is wrong between us and Katib on a cluster
-    ├── ClusterUnreachable  no answer, or one that makes no sense; it may be better soon
-    ├── Refused             the API server, or a webhook of Katib's, says no; carries its words
-    ├── Forbidden           our account may not do it
-    ├── Missing             the object, its namespace, or Katib itself is not there
+├── EngineError         the local engine cannot start or continue
+└── ClusterError        the request to Katib on a cluster failed
+    ├── ClusterUnreachable  no answer, or one that makes no sense; trying later may help
+    ├── Refused             the API server, or a webhook of Katib's, refuses; carries its words
+    ├── Forbidden           the account has no permission
+    ├── Missing             the object, its namespace, or Katib itself does not exist
     ├── AlreadyExists       the name is taken by another Experiment
     ├── Gone                the Experiment was deleted while it was followed
-    └── TimedOut            the time given is over; the Experiment goes on
+    └── TimedOut            the time given is over; the Experiment is still running
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
+
+
+class LintFinding(Protocol):
+    """What an error needs of a `katib.lint.finding.Finding`; lint itself imports this module."""
+
+    @property
+    def code(self) -> str:
+        """The rule's code."""
+
+    @property
+    def severity(self) -> str:
+        """One of error, warning and note."""
+
+    @property
+    def for_cluster_only(self) -> bool:
+        """Whether this machine runs it all the same."""
 
 
 class KatibError(Exception):
@@ -27,9 +43,11 @@ class KatibError(Exception):
 
 
 class InvalidExperiment(KatibError):
-    """The document is not an Experiment that can be run; `findings` are `katib.lint.finding.Finding`."""
+    """The document is not an Experiment that can be run; `findings` are lint's."""
 
-    def __init__(self, message: str, *, findings: Sequence[Any] = (), hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, findings: Sequence[LintFinding] = (), hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.findings = tuple(findings)
 
@@ -39,27 +57,27 @@ class SpaceExhausted(KatibError):
 
 
 class EngineError(KatibError):
-    """The local engine cannot start or go on."""
+    """The local engine cannot start or continue."""
 
 
 class ClusterError(KatibError):
-    """Something is wrong between us and Katib on a cluster."""
+    """The request to Katib on a cluster failed."""
 
 
 class ClusterUnreachable(ClusterError):
-    """The API server gives no answer, or one that makes no sense; it may be better soon."""
+    """The API server gives no answer, or one that makes no sense; trying later may help."""
 
 
 class Refused(ClusterError):
-    """The API server, or a webhook of Katib's, says no; the message carries its words."""
+    """The API server, or a webhook of Katib's, refuses; the message carries its words."""
 
 
 class Forbidden(ClusterError):
-    """Our account may not do it."""
+    """The account has no permission."""
 
 
 class Missing(ClusterError):
-    """The object, its namespace, or Katib itself is not there."""
+    """The object, its namespace, or Katib itself does not exist."""
 
 
 class AlreadyExists(ClusterError):
@@ -71,4 +89,4 @@ class Gone(ClusterError):
 
 
 class TimedOut(ClusterError):
-    """The time given is over; the Experiment goes on."""
+    """The time given is over; the Experiment is still running."""

@@ -1,6 +1,7 @@
-"""The Experiment as the rest of the room sees it: read, linted, with Katib's defaults filled in.
+"""The Experiment as the rest of the room uses it: read, linted, with Katib's defaults filled in.
 
-Defaults and their order follow Katib v0.19's defaulter webhook (pkg/apis/controller/experiments/v1beta1).
+Defaults and their order follow Katib v0.19's defaulter webhook
+(pkg/apis/controller/experiments/v1beta1).
 """
 
 import copy
@@ -12,7 +13,8 @@ from typing import Any
 
 from katib.document import Document, read_document
 from katib.errors import InvalidExperiment
-from katib.lint import errors, lint
+from katib.lint import lint_document, only_errors
+from katib.lint.finding import Finding
 from katib.space import Parameter
 
 ANNOTATION = "tunegate.dev/"
@@ -20,15 +22,20 @@ CONDITIONS = {
     "failureCondition": 'status.conditions.#(type=="Failed")#|#(status=="True")#',
     "successCondition": 'status.conditions.#(type=="Complete")#|#(status=="True")#',
 }
+METRICS_FILE = {"path": "/var/log/katib/metrics.log", "kind": "File", "format": "TEXT"}
 SEED_SETTING = "random_state"
 NOT_INSTALLED = "K121"  # a cluster's own configuration decides which algorithms there are
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A valid Experiment: `document` is the whole object with defaults, the other fields are read from it.
+    """A valid Experiment.
 
     Attributes:
+        name: its `metadata.name`.
+        namespace: its `metadata.namespace`, `default` if it names none.
+        document: the whole object with defaults; the properties are read from it.
+        parameters: the search space.
         written: the object as it was written, for Katib, which has defaults of its own.
     """
 
@@ -67,7 +74,7 @@ class Experiment:
 
     @property
     def goal(self) -> float | None:
-        """The objective's goal; 0 is one, None is none."""
+        """The objective's goal, None without one; 0 is a goal."""
         goal = self.spec["objective"].get("goal")
         return None if goal is None else float(goal)
 
@@ -90,20 +97,19 @@ class Experiment:
 
     @property
     def parallel(self) -> int:
-        """How many trials are asked for at once."""
+        """How many trials run at once."""
         return int(self.spec["parallelTrialCount"])
 
     @property
     def batch(self) -> bool:
-        """Whether trials are asked for in batches, which makes a seeded search repeatable to the byte."""
+        """Whether trials start in batches, which makes a seeded search repeatable to the byte."""
         return self.annotation("schedule") == "batch"
 
     @property
     def digest(self) -> str:
         """The sha256 of everything that decides what the trials are."""
-        return hashlib.sha256(
-            json.dumps([self.name, self.spec, self.batch], sort_keys=True).encode()
-        ).hexdigest()
+        decisive = json.dumps([self.name, self.spec, self.batch], sort_keys=True)
+        return hashlib.sha256(decisive.encode()).hexdigest()
 
     def annotation(self, name: str) -> str | None:
         """Return the value of our own annotation `tunegate.dev/<name>`."""
@@ -116,33 +122,37 @@ def read_experiment(path: Path, *, local: bool = True) -> Experiment:
 
     Args:
         path: the file.
-        local: whether it is to run on this machine; otherwise what only this engine cannot do is no error.
+        local: whether it is to run on this machine; if not, limits of this engine are no errors.
 
     Raises:
-        InvalidExperiment: when Katib would refuse it, would accept it and hang, or this engine cannot run it.
+        InvalidExperiment: when Katib would refuse it or accept it and hang, or when this engine
+            cannot run it.
     """
     return to_experiment(read_document(path), local=local)
 
 
 def to_experiment(document: Document, *, local: bool = True) -> Experiment:
     """Check a document and fill in defaults; see `read_experiment`."""
-    findings = lint(document)
-    passed = [
-        f
-        for f in findings
-        if (f.for_cluster_only if local else f.for_local_only or f.code == NOT_INSTALLED)
-    ]
-    if wrong := [f for f in errors(findings) if f not in passed]:
+    findings = lint_document(document)
+    wrong = [f for f in only_errors(findings) if not _is_harmless(f, local=local)]
+    if wrong:
         lines = "\n".join(f"  {finding}" for finding in wrong)
         raise InvalidExperiment(
             f"{document.source}: {len(wrong)} error(s)\n{lines}",
             findings=findings,
-            hint="mend them, then `tunegate lint`",
+            hint="fix them, then `tunegate lint`",
         )
     value = with_defaults(document.value)
     metadata = value["metadata"]
     parameters = tuple(Parameter.from_spec(p) for p in value["spec"].get("parameters", ()))
     return Experiment(metadata["name"], metadata["namespace"], value, parameters, document.value)
+
+
+def _is_harmless(finding: Finding, *, local: bool) -> bool:
+    """Whether an error counts only elsewhere than where the Experiment is to run."""
+    if local:
+        return finding.for_cluster_only
+    return finding.for_local_only or finding.code == NOT_INSTALLED
 
 
 def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
@@ -154,22 +164,18 @@ def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
     metadata.setdefault("name", str(metadata.get("generateName", "")) + "local")
     spec.setdefault("parallelTrialCount", 3)
     spec.setdefault("resumePolicy", "Never")
-    spec.setdefault("metricsCollectorSpec", {}).setdefault("collector", {}).setdefault(
-        "kind", "StdOut"
-    )
-    _default_source(spec["metricsCollectorSpec"])
+    _default_collector(spec.setdefault("metricsCollectorSpec", {}))
     _default_strategies(spec["objective"])
     for parameter in spec.get("parameters", ()):
         parameter["feasibleSpace"].setdefault("distribution", "uniform")
-    if (
-        spec["trialTemplate"].get("trialSpec", {}).get("kind") == "Job"
-    ):  # for other kinds they are mandatory
-        spec["trialTemplate"] = {**CONDITIONS, **spec["trialTemplate"]}
+    template = spec["trialTemplate"]
+    if template.get("trialSpec", {}).get("kind") == "Job":  # other kinds must name theirs
+        spec["trialTemplate"] = {**CONDITIONS, **template}
     return value
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - YAML
-    """Leave out fields that are null: to Go they are absent."""
+    """Leave out fields that are null: Go treats them as absent."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
@@ -177,14 +183,11 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - YAML
     return value
 
 
-def _default_source(collector: dict[str, Any]) -> None:
-    if collector["collector"]["kind"] == "File":
+def _default_collector(collector: dict[str, Any]) -> None:
+    kind = collector.setdefault("collector", {}).setdefault("kind", "StdOut")
+    if kind == "File":
         path = collector.setdefault("source", {}).setdefault("fileSystemPath", {})
-        for name, default in (
-            ("path", "/var/log/katib/metrics.log"),
-            ("kind", "File"),
-            ("format", "TEXT"),
-        ):
+        for name, default in METRICS_FILE.items():
             path.setdefault(name, default)
 
 

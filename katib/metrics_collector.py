@@ -1,8 +1,8 @@
 """Read metrics from a trial's output exactly as Katib's file metrics collector does.
 
-Source: Katib v0.19, pkg/metricscollector/v1beta1 (file-metricscollector, common/const.go), with its surprises:
-`mse=nan` is a report without a value, `val/mse=0.4` counts as `mse`, `1,234` is 1, and a line takes part when it
-contains a wanted name anywhere.
+Source: Katib v0.19, pkg/metricscollector/v1beta1 (file-metricscollector, common/const.go), with its
+surprises: `mse=nan` is a report without a value, `val/mse=0.4` counts as `mse`, `1,234` is 1, and a
+line is parsed if it contains a wanted name anywhere.
 """
 
 import json
@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 UNAVAILABLE = "unavailable"
-# Katib's, which ends before the `|[\w|-]+`: that passes over words without a `=` whole, for Python's engine would
-# otherwise try each of their letters as a beginning, hours for a line of a mebibyte.
+# Katib's filter ends before the `|[\w|-]+`, which skips whole words without a `=`. Without it,
+# Python's engine tries a match at each of their letters: hours for a line of a mebibyte.
 DEFAULT_FILTER = r"([\w|-]++)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)|[\w|-]+"
 NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class BadMetricsFile(Exception):
-    """The collector would stop with an error, and the trial's pod would fail with it."""
+    """Katib's collector would stop with an error, and the trial's pod would fail with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One reported value, as text; empty when the filter matched a name without a number."""
+    """One reported value, as text; empty if the filter matched a name without a number."""
 
     metric: str
     value: str
@@ -33,8 +33,8 @@ class Report:
 
 
 @dataclass(slots=True)
-class Summary:
-    """What an observation says of one metric, kept up to date so that no report need be kept."""
+class MetricSummary:
+    """One metric's entry in an observation, updated by each report so that none must be kept."""
 
     low: str = UNAVAILABLE
     high: str = UNAVAILABLE
@@ -47,12 +47,8 @@ class Summary:
         if value is not None:
             if self.low == UNAVAILABLE or value < float(self.low):
                 self.low = report.value
-            else:
-                self.low = self.low
             if self.high == UNAVAILABLE or value > float(self.high):
                 self.high = report.value
-            else:
-                self.high = self.high
         if report.time >= self.time:
             self.latest = report.value
             self.time = report.time
@@ -69,14 +65,14 @@ class MetricsReader:
 
     Attributes:
         metrics: wanted names, the objective first.
-        filters: regular expressions with two groups, name and value; Katib's default where empty.
+        filters: regular expressions with two groups, name and value; if empty, Katib's default.
         json_lines: whether the format is JSON, one object a line, instead of TEXT.
     """
 
     metrics: tuple[str, ...]
     filters: tuple[str, ...] = ()
     json_lines: bool = False
-    _seen: dict[str, Summary] = field(default_factory=dict)
+    _seen: dict[str, MetricSummary] = field(default_factory=dict)
 
     def feed(self, line: str) -> list[Report]:
         """Take one line; return what it reported.
@@ -84,28 +80,29 @@ class MetricsReader:
         Raises:
             BadMetricsFile: when a line of a JSON file is not JSON.
         """
-        found = list(self._json(line) if self.json_lines else self._text(line))
+        found = list(self._parse_json(line) if self.json_lines else self._parse_text(line))
         for report in found:
-            self._seen.setdefault(report.metric, Summary()).add(report)
+            self._seen.setdefault(report.metric, MetricSummary()).add(report)
         return found
 
     @property
     def objective_seen(self) -> bool:
-        """Whether the objective was reported at all, be it without a number."""
+        """Whether the objective was reported at all, with or without a number."""
         return self.metrics[0] in self._seen
 
     def observation(self) -> list[dict[str, str]]:
-        """Return `status.observation.metrics` of the trial; a metric never reported is `unavailable`.
+        """Return `status.observation.metrics` of the trial.
 
-        When the objective was never reported, Katib stores nothing else either.
+        A metric that was never reported is `unavailable`. If the objective was never reported,
+        Katib stores no other metric either.
         """
         known = self._seen if self.objective_seen else {}
-        return [known.get(name, Summary()).entry(name) for name in self.metrics]
+        return [known.get(name, MetricSummary()).entry(name) for name in self.metrics]
 
-    def _text(self, line: str) -> Iterable[Report]:
+    def _parse_text(self, line: str) -> Iterable[Report]:
         if not any(name in line for name in self.metrics):
             return
-        time = _time(line.split(" ", 1)[0])
+        time = _parse_time(line.split(" ", 1)[0])
         for pattern in self.filters or (DEFAULT_FILTER,):
             for match in re.finditer(pattern, line, re.ASCII):
                 name = (match.group(1) or "").strip()
@@ -113,25 +110,25 @@ class MetricsReader:
                 if name in self.metrics:
                     yield Report(name, value, time)
 
-    def _json(self, line: str) -> Iterable[Report]:
+    def _parse_json(self, line: str) -> Iterable[Report]:
         if not line.strip():
             return
         try:
-            document = json.loads(line, parse_constant=_not_json)
+            document = json.loads(line, parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
             raise BadMetricsFile(f"not JSON: {line[:80]!r}") from error
         if not isinstance(document, dict):
             raise BadMetricsFile(f"not a JSON object: {line[:80]!r}")
-        time = _json_time(document.get("timestamp"))
+        time = _parse_json_time(document.get("timestamp"))
         for name in self.metrics:
-            if isinstance(value := document.get(name), str):  # numbers are passed over, as in Katib
+            if isinstance(value := document.get(name), str):  # Katib skips numbers
                 yield Report(name, value, time)
 
 
 def number(text: str | None) -> float | None:
     """Return a finite number, or None for anything else."""
     try:
-        value = float((text or "").replace("_", "?"))  # 1_000 is a number to nobody but Python
+        value = float((text or "").replace("_", "?"))  # only Python reads 1_000 as a number
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -140,13 +137,19 @@ def number(text: str | None) -> float | None:
 def strategy_value(
     observation: Sequence[Mapping[str, str]], metric: str, strategy: str
 ) -> float | None:
-    """Return a metric's finite value: its strategy's field, or `latest` where that is unavailable."""
+    """Return a metric's value by its strategy, None if it is not finite.
+
+    Args:
+        observation: the trial's `status.observation.metrics`.
+        metric: the metric's name.
+        strategy: min, max or latest; if that field is unavailable, `latest` is used.
+    """
     entry: Mapping[str, str] = next((e for e in observation if e.get("name") == metric), {})
     value = entry.get(strategy, UNAVAILABLE)
     return number(entry.get("latest") if value == UNAVAILABLE else value)
 
 
-def _time(token: str) -> datetime:
+def _parse_time(token: str) -> datetime:
     try:
         time = datetime.fromisoformat(token)
     except ValueError:
@@ -156,14 +159,14 @@ def _time(token: str) -> datetime:
     return NO_TIME
 
 
-def _json_time(value: object) -> datetime:
+def _parse_json_time(value: object) -> datetime:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        return _time(str(value))
+        return _parse_time(str(value))
     try:
         return datetime.fromtimestamp(value, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return NO_TIME
 
 
-def _not_json(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")

@@ -1,4 +1,4 @@
-"""The files that `tunegate lint` looks at, what it finds in them, and how they are mended."""
+"""The files that `tunegate lint` reads, what it finds in them, and how it fixes them."""
 
 import difflib
 import os
@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from katib.lint import lint_text, unreadable
+from katib.experiment import NOT_INSTALLED
+from katib.lint import lint_text, unreadable_file
 from katib.lint.finding import Finding
-from katib.lint.fix import mend
+from katib.lint.fix import apply_fixes
 
 STDIN = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
 EXPERIMENT = re.compile(r"""kind["']?\s*:\s*["']?Experiment\b""")
-NOT_INSTALLED = "K121"  # a cluster's own configuration decides which algorithms there are
 
 
 @dataclass(frozen=True, slots=True)
-class Linted:
-    """One text and what was found in it; `path` is None for stdin and for what cannot be read."""
+class LintedText:
+    """One text and its findings; `path` is None for stdin and for unreadable files."""
 
     name: str
     path: Path | None
@@ -30,56 +30,60 @@ class Linted:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class LintScope:
     """Which findings count.
 
     Attributes:
-        on: `local` or `katib`, where it is to run; empty for either, when limits of this machine are only notes.
+        on: `local` or `katib`, where it is to run; empty for either, which makes limits of this
+            machine only notes.
         ignored: codes to leave out.
     """
 
     on: str = ""
     ignored: frozenset[str] = frozenset()
 
-    def of(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        """Return those that count, with the severity they have there."""
-        kept = (
-            f
-            for f in findings
-            if f.code not in self.ignored and not (f.for_local_only and self.on == "katib")
-        )
-        return tuple(self._weighed(finding) for finding in kept)
+    def select(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Return the findings that count, with the severity they have there."""
+        kept = [finding for finding in findings if finding.code not in self.ignored]
+        if self.on == "katib":
+            kept = [finding for finding in kept if not finding.for_local_only]
+        return tuple(self._with_severity(finding) for finding in kept)
 
-    def _weighed(self, finding: Finding) -> Finding:
+    def _with_severity(self, finding: Finding) -> Finding:
         if finding.for_local_only and not self.on:
             return replace(finding, severity="note")
-        if (finding.code == NOT_INSTALLED and self.on == "katib") or (
-            finding.for_cluster_only and self.on == "local"
-        ):
+        if finding.code == NOT_INSTALLED and self.on == "katib":
+            return replace(finding, severity="warning")
+        if finding.for_cluster_only and self.on == "local":
             return replace(finding, severity="warning")
         return finding
 
 
-def read(names: Sequence[str], scope: Scope) -> Iterator[Linted]:
-    """Lint files, folders with everything below them, and `-` for stdin; what cannot be read is a finding."""
+def lint_files(names: Sequence[str], scope: LintScope) -> Iterator[LintedText]:
+    """Lint files, folders with everything below them, and `-` for stdin.
+
+    A file that cannot be read is a finding.
+    """
     for name in dict.fromkeys(names):
         if name == STDIN:
             text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-            yield _linted("stdin", None, text, scope)
+            yield _lint_named("stdin", None, text, scope)
         elif Path(name).is_dir():
-            yield from _folder(Path(name), scope)
+            yield from _lint_folder(Path(name), scope)
         else:
-            yield _file(Path(name), scope)
+            yield _lint_file(Path(name), scope)
 
 
-def mended(linted: Linted, scope: Scope) -> tuple[Linted, int]:
-    """Return the text as `--fix` leaves it, with what is left to find, and how many findings it mended."""
-    text, done = mend(linted.text, lambda text: scope.of(lint_text(text, linted.name)))
-    return _linted(linted.name, linted.path, text, scope) if done else linted, len(done)
+def fix_linted(linted: LintedText, scope: LintScope) -> tuple[LintedText, int]:
+    """Return the text as `--fix` leaves it, with its remaining findings, and how many are fixed."""
+    text, fixed = apply_fixes(linted.text, lambda text: scope.select(lint_text(text, linted.name)))
+    if not fixed:
+        return linted, 0
+    return _lint_named(linted.name, linted.path, text, scope), len(fixed)
 
 
-def write(linted: Linted) -> None:
-    """Put the text into its file, whole or not at all; the file keeps its mode.
+def write_linted(linted: LintedText) -> None:
+    """Replace the file by the text, whole or not at all; the file keeps its mode.
 
     Raises:
         OSError: when the folder cannot be written.
@@ -100,9 +104,10 @@ def write(linted: Linted) -> None:
         raise
 
 
-def difference(before: Linted, after: Linted) -> str:
+def unified_diff(before: LintedText, after: LintedText) -> str:
     """Return the change as a unified diff, for `patch -p0`."""
-    old, new = (text.splitlines(keepends=True) for text in (before.text, after.text))
+    old = before.text.splitlines(keepends=True)
+    new = after.text.splitlines(keepends=True)
     changes = difflib.unified_diff(old, new, before.name, before.name)
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
@@ -110,27 +115,27 @@ def difference(before: Linted, after: Linted) -> str:
     )
 
 
-def _file(path: Path, scope: Scope) -> Linted:
+def _lint_file(path: Path, scope: LintScope) -> LintedText:
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
-        return Linted(str(path), None, "", scope.of([unreadable(str(path), "not a text in UTF-8")]))
+        reason = "not a text in UTF-8"
     except OSError as error:
-        return Linted(
-            str(path), None, "", scope.of([unreadable(str(path), error.strerror or str(error))])
-        )
-    return _linted(str(path), path, text, scope)
+        reason = error.strerror or str(error)
+    else:
+        return _lint_named(str(path), path, text, scope)
+    return LintedText(str(path), None, "", scope.select([unreadable_file(str(path), reason)]))
 
 
-def _folder(folder: Path, scope: Scope) -> Iterator[Linted]:
-    """Yield the files that hold an Experiment; hidden ones and those below hidden folders are passed over."""
+def _lint_folder(folder: Path, scope: LintScope) -> Iterator[LintedText]:
+    """Yield the files that hold an Experiment; hidden files and folders are skipped."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix in SUFFIXES and path.is_file() and not hidden:
-            linted = _file(path, scope)
+            linted = _lint_file(path, scope)
             if linted.path is None or EXPERIMENT.search(linted.text):
                 yield linted
 
 
-def _linted(name: str, path: Path | None, text: str, scope: Scope) -> Linted:
-    return Linted(name, path, text, scope.of(lint_text(text, name)))
+def _lint_named(name: str, path: Path | None, text: str, scope: LintScope) -> LintedText:
+    return LintedText(name, path, text, scope.select(lint_text(text, name)))

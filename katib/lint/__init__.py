@@ -1,95 +1,94 @@
-"""Check an Experiment offline: what Katib's webhook refuses, what it accepts and then hangs on, what only runs there.
+"""Check an Experiment offline, before a cluster or this machine runs it.
 
-Codes: K0xx it is no Experiment; K1xx the webhook refuses it; K2xx Katib accepts it and then hangs, fails for certain,
-or silently does something else; K3xx Katib runs it, the local engine cannot. What each code means stands in
-`katib.lint.catalogue`. The rules live in the modules `katib.lint.rules`; they rely on `katib.lint.schema`, and are not asked about
-a document of a wrong shape.
+Codes: K0xx the text holds no Experiment; K1xx Katib's webhook refuses it; K2xx Katib accepts it and
+then hangs, fails for certain, or silently does something else; K3xx Katib runs it, the local engine
+cannot. `katib.lint.catalogue` explains each code.
+
+`katib.lint.schema` checks the shapes of all fields first. The modules of `katib.lint.rules` rely on
+these shapes, so they are skipped when one is wrong.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from katib.document import Document, FieldPath, NotYaml, parse_documents
+from katib.errors import LintFinding
 from katib.lint import schema
 from katib.lint.finding import Finding
-from katib.lint.fix import replacement
-from katib.lint.problem import Problem
-from katib.lint.rules import (
-    collector,
-    command,
-    early_stopping,
-    experiment,
-    search_space,
-    stream,
-    trial_template,
+from katib.lint.fix import plan_replacement
+from katib.lint.rules.collector import check_collector
+from katib.lint.rules.command import check_command
+from katib.lint.rules.early_stopping import check_early_stopping
+from katib.lint.rules.experiment import check_experiment
+from katib.lint.rules.search_space import check_search_space
+from katib.lint.rules.stream import check_stream
+from katib.lint.rules.trial_template import check_trial_template
+from katib.lint.violation import Violation
+
+F = TypeVar("F", bound=LintFinding)
+RULES: tuple[Callable[[Document], Iterator[Violation]], ...] = (
+    check_experiment,
+    check_early_stopping,
+    check_search_space,
+    check_collector,
+    check_trial_template,
+    check_command,
 )
 
-RULES = (experiment, early_stopping, search_space, collector, trial_template, command)
 
-
-def lint(document: Document) -> list[Finding]:
+def lint_document(document: Document) -> list[Finding]:
     """Return all findings, in the order of their lines."""
-    raw = [*stream.check(document), *schema.check(document)]
-    if all(problem.code != schema.WRONG for problem in raw):
-        raw += [problem for module in RULES for problem in module.check(document)]
-    found = [_locate(document, problem) for problem in dict.fromkeys(raw)]
-    return sorted(found, key=lambda f: (f.line, f.column, f.code))
+    violations = [*check_stream(document), *schema.check_schema(document)]
+    if all(violation.code != schema.WRONG for violation in violations):
+        for check in RULES:
+            violations += check(document)
+    found = [_to_finding(document, violation) for violation in dict.fromkeys(violations)]
+    return sorted(found, key=lambda finding: (finding.line, finding.column, finding.code))
 
 
 def lint_text(text: str, source: str) -> list[Finding]:
-    """Lint every Experiment of a text; that it is not YAML, or holds no Experiment, is a finding too."""
+    """Lint every Experiment of a text; it is a finding if the text has none, or is not YAML."""
     try:
         documents = parse_documents(text, source=source)
     except NotYaml as error:
-        return [
-            Finding(
-                "K001",
-                "error",
-                source,
-                error.line,
-                error.column,
-                "document",
-                f"{error}",
-                error.hint,
-            )
-        ]
+        return [_file_finding("K001", source, str(error), error.hint, (error.line, error.column))]
     if not documents:
-        return [no_experiment(source)]
-    return [finding for document in documents for finding in lint(document)]
+        hint = "a Katib Experiment has `kind: Experiment`"
+        return [_file_finding("K002", source, "no document of kind Experiment", hint)]
+    return [finding for document in documents for finding in lint_document(document)]
 
 
-def no_experiment(source: str) -> Finding:
-    """Say that there is nothing to lint."""
-    fix = "a Katib Experiment has `kind: Experiment`"
-    return Finding("K002", "error", source, 1, 1, "document", "no document of kind Experiment", fix)
+def unreadable_file(source: str, reason: str) -> Finding:
+    """Return the finding for a file that cannot be read."""
+    return _file_finding("K001", source, reason, "check the path")
 
 
-def unreadable(source: str, reason: str) -> Finding:
-    """Say that a file cannot be read."""
-    return Finding("K001", "error", source, 1, 1, "document", reason, "check the path")
-
-
-def errors(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield those that must be mended before a run."""
+def only_errors(findings: Iterable[F]) -> Iterator[F]:
+    """Yield the findings that have to be fixed before a run."""
     return (finding for finding in findings if finding.severity == "error")
 
 
-def _locate(document: Document, problem: Problem) -> Finding:
-    line, column = document.position(problem.path)
-    change = replacement(document, problem.edit) if problem.edit else None
-    field = _dotted(problem.path)
+def _file_finding(
+    code: str, source: str, message: str, fix: str, position: tuple[int, int] = (1, 1)
+) -> Finding:
+    return Finding(code, "error", source, *position, "document", message, fix)
+
+
+def _to_finding(document: Document, violation: Violation) -> Finding:
+    line, column = document.position(violation.path)
     return Finding(
-        problem.code,
-        problem.severity,
-        document.source,
-        line,
-        column,
-        field,
-        problem.message,
-        problem.fix,
-        change,
+        code=violation.code,
+        severity=violation.severity,
+        source=document.source,
+        line=line,
+        column=column,
+        field=_dotted_path(violation.path),
+        message=violation.message,
+        fix=violation.fix,
+        replacement=plan_replacement(document, violation.edit) if violation.edit else None,
     )
 
 
-def _dotted(path: FieldPath) -> str:
+def _dotted_path(path: FieldPath) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.lstrip(".") or "document"

@@ -1,8 +1,10 @@
-"""The rules of lint: what each is about, how bad it is, why it matters on a cluster, and an example of both kinds.
+"""The rules of lint: what each finds, how severe it is, why it matters, and two examples.
 
-All of it stands in `catalogue.toml`; docs/lint.md is made from it, and every example is under test.
+All of it is written in `catalogue.toml`. docs/lint.md is made from that file, and tests run every
+example.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +20,13 @@ class Rule:
     """One rule.
 
     Attributes:
-        code: K0xx, K1xx, K2xx or K3xx, for good.
-        what: what it finds, half a sentence.
-        why: what becomes of it on a real Katib, or here.
+        code: K0xx, K1xx, K2xx or K3xx; it never changes.
+        what: what the rule finds, half a sentence.
+        why: what happens on a real Katib, or here.
         failing: a piece of an Experiment that breaks the rule.
-        passing: what stands in its place in an Experiment without a finding.
-        given: changes of the example Experiment (old text, new text) that both need.
-        mends: whether `--fix` mends the failing example.
+        passing: the same piece without a finding.
+        given: changes (old text, new text) of the example Experiment that both pieces need.
+        fixable: whether `--fix` corrects the failing example.
         cluster_only: whether the local engine runs it all the same.
     """
 
@@ -35,65 +37,58 @@ class Rule:
     passing: str
     severity: Severity = "error"
     given: tuple[tuple[str, str], ...] = ()
-    mends: bool = False
+    fixable: bool = False
     cluster_only: bool = False
 
     @property
-    def good(self) -> str:
-        """The whole Experiment that passes."""
-        text = example()
+    def passing_experiment(self) -> str:
+        """The whole Experiment with the passing piece."""
+        text = example_experiment()
         for old, new in self.given:
-            text = _replaced(text, old, new)
+            text = _replace_piece(text, old, new)
         return text
 
     @property
-    def bad(self) -> str:
-        """The same, with the failing piece in the passing one's place."""
-        return _replaced(self.good, self.passing, self.failing)
+    def failing_experiment(self) -> str:
+        """The whole Experiment with the failing piece."""
+        return _replace_piece(self.passing_experiment, self.passing, self.failing)
 
 
 @cache
-def rules() -> Mapping[str, Rule]:
-    """All rules by code, ascending."""
-    table = _catalogue()["rules"]
+def all_rules() -> Mapping[str, Rule]:
+    """Return all rules by code, ascending."""
+    tables = sorted((code, table) for code, table in _catalogue().items() if code != "example")
     return {
-        code: Rule(code, **{**entry, "given": tuple(map(tuple, entry.get("given", ())))})
-        for code, entry in table
+        code: Rule(code, **{**table, "given": tuple(map(tuple, table.get("given", ())))})
+        for code, table in tables
     }
 
 
-def rule(code: str) -> Rule:
-    """Return one rule."""
-    return rules()[code]
+def find_rule(code: str) -> Rule:
+    """Return the rule of a code."""
+    return all_rules()[code]
 
 
-def example() -> str:
+def example_experiment() -> str:
     """Return the Experiment that the examples are pieces of."""
     return str(_catalogue()["example"])
 
 
 @cache
 def _catalogue() -> dict[str, Any]:
-    read = tomllib.loads(files("katib.lint").joinpath("catalogue.toml").read_text(encoding="utf-8"))
-    return {"example": read.pop("example"), "rules": sorted(read.items())}
+    text = files("katib.lint").joinpath("catalogue.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
-def _find(text: str, piece: str) -> tuple[int, str]:
-    """Return where a piece stands, and the piece indented as it is there."""
-    first = piece.split("\n", 1)[0]
-    starts = [i for i in range(len(text)) if text.startswith(first, i)]
-    found = [(i, _indented(piece, i - text.rfind("\n", 0, i) - 1)) for i in starts]
-    fitting = [(i, shown) for i, shown in found if text.startswith(shown, i)]
-    if len(fitting) != 1:
-        raise ValueError(f"{piece!r} stands {len(fitting)} times in the example")
-    return fitting[0]
-
-
-def _replaced(text: str, old: str, new: str) -> str:
-    start, shown = _find(text, old)
-    column = start - text.rfind("\n", 0, start) - 1
-    return text[:start] + _indented(new, column) + text[start + len(shown) :]
-
-
-def _indented(piece: str, column: int) -> str:
-    return ("\n" + " " * column).join(piece.split("\n"))
+def _replace_piece(text: str, old: str, new: str) -> str:
+    """Replace a piece that occurs once; lines after its first are indented to its column."""
+    found = []
+    for match in re.finditer(re.escape(old.split("\n", 1)[0]), text):
+        indent = "\n" + " " * (match.start() - text.rfind("\n", 0, match.start()) - 1)
+        indented = old.replace("\n", indent)
+        if text.startswith(indented, match.start()):
+            found.append((match.start(), indented, new.replace("\n", indent)))
+    if len(found) != 1:
+        raise ValueError(f"{old!r} occurs {len(found)} times in the example")
+    start, indented, replacement = found[0]
+    return text[:start] + replacement + text[start + len(indented) :]

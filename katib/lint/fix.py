@@ -1,144 +1,123 @@
-"""Mend the text itself, so that comments and layout stay: changes of single pieces, never a dump of the document."""
+"""Fix the text itself: replace single pieces, so that comments, order and layout stay."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from katib.document import Document
 from katib.lint.finding import Finding, Replacement
-from katib.lint.problem import Edit
+from katib.lint.violation import Edit
 
-PASSES = 10  # a field that was misspelt shows what is wrong inside it only then
+PASSES = 10  # what is wrong inside a misspelt field shows only once its name is right
 PLAIN = re.compile(r"[\w./+-]+")  # a scalar in one word, which no anchor, tag or fold can hide in
+UNAMBIGUOUS = re.compile(
+    r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|True|False"
+)  # a number or boolean in every version of YAML
+NO_LONGER_READ = {"K001", "K002", "K105"}
 
 
-def replacement(document: Document, edit: Edit) -> Replacement | None:
-    """Return the change of the text that an edit is; None where it cannot be made for certain."""
+def plan_replacement(document: Document, edit: Edit) -> Replacement | None:
+    """Return the change of the text that makes an edit; None if no change is safe."""
     if edit.path not in document.spans:
         return None
-    return {"value": _value, "key": _key, "before": _before, "remove": _remove}[edit.part](
-        document, edit
-    )
+    planners = {
+        "value": _replace_value,
+        "key": _rename_key,
+        "before": _insert_line,
+        "remove": _remove_lines,
+    }
+    return planners[edit.part](document, edit)
 
 
-def mend(text: str, lint: Callable[[str], Sequence[Finding]]) -> tuple[str, list[Finding]]:
-    """Make all changes that findings bring, again until none is left.
+def apply_fixes(
+    text: str, lint: Callable[[str], Sequence[Finding]]
+) -> tuple[str, Sequence[Finding]]:
+    """Make all changes that findings bring, repeatedly until none is left.
 
     Args:
-        text: what is to be mended.
-        lint: finds what is wrong with a text.
+        text: the text to fix.
+        lint: returns what is wrong with a text.
 
     Returns:
-        The new text, and the findings that were mended.
+        The new text, and the findings that were fixed.
     """
-    mended: list[Finding] = []
+    fixed: list[Finding] = []
+    findings = lint(text)
     for _ in range(PASSES):
-        found = [finding for finding in lint(text) if finding.replacement]
-        changes = _apart(found)
-        if not changes:
+        changes = _without_overlaps(findings)
+        changed = text
+        for change, _finding in reversed(changes):
+            changed = changed[: change.start] + change.text + changed[change.end :]
+        remaining = lint(changed)
+        new_codes = {f.code for f in remaining} - {f.code for f in findings}
+        if not changes or new_codes & NO_LONGER_READ:
             break
-        after = _applied(text, changes)
-        if (_codes(lint(after)) - _codes(lint(text))) & {"K001", "K002", "K105"}:
-            break
-        text = after
-        mended = mended + changes
-    return text, mended
+        text = changed
+        findings = remaining
+        fixed += [finding for _change, finding in changes]
+    return text, fixed
 
 
-def _codes(findings: Sequence[Finding]) -> set[str]:
-    return {finding.code for finding in findings}
-
-
-def _apart(findings: Sequence[Finding]) -> list[Finding]:
-    """Leave out changes of what another one changes already."""
-    kept: list[Finding] = []
-    for finding in sorted(findings, key=lambda f: f.replacement or (0, 0, "")):
-        start = finding.replacement.start if finding.replacement else 0
-        if all(
-            start >= other.replacement.end and start > other.replacement.start
-            for other in kept
-            if other.replacement
-        ):
-            kept.append(finding)
+def _without_overlaps(findings: Sequence[Finding]) -> list[tuple[Replacement, Finding]]:
+    """Return the changes in the order of the text, without those that overlap an earlier one."""
+    changes = [(finding.replacement, finding) for finding in findings if finding.replacement]
+    kept: list[tuple[Replacement, Finding]] = []
+    for change, finding in sorted(changes, key=lambda pair: pair[0]):
+        if not kept or (change.start >= kept[-1][0].end and change.start > kept[-1][0].start):
+            kept.append((change, finding))
     return kept
 
 
-def _applied(text: str, findings: Sequence[Finding]) -> str:
-    for finding in reversed(findings):
-        if finding.replacement:
-            start, end, new = finding.replacement
-            text = text[:start] + new + text[end:]
-    return text
-
-
-def _value(document: Document, edit: Edit) -> Replacement | None:
+def _replace_value(document: Document, edit: Edit) -> Replacement | None:
     start, end = document.spans[edit.path].value
     written = document.text[start:end]
+    quote = ""
+    bare = written
     if len(written) > 1 and written[0] == written[-1] and written[0] in "'\"":
+        quote = written[0]
         bare = written[1:-1]
-    else:
-        bare = written
     if not PLAIN.fullmatch(bare):
         return None
-    # A number is quoted as it was written: 1e-3 stays 1e-3. One that only YAML 1.1 knows (010, 1_000, yes) is not.
-    if edit.text.startswith('"') and edit.text.endswith('"') and bare == written:
-        if _clear(bare):
-            return Replacement(start, end, f'"{bare}"')
-        return None
-    if bare != written and not _clear(edit.text):
-        quote = written[0]
-    else:
+    if not quote and edit.text.startswith('"') and edit.text.endswith('"'):
+        # A number is quoted as it was written: 1e-3 stays 1e-3. Numbers that only YAML 1.1 knows
+        # (010, 1_000, yes) are left alone.
+        return Replacement(start, end, f'"{bare}"') if UNAMBIGUOUS.fullmatch(bare) else None
+    if UNAMBIGUOUS.fullmatch(edit.text):
         quote = ""
     return Replacement(start, end, f"{quote}{edit.text}{quote}")
 
 
-def _clear(word: str) -> bool:
-    """Whether a word is a number or boolean in every version of YAML."""
-    return bool(
-        re.fullmatch(
-            r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|True|False", word
-        )
-    )
-
-
-def _key(document: Document, edit: Edit) -> Replacement | None:
+def _rename_key(document: Document, edit: Edit) -> Replacement | None:
     span = document.spans[edit.path].key
-    if (
-        span is None
-        or edit.path in document.repeated
-        or document.text[slice(*span)] != edit.path[-1]
-    ):
+    if span is None or edit.path in document.repeated:
+        return None
+    if document.text[slice(*span)] != edit.path[-1]:
         return None
     return Replacement(*span, edit.text)
 
 
-def _before(document: Document, edit: Edit) -> Replacement | None:
-    start, _ = document.spans[edit.path].value
-    if not document.spans[edit.path].is_block:
-        return None
-    line = document.text.rfind("\n", 0, start) + 1
-    if document.text[max(line - 2, 0) : line] == "\r\n":
-        end = "\r\n"
-    else:
-        end = "\n"
-    return Replacement(start, start, f"{edit.text}{end}{' ' * (start - line)}")
-
-
-def _remove(document: Document, edit: Edit) -> Replacement | None:
-    """Take away whole lines, where the field fills them and is not the only one of its mapping."""
+def _insert_line(document: Document, edit: Edit) -> Replacement | None:
     span = document.spans[edit.path]
-    around = document.spans[edit.path[:-1]]
+    if not span.is_block:
+        return None
+    start, _ = span.value
+    line = document.text.rfind("\n", 0, start) + 1
+    line_end = "\r\n" if document.text[:line].endswith("\r\n") else "\n"
+    return Replacement(start, start, f"{edit.text}{line_end}{' ' * (start - line)}")
+
+
+def _remove_lines(document: Document, edit: Edit) -> Replacement | None:
+    """Remove whole lines, if the field fills them and is not the only one of its mapping."""
+    span = document.spans[edit.path]
     siblings = document.get(*edit.path[:-1], default={})
-    if (
-        span.key is None
-        or not around.is_block
-        or not isinstance(siblings, dict)
-        or len(siblings) <= 1
-    ):
+    if span.key is None or not document.spans[edit.path[:-1]].is_block:
+        return None
+    if not isinstance(siblings, dict) or len(siblings) <= 1:
         return None
     text = document.text
     first = text.rfind("\n", 0, span.key[0]) + 1
-    last = text.find("\n", max(span.value[1], span.key[1]))
-    last = len(text) if last < 0 else last + 1
-    rest = text[max(span.value[1], span.key[1]) : last].lstrip(":").strip()
-    alone = not text[first : span.key[0]].strip() and (not rest or rest.startswith("#"))
-    return Replacement(first, last, "") if alone else None
+    end = max(span.value[1], span.key[1])
+    last = text.find("\n", end) + 1 or len(text)
+    rest = text[end:last].lstrip(":").strip()
+    if text[first : span.key[0]].strip() or (rest and not rest.startswith("#")):
+        return None
+    return Replacement(first, last, "")

@@ -1,7 +1,8 @@
-"""The fields of a batch/v1 Job, as Katib's webhook checks them: it converts the template to the Go type and back.
+"""The fields of a batch/v1 Job, as Katib's webhook checks them.
 
-What does not come back as it was written is refused: an unknown field, another shape, null, and an empty value (false,
-0, "", [] or {}) of a field that Go leaves out when it is empty. `job_schema.json` is made by scripts/job_schema.go.
+The webhook converts the template to the Go type and back. It refuses what does not come back as it
+was written: an unknown field, another shape, null, and an empty value (false, 0, "", [] or {}) of a
+field that Go leaves out when it is empty. scripts/job_schema.go makes `job_schema.json`.
 """
 
 import json
@@ -11,10 +12,10 @@ from importlib.resources import files
 from typing import Any
 
 from katib.document import FieldPath
-from katib.lint.problem import Edit, Problem, text_wanted, unknown_field
+from katib.lint.violation import Edit, Violation, string_expected, unknown_field
 
 LOCAL_VOLUMES = ("emptyDir", "hostPath", "persistentVolumeClaim")
-FREE = ("limits", "requests")  # of resources: devices have any name there
+FREE = ("limits", "requests")  # of resources: devices may have any name there
 WORDS: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "boolean": bool,
@@ -23,90 +24,72 @@ WORDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def check_job(job: dict[str, Any], at: FieldPath) -> Iterator[Problem]:
-    """Yield K101, K181, K182 and K186 for a whole Job that stands at `at`."""
-    yield from _fields(
-        {name: value for name, value in job.items() if name != "status"}, _schema()["root"], at
-    )
+def check_job(job: dict[str, Any], path: FieldPath) -> Iterator[Violation]:
+    """Yield K101, K181, K182 and K186 for the whole Job at `path`."""
+    fields = {name: value for name, value in job.items() if name != "status"}
+    yield from _check_fields(fields, _job_schema()["root"], path)
 
 
 @cache
-def _schema() -> dict[str, Any]:
+def _job_schema() -> dict[str, Any]:
     text = files("katib.lint").joinpath("job_schema.json").read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 
-def _fields(value: dict[str, Any], name: str, at: FieldPath) -> Iterator[Problem]:
-    known: dict[str, str] = _schema()["types"][name]
+def _check_fields(value: dict[str, Any], type_name: str, path: FieldPath) -> Iterator[Violation]:
+    known: dict[str, str] = _job_schema()["types"][type_name]
     for key, item in value.items():
-        path = (*at, str(key))
         if key not in known:
-            yield unknown_field("K181", at, key, known, value)
-        elif at[-1:] == ("resources",) and key in FREE and item:
-            continue
-        else:
-            yield from _value(item, known[key], path)
+            yield unknown_field("K181", path, key, known, value)
+        elif path[-1:] != ("resources",) or key not in FREE or not item:
+            yield from _check_field(item, known[key], (*path, str(key)))
 
 
-def _value(value: object, shape: str, at: FieldPath) -> Iterator[Problem]:
-    if value is None or (shape.endswith("?") and not value and type(value) is not float):
-        yield Problem(
-            "K186",
-            at,
-            "is empty: Katib cannot read it back",
-            "leave it out",
-            Edit(at, "", "remove"),
-        )
-    elif shape.rstrip("?") == "any":
+def _check_field(value: object, shape: str, path: FieldPath) -> Iterator[Violation]:
+    """Check a value against a shape; one that ends in `?` is left out by Go when it is empty."""
+    left_out_when_empty = shape.endswith("?")
+    shape = shape.rstrip("?")
+    if value is None or (left_out_when_empty and not value and type(value) is not float):
+        edit = Edit(path, "", "remove")
+        yield Violation("K186", path, "is empty: Katib cannot read it back", "leave it out", edit)
+    elif shape == "any":
         return
-    elif shape.rstrip("?").startswith("[]"):
-        yield from _list(value, shape.rstrip("?")[2:], at)
-    elif shape.startswith("{}"):
-        yield from _map(value, shape.rstrip("?")[2:], at)
-    elif "." in shape:
-        yield from (
-            _fields(value, shape.rstrip("?"), at)
-            if isinstance(value, dict)
-            else _wrong(value, "mapping", at)
-        )
-    else:
-        yield from _scalar(value, shape.rstrip("?"), at)
+    elif shape.startswith("[]"):
+        yield from _check_list(value, shape[2:], path)
+    elif shape.startswith("{}") or "." in shape:
+        yield from _check_object(value, shape, path)
+    elif shape == "string" and isinstance(value, bool | int | float):
+        yield string_expected(path, value)
+    elif not isinstance(value, WORDS[shape]) or (isinstance(value, bool) and shape != "boolean"):
+        yield _wrong_type(value, shape, path)
 
 
-def _list(value: object, shape: str, at: FieldPath) -> Iterator[Problem]:
+def _check_list(value: object, shape: str, path: FieldPath) -> Iterator[Violation]:
     if not isinstance(value, list):
-        yield from _wrong(value, "list", at)
+        yield _wrong_type(value, "list", path)
         return
     for index, item in enumerate(value):
-        yield from _value(item, shape, (*at, index))
+        yield from _check_field(item, shape, (*path, index))
 
 
-def _map(value: object, shape: str, at: FieldPath) -> Iterator[Problem]:
+def _check_object(value: object, shape: str, path: FieldPath) -> Iterator[Violation]:
     if not isinstance(value, dict):
-        yield from _wrong(value, "mapping", at)
-        return
-    for key, item in value.items():
-        yield from _value(item, shape, (*at, str(key)))
-
-
-def _scalar(value: object, word: str, at: FieldPath) -> Iterator[Problem]:
-    if word == "string" and isinstance(value, bool | int | float):
-        yield text_wanted(at, value)
-    elif not isinstance(value, WORDS[word]) or (isinstance(value, bool) and word != "boolean"):
-        yield from _wrong(value, word, at)
-
-
-def _wrong(value: object, word: str, at: FieldPath) -> Iterator[Problem]:
-    if "${" in str(value):
-        fix = "a placeholder cannot stand here"
+        yield _wrong_type(value, "mapping", path)
+    elif shape.startswith("{}"):
+        for key, item in value.items():
+            yield from _check_field(item, shape[2:], (*path, str(key)))
     else:
-        fix = ""
+        yield from _check_fields(value, shape, path)
+
+
+def _wrong_type(value: object, word: str, path: FieldPath) -> Violation:
+    fix = "a placeholder cannot stand here" if "${" in str(value) else ""
     edit = None
     if word == "integer" and isinstance(value, str) and value.isdecimal():
         fix = "write it without quotes"
-        edit = Edit(at, str(int(value)))
+        edit = Edit(path, str(int(value)))
     if word == "boolean" and str(value) in {"true", "false"}:
         fix = "write it without quotes"
-        edit = Edit(at, str(value))
+        edit = Edit(path, str(value))
     article = "an" if word == "integer" else "a"
-    yield Problem("K182", at, f"must be {article} {word}, is {value!r}", fix, edit)
+    return Violation("K182", path, f"must be {article} {word}, is {value!r}", fix, edit)

@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, the format in which GitHub and editors take them.
+"""Findings as SARIF 2.1.0, the format that GitHub and editors read.
 
 Source: OASIS, Static Analysis Results Interchange Format 2.1.0. Columns count characters, from 1.
 """
@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from katib.lint.catalogue import Rule, rules
+from katib.lint.catalogue import Rule, all_rules
 from katib.lint.finding import Finding, Replacement
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 PAGE = "docs/lint.md"
 
 
-def sarif(findings: Sequence[Finding], texts: Mapping[str, str], version: str) -> dict[str, Any]:
+def sarif_log(
+    findings: Sequence[Finding], texts: Mapping[str, str], version: str
+) -> dict[str, Any]:
     """Return the whole log.
 
     Args:
@@ -22,20 +24,22 @@ def sarif(findings: Sequence[Finding], texts: Mapping[str, str], version: str) -
         texts: source -> the text that was linted, for the regions that fixes replace.
         version: this program's version.
     """
+    rules = all_rules()
     driver = {
         "name": "tunegate",
         "version": version,
-        "rules": [_rule(rule) for rule in rules().values()],
+        "rules": [_rule_entry(rule) for rule in rules.values()],
     }
-    order = {code: index for index, code in enumerate(rules())}
+    order = {code: index for index, code in enumerate(rules)}
     results = [
-        _result(finding, order[finding.code], texts.get(finding.source, "")) for finding in findings
+        _result_entry(finding, order[finding.code], texts.get(finding.source, ""))
+        for finding in findings
     ]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule_entry(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.code,
         "shortDescription": {"text": f"{rule.what[0].upper()}{rule.what[1:]}."},
@@ -46,42 +50,41 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, index: int, text: str) -> dict[str, Any]:
-    place = {
+def _result_entry(finding: Finding, rule_index: int, text: str) -> dict[str, Any]:
+    artifact = {"uri": quote(finding.source.replace("\\", "/"))}
+    location = {
         "physicalLocation": {
-            "artifactLocation": _file(finding.source),
+            "artifactLocation": artifact,
             "region": {"startLine": finding.line, "startColumn": finding.column},
         },
         "logicalLocations": [{"fullyQualifiedName": finding.field}],
     }
-    fix = f" ({finding.fix})" if finding.fix else ""
     result = {
         "ruleId": finding.code,
-        "ruleIndex": index,
+        "ruleIndex": rule_index,
         "level": finding.severity,
-        "message": {"text": f"{finding.field}: {finding.message}{fix}"},
-        "locations": [place],
+        "message": {"text": finding.description},
+        "locations": [location],
     }
     if finding.replacement:
-        change = {
-            "artifactLocation": _file(finding.source),
-            "replacements": [_replaced(finding.replacement, text)],
-        }
+        replacements = [_replacement_entry(finding.replacement, text)]
+        change = {"artifactLocation": artifact, "replacements": replacements}
         result["fixes"] = [{"description": {"text": finding.fix}, "artifactChanges": [change]}]
     return result
 
 
-def _replaced(change: Replacement, text: str) -> dict[str, Any]:
-    line, column = _place(text, change.start)
-    last, end = _place(text, change.end)
-    region = {"startLine": line, "startColumn": column, "endLine": last, "endColumn": end}
-    return {"deletedRegion": region, "insertedContent": {"text": change.text}}
+def _replacement_entry(replacement: Replacement, text: str) -> dict[str, Any]:
+    first_line, first_column = _line_and_column(text, replacement.start)
+    last_line, last_column = _line_and_column(text, replacement.end)
+    region = {
+        "startLine": first_line,
+        "startColumn": first_column,
+        "endLine": last_line,
+        "endColumn": last_column,
+    }
+    return {"deletedRegion": region, "insertedContent": {"text": replacement.text}}
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
     before = text[:offset]
     return before.count("\n") + 1, len(before) - before.rfind("\n")
-
-
-def _file(source: str) -> dict[str, str]:
-    return {"uri": quote(source.replace("\\", "/"))}

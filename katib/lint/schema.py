@@ -1,13 +1,14 @@
-"""The shape of what is read. Katib's Go types refuse another one before any rule looks at the document, and so do we.
+"""The shapes of the fields that this room reads.
 
-Only what this room reads is described; null stands for absent, as in Go. Unknown fields are the rules' business.
+Katib's Go types refuse another shape before any of its rules looks at the document, and so does
+lint. Null means absent, as in Go. Unknown fields are left to the rules.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from katib.document import Document, FieldPath
-from katib.lint.problem import Problem, text_wanted
+from katib.lint.violation import Violation, string_expected
 
 TEXT = "a string"
 INTEGER = "an integer"
@@ -15,7 +16,9 @@ WRONG = "K105"
 REQUIRED = "!"
 EACH = "*"
 
-Shape = Any  # one of the words above, a list of one shape, or a mapping of fields (`!`: required, `*`: every other)
+# One of the words above, a list of one shape, or a mapping of fields: `!` marks a required one, `*`
+# stands for every other.
+Shape = Any
 
 LABELLED = {"labels": {EACH: TEXT}, "annotations": {EACH: TEXT}}
 SETTINGS = {"algorithmName": TEXT, "algorithmSettings": [{"name!": TEXT, "value!": TEXT}]}
@@ -30,26 +33,32 @@ CONTAINER = {
     "resources": {"requests": {}, "limits": {}},
     "volumeMounts": [{"name!": TEXT, "mountPath!": TEXT, "subPath": TEXT}],
 }
+VOLUME = {
+    "name!": TEXT,
+    "emptyDir": {},
+    "hostPath": {},
+    "persistentVolumeClaim": {"claimName!": TEXT},
+}
 POD = {
     "restartPolicy": TEXT,
     "activeDeadlineSeconds": INTEGER,
     "terminationGracePeriodSeconds": INTEGER,
     "containers": [CONTAINER],
     "initContainers": [{}],
-    "volumes": [
-        {
-            "name!": TEXT,
-            "emptyDir": {},
-            "hostPath": {},
-            "persistentVolumeClaim": {"claimName!": TEXT},
-        }
-    ],
+    "volumes": [VOLUME],
 }
 JOB = {
     "apiVersion": TEXT,
     "kind": TEXT,
     "metadata": {**LABELLED, "name": TEXT, "namespace": TEXT},
     "spec": {"template": {"metadata": LABELLED, "spec": POD}},
+}
+FEASIBLE_SPACE = {
+    "min": TEXT,
+    "max": TEXT,
+    "step": TEXT,
+    "list": [TEXT],
+    "distribution": TEXT,
 }
 SPEC = {
     "objective": {
@@ -60,19 +69,7 @@ SPEC = {
     },
     "algorithm": SETTINGS,
     "earlyStopping": SETTINGS,
-    "parameters": [
-        {
-            "name": TEXT,
-            "parameterType": TEXT,
-            "feasibleSpace": {
-                "min": TEXT,
-                "max": TEXT,
-                "step": TEXT,
-                "list": [TEXT],
-                "distribution": TEXT,
-            },
-        }
-    ],
+    "parameters": [{"name": TEXT, "parameterType": TEXT, "feasibleSpace": FEASIBLE_SPACE}],
     "resumePolicy": TEXT,
     "metricsCollectorSpec": {
         "collector": {"kind": TEXT, "customCollector": {}},
@@ -107,47 +104,46 @@ NAMES = {
 }
 
 
-def check(document: Document) -> Iterator[Problem]:
-    """Yield K101 for a number or boolean where a string is needed, K105 for every other wrong shape."""
-    yield from _any(document.value, EXPERIMENT, ())
+def check_schema(document: Document) -> Iterator[Violation]:
+    """Yield K101 for a number or boolean instead of a string, K105 for every other wrong shape."""
+    yield from _check_shape(document.value, EXPERIMENT, ())
 
 
-def _any(value: object, shape: Shape, path: FieldPath) -> Iterator[Problem]:
+def _check_shape(value: object, shape: Shape, path: FieldPath) -> Iterator[Violation]:
     if value is None:
         return
     if isinstance(shape, dict):
-        yield from _mapping(value, shape, path)
+        yield from _check_mapping(value, shape, path)
     elif isinstance(shape, list):
-        yield from _list(value, shape[0], path)
+        yield from _check_sequence(value, shape[0], path)
     elif shape == TEXT and isinstance(value, bool | int | float):
-        yield text_wanted(path, value)
+        yield string_expected(path, value)
     elif not isinstance(value, str if shape == TEXT else int) or isinstance(value, bool):
-        yield _wrong(path, shape, value)
+        yield _wrong_shape(path, shape, value)
 
 
-def _mapping(value: object, fields: dict[str, Shape], path: FieldPath) -> Iterator[Problem]:
+def _check_mapping(value: object, fields: dict[str, Shape], path: FieldPath) -> Iterator[Violation]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        yield _wrong(path, "a mapping of named fields", value)
+        yield _wrong_shape(path, "a mapping of named fields", value)
         return
     for field, shape in fields.items():
         name = field.rstrip(REQUIRED)
         if field.endswith(REQUIRED) and value.get(name) is None:
-            yield Problem(WRONG, path, f"{name} is missing")
+            yield Violation(WRONG, path, f"{name} is missing")
         for key in value if field == EACH else (name,):
-            yield from _any(value.get(key), shape, (*path, key))
+            yield from _check_shape(value.get(key), shape, (*path, key))
 
 
-def _list(value: object, shape: Shape, path: FieldPath) -> Iterator[Problem]:
+def _check_sequence(value: object, shape: Shape, path: FieldPath) -> Iterator[Violation]:
     if not isinstance(value, list):
-        yield _wrong(path, "a list", value)
+        yield _wrong_shape(path, "a list", value)
         return
     for index, entry in enumerate(value):
         if entry is None:
-            yield Problem(WRONG, (*path, index), "is empty")
-        yield from _any(entry, shape, (*path, index))
+            yield Violation(WRONG, (*path, index), "is empty")
+        yield from _check_shape(entry, shape, (*path, index))
 
 
-def _wrong(path: FieldPath, wanted: str, value: object) -> Problem:
-    return Problem(
-        WRONG, path, f"must be {wanted}, is {NAMES.get(type(value), type(value).__name__)}"
-    )
+def _wrong_shape(path: FieldPath, wanted: str, value: object) -> Violation:
+    found = NAMES.get(type(value), type(value).__name__)
+    return Violation(WRONG, path, f"must be {wanted}, is {found}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from katib.document import Document
-from katib.lint import errors, lint
+from katib.lint import lint_document, only_errors
 from katib.metrics_collector import number
 
 Message = Any  # of protobuf, which has no types
@@ -40,7 +40,7 @@ def value_of(trial: Message, metric: str) -> float | None:
 
 def lint_errors(spec: dict[str, Any], within: tuple[str, ...]) -> list[str]:
     """Return lint's errors about these fields of an Experiment's `spec`, a sentence each."""
-    findings = errors(lint(Document("request", {"kind": "Experiment", "spec": spec})))
+    findings = only_errors(lint_document(Document("request", {"kind": "Experiment", "spec": spec})))
     found = [
         f
         for f in findings

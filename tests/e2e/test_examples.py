@@ -31,7 +31,7 @@ def test_the_spec_shown_is_the_one_shipped() -> None:
 def test_lint_finds_nothing_in_the_iris_experiment() -> None:
     done = tunegate("lint", EXPERIMENT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing to mend" in done.stdout + done.stderr
+    assert "nothing to fix" in done.stdout + done.stderr
 
 
 def test_the_iris_experiment_is_searched_and_gated_by_log_loss_and_tells_the_accuracy(

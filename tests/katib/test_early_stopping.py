@@ -18,7 +18,7 @@ from support.katib.experiments import (
 )
 
 from katib.early_stopping import StopRule, stop_rule
-from katib.lint import lint
+from katib.lint import lint_document
 from katib.objects import rank
 from katib.trial import Trial
 
@@ -241,7 +241,7 @@ def test_lint_knows_the_settings_of_each_rule(
     document = using_parameters(
         build_document("run", earlyStopping={"algorithmName": name, "algorithmSettings": entries})
     )
-    codes = {finding.code for finding in lint(as_document(document))} & {
+    codes = {finding.code for finding in lint_document(as_document(document))} & {
         "K150",
         "K221",
         "K222",

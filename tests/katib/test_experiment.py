@@ -17,7 +17,7 @@ from support.katib.experiments import (
 from katib.document import Document
 from katib.errors import InvalidExperiment
 from katib.experiment import read_experiment, to_experiment, with_defaults
-from katib.lint import errors
+from katib.lint import only_errors
 
 TRIAL = shell_command("echo mse=${trialParameters.x}")
 WITH_END = [case for case in CASES if "experiment" in recorded_case(case)]
@@ -125,7 +125,7 @@ def test_a_file_is_read_or_refused_with_its_findings(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(build_document(*TRIAL, maxTrialCount=0)))
     with pytest.raises(InvalidExperiment, match=r"a\.yaml: 2 error") as refused:
         read_experiment(path)
-    assert {f.code for f in errors(refused.value.findings) if not f.for_cluster_only} == {
+    assert {f.code for f in only_errors(refused.value.findings) if not f.for_cluster_only} == {
         "K131",
         "K132",
     }

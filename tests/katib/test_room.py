@@ -21,7 +21,10 @@ def test_every_error_of_the_room_has_one_root_and_a_hint(name: str) -> None:
 
 
 def test_linting_needs_no_numeric_library_and_nothing_of_ours() -> None:
-    script = "import json, sys, katib; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    script = (
+        "import json, sys, katib;"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
     output = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout

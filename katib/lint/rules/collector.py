@@ -1,4 +1,7 @@
-"""Rules about the metrics collector, and about what it can find. Sources as in `katib.lint.rules.experiment`."""
+"""Rules about the metrics collector, and about what it can find in a trial's output.
+
+Sources as in `katib.lint.rules.experiment`.
+"""
 
 import re
 import warnings
@@ -6,19 +9,34 @@ from collections.abc import Iterator
 from typing import Any
 
 from katib.document import Document, FieldPath
-from katib.lint.problem import Problem, one_of, unknown_fields
+from katib.lint.rules.experiment import OBJECTIVE
+from katib.lint.violation import Violation, check_word, unknown_fields
 from katib.metrics_collector import number
 
 COLLECTORS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push")
-LOCAL_COLLECTORS = ("StdOut", "File")
-STOPPING = ("StdOut", "File")
-UNCHECKED = ("StdOut", "Push")  # the webhook looks at the filters of the others only
-PATH: FieldPath = ("spec", "metricsCollectorSpec")
-SOURCE: FieldPath = (*PATH, "source")
-FILE: FieldPath = (*SOURCE, "fileSystemPath")
-KINDS = {"File": ("File",), "TensorFlowEvent": ("Directory",), "Custom": ("File", "Directory")}
+LOCAL_COLLECTORS = ("StdOut", "File")  # only these can stop a trial, too
+UNCHECKED = ("StdOut", "Push")  # the webhook checks the filters of the others only
+COLLECTOR: FieldPath = ("spec", "metricsCollectorSpec")
+KIND: FieldPath = (*COLLECTOR, "collector", "kind")
+SOURCE: FieldPath = (*COLLECTOR, "source")
+METRICS_FILE: FieldPath = (*SOURCE, "fileSystemPath")
+FILTERS: FieldPath = (*SOURCE, "filter", "metricsFormat")
+FIELDS: dict[FieldPath, tuple[str, ...]] = {
+    COLLECTOR: ("collector", "source"),
+    (*COLLECTOR, "collector"): ("kind", "customCollector"),
+    SOURCE: ("fileSystemPath", "filter", "httpGet"),
+    METRICS_FILE: ("path", "kind", "format"),
+    (*SOURCE, "filter"): ("metricsFormat",),
+}
+PATH_KINDS = {
+    "File": ("File",),
+    "TensorFlowEvent": ("Directory",),
+    "Custom": ("File", "Directory"),
+}
+GROUPS = 2  # of a filter: name and value
 METRIC = re.compile(r"[\w|-]+", re.ASCII)
-# What Python's regular expressions have and Go's do not: looking around, back references, possessive and atomic groups.
+# What Python's regular expressions have and Go's do not: lookaround, back references, possessive
+# and atomic groups.
 PYTHON_ONLY = re.compile(
     r"\(\?<?[=!]|\(\?>|\(\?P=|\(\?\(|\(\?#|(?<!\\)(?:\\\\)*\\[1-9]|[*+?}]\+|\\Z"
 )
@@ -27,132 +45,106 @@ GO_ONLY = re.compile(
 )
 
 
-def check(document: Document) -> Iterator[Problem]:
-    """Yield every problem of `metricsCollectorSpec`."""
-    kind = document.get(*PATH, "collector", "kind", default="StdOut")
-    yield from unknown_fields(document, PATH, ("collector", "source"), "K201")
-    yield from unknown_fields(document, (*PATH, "collector"), ("kind", "customCollector"), "K201")
-    yield from unknown_fields(document, SOURCE, ("fileSystemPath", "filter", "httpGet"), "K201")
-    yield from unknown_fields(document, FILE, ("path", "kind", "format"), "K201")
-    yield from unknown_fields(document, (*SOURCE, "filter"), ("metricsFormat",), "K201")
+def check_collector(document: Document) -> Iterator[Violation]:
+    """Yield every violation in `metricsCollectorSpec`."""
+    for path, known in FIELDS.items():
+        yield from unknown_fields(document, path, known)
+    kind = str(document.get(*KIND, default="StdOut"))
     if kind not in COLLECTORS:
-        message = f"must be one of {', '.join(COLLECTORS)}" + (
-            ": None is called Push now" if kind == "None" else ""
-        )
-        yield from one_of("K160", (*PATH, "collector", "kind"), kind, COLLECTORS, message)
+        message = f"must be one of {', '.join(COLLECTORS)}"
+        if kind == "None":
+            message += ": None is called Push now"
+        yield from check_word("K160", KIND, kind, COLLECTORS, message)
         return
     if kind not in LOCAL_COLLECTORS:
-        yield Problem(
-            "K303",
-            (*PATH, "collector", "kind"),
-            f"{kind} is not read locally",
-            "use StdOut or File",
-        )
-    for rule in (_file, _custom, _prometheus, _filters, _names, _stopping):
-        yield from rule(document, str(kind))
+        yield Violation("K303", KIND, f"{kind} is not read locally", "use StdOut or File")
+    yield from _check_metrics_file(document, kind)
+    if kind == "Custom" and document.get(*COLLECTOR, "collector", "customCollector") is None:
+        path = (*COLLECTOR, "collector")
+        fix = "add the collector's container"
+        yield Violation("K166", path, "customCollector is missing", fix)
+    if kind == "PrometheusMetric":
+        yield from _check_prometheus(document)
+    yield from _check_filters(document, kind)
+    yield from _check_metric_names(document, kind)
+    if document.get("spec", "earlyStopping") is not None and kind not in LOCAL_COLLECTORS:
+        message = f"has no effect with the collector {kind}"
+        yield Violation("K216", ("spec", "earlyStopping"), message)
 
 
-def _file(document: Document, kind: str) -> Iterator[Problem]:
-    path = document.get(*FILE, "path")
-    if kind not in KINDS or (kind == "Custom" and document.get(*FILE) is None):
+def _check_metrics_file(document: Document, kind: str) -> Iterator[Violation]:
+    file = document.get(*METRICS_FILE)
+    if kind not in PATH_KINDS or (kind == "Custom" and file is None):
         return
+    path = document.get(*METRICS_FILE, "path")
     if (path or kind == "Custom") and not str(path).startswith("/"):
-        yield Problem("K161", (*FILE, "path"), "must be an absolute path")
-    found = document.get(*FILE, "kind")
-    wanted = KINDS[kind]
-    if found or kind == "Custom":
-        yield from one_of(
-            "K164", (*FILE, "kind"), found, wanted, f"must be {' or '.join(wanted)} for {kind}"
-        )
-    form = document.get(*FILE, "format")
-    if kind == "TensorFlowEvent" and form:
-        yield Problem(
-            "K167", (*FILE, "format"), "must be empty for TensorFlowEvent", "leave it out"
-        )
-    if kind == "File" and form:
-        yield from one_of("K167", (*FILE, "format"), form, ("TEXT", "JSON"))
+        yield Violation("K161", (*METRICS_FILE, "path"), "must be an absolute path")
+    path_kind = document.get(*METRICS_FILE, "kind")
+    if path_kind or kind == "Custom":
+        message = f"must be {' or '.join(PATH_KINDS[kind])} for {kind}"
+        at = (*METRICS_FILE, "kind")
+        yield from check_word("K164", at, path_kind, PATH_KINDS[kind], message)
+    file_format = document.get(*METRICS_FILE, "format")
+    at = (*METRICS_FILE, "format")
+    if kind == "TensorFlowEvent" and file_format:
+        yield Violation("K167", at, "must be empty for TensorFlowEvent", "leave it out")
+    if kind == "File" and file_format:
+        yield from check_word("K167", at, file_format, ("TEXT", "JSON"))
 
 
-def _custom(document: Document, kind: str) -> Iterator[Problem]:
-    if kind == "Custom" and document.get(*PATH, "collector", "customCollector") is None:
-        yield Problem(
-            "K166",
-            (*PATH, "collector"),
-            "customCollector is missing",
-            "add the collector's container",
-        )
-
-
-def _prometheus(document: Document, kind: str) -> Iterator[Problem]:
-    if kind != "PrometheusMetric":
-        return
-    yield Problem(
-        "K215",
-        (*PATH, "collector", "kind"),
-        "no katib-config that Katib ships names an image for it",
-    )
-    get: Any = document.get(*SOURCE, "httpGet", default={})
-    port = get.get("port", 8080)
+def _check_prometheus(document: Document) -> Iterator[Violation]:
+    yield Violation("K215", KIND, "no katib-config that Katib ships names an image for it")
+    request: dict[str, Any] = document.get(*SOURCE, "httpGet", default={})
+    port = request.get("port", 8080)
     if isinstance(port, bool) or not str(port).isdecimal() or int(port) == 0:
-        yield Problem(
-            "K165", (*SOURCE, "httpGet", "port"), f"must be a number above 0, is {port!r}"
-        )
-    if get.get("path") and not str(get["path"]).startswith("/"):
-        yield Problem("K165", (*SOURCE, "httpGet", "path"), "must begin with /")
+        message = f"must be a number above 0, is {port!r}"
+        yield Violation("K165", (*SOURCE, "httpGet", "port"), message)
+    if request.get("path") and not str(request["path"]).startswith("/"):
+        yield Violation("K165", (*SOURCE, "httpGet", "path"), "must begin with /")
 
 
-def _filters(document: Document, kind: str) -> Iterator[Problem]:
-    if (
-        document.get(*SOURCE, "filter") is not None
-        and document.get(*FILE, "format") == "JSON"
-        and kind == "File"
-    ):
-        yield Problem("K162", (*SOURCE, "filter"), "is not for the format JSON", "leave it out")
-    for index, pattern in enumerate(document.get(*SOURCE, "filter", "metricsFormat", default=[])):
-        yield from _filter((*SOURCE, "filter", "metricsFormat", index), str(pattern), kind)
+def _check_filters(document: Document, kind: str) -> Iterator[Violation]:
+    is_json = kind == "File" and document.get(*METRICS_FILE, "format") == "JSON"
+    if is_json and document.get(*SOURCE, "filter") is not None:
+        message = "is not allowed with the format JSON"
+        yield Violation("K162", (*SOURCE, "filter"), message, "leave it out")
+    for index, pattern in enumerate(document.get_list(*FILTERS)):
+        yield from _check_filter((*FILTERS, index), str(pattern), kind)
 
 
-def _filter(path: FieldPath, pattern: str, kind: str) -> Iterator[Problem]:
-    # For StdOut the webhook does not look; a bad filter then reaches the collector, which stops.
+def _check_filter(path: FieldPath, pattern: str, kind: str) -> Iterator[Violation]:
+    # For StdOut the webhook checks no filter; a bad one then stops the collector.
     code = "K211" if kind in UNCHECKED else "K163"
     if ";" in pattern:
-        yield Problem("K212", path, "a ';' splits the filter in two on its way to the collector")
+        message = "a ';' splits the filter in two on its way to the collector"
+        yield Violation("K212", path, message)
     try:
         with warnings.catch_warnings(action="ignore"):
             groups = re.compile(pattern).groups
     except (re.error, RecursionError, OverflowError) as error:
         if GO_ONLY.search(pattern):
-            yield Problem("K312", path, f"only Go reads this regular expression: {error}")
+            yield Violation("K312", path, f"only Go reads this regular expression: {error}")
         else:
-            yield Problem(code, path, f"not a regular expression: {error}")
+            yield Violation(code, path, f"not a regular expression: {error}")
         return
     if found := PYTHON_ONLY.search(pattern):
-        yield Problem(code, path, f"Go's regular expressions have no {found[0]}")
-    if groups < 2:  # noqa: PLR2004 - name and value
-        yield Problem(code, path, f"needs two groups, name and value, has {groups}")
+        yield Violation(code, path, f"Go's regular expressions have no {found[0]}")
+    if groups < GROUPS:
+        yield Violation(code, path, f"needs two groups, name and value, has {groups}")
 
 
-def _names(document: Document, kind: str) -> Iterator[Problem]:
-    is_text = kind == "StdOut" or (kind == "File" and document.get(*FILE, "format") != "JSON")
-    if not is_text or document.get(*SOURCE, "filter", "metricsFormat"):
+def _check_metric_names(document: Document, kind: str) -> Iterator[Violation]:
+    is_json = document.get(*METRICS_FILE, "format") == "JSON"
+    if document.get(*FILTERS) or not (kind == "StdOut" or (kind == "File" and not is_json)):
         return
-    objective: FieldPath = ("spec", "objective")
-    places = [(*objective, "objectiveMetricName")]
-    places += [
-        (*objective, "additionalMetricNames", i)
-        for i in range(len(document.get(*objective, "additionalMetricNames", default=[])))
-    ]
-    for path in places:
+    additional = document.get_list(*OBJECTIVE, "additionalMetricNames")
+    paths: list[FieldPath] = [(*OBJECTIVE, "objectiveMetricName")]
+    paths += [(*OBJECTIVE, "additionalMetricNames", index) for index in range(len(additional))]
+    for path in paths:
         name = str(document.get(*path, default=""))
         if name and not METRIC.fullmatch(name):
             fix = "name it with letters, digits, _, - and | alone, or write a metricsFormat"
-            yield Problem("K214", path, f"{name} can never be found in the output", fix)
+            yield Violation("K214", path, f"{name} can never be found in the output", fix)
         elif name and number(name) is not None:
-            yield Problem(
-                "K214", path, f"{name} is read as a value, not as a name", "name it with letters"
-            )
-
-
-def _stopping(document: Document, kind: str) -> Iterator[Problem]:
-    if document.get("spec", "earlyStopping") is not None and kind not in STOPPING:
-        yield Problem("K216", ("spec", "earlyStopping"), f"has no effect with the collector {kind}")
+            message = f"{name} is read as a value, not as a name"
+            yield Violation("K214", path, message, "name it with letters")

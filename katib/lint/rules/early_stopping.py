@@ -1,19 +1,19 @@
 """Rules about early stopping, and about trials that report more than once.
 
-Source: Katib v0.19, pkg/earlystopping/v1beta1/medianstop/service.py; our own: katib/early_stopping.py.
+Source: Katib v0.19, pkg/earlystopping/v1beta1/medianstop/service.py; our own early stopping is
+`katib.early_stopping`.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 
 from katib.document import Document, FieldPath
-from katib.lint.problem import Problem, items, one_of
-from katib.lint.rules.trial_template import POD_SPEC, TEMPLATE
+from katib.lint.rules.experiment import OBJECTIVE
+from katib.lint.rules.trial_template import find_primary_container, words_of
+from katib.lint.violation import Violation, check_word, list_items
 from katib.metrics_collector import number
 from katib.search.algorithms import INTEGER
 
-PATH: FieldPath = ("spec", "earlyStopping")
-OBJECTIVE: FieldPath = ("spec", "objective")
+STOPPING: FieldPath = ("spec", "earlyStopping")
 COUNT = "an integer of at least 1"
 SHARE = "a number from 0"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -23,63 +23,54 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 REPORTS_FOLDS = "--report-folds"  # of `python -m trainer`
 
 
-def check(document: Document) -> Iterator[Problem]:
-    """Yield every problem of stopping and of its reports."""
-    if document.get(*PATH) is not None:
-        yield from _algorithm(document)
-    yield from _running_means(document)
+def check_early_stopping(document: Document) -> Iterator[Violation]:
+    """Yield every violation in early stopping and in the reports that it reads."""
+    if document.get(*STOPPING) is not None:
+        yield from _check_stopping(document)
+    yield from _check_running_means(document)
 
 
-def _algorithm(document: Document) -> Iterator[Problem]:
-    at = (*PATH, "algorithmName")
-    name = document.get(*PATH, "algorithmName")
+def _check_stopping(document: Document) -> Iterator[Violation]:
+    path = (*STOPPING, "algorithmName")
+    name = document.get(*path)
     if name not in SETTINGS:
-        message = "must be medianstop, which Katib brings, or tunegate, which is ours"
-        yield from one_of("K150", at, name, SETTINGS, message)
+        message = "must be medianstop, which Katib ships, or tunegate, which is ours"
+        yield from check_word("K150", path, name, SETTINGS, message)
         return
     if name == "tunegate":
-        message = (
-            "is not what Katib brings: a cluster refuses it where katib-config does not name it"
-        )
-        yield Problem(
-            "K255",
-            at,
-            message,
-            "register our service there, see docs/suggestion.md, or use medianstop",
-        )
+        message = "Katib does not ship it: a cluster refuses it unless katib-config names it"
+        fix = "register our service there, see docs/suggestion.md, or use medianstop"
+        yield Violation("K255", path, message, fix)
     known = SETTINGS[str(name)]
-    for path, setting in items(document, *PATH, "algorithmSettings"):
-        wanted = str(setting.get("name"))
-        value = str(setting.get("value"))
-        if wanted not in known:
-            message = f"{wanted} is not a setting of {name}"
-            yield Problem("K221", (*path, "name"), message, f"known: {', '.join(known)}")
-        elif not _allowed(known[wanted], value):
-            yield Problem("K222", (*path, "value"), f"{wanted} must be {known[wanted]}")
+    for at, setting in list_items(document, *STOPPING, "algorithmSettings"):
+        setting_name = str(setting.get("name"))
+        if setting_name not in known:
+            message = f"{setting_name} is not a setting of {name}"
+            yield Violation("K221", (*at, "name"), message, f"known: {', '.join(known)}")
+        elif not _is_allowed(known[setting_name], str(setting.get("value"))):
+            message = f"{setting_name} must be {known[setting_name]}"
+            yield Violation("K222", (*at, "value"), message)
 
 
-def _allowed(what: str, value: str) -> bool:
-    if what == COUNT:
+def _is_allowed(kind: str, value: str) -> bool:
+    if kind == COUNT:
         return bool(INTEGER.fullmatch(value)) and int(value) >= 1
-    found = number(value)
-    return found is not None and found >= 0
+    share = number(value)
+    return share is not None and share >= 0
 
 
-def _running_means(document: Document) -> Iterator[Problem]:
-    """Say that a trial's last report counts, where its reports are means over more and more folds."""
+def _check_running_means(document: Document) -> Iterator[Violation]:
+    """Check that a trial's last report counts if its reports are means over more and more folds."""
+    found = find_primary_container(document)
+    if found is None or REPORTS_FOLDS not in " ".join(words_of(document, found[0])).split():
+        return
     metric = document.get(*OBJECTIVE, "objectiveMetricName")
-    primary = document.get(*TEMPLATE, "primaryContainerName")
     strategies = [
-        s.get("value")
-        for _, s in items(document, *OBJECTIVE, "metricStrategies")
-        if s.get("name") == metric
+        strategy.get("value")
+        for _, strategy in list_items(document, *OBJECTIVE, "metricStrategies")
+        if strategy.get("name") == metric
     ]
-    for _, container in items(document, *POD_SPEC, "containers"):
-        parts = [container.get(name) for name in ("command", "args")]
-        words = " ".join(
-            map(str, chain.from_iterable(part for part in parts if isinstance(part, list)))
-        ).split()
-        if container.get("name") == primary and REPORTS_FOLDS in words and strategies != ["latest"]:
-            message = f"its luckiest mean over some of the folds would be each trial's {metric}"
-            fix = f"add metricStrategies: [{{ name: {metric}, value: latest }}]"
-            yield Problem("K256", OBJECTIVE, message, fix)
+    if strategies != ["latest"]:
+        message = f"its luckiest mean over some of the folds would be each trial's {metric}"
+        fix = f"add metricStrategies: [{{ name: {metric}, value: latest }}]"
+        yield Violation("K256", OBJECTIVE, message, fix)

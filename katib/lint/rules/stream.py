@@ -1,50 +1,44 @@
-"""Rules about the text as a whole: fields that stand twice, and what the other objects of the stream say."""
+"""Rules about the text as a whole: repeated fields, and the other objects of the stream."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from katib.document import Document
-from katib.lint.problem import Problem
+from katib.lint.violation import Violation
 
 INJECTION = "katib.kubeflow.org/metrics-collector-injection"
 
 
-def check(document: Document) -> Iterator[Problem]:
-    """Yield every problem of the stream that this Experiment stands in."""
+def check_stream(document: Document) -> Iterator[Violation]:
+    """Yield every violation that shows only in the stream around this Experiment."""
     for path in document.repeated:
-        yield Problem("K106", path, f"{path[-1]} stands twice in this mapping", "keep one")
-    yield from _namespace(document)
-    yield from _namesakes(document)
+        yield Violation("K106", path, f"{path[-1]} occurs twice in this mapping", "keep one")
+    yield from _check_namespace_label(document)
+    yield from _check_namesakes(document)
 
 
-def _namespace(document: Document) -> Iterator[Problem]:
+def _check_namespace_label(document: Document) -> Iterator[Violation]:
     name = document.get("metadata", "namespace", default="default")
-    for other in _of_kind(document, "Namespace"):
-        labels = other["metadata"].get("labels") or {}
-        if other["metadata"].get("name") == name and labels.get(INJECTION) != "enabled":
+    for metadata in _metadata_of_kind(document, "Namespace"):
+        labels = metadata.get("labels") or {}
+        if metadata.get("name") == name and labels.get(INJECTION) != "enabled":
+            message = f"the Namespace {name} in this stream lacks Katib's label"
             fix = f"add the label {INJECTION}: enabled to the Namespace"
-            yield Problem(
-                "K107",
-                ("metadata", "namespace"),
-                f"the Namespace {name} here is without Katib's label",
-                fix,
-            )
+            yield Violation("K107", ("metadata", "namespace"), message, fix)
 
 
-def _namesakes(document: Document) -> Iterator[Problem]:
+def _check_namesakes(document: Document) -> Iterator[Violation]:
     name = document.get("metadata", "name")
-    for other in _of_kind(document, "Experiment"):
-        if name is not None and other["metadata"].get("name") == name:
-            where = other["metadata"].get("namespace", "default")
-            message = f"another Experiment is called {name}, in namespace {where}"
-            yield Problem("K270", ("metadata", "name"), message, "give each a name of its own")
+    for metadata in _metadata_of_kind(document, "Experiment"):
+        if name is not None and metadata.get("name") == name:
+            namespace = metadata.get("namespace", "default")
+            message = f"another Experiment is called {name}, in namespace {namespace}"
+            yield Violation("K270", ("metadata", "name"), message, "give each a name of its own")
 
 
-def _of_kind(document: Document, kind: str) -> Iterator[dict[str, Any]]:
-    for other in document.beside:
-        if (
-            isinstance(other, dict)
-            and other.get("kind") == kind
-            and isinstance(other.get("metadata"), dict)
-        ):
-            yield other
+def _metadata_of_kind(document: Document, kind: str) -> Iterator[dict[str, Any]]:
+    for other in document.other_objects:
+        if isinstance(other, dict) and other.get("kind") == kind:
+            metadata = other.get("metadata")
+            if isinstance(metadata, dict):
+                yield metadata

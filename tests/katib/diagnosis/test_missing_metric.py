@@ -1,4 +1,4 @@
-"""Why output holds no objective, for what people print; and never a reason where Katib's parser finds a number."""
+"""Why output holds no objective; there is a reason exactly if Katib's parser finds no number."""
 
 import pytest
 from hypothesis import given

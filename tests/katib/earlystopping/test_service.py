@@ -22,7 +22,7 @@ from support.serving.servers import PATIENCE, await_true, free_port
 from support.serving.wire import pack_field
 
 from katib.early_stopping import DEFAULTS, stop_rule
-from katib.lint import errors, lint
+from katib.lint import lint_document, only_errors
 from katib.metrics_collector import number
 from katib.trial import Trial as LocalTrial
 
@@ -378,7 +378,11 @@ def test_what_is_wrong_with_settings_is_said_at_once_in_lints_words(
     document = as_document(
         build_document("run", earlyStopping={"algorithmName": name, "algorithmSettings": entries})
     )
-    found = [each for each in errors(lint(document)) if each.field.startswith("spec.earlyStopping")]
+    found = [
+        each
+        for each in only_errors(lint_document(document))
+        if each.field.startswith("spec.earlyStopping")
+    ]
     assert len(found) == max(len(settings), 1)
     text = refused(client, name, settings)
     assert all(f"{each.field}: {each.message}" in text for each in found)

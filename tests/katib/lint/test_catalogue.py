@@ -8,12 +8,13 @@ import pytest
 
 import katib
 from katib.lint import lint_text
-from katib.lint.catalogue import Rule, example, rules
-from katib.lint.fix import mend
+from katib.lint.catalogue import Rule, all_rules, example_experiment
+from katib.lint.fix import apply_fixes
 
 ROOT = Path(__file__).parents[3]
-RULES = list(rules().values())
-# What the Experiment around an example breaks besides: both templates at once, a collector that is not read here.
+RULES = list(all_rules().values())
+# What the Experiment around an example breaks, too: both templates at once, or a collector that the
+# local engine does not read.
 AROUND = {
     "K166": {"K303"},
     "K225": {"K301"},
@@ -28,29 +29,31 @@ def codes(text: str) -> set[str]:
 
 
 def test_nothing_is_found_in_the_experiment_that_examples_are_pieces_of() -> None:
-    assert codes(example()) == set()
+    assert codes(example_experiment()) == set()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_the_failing_example_breaks_its_rule_and_says_why(rule: Rule) -> None:
     found = [
-        finding for finding in lint_text(rule.bad, "example.yaml") if finding.code == rule.code
+        finding
+        for finding in lint_text(rule.failing_experiment, "example.yaml")
+        if finding.code == rule.code
     ]
     assert found
     assert {(finding.severity, finding.why) for finding in found} == {(rule.severity, rule.why)}
-    assert all(1 <= finding.line <= rule.bad.count("\n") + 1 for finding in found)
+    assert all(1 <= finding.line <= rule.failing_experiment.count("\n") + 1 for finding in found)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_the_passing_example_passes_all_rules(rule: Rule) -> None:
-    assert codes(rule.good) == AROUND.get(rule.code, set())
+    assert codes(rule.passing_experiment) == AROUND.get(rule.code, set())
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_fix_mends_the_failing_example_exactly_where_the_page_says_so(rule: Rule) -> None:
-    text, _ = mend(rule.bad, lambda text: lint_text(text, "example.yaml"))
-    assert (rule.code not in codes(text)) == rule.mends
-    assert mend(text, lambda text: lint_text(text, "example.yaml")) == (text, [])
+def test_fix_corrects_the_failing_example_exactly_where_the_page_says_so(rule: Rule) -> None:
+    text, _ = apply_fixes(rule.failing_experiment, lambda text: lint_text(text, "example.yaml"))
+    assert (rule.code not in codes(text)) == rule.fixable
+    assert apply_fixes(text, lambda text: lint_text(text, "example.yaml")) == (text, [])
 
 
 def test_every_code_that_a_rule_names_is_in_the_catalogue_and_the_other_way_round() -> None:
@@ -58,7 +61,7 @@ def test_every_code_that_a_rule_names_is_in_the_catalogue_and_the_other_way_roun
     written = set(
         re.findall(r'"(K\d{3})"', "".join(path.read_text(encoding="utf-8") for path in modules))
     )
-    assert written == set(rules())
+    assert written == set(all_rules())
 
 
 def test_every_rule_says_what_and_why_in_a_form_that_reads_well() -> None:

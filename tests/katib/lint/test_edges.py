@@ -1,4 +1,4 @@
-"""What is close to a trap of commands, collectors, algorithms or templates without being one, and variants of traps."""
+"""Variants of traps in commands, collectors, algorithms and templates, and what is close to one."""
 
 from typing import Any
 

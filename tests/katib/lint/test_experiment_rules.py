@@ -1,4 +1,4 @@
-"""Each rule about objective, algorithm, counts, space and collector: what breaks it, and what is close but fine."""
+"""Each rule about objective, algorithm, counts, space and collector: what breaks and passes it."""
 
 import pytest
 from support.katib.lint_cases import GONE, Case, codes, edited, findings

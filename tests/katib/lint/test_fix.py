@@ -1,4 +1,4 @@
-"""`mend`: what it changes, and that it changes nothing else."""
+"""`apply_fixes`: what it changes, and that it changes nothing else."""
 
 import json
 
@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from support.katib.lint_cases import SHIPPED
 
 from katib.lint import lint_text
-from katib.lint.catalogue import Rule, example, rules
-from katib.lint.fix import mend
+from katib.lint.catalogue import Rule, all_rules, example_experiment
+from katib.lint.fix import apply_fixes
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
 
 
-def mended(text: str) -> str:
-    return mend(text, lambda text: lint_text(text, "a.yaml"))[0]
+def fixed(text: str) -> str:
+    return apply_fixes(text, lambda text: lint_text(text, "a.yaml"))[0]
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,17 @@ def test_one_word_is_changed_and_nothing_around_it(broken: str, right: str) -> N
     assert TEXT.count(right) >= 1
     text = TEXT.replace(right, broken, 1)
     assert "error" in {finding.severity for finding in lint_text(text, "a.yaml")}
-    assert mended(text) == TEXT
+    assert fixed(text) == TEXT
 
 
 def test_a_comment_behind_a_word_stays() -> None:
     text = TEXT.replace("maxTrialCount: 20", "maxTrialCount: '20' # enough")
-    assert mended(text) == TEXT.replace("maxTrialCount: 20", "maxTrialCount: 20 # enough")
+    assert fixed(text) == TEXT.replace("maxTrialCount: 20", "maxTrialCount: 20 # enough")
 
 
 def test_a_missing_restart_policy_becomes_a_line_of_its_own() -> None:
     text = TEXT.replace("            restartPolicy: Never\n", "")
-    assert mended(text) == TEXT
+    assert fixed(text) == TEXT
 
 
 def test_an_empty_field_of_the_job_goes_with_its_whole_line() -> None:
@@ -58,12 +58,12 @@ def test_an_empty_field_of_the_job_goes_with_its_whole_line() -> None:
         "        backoffLimit: 1\n", "        backoffLimit: 1\n        suspend: # not yet\n"
     )
     assert text != TEXT
-    assert mended(text) == TEXT
+    assert fixed(text) == TEXT
     text = TEXT.replace(
         "                image: local",
         "                tty: false # no terminal\n                image: local",
     )
-    assert mended(text) == TEXT
+    assert fixed(text) == TEXT
 
 
 def test_the_name_of_a_template_is_taken_away() -> None:
@@ -74,14 +74,14 @@ def test_the_name_of_a_template_is_taken_away() -> None:
     kept = TEXT.replace(
         "      kind: Job\n", "      kind: Job\n      metadata:\n        labels: { a: b }\n"
     )
-    assert mended(text) == kept
+    assert fixed(text) == kept
 
 
-def test_what_is_found_only_after_another_change_is_mended_too() -> None:
+def test_what_is_found_only_after_another_change_is_fixed_too() -> None:
     text = TEXT.replace("    - name: max_depth\n", "    - name: max_depth # deep\n").replace(
         'feasibleSpace: { min: "4"', "feasiblespace: { min: 4"
     )
-    assert mended(text) == TEXT.replace("    - name: max_depth\n", "    - name: max_depth # deep\n")
+    assert fixed(text) == TEXT.replace("    - name: max_depth\n", "    - name: max_depth # deep\n")
 
 
 def test_windows_line_ends_and_a_byte_order_mark_stay() -> None:
@@ -90,14 +90,14 @@ def test_windows_line_ends_and_a_byte_order_mark_stay() -> None:
         '"4", max: "30"', '4, max: "30"'
     )
     assert broken != text
-    assert mended(broken) == text
+    assert fixed(broken) == text
 
 
 def test_json_stays_json() -> None:
     document = yaml.safe_load(TEXT)
     document["spec"]["parameters"][3]["feasibleSpace"]["min"] = 4
     document["spec"]["maxTrialCount"] = "20"
-    assert json.loads(mended(json.dumps(document, indent=2))) == yaml.safe_load(TEXT)
+    assert json.loads(fixed(json.dumps(document, indent=2))) == yaml.safe_load(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -112,35 +112,35 @@ def test_json_stays_json() -> None:
 def test_what_has_no_single_meaning_is_left_alone(unclear: str) -> None:
     text = TEXT.replace('min: "4", max: "30"', unclear)
     assert "K101" in {finding.code for finding in lint_text(text, "a.yaml")}
-    assert mended(text) == text
+    assert fixed(text) == text
 
 
-def test_two_documents_of_one_text_are_both_mended() -> None:
+def test_two_documents_of_one_text_are_both_fixed() -> None:
     text = f"{TEXT}---\nkind: ConfigMap\n---\n{TEXT}".replace("type: minimize", "type: Minimize")
-    assert mended(text).count("type: minimize") == 2
+    assert fixed(text).count("type: minimize") == 2
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.sampled_from([rule for rule in rules().values() if not rule.given]),
+        st.sampled_from([rule for rule in all_rules().values() if not rule.given]),
         max_size=6,
         unique=True,
     )
 )
-def test_any_mixture_of_faults_is_mended_once_and_for_all(broken: list[Rule]) -> None:
-    text = example()
+def test_any_mixture_of_faults_is_fixed_at_once(broken: list[Rule]) -> None:
+    text = example_experiment()
     for rule in broken:
         passing = rule.passing
         failing = rule.failing
         if "\n" not in passing + failing and text.count(passing) == 1:
             text = text.replace(passing, failing)
     before = [finding for finding in lint_text(text, "a.yaml") if finding.severity == "error"]
-    once = mended(text)
+    once = fixed(text)
     after = [finding for finding in lint_text(once, "a.yaml") if finding.severity == "error"]
-    assert mended(once) == once
+    assert fixed(once) == once
     assert len(after) <= len(before) or "K105" in {finding.code for finding in before}
 
 
 def test_the_shipped_file_is_left_as_it_is() -> None:
-    assert mended(TEXT) == TEXT
+    assert fixed(TEXT) == TEXT

@@ -12,7 +12,8 @@ from katib.document import Document, parse_document, read_document
 from katib.early_stopping import stop_rule
 from katib.errors import InvalidExperiment
 from katib.experiment import to_experiment
-from katib.lint import Finding, errors, lint
+from katib.lint import lint_document, only_errors
+from katib.lint.finding import Finding
 from katib.local.job_template import PathMap, plan_launch, render_job
 
 MAIN = "spec.trialTemplate.trialSpec.spec.template.spec.containers.0"
@@ -20,16 +21,19 @@ TEXT = SHIPPED.read_text(encoding="utf-8")
 
 
 def changed(old: str, new: str) -> tuple[list[Finding], tuple[int, int]]:
-    """Lint the shipped file with one piece of text replaced; return the findings, and where that piece stands."""
+    """Lint the shipped file with one piece replaced; return findings and the piece's position."""
     assert TEXT.count(old) == 1
     before = TEXT[: TEXT.index(old)]
     line = before.count("\n") + 1
     column = len(before) - before.rfind("\n")
-    return lint(parse_document(TEXT.replace(old, new), source="experiment.yaml")), (line, column)
+    return lint_document(parse_document(TEXT.replace(old, new), source="experiment.yaml")), (
+        line,
+        column,
+    )
 
 
 def test_the_shipped_experiment_has_no_finding() -> None:
-    assert lint(read_document(SHIPPED)) == []
+    assert lint_document(read_document(SHIPPED)) == []
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ def test_findings_come_in_the_order_of_their_lines_and_once_each() -> None:
             "apiVersion": "v1",
         }
     )
-    found = lint(parse_document(yaml.safe_dump(document, sort_keys=False)))
+    found = lint_document(parse_document(yaml.safe_dump(document, sort_keys=False)))
     assert [(finding.line, finding.column) for finding in found] == sorted(
         (f.line, f.column) for f in found
     )
@@ -87,7 +91,7 @@ def test_errors_leaves_warnings_out() -> None:
     backoff = "spec.trialTemplate.trialSpec.spec.backoffLimit"
     retries = "spec.resumePolicy"
     found = findings(edited({backoff: GONE, retries: "x"}))
-    assert [finding.code for finding in errors(found)] == ["K133"]
+    assert [finding.code for finding in only_errors(found)] == ["K133"]
     assert {finding.code for finding in found} == {"K133", "K240"}
 
 

@@ -1,4 +1,4 @@
-"""`tunegate lint` as it is called: files, folders, stdin, formats, exit codes, and what it writes."""
+"""`tunegate lint`: files, folders, stdin, formats, exit codes, and what it writes."""
 
 import io
 import json
@@ -52,9 +52,9 @@ def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
 
 
-def test_a_good_file_has_nothing_to_mend(lint: Lint) -> None:
+def test_a_good_file_has_nothing_to_fix(lint: Lint) -> None:
     run = lint(SHIPPED)
-    assert (run.code, run.stdout, run.stderr) == (0, "", "1 file, nothing to mend\n")
+    assert (run.code, run.stdout, run.stderr) == (0, "", "1 file, nothing to fix\n")
 
 
 def test_an_error_is_said_with_place_reason_and_fix(lint: Lint) -> None:
@@ -68,7 +68,7 @@ def test_an_error_is_said_with_place_reason_and_fix(lint: Lint) -> None:
     )
     assert "(write minimize)" in run.stderr
     assert "    The webhook refuses it" in run.stderr
-    assert run.stderr.endswith("1 file: 1 error; --fix mends 1\n")
+    assert run.stderr.endswith("1 file: 1 error; --fix fixes 1\n")
 
 
 def test_several_files_folders_and_stdin_are_looked_at_in_one_go(
@@ -85,7 +85,7 @@ def test_several_files_folders_and_stdin_are_looked_at_in_one_go(
     assert run.code == 2
     assert "folder/deep/a.yml:" in run.stderr
     assert "stdin:" in run.stderr
-    assert run.stderr.endswith("3 files: 2 errors; --fix mends 2\n")
+    assert run.stderr.endswith("3 files: 2 errors; --fix fixes 2\n")
 
 
 def test_a_built_stream_is_linted_whatever_stands_beside_the_experiment(
@@ -141,7 +141,7 @@ def test_limits_of_this_machine_are_notes_unless_it_is_to_run_here(lint: Lint) -
     assert (both.code, here.code, there.code) == (0, 2, 0)
     assert "note, only here: a.yaml" in both.stderr
     assert "error, only here: a.yaml" in here.stderr
-    assert "nothing to mend" in there.stderr
+    assert "nothing to fix" in there.stderr
 
 
 def test_what_only_katib_stumbles_over_is_a_warning_here(lint: Lint) -> None:
@@ -163,7 +163,7 @@ def test_fix_changes_the_word_keeps_the_mode_and_follows_links(lint: Lint) -> No
     real.chmod(0o640)
     Path("a.yaml").symlink_to(real)
     run = lint("a.yaml", "--fix")
-    assert (run.code, "a.yaml: mended 1" in run.stderr) == (0, True)
+    assert (run.code, "a.yaml: fixed 1" in run.stderr) == (0, True)
     assert real.read_text() == TEXT.replace("type: minimize", "type: minimize # the error")
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert Path("a.yaml").is_symlink()
@@ -187,7 +187,7 @@ def test_diff_shows_a_patch_and_changes_nothing(lint: Lint) -> None:
     )
 
 
-def test_stdin_comes_out_mended(lint: Lint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stdin_comes_out_fixed(lint: Lint, monkeypatch: pytest.MonkeyPatch) -> None:
     stdin(monkeypatch, BROKEN)
     run = lint("-", "--fix")
     assert (run.code, run.stdout) == (
@@ -205,7 +205,7 @@ def test_json_has_everything_a_program_wants(lint: Lint) -> None:
     Path("a.yaml").write_text(BROKEN)
     (entry,) = json.loads(lint("a.yaml", "--format", "json").stdout)
     assert entry["code"] == "K111"
-    assert entry["mends"] is True
+    assert entry["fixable"] is True
     assert set(entry) >= {
         "severity",
         "source",

@@ -1,4 +1,4 @@
-"""Lint against a real Katib: what it refused, what it accepted, and what it accepted and then hung on."""
+"""Lint against a real Katib: what it refused, what it accepted, and what it then hung on."""
 
 from typing import Any
 

@@ -8,9 +8,9 @@ from jsonschema import Draft7Validator
 from support.katib.lint_cases import SHIPPED
 
 from katib.lint import lint_text
-from katib.lint.catalogue import rules
-from katib.lint.fix import mend
-from katib.lint.sarif import sarif
+from katib.lint.catalogue import all_rules
+from katib.lint.fix import apply_fixes
+from katib.lint.sarif import sarif_log
 
 MESSAGE = {
     "type": "object",
@@ -148,13 +148,13 @@ BROKEN = BROKEN.replace("            restartPolicy: Never\n", "").replace(
 
 
 def log(text: str, source: str = "a b/größe.yaml") -> dict[str, Any]:
-    return sarif(lint_text(text, source), {source: text}, "1.2.3")
+    return sarif_log(lint_text(text, source), {source: text}, "1.2.3")
 
 
 @pytest.mark.parametrize(
     "text",
-    [TEXT, BROKEN, "", "a: [", *(rule.bad for rule in rules().values())],
-    ids=[*("shipped", "broken", "empty", "no yaml"), *rules()],
+    [TEXT, BROKEN, "", "a: [", *(rule.failing_experiment for rule in all_rules().values())],
+    ids=[*("shipped", "broken", "empty", "no yaml"), *all_rules()],
 )
 def test_a_log_has_the_essentials_of_the_public_schema(text: str) -> None:
     assert list(CHECKER.iter_errors(json.loads(json.dumps(log(text))))) == []
@@ -163,7 +163,7 @@ def test_a_log_has_the_essentials_of_the_public_schema(text: str) -> None:
 def test_every_result_points_to_its_rule_which_points_into_the_page() -> None:
     run = log(BROKEN)["runs"][0]
     known = run["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in known] == sorted(rules())
+    assert [rule["id"] for rule in known] == sorted(all_rules())
     for result in run["results"]:
         rule = known[result["ruleIndex"]]
         assert rule["id"] == result["ruleId"]
@@ -191,4 +191,4 @@ def test_the_fixes_of_a_log_make_the_same_text_as_the_command() -> None:
         lines[region["startLine"] - 1] = (
             line[: region["startColumn"] - 1] + inserted + line[region["endColumn"] - 1 :]
         )
-    assert "\n".join(lines) == mend(BROKEN, lambda text: lint_text(text, "a.yaml"))[0]
+    assert "\n".join(lines) == apply_fixes(BROKEN, lambda text: lint_text(text, "a.yaml"))[0]

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from katib.document import Document
-from katib.lint import Finding, lint
+from katib.lint import lint_document
+from katib.lint.finding import Finding
 
 SHIPPED = Path(__file__).parents[3] / "manifests" / "experiment.yaml"
 GONE = object()
@@ -16,7 +17,7 @@ Edits = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """One rule: edits that break it, the field it then names, and edits close to them that it lets pass."""
+    """One rule: edits that break it, the field it then names, and similar edits that pass it."""
 
     code: str
     breaking: Edits
@@ -28,7 +29,7 @@ class Case(NamedTuple):
 
 
 def edited(edits: Edits) -> dict[str, Any]:
-    """Return the shipped Experiment with values replaced at dotted paths; `GONE` takes a field away."""
+    """Return the shipped Experiment with values replaced at dotted paths; `GONE` removes one."""
     document = copy.deepcopy(_shipped())
     for path, value in edits.items():
         *parents, last = [int(step) if step.isdigit() else step for step in path.split(".")]
@@ -51,7 +52,7 @@ def _shipped() -> dict[str, Any]:
 
 def findings(document: dict[str, Any]) -> list[Finding]:
     """Lint a document that was never text, so that it has no lines."""
-    return lint(Document("edited.yaml", document))
+    return lint_document(Document("edited.yaml", document))
 
 
 def codes(document: dict[str, Any], severity: str = "") -> set[str]:
