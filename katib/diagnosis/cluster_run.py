@@ -1,7 +1,7 @@
-"""Why an Experiment on a cluster does not go on, from what the cluster shows; most likely causes first.
+"""Why an Experiment on a cluster makes no progress or has no result; most likely causes first.
 
-Katib leaves its users alone with most of these: a Trial whose pod is refused stays Running for ever, and the only trace
-is an event on its Job. Two of Katib's own warnings are harmless and are passed over.
+Katib reports most of these nowhere: a Trial whose pod is refused stays Running for ever, and the
+only trace is an event on its Job. Two of Katib's own warnings are harmless and are ignored.
 """
 
 import re
@@ -11,268 +11,238 @@ from typing import Any
 
 from katib.diagnosis.pod_causes import (
     KILLED_FOR_MEMORY,
+    OUT_OF_MEMORY,
     Cause,
     Object,
     creation_causes,
-    exits,
+    failed_exits,
     job_of,
     pod_causes,
-    warnings,
+    warning_events,
 )
 from katib.metrics_collector import UNAVAILABLE, number
-from katib.objects import is_finished, last_condition, message, state
+from katib.objects import is_finished, last_condition, message, objective_name, state
 
-Snapshot = Mapping[str, Any]  # as `katib.diagnosis.cluster_snapshot.snapshot` makes it
+Snapshot = Mapping[str, Any]  # as `katib.diagnosis.cluster_snapshot.take_snapshot` makes it
 INJECTION = "katib.kubeflow.org/metrics-collector-injection"
 CONTROLLER = "katib.kubeflow.org/component=controller"
 DEFAULT_BACKOFF_LIMIT = 6
-# Of Katib v0.19, in normal runs: right after the start, right after a Trial's end, and when two of its parts write.
+INSTALL = "`tunegate cluster install`"
+RAISE_MEMORY = "raise resources.limits.memory in the template"
+# Katib v0.19 reports these in normal runs: right after the start, right after a Trial's end, and
+# when two of its parts write at once.
 HARMLESS = re.compile(
-    r"suggestions\S* \"[^\"]*\" already exists|jobs\S* \"[^\"]*\" not found|object has been modified"
+    r"suggestions\S* \"[^\"]*\" already exists|jobs\S* \"[^\"]*\" not found"
+    r"|object has been modified"
 )
 
 
-def explain(snapshot: Snapshot) -> list[Cause]:
-    """Return why the Experiment does not go on, or that it does, with counts."""
+def explain_experiment(snapshot: Snapshot) -> list[Cause]:
+    """Return why the Experiment makes no progress; if nothing is wrong, its counts."""
     experiment = snapshot["experiment"]
+    surroundings = [*_installation_causes(snapshot), *_namespace_causes(snapshot)]
     if experiment is None:
-        found = [*_installation(snapshot), *_namespace(snapshot)]
-        return found or [_absent(snapshot)]
+        return surroundings or [_no_experiment(snapshot)]
     if state(experiment) == "Succeeded" and any(map(_has_value, snapshot["trials"])):
-        return [_well(snapshot), *_hidden(snapshot)]
-    parts = (
-        _installation,
-        _namespace,
-        _suggestion,
-        _creation,
-        _pods,
-        _results,
-        _retries,
-        _algorithm,
-        _reconciling,
-    )
-    found = list(_grouped(cause for part in parts for cause in part(snapshot)))
-    return [*(found or [_well(snapshot)]), *_hidden(snapshot)]
+        return [_progress_cause(snapshot), *_permission_causes(snapshot)]
+    found = [
+        *surroundings,
+        *_suggestion_causes(snapshot),
+        *_refused_pod_causes(snapshot),
+        *_trial_pod_causes(snapshot),
+        *_result_causes(snapshot),
+        *_retry_causes(snapshot),
+        *_algorithm_causes(snapshot),
+        *_reconcile_causes(snapshot),
+    ]
+    causes = _group_by_name(found) or [_progress_cause(snapshot)]
+    return [*causes, *_permission_causes(snapshot)]
 
 
-def _installation(snapshot: Snapshot) -> Iterator[Cause]:
-    if not snapshot["installed"]:
-        yield Cause(
-            "Katib is not installed",
-            "the cluster knows no Experiments",
-            "`tunegate cluster install`",
-        )
-        return
+def _installation_causes(snapshot: Snapshot) -> Iterator[Cause]:
     pods = snapshot["controller"]
-    if pods is not None and not any(map(_ready, pods)):
-        if pods:
-            seen = "none of its pods is ready"
-        else:
-            seen = "it has no pod in namespace kubeflow"
-        if pods:
-            mend = f"kubectl -n kubeflow describe pods -l {CONTROLLER}"
-        else:
-            mend = "tunegate cluster install"
-        yield Cause("Katib's controller does not run", seen, f"`{mend}`")
+    if not snapshot["installed"]:
+        yield Cause("Katib is not installed", "the cluster knows no Experiments", INSTALL)
+    elif pods is None or any(map(_is_ready, pods)):
+        return
+    elif pods:
+        fix = f"`kubectl -n kubeflow describe pods -l {CONTROLLER}`"
+        yield Cause("Katib's controller does not run", "none of its pods is ready", fix)
+    else:
+        evidence = "it has no pod in namespace kubeflow"
+        yield Cause("Katib's controller does not run", evidence, INSTALL)
 
 
-def _namespace(snapshot: Snapshot) -> Iterator[Cause]:
+def _namespace_causes(snapshot: Snapshot) -> Iterator[Cause]:
     name = snapshot["where"]
-    if snapshot["namespace"] is None:
+    namespace = snapshot["namespace"]
+    if namespace is None:
         if "namespaces" not in snapshot["hidden"]:
-            yield Cause(
-                "namespace missing",
-                f"there is no namespace {name}",
-                f"`kubectl create namespace {name}`",
-            )
-    elif (snapshot["namespace"]["metadata"].get("labels") or {}).get(INJECTION) != "enabled":
+            fix = f"`kubectl create namespace {name}`"
+            yield Cause("namespace missing", f"there is no namespace {name}", fix)
+    elif (namespace["metadata"].get("labels") or {}).get(INJECTION) != "enabled":
+        evidence = (
+            f"namespace {name} lacks {INJECTION}=enabled: "
+            "Katib refuses Experiments there and reads no metrics"
+        )
         yield Cause(
-            "label missing",
-            f"namespace {name} lacks {INJECTION}=enabled: Katib refuses Experiments there and reads no metrics",
-            f"`kubectl label namespace {name} {INJECTION}=enabled`",
+            "label missing", evidence, f"`kubectl label namespace {name} {INJECTION}=enabled`"
         )
 
 
-def _absent(snapshot: Snapshot) -> Cause:
-    seen = f"there is no Experiment {snapshot['name']} in namespace {snapshot['where']}"
-    return Cause(
-        "no such Experiment", seen, f"`tunegate tune --on katib --namespace {snapshot['where']}`"
-    )
+def _no_experiment(snapshot: Snapshot) -> Cause:
+    evidence = f"there is no Experiment {snapshot['name']} in namespace {snapshot['where']}"
+    fix = f"`tunegate tune --on katib --namespace {snapshot['where']}`"
+    return Cause("no such Experiment", evidence, fix)
 
 
-def _suggestion(snapshot: Snapshot) -> Iterator[Cause]:
-    where = snapshot["where"]
+def _suggestion_causes(snapshot: Snapshot) -> Iterator[Cause]:
     suggestion = snapshot["suggestion"]
     if suggestion and state(suggestion) == "Failed":
-        mend = f"mend spec.algorithm, then `kubectl delete experiment {snapshot['name']} -n {where}` and create it anew"
-        yield Cause("the algorithm's service refuses", message(suggestion), mend)
+        delete = f"`kubectl delete experiment {snapshot['name']} -n {snapshot['where']}`"
+        fix = f"fix spec.algorithm, then {delete} and create it again"
+        yield Cause("the algorithm's service refuses", message(suggestion), fix)
         return
     for pod in _suggestion_pods(snapshot):
         for cause in pod_causes(pod, snapshot["events"]):
-            mend = cause.mend
-            if (
-                cause.name == "out of memory"
-            ):  # Katib makes the Deployment once and never changes it
-                deployment = pod["metadata"]["labels"].get(
-                    "katib.kubeflow.org/deployment", snapshot["name"]
-                )
-                mend = f"`kubectl set resources deployment {deployment} -n {where} --limits=memory=512Mi`"
-                mend += ", and for later ones in the ConfigMap katib-config of namespace kubeflow"
-            yield Cause(f"suggestion pod: {cause.name}", cause.seen, mend)
+            fix = cause.fix
+            if cause.name == OUT_OF_MEMORY:
+                fix = _raise_suggestion_memory(snapshot, pod)
+            yield Cause(f"suggestion pod: {cause.name}", cause.evidence, fix)
     for replicas in _replica_sets(snapshot):
         for cause in creation_causes(replicas, snapshot["events"]):
-            yield Cause(f"suggestion pod: {cause.name}", cause.seen, cause.mend)
+            yield Cause(f"suggestion pod: {cause.name}", cause.evidence, cause.fix)
 
 
-def _creation(snapshot: Snapshot) -> Iterator[Cause]:
-    made = set(map(job_of, snapshot["pods"]))
+def _raise_suggestion_memory(snapshot: Snapshot, pod: Object) -> str:
+    """Return the fix for both places: Katib creates the Deployment once and never changes it."""
+    labels = pod["metadata"]["labels"]
+    deployment = labels.get("katib.kubeflow.org/deployment", snapshot["name"])
+    where = f"deployment {deployment} -n {snapshot['where']}"
+    return (
+        f"`kubectl set resources {where} --limits=memory=512Mi`, "
+        "and for later ones in the ConfigMap katib-config of namespace kubeflow"
+    )
+
+
+def _refused_pod_causes(snapshot: Snapshot) -> Iterator[Cause]:
+    with_pods = set(map(job_of, snapshot["pods"]))
     for job in _open_jobs(snapshot):
-        if job["metadata"]["name"] not in made:
+        if job["metadata"]["name"] not in with_pods:
             yield from creation_causes({"kind": "Job", **job}, snapshot["events"])
 
 
-def _pods(snapshot: Snapshot) -> Iterator[Cause]:
+def _trial_pod_causes(snapshot: Snapshot) -> Iterator[Cause]:
     open_jobs = {job["metadata"]["name"] for job in _open_jobs(snapshot)}
     for pod in snapshot["pods"]:
-        if job_of(pod) in open_jobs and pod.get("status", {}).get("phase") not in {
-            "Succeeded",
-            "Failed",
-        }:
+        has_ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
+        if job_of(pod) in open_jobs and not has_ended:
             for cause in pod_causes(pod, snapshot["events"]):
-                mend = cause.mend or "raise resources.limits.memory in the template"
-                yield Cause(f"trial: {cause.name}", cause.seen, mend)
+                yield Cause(f"trial: {cause.name}", cause.evidence, cause.fix or RAISE_MEMORY)
 
 
-def _results(snapshot: Snapshot) -> Iterator[Cause]:
-    """Say why no Trial has a value, once some have ended."""
-    trials = snapshot["trials"]
-    ended = [trial for trial in trials if is_finished(trial)]
-    if not ended or any(map(_has_value, ended)):
+def _result_causes(snapshot: Snapshot) -> Iterator[Cause]:
+    """Yield why no Trial has a value although some have ended."""
+    ended = [trial for trial in snapshot["trials"] if is_finished(trial)]
+    if any(map(_has_value, ended)):
         return
     counts = Counter(map(state, ended))
-    metric = snapshot["experiment"]["spec"]["objective"]["objectiveMetricName"]
+    metric = objective_name(snapshot["experiment"])
     if counts["Failed"]:
-        yield _failing(snapshot, [trial for trial in ended if state(trial) == "Failed"])
-    if counts["MetricsUnavailable"]:
-        seen = (
-            f"{counts['MetricsUnavailable']} of {len(ended)} trials ended without printing {metric}"
-        )
-        yield Cause(
-            "metrics unavailable",
-            seen,
-            f"print `{metric}=<number>` on a line of its own, at the end",
-        )
-    if counts["Succeeded"]:
-        seen = (
-            f"{counts['Succeeded']} of {len(ended)} trials succeeded, none with a finite {metric}"
-        )
-        yield Cause(
-            "not a number",
-            seen,
-            f"let the trial fail instead of printing {metric}=nan; Katib takes it as best",
-        )
+        yield _all_fail_cause(snapshot, [trial for trial in ended if state(trial) == "Failed"])
+    if count := counts["MetricsUnavailable"]:
+        evidence = f"{count} of {len(ended)} trials ended without printing {metric}"
+        fix = f"print `{metric}=<number>` on a line of its own, at the end"
+        yield Cause("metrics unavailable", evidence, fix)
+    if count := counts["Succeeded"]:
+        evidence = f"{count} of {len(ended)} trials succeeded, none with a finite {metric}"
+        fix = f"let the trial fail instead of printing {metric}=nan; Katib takes it as best"
+        yield Cause("not a number", evidence, fix)
 
 
-def _failing(snapshot: Snapshot, failed: list[Object]) -> Cause:
+def _all_fail_cause(snapshot: Snapshot, failed: list[Object]) -> Cause:
     names = [trial["metadata"]["name"] for trial in failed]
-    ways = [how for pod in snapshot["pods"] if job_of(pod) in names for how in exits(pod)]
-    last = last_condition(failed[0])
-    if ways:
-        why = f"container {ways[0][0]}: {ways[0][1]}"
+    pods = [pod for pod in snapshot["pods"] if job_of(pod) in names]
+    exits = [each for pod in pods for each in failed_exits(pod)]
+    if exits:
+        container, why = exits[0]
+        why = f"container {container}: {why}"
     else:
+        last = last_condition(failed[0])
         why = f"{last.get('reason', '')}: {last.get('message', '')}"
-    seen = f"{len(failed)} of {len(snapshot['trials'])} trials have failed, none has a result; {names[0]}: {why}"
-    if ways and KILLED_FOR_MEMORY in ways[0][1]:
-        return Cause(
-            "all trials fail: out of memory", seen, "raise resources.limits.memory in the template"
-        )
-    logs = f"kubectl logs -n {snapshot['where']} -l katib.kubeflow.org/trial={names[0]} --all-containers --tail=20"
-    if not any(
-        job_of(pod) in names for pod in snapshot["pods"]
-    ):  # Katib deletes a Job, its logs with it, at once
-        return Cause(
-            "all trials fail",
-            seen,
-            f"set spec.trialTemplate.retain: true, create it anew, then `{logs}`",
-        )
-    return Cause("all trials fail", seen, f"`{logs}`")
+    counts = f"{len(failed)} of {len(snapshot['trials'])} trials have failed, none has a result"
+    evidence = f"{counts}; {names[0]}: {why}"
+    if exits and KILLED_FOR_MEMORY in why:
+        return Cause(f"all trials fail: {OUT_OF_MEMORY}", evidence, RAISE_MEMORY)
+    selector = f"-l katib.kubeflow.org/trial={names[0]} --all-containers --tail=20"
+    fix = f"`kubectl logs -n {snapshot['where']} {selector}`"
+    if not pods:  # Katib deletes a failed Trial's Job, and its logs with it, at once
+        fix = f"set spec.trialTemplate.retain: true, create it again, then {fix}"
+    return Cause("all trials fail", evidence, fix)
 
 
-def _retries(snapshot: Snapshot) -> Iterator[Cause]:
-    """A Job tries again for about ten minutes before its Trial counts as failed."""
+def _retry_causes(snapshot: Snapshot) -> Iterator[Cause]:
+    """Yield failing Jobs: they retry for about ten minutes before their Trial counts as failed."""
     for job in _open_jobs(snapshot):
+        name = job["metadata"]["name"]
         failed = job.get("status", {}).get("failed", 0)
         limit = job["spec"].get("backoffLimit", DEFAULT_BACKOFF_LIMIT)
-        if failed and limit:
-            name = job["metadata"]["name"]
-            how = next(
-                (f": {how}" for p in snapshot["pods"] if job_of(p) == name for _, how in exits(p)),
-                "",
-            )
-            seen = (
-                f"Job {name} has failed {failed} times and is tried {limit + 1} times in all{how}"
-            )
-            yield Cause(
-                "a failing trial is tried again", seen, "set backoffLimit: 0 in the template's Job"
-            )
+        if not failed or not limit:
+            continue
+        evidence = f"Job {name} has failed {failed} times and is tried {limit + 1} times in all"
+        pods = [pod for pod in snapshot["pods"] if job_of(pod) == name]
+        for _, how in [each for pod in pods for each in failed_exits(pod)][:1]:
+            evidence += f": {how}"
+        fix = "set backoffLimit: 0 in the template's Job"
+        yield Cause("a failing trial is retried", evidence, fix)
 
 
-def _algorithm(snapshot: Snapshot) -> Iterator[Cause]:
+def _algorithm_causes(snapshot: Snapshot) -> Iterator[Cause]:
     name = snapshot["experiment"]["spec"]["algorithm"].get("algorithmName")
     known = snapshot["algorithms"]
     if known is not None and name not in known:
-        yield Cause(
-            "algorithm not installed",
-            f"{name} is not in katib-config",
-            f"use one of {', '.join(sorted(known))}",
-        )
+        fix = f"use one of {', '.join(sorted(known))}"
+        yield Cause("algorithm not installed", f"{name} is not in katib-config", fix)
 
 
-def _reconciling(snapshot: Snapshot) -> Iterator[Cause]:
+def _reconcile_causes(snapshot: Snapshot) -> Iterator[Cause]:
+    name = snapshot["name"]
     for kind in ("Experiment", "Suggestion"):
-        for event in warnings(snapshot["events"], kind, snapshot["name"], "ReconcileError"):
+        for event in warning_events(snapshot["events"], kind, name, "ReconcileError"):
             if not HARMLESS.search(event["message"]):
-                describe = (
-                    f"kubectl describe {kind.lower()} {snapshot['name']} -n {snapshot['where']}"
-                )
-                yield Cause("Katib cannot go on", f"{kind}: {event['message']}", f"`{describe}`")
+                fix = f"`kubectl describe {kind.lower()} {name} -n {snapshot['where']}`"
+                yield Cause("Katib reports an error", f"{kind}: {event['message']}", fix)
 
 
-def _hidden(snapshot: Snapshot) -> Iterator[Cause]:
+def _permission_causes(snapshot: Snapshot) -> Iterator[Cause]:
     if snapshot["hidden"]:
-        yield Cause(
-            "not looked at", f"this account may not read {', '.join(snapshot['hidden'])}", well=True
-        )
+        evidence = f"this account may not read {', '.join(snapshot['hidden'])}"
+        yield Cause("no permission", evidence, ok=True)
 
 
-def _well(snapshot: Snapshot) -> Cause:
+def _progress_cause(snapshot: Snapshot) -> Cause:
     experiment = snapshot["experiment"]
     counts = Counter(map(state, snapshot["trials"]))
     trials = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "none yet"
-    if counts or all(map(_ready, _suggestion_pods(snapshot))):
-        starting = ""
-    else:
-        starting = "; the suggestion pod is starting"
-    seen = f"{state(experiment)}, {len(snapshot['trials'])} trials: {trials}{starting}"
+    evidence = f"{state(experiment)}, {len(snapshot['trials'])} trials: {trials}"
+    if not counts and not all(map(_is_ready, _suggestion_pods(snapshot))):
+        evidence += "; the suggestion pod is starting"
     if state(experiment) == "Failed":
-        return Cause(
-            "failed",
-            f"{seen}; {message(experiment)}",
-            f"`kubectl describe experiment {snapshot['name']}`",
-        )
-    return Cause("nothing wrong", seen, well=True)
+        fix = f"`kubectl describe experiment {snapshot['name']}`"
+        return Cause("failed", f"{evidence}; {message(experiment)}", fix)
+    return Cause("nothing wrong", evidence, ok=True)
 
 
-def _grouped(causes: Iterator[Cause]) -> Iterator[Cause]:
-    """Show each kind once, with how many more there are."""
-    first: dict[str, Cause] = {}
-    counts: Counter[str] = Counter()
+def _group_by_name(causes: list[Cause]) -> list[Cause]:
+    """Return the first cause of each name, with how many more there are."""
+    groups: dict[str, list[Cause]] = {}
     for cause in causes:
-        first.setdefault(cause.name, cause)
-        counts[cause.name] += 1
-    for name, cause in first.items():
-        more = f" (and {counts[name] - 1} more)" if counts[name] > 1 else ""
-        yield Cause(name, cause.seen + more, cause.mend)
+        groups.setdefault(cause.name, []).append(cause)
+    found = []
+    for name, members in groups.items():
+        more = f" (and {len(members) - 1} more)" if len(members) > 1 else ""
+        found.append(Cause(name, members[0].evidence + more, members[0].fix))
+    return found
 
 
 def _open_jobs(snapshot: Snapshot) -> list[Object]:
@@ -291,24 +261,22 @@ def _suggestion_pods(snapshot: Snapshot) -> list[Object]:
 
 
 def _replica_sets(snapshot: Snapshot) -> list[Object]:
-    """Return what the suggestion's pods would belong to, from events: it has none of ours when none could be made."""
+    """Return the ReplicaSet of a suggestion without pods, from events: no pod of it names it."""
     if _suggestion_pods(snapshot):
         return []
-    name = snapshot["name"]
-    where = snapshot["where"]
-    objects = [
-        e["involvedObject"]
-        for e in snapshot["events"]
-        if e["involvedObject"].get("kind") == "ReplicaSet"
-    ]
-    names = sorted({o["name"] for o in objects if o["name"].startswith(f"{name}-")})
+    involved = [event["involvedObject"] for event in snapshot["events"]]
+    names = sorted(
+        each["name"]
+        for each in involved
+        if each.get("kind") == "ReplicaSet" and each["name"].startswith(f"{snapshot['name']}-")
+    )
     return [
-        {"kind": "ReplicaSet", "metadata": {"name": each, "namespace": where}}
-        for each in names[-1:]
+        {"kind": "ReplicaSet", "metadata": {"name": name, "namespace": snapshot["where"]}}
+        for name in names[-1:]
     ]
 
 
-def _ready(pod: Object) -> bool:
+def _is_ready(pod: Object) -> bool:
     conditions = pod.get("status", {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
@@ -316,7 +284,7 @@ def _ready(pod: Object) -> bool:
 def _has_value(trial: Object) -> bool:
     if state(trial) != "Succeeded":
         return False
-    name = trial["spec"]["objective"]["objectiveMetricName"]
+    name = objective_name(trial)
     metrics = trial.get("status", {}).get("observation", {}).get("metrics") or ()
     entry: Object = next((m for m in metrics if m.get("name") == name), {})
     return any(number(entry.get(key, UNAVAILABLE)) is not None for key in ("min", "max", "latest"))

@@ -15,14 +15,14 @@ KATIB = "kubeflow"  # the namespace of Katib itself
 T = TypeVar("T")
 
 
-class _Reader:
-    """Reads what it may, and remembers what it may not."""
+class _PermittedReader:
+    """Reads what the account may read, and remembers what it may not."""
 
     def __init__(self) -> None:
         self.hidden: list[str] = []
 
     def read(self, kind: str, call: Callable[[], T]) -> T | None:
-        """Return what a call gives; None where it finds nothing, or is not allowed to look."""
+        """Return a call's result; None if it finds nothing, or the account has no permission."""
         try:
             return call()
         except Forbidden:
@@ -32,28 +32,29 @@ class _Reader:
         return None
 
 
-def snapshot(kube: KubernetesClient, namespace: str, name: str) -> dict[str, Any]:
-    """Return what is there of an Experiment.
+def take_snapshot(kube: KubernetesClient, namespace: str, name: str) -> dict[str, Any]:
+    """Return everything that a cluster shows of an Experiment.
 
     Returns:
-        `name`, `where` (the namespace's name), `namespace`, `experiment` and `suggestion` (None where absent),
-        `trials`, `jobs`, `pods`, `events`; `installed`, whether the cluster knows Experiments; `controller`, its pods,
-        and `algorithms`, names, both None where unknown; and `hidden`: what this account may not read.
+        `name` and `where`: the Experiment's name and its namespace's.
+        `namespace`, `experiment` and `suggestion`: the objects, None if absent.
+        `trials`, `jobs`, `pods`, `events`: lists of objects.
+        `installed`: whether the cluster knows Experiments.
+        `controller`: the pods of Katib's controller, None if unknown.
+        `algorithms`: the names that katib-config has, None if unknown.
+        `hidden`: kinds that this account may not read.
 
     Raises:
         Forbidden: when the account may not read Experiments.
         ClusterUnreachable: when the API server does not answer.
     """
-    reader = _Reader()
-    experiment, installed = _experiment(kube, namespace, name)
+    reader = _PermittedReader()
+    experiment, installed = _find_experiment(kube, namespace, name)
 
     def listed(kind: str, where: str = namespace, **selectors: str) -> list[dict[str, Any]] | None:
         return reader.read(kind, lambda: kube.list(kind, where, **selectors)[0])
 
-    if experiment:
-        trials = owned_trials(listed("trials") or [], experiment)
-    else:
-        trials = []
+    trials = owned_trials(listed("trials") or [], experiment) if experiment else []
     names = {trial["metadata"]["name"] for trial in trials}
     return {
         "name": name,
@@ -64,15 +65,15 @@ def snapshot(kube: KubernetesClient, namespace: str, name: str) -> dict[str, Any
         "suggestion": reader.read("suggestions", lambda: kube.get("suggestions", namespace, name)),
         "trials": trials,
         "jobs": [job for job in listed("jobs") or () if job["metadata"]["name"] in names],
-        "pods": [pod for pod in listed("pods") or () if _belongs(pod, name, names)],
-        "events": [e for e in listed("events") or () if _about(e, name)],
+        "pods": [pod for pod in listed("pods") or () if _is_pod_of(pod, name, names)],
+        "events": [event for event in listed("events") or () if _is_event_of(event, name)],
         "controller": listed("pods", KATIB, labels=CONTROLLER),
-        "algorithms": reader.read("configmaps", lambda: _algorithms(kube)),
+        "algorithms": reader.read("configmaps", lambda: _installed_algorithms(kube)),
         "hidden": sorted(set(reader.hidden)),
     }
 
 
-def _experiment(
+def _find_experiment(
     kube: KubernetesClient, namespace: str, name: str
 ) -> tuple[dict[str, Any] | None, bool]:
     try:
@@ -82,17 +83,17 @@ def _experiment(
     return (found[0] if found else None), True
 
 
-def _belongs(pod: dict[str, Any], experiment: str, trials: set[str]) -> bool:
+def _is_pod_of(pod: dict[str, Any], experiment: str, trials: set[str]) -> bool:
     labels = pod["metadata"].get("labels") or {}
     return job_of(pod) in trials or labels.get("katib.kubeflow.org/suggestion") == experiment
 
 
-def _about(event: dict[str, Any], experiment: str) -> bool:
+def _is_event_of(event: dict[str, Any], experiment: str) -> bool:
     name = str(event["involvedObject"].get("name", ""))
     return name == experiment or name.startswith(f"{experiment}-")
 
 
-def _algorithms(kube: KubernetesClient) -> list[str]:
+def _installed_algorithms(kube: KubernetesClient) -> list[str]:
     text = kube.get("configmaps", KATIB, "katib-config")["data"]["katib-config.yaml"]
     suggestions = (yaml.safe_load(text).get("runtime") or {}).get("suggestions") or ()
     return [str(entry["algorithmName"]) for entry in suggestions]

@@ -1,4 +1,4 @@
-"""Why a run on this machine does not go on, or has no result, from what its folder shows; most likely cause first."""
+"""Why a run on this machine has not ended or has no result; likely causes first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from katib.diagnosis.pod_causes import Cause
-from katib.diagnosis.trial_failures import Failure, failures
+from katib.diagnosis.trial_failures import Failure, group_failures
 from katib.local.run_folder import LocalRun
 from katib.metrics_collector import strategy_value
 from katib.objects import message, metric_strategy, reason
@@ -20,13 +20,14 @@ SHOWN = 4  # groups of failures; all fits on one screen
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What is known beside the run's folder.
+class RunContext:
+    """What is known apart from the run's folder.
 
     Attributes:
         now: the time of day.
-        free: bytes left where the folder lies.
-        changed: how the Experiment's file differs from what the run was started with; empty where it does not.
+        free: bytes left on the disk of the folder.
+        changed: how the Experiment's file differs from what the run started with; empty if it does
+            not.
         tune: the command that starts this Experiment.
     """
 
@@ -36,159 +37,154 @@ class Around:
     tune: str
 
     @property
+    def start(self) -> str:
+        """The advice to start a new run."""
+        return f"`{self.tune}` starts a new run"
+
+    @property
     def resume(self) -> str:
-        """The command that goes on with the run."""
+        """The command that resumes the run."""
         return f"`{self.tune} --resume`"
 
 
-def explain_run(run: LocalRun, around: Around) -> list[Cause]:
+def explain_run(run: LocalRun, context: RunContext) -> list[Cause]:
     """Return what is wrong with a run, or that nothing is, with counts."""
-    found = [*_damaged(run, around), *_stopped(run, around), *_hanging(run, around)]
-    failed = run_failures(run)
-    found += [*_failures(run, failed), *_limits(run, failed), *_nothing(run, failed, around)]
-    found.sort(key=lambda cause: cause.well)
-    if any(not cause.well for cause in found):
+    failures = run_failures(run)
+    found = [
+        *_damage_causes(run, context),
+        *_interruption_causes(run, context),
+        *_hanging_causes(run, context),
+        *_failure_causes(run, failures),
+        *_early_end_causes(run, failures),
+    ]
+    if run.ended and not _valued_trials(run):
+        found.append(_no_candidate(run, failures, context))
+    found.sort(key=lambda cause: cause.ok)
+    if any(not cause.ok for cause in found):
         return found
-    return [_well(run, around), *found]
+    return [_healthy_run(run, context), *found]
 
 
 def run_failures(run: LocalRun) -> list[Failure]:
     """Return why trials of a run have no result, the most frequent cause first."""
-    valued = {trial.name for trial in _valued(run)}
+    if not run.experiment:
+        return []
+    valued = {trial.name for trial in _valued_trials(run)}
     without = [
-        t for t in run.trials if t.done and t.state != "EarlyStopped" and t.name not in valued
+        trial
+        for trial in run.trials
+        if trial.done and trial.state != "EarlyStopped" and trial.name not in valued
     ]
-    if run.experiment:
-        return failures(without, run.experiment["spec"], run.folder)
-    return []
+    return group_failures(without, run.experiment["spec"], run.folder)
 
 
-def _damaged(run: LocalRun, around: Around) -> Iterator[Cause]:
+def _damage_causes(run: LocalRun, context: RunContext) -> Iterator[Cause]:
     for what in run.damaged[:SHOWN]:
-        lost = (
-            run.ended or str(run.folder / "experiment.json") in what
-        )  # the engine writes that one anew
-        if lost and not run.ended:
-            mend = around.resume
-        else:
-            mend = f"`{around.tune}` starts a new run; packages of trials stay"
-        yield Cause("damaged", what, mend)
+        fix = f"{context.start}; packages of trials stay"
+        if not run.ended and str(run.folder / "experiment.json") in what:
+            fix = context.resume  # the engine writes that file again
+        yield Cause("damaged", what, fix)
     if run.torn and not run.held:
-        yield Cause(
-            "journal cut off",
-            "killed while it wrote its last line; --resume passes over it",
-            well=True,
-        )
+        evidence = "killed while it wrote its last line; --resume ignores that line"
+        yield Cause("journal cut off", evidence, ok=True)
 
 
-def _stopped(run: LocalRun, around: Around) -> Iterator[Cause]:
-    """Say why a run that nobody is at has not ended."""
+def _interruption_causes(run: LocalRun, context: RunContext) -> Iterator[Cause]:
+    """Yield why a run has not ended although no process holds its folder."""
     if run.ended or run.held:
         return
-    if around.free < LEAST_FREE:
-        seen = f"{around.free >> 20} MiB free at {run.folder}"
-        yield Cause("disk full", seen, f"free some space, then {around.resume}")
-    if around.changed:
-        mend = f"`{around.tune}` starts a new run; undo the change to go on with this one"
-        yield Cause(
-            "Experiment changed",
-            f"the run was interrupted, and since it began {around.changed}",
-            mend,
-        )
+    if context.free < LEAST_FREE:
+        evidence = f"{context.free >> 20} MiB free at {run.folder}"
+        yield Cause("disk full", evidence, f"free some space, then {context.resume}")
+    if context.changed:
+        evidence = f"the run was interrupted, and since it began {context.changed}"
+        fix = f"{context.start}; undo the change to resume this one"
+        yield Cause("Experiment changed", evidence, fix)
     elif not run.damaged:
-        yield Cause("interrupted", _counts(run), around.resume)
+        yield Cause("interrupted", _trial_counts(run), context.resume)
 
 
-def _hanging(run: LocalRun, around: Around) -> Iterator[Cause]:
-    known = [_seconds(trial, trial.finished) for trial in run.trials if trial.done]
-    lasted = [seconds for seconds in known if seconds is not None]
-    if not run.held or not lasted:
+def _hanging_causes(run: LocalRun, context: RunContext) -> Iterator[Cause]:
+    ended = [_seconds_until(trial, trial.finished) for trial in run.trials if trial.done]
+    durations = [seconds for seconds in ended if seconds is not None]
+    if not run.held or not durations:
         return
-    usual = median(lasted)
+    usual = median(durations)
     for trial in run.trials:
-        if trial.done:
-            seconds = None
-        else:
-            seconds = _seconds(trial, around.now.isoformat())
-        if seconds is not None and seconds > max(HANGING_SECONDS, HANGING * usual):
-            seen = f"{trial.name} has run for {seconds:.0f} s, the others took {usual:.0f} s"
-            log = run.folder / "trials" / trial.name / "output.log"
-            yield Cause(
-                "a trial hangs",
-                seen,
-                f"`tail {log}`; activeDeadlineSeconds in the template ends such a one",
-            )
+        seconds = _seconds_until(trial, context.now.isoformat())
+        if trial.done or seconds is None or seconds <= max(HANGING_SECONDS, HANGING * usual):
+            continue
+        evidence = f"{trial.name} has run for {seconds:.0f} s, the others took {usual:.0f} s"
+        log = run.folder / "trials" / trial.name / "output.log"
+        fix = f"`tail {log}`; activeDeadlineSeconds in the template ends such a trial"
+        yield Cause("a trial hangs", evidence, fix)
 
 
-def _failures(run: LocalRun, failed: list[Failure]) -> Iterator[Cause]:
-    well = bool(_valued(run)) and not _ended_as(run, "ExperimentFailed")
-    for failure in failed[:SHOWN]:
-        seen = f"{len(failure.trials)} of {len(run.trials)} trials, such as {failure.trials[0]}: {failure.seen}"
-        yield Cause(failure.cause, seen, failure.mend, well=well)
-    if rest := sum(len(failure.trials) for failure in failed[SHOWN:]):
-        yield Cause(
-            "other failures", f"{rest} trials, of {len(failed) - SHOWN} more kinds", well=True
-        )
+def _failure_causes(run: LocalRun, failures: list[Failure]) -> Iterator[Cause]:
+    ok = bool(_valued_trials(run)) and not _ended_as(run, "ExperimentFailed")
+    for failure in failures[:SHOWN]:
+        count = f"{len(failure.trials)} of {len(run.trials)} trials, such as {failure.trials[0]}"
+        yield Cause(failure.cause, f"{count}: {failure.evidence}", failure.fix, ok=ok)
+    if rest := failures[SHOWN:]:
+        evidence = f"{_count_failed(rest)} trials, of {len(rest)} more kinds"
+        yield Cause("other failures", evidence, ok=True)
 
 
-def _limits(run: LocalRun, failed: list[Failure]) -> Iterator[Cause]:
-    """Say why it ended before maxTrialCount."""
+def _early_end_causes(run: LocalRun, failures: list[Failure]) -> Iterator[Cause]:
+    """Yield why the run ended before maxTrialCount."""
     spec = run.experiment.get("spec", {})
-    count = sum(len(failure.trials) for failure in failed)
     if _ended_as(run, "ExperimentFailed"):
-        seen = f"{count} trials without a result, maxFailedTrialCount is {spec.get('maxFailedTrialCount')}"
-        yield Cause("too many failures", seen, "mend their cause, then start a new run")
-    if _ended_as(run, "ExperimentSuggestionEndReached") and len(run.trials) < spec.get(
-        "maxTrialCount", 0
-    ):
-        warm = bool(run.meta.get("earlier"))
-        if warm:
+        count = f"{_count_failed(failures)} trials without a result"
+        evidence = f"{count}, maxFailedTrialCount is {spec.get('maxFailedTrialCount')}"
+        yield Cause("too many failures", evidence, "fix their cause, then start a new run")
+    limit = spec.get("maxTrialCount", 0)
+    if _ended_as(run, "ExperimentSuggestionEndReached") and len(run.trials) < limit:
+        evidence = f"all {len(run.trials)} points were tried before maxTrialCount {limit}"
+        fix = "widen feasibleSpace, or lower maxTrialCount"
+        if run.meta.get("earlier"):
             points = f"all points were tried, {len(run.trials)} of them in this run,"
-        else:
-            points = f"all {len(run.trials)} points were tried"
-        seen = f"{points} before maxTrialCount {spec['maxTrialCount']}"
-        mend = f"widen feasibleSpace, or lower maxTrialCount{', or leave --warm-start out' if warm else ''}"
-        yield Cause("search space ended", seen, mend, well=bool(_valued(run)))
+            evidence = f"{points} before maxTrialCount {limit}"
+            fix += ", or leave --warm-start out"
+        yield Cause("search space ended", evidence, fix, ok=bool(_valued_trials(run)))
 
 
-def _nothing(run: LocalRun, failed: list[Failure], around: Around) -> Iterator[Cause]:
-    if run.ended and not _valued(run) and not failed:
-        if run.trials:
-            seen = "no trial has succeeded"
-        else:
-            seen = "it ended without any trial"
-        yield Cause("no candidate", f"{seen}: {_counts(run)}", f"`{around.tune}`")
-    elif run.ended and not _valued(run):
-        yield Cause(
-            "no candidate",
-            f"nothing to gate: {_counts(run)}",
-            "mend the cause above, then start a new run",
-        )
+def _count_failed(failures: list[Failure]) -> int:
+    return sum(len(failure.trials) for failure in failures)
 
 
-def _well(run: LocalRun, around: Around) -> Cause:
+def _no_candidate(run: LocalRun, failures: list[Failure], context: RunContext) -> Cause:
+    counts = _trial_counts(run)
+    if failures:
+        fix = "fix the cause above, then start a new run"
+        return Cause("no candidate", f"nothing to gate: {counts}", fix)
+    evidence = "no trial has succeeded" if run.trials else "it ended without any trial"
+    return Cause("no candidate", f"{evidence}: {counts}", f"`{context.tune}`")
+
+
+def _healthy_run(run: LocalRun, context: RunContext) -> Cause:
     if run.held:
-        return Cause("going", f"{_counts(run)}; `tunegate watch` shows them", well=True)
-    seen = f"{message(run.experiment)}: {_counts(run)}"
+        return Cause("running", f"{_trial_counts(run)}; `tunegate watch` shows them", ok=True)
+    evidence = f"{message(run.experiment)}: {_trial_counts(run)}"
     if reason(run.experiment) == "ExperimentTimeLimitReached":
-        seen += f"; {around.resume} goes on"
-    if around.changed:
-        seen += f"; since it began {around.changed}"
-    return Cause("nothing wrong", seen, well=True)
+        evidence += f"; {context.resume} resumes it"
+    if context.changed:
+        evidence += f"; since it began {context.changed}"
+    return Cause("nothing wrong", evidence, ok=True)
 
 
-def _counts(run: LocalRun) -> str:
-    spec = run.experiment.get("spec", {})
-    if spec.get("maxTrialCount"):
-        total = f" of {spec['maxTrialCount']}"
-    else:
-        total = ""
+def _trial_counts(run: LocalRun) -> str:
+    text = str(sum(trial.done for trial in run.trials))
+    if limit := run.experiment.get("spec", {}).get("maxTrialCount"):
+        text += f" of {limit}"
+    text += " trials have ended"
     states = [trial.state for trial in run.trials]
-    parts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
-    return f"{sum(trial.done for trial in run.trials)}{total} trials have ended{f' ({parts})' if parts else ''}"
+    if states:
+        counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+        text += f" ({counts})"
+    return text
 
 
-def _valued(run: LocalRun) -> list[Trial]:
+def _valued_trials(run: LocalRun) -> list[Trial]:
     """Return the trials that may become the candidate."""
     if not run.experiment:
         return []
@@ -207,10 +203,9 @@ def _ended_as(run: LocalRun, why: str) -> bool:
     return run.ended and reason(run.experiment) == why
 
 
-def _seconds(trial: Trial, until: str) -> float | None:
+def _seconds_until(trial: Trial, end: str) -> float | None:
     try:
-        return (
-            datetime.fromisoformat(until) - datetime.fromisoformat(trial.started)
-        ).total_seconds()
+        duration = datetime.fromisoformat(end) - datetime.fromisoformat(trial.started)
     except ValueError:
         return None
+    return duration.total_seconds()

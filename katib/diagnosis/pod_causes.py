@@ -1,9 +1,9 @@
-"""What pods, Jobs and events say of why something does not start or fails; pure, from plain dicts."""
+"""Why something does not start or fails, from pods, Jobs and events; pure, from plain dicts."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Object = Mapping[str, Any]
 
@@ -20,177 +20,194 @@ CONFIGURATION = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
 KILLED_FOR_MEMORY = "OOMKilled"
+OUT_OF_MEMORY = "out of memory"
 COLLECTORS = frozenset({"metrics-logger-and-collector", "metrics-collector"})
-REFUSALS = (  # words of the refusal, what it is, what mends it
-    (
-        "unable to find primary container",
-        "wrong primaryContainerName",
-        "name a container of the template in spec.trialTemplate.primaryContainerName",
-    ),
-    (
-        "failed to parse image|from registry",
-        "no command",
-        "write the image's `command` into the template: Katib cannot look it up",
-    ),
-    (
-        "service ?account",
-        "service account missing",
-        "`kubectl get serviceaccounts -n {namespace}`, then make it",
-    ),
-    ("exceeded quota|failed quota", "quota", "`kubectl describe resourcequota -n {namespace}`"),
-    (
-        "podsecurity",
-        "Pod Security",
-        "set in the template what the message asks for; on Katib's side injectSecurityContext",
-    ),
-    (
-        "failed calling webhook",
-        "Katib's controller does not answer",
-        "`kubectl -n kubeflow get pods`",
-    ),
-)
 TRIAL = "katib.kubeflow.org/trial"
 JOB_NAME = "job-name"
+LONGEST_MESSAGE = 200  # characters of a container's last words
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One reason why an Experiment does not go on, or a sign that it does.
+    """One reason why an Experiment has no result, or a sign that nothing is wrong.
 
     Attributes:
         name: what it is, in a few words.
-        seen: where, and in whose words.
-        mend: the command, or the change, that mends it.
-        well: whether nothing needs mending.
+        evidence: where it was seen, and in whose words.
+        fix: the command, or the change, that fixes it.
+        ok: whether nothing needs to be fixed.
     """
 
     name: str
-    seen: str
-    mend: str = ""
-    well: bool = False
+    evidence: str
+    fix: str = ""
+    ok: bool = False
+
+
+class KnownMessage(NamedTuple):
+    """What a message means.
+
+    Attributes:
+        pattern: a regular expression that finds it.
+        cause: what it is, in a few words.
+        fix: the command, or the change, that fixes it.
+    """
+
+    pattern: str
+    cause: str
+    fix: str
+
+
+REFUSALS = (
+    KnownMessage(
+        "(?i)unable to find primary container",
+        "wrong primaryContainerName",
+        "name a container of the template in spec.trialTemplate.primaryContainerName",
+    ),
+    KnownMessage(
+        "(?i)failed to parse image|from registry",
+        "no command",
+        "write the image's `command` into the template: Katib cannot look it up",
+    ),
+    KnownMessage(
+        "(?i)service ?account",
+        "service account missing",
+        "`kubectl get serviceaccounts -n {namespace}`, then create it",
+    ),
+    KnownMessage(
+        "(?i)exceeded quota|failed quota",
+        "quota",
+        "`kubectl describe resourcequota -n {namespace}`",
+    ),
+    KnownMessage(
+        "(?i)podsecurity",
+        "Pod Security",
+        "set in the template what the message names; on Katib's side injectSecurityContext",
+    ),
+    KnownMessage(
+        "(?i)failed calling webhook",
+        "Katib's controller does not answer",
+        "`kubectl -n kubeflow get pods`",
+    ),
+)
+OTHER_REFUSAL = KnownMessage(
+    "", "pods are refused", "`kubectl describe {kind} {name} -n {namespace}`"
+)
+
+
+def find_known(messages: Iterable[KnownMessage], text: str) -> KnownMessage | None:
+    """Return the first known message that a text contains."""
+    return next((known for known in messages if re.search(known.pattern, text)), None)
 
 
 def pod_causes(pod: Object, events: Sequence[Object]) -> Iterator[Cause]:
-    """Yield what keeps a pod from running, or makes it start again and again."""
-    namespace = pod["metadata"]["namespace"]
+    """Yield what keeps a pod from running, or makes it restart repeatedly."""
     name = pod["metadata"]["name"]
-    describe = f"kubectl describe pod {name} -n {namespace}"
-    for status in _statuses(pod):
-        yield from _container_causes(pod, status, describe)
-    for condition in pod.get("status", {}).get("conditions") or ():
+    status = pod.get("status", {})
+    describe = f"`kubectl describe pod {name} -n {pod['metadata']['namespace']}`"
+    for container in _container_statuses(pod):
+        yield from _container_causes(pod, container, describe)
+    for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             yield _unschedulable(pod, str(condition.get("message", "")), describe)
-    if pod.get("status", {}).get("phase") == "Pending":
-        for event in warnings(events, "Pod", name, "FailedMount", "FailedCreatePodSandBox"):
-            yield Cause("a pod cannot start", f"pod {name}: {event['message']}", f"`{describe}`")
+    if status.get("phase") == "Pending":
+        for event in warning_events(events, "Pod", name, "FailedMount", "FailedCreatePodSandBox"):
+            yield Cause("a pod cannot start", f"pod {name}: {event['message']}", describe)
 
 
-def exits(pod: Object) -> Iterator[tuple[str, str]]:
-    """Yield (container, how it ended) of containers that failed: one killed for its memory first, Katib's own last.
+def failed_exits(pod: Object) -> list[tuple[str, str]]:
+    """Return (container, how it ended) of containers that failed.
 
-    Katib's own container fails whenever the trial's does.
+    One that was killed for its memory comes first. Katib's own comes last: it fails whenever the
+    trial's container does.
     """
-    ended = [(s["name"], s.get("state", {}).get("terminated") or {}) for s in _statuses(pod)]
-    failed = [(name, t) for name, t in ended if t.get("exitCode")]
-    for name, terminated in sorted(
-        failed, key=lambda p: (p[1].get("reason") != KILLED_FOR_MEMORY, p[0] in COLLECTORS)
-    ):
-        if terminated.get("message"):
-            message = f": {terminated['message'].strip()[-200:]}"
-        else:
-            message = ""
-        yield (
-            name,
-            f"{terminated.get('reason', 'Error')}, exit code {terminated['exitCode']}{message}",
-        )
+    ended = [
+        (status["name"], status.get("state", {}).get("terminated") or {})
+        for status in _container_statuses(pod)
+    ]
+    failed = [(name, terminated) for name, terminated in ended if terminated.get("exitCode")]
+    failed.sort(
+        key=lambda pair: (pair[1].get("reason") != KILLED_FOR_MEMORY, pair[0] in COLLECTORS)
+    )
+    return [(name, _describe_exit(terminated)) for name, terminated in failed]
+
+
+def _describe_exit(terminated: Object) -> str:
+    text = f"{terminated.get('reason', 'Error')}, exit code {terminated['exitCode']}"
+    if terminated.get("message"):
+        text += f": {terminated['message'].strip()[-LONGEST_MESSAGE:]}"
+    return text
 
 
 def creation_causes(owner: Object, events: Sequence[Object]) -> Iterator[Cause]:
-    """Yield why no pod can be made for a Job or a ReplicaSet."""
+    """Yield why no pod can be created for a Job or a ReplicaSet."""
     kind = owner["kind"]
     name = owner["metadata"]["name"]
-    for event in warnings(events, kind, name, "FailedCreate")[-1:]:
+    for event in warning_events(events, kind, name, "FailedCreate")[-1:]:
         message = str(event["message"]).removeprefix("Error creating: ")
-        what, mend = _refusal(message, owner)
-        yield Cause(what, f"{kind} {name}: {message}", mend)
+        known = find_known(REFUSALS, message) or OTHER_REFUSAL
+        namespace = owner["metadata"]["namespace"]
+        fix = known.fix.format(kind=kind.lower(), name=name, namespace=namespace)
+        yield Cause(known.cause, f"{kind} {name}: {message}", fix)
 
 
-def warnings(events: Sequence[Object], kind: str, name: str, *reasons: str) -> list[Object]:
-    """Return the Warning events about an object, the latest last."""
+def warning_events(events: Sequence[Object], kind: str, name: str, *reasons: str) -> list[Object]:
+    """Return the Warning events about an object with one of these reasons, the latest last."""
     found = [
-        e
-        for e in events
-        if e.get("type") == "Warning"
-        and e["involvedObject"].get("kind") == kind
-        and e["involvedObject"].get("name") == name
-        and e.get("reason") in reasons
+        event
+        for event in events
+        if event.get("type") == "Warning"
+        and event["involvedObject"].get("kind") == kind
+        and event["involvedObject"].get("name") == name
+        and event.get("reason") in reasons
     ]
     return sorted(found, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
 
 
 def job_of(pod: Object) -> str:
-    """Return the name of the Job that a pod belongs to, which is its Trial's; empty for other pods."""
+    """Return the name of a pod's Job, which is its Trial's name; empty for other pods."""
     labels = pod["metadata"].get("labels") or {}
     return str(labels.get(TRIAL) or labels.get(JOB_NAME) or "")
 
 
-def _statuses(pod: Object) -> list[Object]:
+def _container_statuses(pod: Object) -> list[Object]:
     status = pod.get("status", {})
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
 def _container_causes(pod: Object, status: Object, describe: str) -> Iterator[Cause]:
-    where = f"pod {pod['metadata']['name']}, container {status['name']}"
+    pod_name = pod["metadata"]["name"]
+    where = f"pod {pod_name}, container {status['name']}"
+    restarts = f"{status.get('restartCount', 0)} restarts"
     state = status.get("state", {})
     last = status.get("lastState", {}).get("terminated") or {}
     waiting = state.get("waiting") or {}
+    reason = waiting.get("reason")
+    message = waiting.get("message", "")
     ended = state.get("terminated") or last
-    if waiting.get("reason") in IMAGE:
-        yield Cause(
-            "image not pulled",
-            f"{where}: {waiting['reason']} {status.get('image', '')}: {waiting.get('message', '')}".rstrip(
-                ": "
-            ),
-            f"check the image's name, or load it into the cluster: `minikube image load {status.get('image', 'IMAGE')}`"
-            " (with imagePullPolicy IfNotPresent and a tag other than latest)",
+    if reason in IMAGE:
+        evidence = f"{where}: {reason} {status.get('image', '')}: {message}".rstrip(": ")
+        load = f"minikube image load {status.get('image', 'IMAGE')}"
+        fix = (
+            f"check the image's name, or load it into the cluster: `{load}`"
+            " (with imagePullPolicy IfNotPresent and a tag other than latest)"
         )
-    elif waiting.get("reason") in CONFIGURATION:
-        yield Cause(
-            "a container cannot start",
-            f"{where}: {waiting['reason']}: {waiting.get('message', '')}",
-            f"`{describe}`",
-        )
+        yield Cause("image not pulled", evidence, fix)
+    elif reason in CONFIGURATION:
+        yield Cause("a container cannot start", f"{where}: {reason}: {message}", describe)
     elif ended.get("reason") == KILLED_FOR_MEMORY:
-        yield Cause(
-            "out of memory", f"{where}: OOMKilled, {status.get('restartCount', 0)} restarts", ""
-        )
+        yield Cause(OUT_OF_MEMORY, f"{where}: OOMKilled, {restarts}")
     elif last.get("exitCode") and not status.get("ready"):
-        seen = f"{where}: ended with exit code {last['exitCode']}, {status.get('restartCount', 0)} restarts"
-        logs = f"kubectl logs {pod['metadata']['name']} -n {pod['metadata']['namespace']} -c {status['name']} --previous"
-        yield Cause("a container fails again and again", seen, f"`{logs}`")
+        evidence = f"{where}: ended with exit code {last['exitCode']}, {restarts}"
+        namespace = pod["metadata"]["namespace"]
+        logs = f"`kubectl logs {pod_name} -n {namespace} -c {status['name']} --previous`"
+        yield Cause("a container keeps failing", evidence, logs)
 
 
 def _unschedulable(pod: Object, message: str, describe: str) -> Cause:
-    where = f"pod {pod['metadata']['name']}"
-    namespace = pod["metadata"]["namespace"]
+    evidence = f"pod {pod['metadata']['name']}: {message}"
     if "persistentvolumeclaim" in message.lower():
-        return Cause(
-            "volume not there",
-            f"{where}: {message}",
-            f"`kubectl get pvc -n {namespace}`, then make or mend it",
-        )
-    return Cause(
-        "no node has room", f"{where}: {message}", f"request less, or add a node; `{describe}`"
-    )
-
-
-def _refusal(message: str, owner: Object) -> tuple[str, str]:
-    """Return (name, mend) for the words with which a pod was refused."""
-    kind = owner["kind"].lower()
-    name = owner["metadata"]["name"]
-    namespace = owner["metadata"]["namespace"]
-    found = next(
-        (entry for words, *entry in REFUSALS if re.search(words, message, re.IGNORECASE)), None
-    )
-    what, mend = found or ("pods are refused", "`kubectl describe {kind} {name} -n {namespace}`")
-    return what, mend.format(kind=kind, name=name, namespace=namespace)
+        namespace = pod["metadata"]["namespace"]
+        fix = f"`kubectl get pvc -n {namespace}`, then create or fix it"
+        return Cause("volume missing", evidence, fix)
+    return Cause("no node has room", evidence, f"request less, or add a node; {describe}")

@@ -1,4 +1,4 @@
-"""Why trials of a local run have no result: those with the same cause together, the most frequent cause first."""
+"""Why trials of a local run have no result, grouped by cause, the most frequent cause first."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,142 +7,152 @@ from pathlib import Path
 from typing import Any
 
 from katib.diagnosis.missing_metric import why_no_metric
+from katib.diagnosis.pod_causes import OUT_OF_MEMORY, KnownMessage, find_known
 from katib.trial import Trial
 
 LOOKED_AT = 1 << 18  # bytes at the end of an output
-WIDTH = 160
-OUT_OF_MEMORY = "run fewer at once (`--cpus`, parallelTrialCount), or smaller ones"
+WIDTH = 160  # characters of a trial's last line
+USE_LESS_MEMORY = "run fewer at once (`--cpus`, parallelTrialCount), or smaller ones"
 EXIT = re.compile(r"exit code (\d+)")
 SIGNAL = re.compile(r"killed by signal (\d+)")
+SHELL_SIGNALS = 128  # POSIX: a shell exits with this number plus the signal's
 SIGNALS = {
-    9: ("killed, as when memory runs out", OUT_OF_MEMORY),
+    9: ("killed, as when memory runs out", USE_LESS_MEMORY),
     11: (
         "crashed in native code",
         "see which library: `python -X faulthandler` in the command shows where",
     ),
-    15: ("ended by somebody else", "`tunegate tune --resume`, or a new run"),
+    15: ("ended by another process", "`tunegate tune --resume`, or a new run"),
 }
-KNOWN = (  # words of the output, what it is, what mends it
-    (r"No space left on device|Disk quota exceeded", "disk full", "free some space"),
-    (r"MemoryError|Cannot allocate memory|bad_alloc", "out of memory", OUT_OF_MEMORY),
-    (
+OUTPUTS = (
+    KnownMessage(
+        r"No space left on device|Disk quota exceeded",
+        "disk full",
+        "free some space",
+    ),
+    KnownMessage(
+        r"MemoryError|Cannot allocate memory|bad_alloc",
+        OUT_OF_MEMORY,
+        USE_LESS_MEMORY,
+    ),
+    KnownMessage(
         r"No module named",
         "a module is missing",
         "install it for the trials' Python, or name another one: `--image IMAGE=PYTHON`",
     ),
-    (
+    KnownMessage(
         r": command not found",
         "a command is missing",
         "install it, or write its whole path into the command",
     ),
-    (
+    KnownMessage(
         r"unrecognized arguments|the following arguments are required|invalid choice",
         "wrong arguments",
-        "mend the command in the template",
+        "fix the command in the template",
     ),
-    (
+    KnownMessage(
         r"FileNotFoundError|No such file or directory",
         "a file is missing",
-        "say where the volume lies here: `--mount CLAIM=FOLDER`",
+        "name the volume's folder on this machine: `--mount CLAIM=FOLDER`",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Trials without a result for one and the same cause."""
+    """One cause, and the trials that have no result because of it.
+
+    Attributes:
+        cause: what it is, in a few words.
+        evidence: what was seen of the first trial, in whose words.
+        fix: the command, or the change, that fixes it.
+        trials: names of the trials.
+    """
 
     cause: str
-    seen: str
-    mend: str
+    evidence: str
+    fix: str
     trials: tuple[str, ...]
 
 
-def failures(trials: Iterable[Trial], spec: Mapping[str, Any], folder: Path) -> list[Failure]:
+def group_failures(trials: Iterable[Trial], spec: Mapping[str, Any], folder: Path) -> list[Failure]:
     """Group a run's trials that have ended without a result.
 
     Args:
-        trials: those; others must not be among them.
+        trials: only these.
         spec: the Experiment's.
         folder: the run's.
     """
-    groups: dict[tuple[str, str], list[tuple[Trial, str, str]]] = {}
+    groups: dict[tuple[str, str], list[Failure]] = {}
     for trial in trials:
-        cause, seen, mend = _cause(trial, spec, folder / "trials" / trial.name)
-        groups.setdefault((cause, _alike(seen, trial.name)), []).append((trial, seen, mend))
-    found = [
-        Failure(cause, members[0][1], members[0][2], tuple(trial.name for trial, _, _ in members))
-        for (cause, _), members in groups.items()
-    ]
+        failure = _explain_failure(trial, spec, folder / "trials" / trial.name)
+        key = (failure.cause, _without_numbers(failure.evidence, trial.name))
+        groups.setdefault(key, []).append(failure)
+    found = []
+    for members in groups.values():
+        names = tuple(name for failure in members for name in failure.trials)
+        found.append(Failure(members[0].cause, members[0].evidence, members[0].fix, names))
     return sorted(found, key=lambda failure: -len(failure.trials))
 
 
-def _cause(trial: Trial, spec: Mapping[str, Any], folder: Path) -> tuple[str, str, str]:
-    """Return what happened to a trial, in whose words, and what mends it."""
+def _explain_failure(trial: Trial, spec: Mapping[str, Any], folder: Path) -> Failure:
     if trial.state != "Failed":
-        return _without_metric(trial, spec, folder)
+        return _explain_missing_metric(trial, spec, folder)
     if "DeadlineExceeded" in trial.reason:
         seconds = spec["trialTemplate"]["trialSpec"]["spec"].get("activeDeadlineSeconds", "its")
-        return (
-            "too slow",
-            f"not done after {seconds} s",
-            "raise activeDeadlineSeconds in the template, or do less",
-        )
+        fix = "raise activeDeadlineSeconds in the template, or do less"
+        return Failure("too slow", f"not done after {seconds} s", fix, (trial.name,))
     message = trial.message.removeprefix("Trial has failed. Job message: ")
     last = next((line.strip() for line in reversed(trial.tail) if line.strip()), "")
-    if last:
-        seen = f"{message}: {last[:WIDTH]}"
-    else:
-        seen = f"{message}, without a word"
-    text = "\n".join(trial.tail)
-    known = next(((cause, mend) for words, cause, mend in KNOWN if re.search(words, text)), None)
-    if known is None and (number := _signal(message)):
-        known = SIGNALS.get(number)
-        seen = message if number not in SIGNALS else seen
-    cause, mend = known or (
-        "the command fails" if EXIT.match(message) else "the metrics file is broken",
-        "",
-    )
-    return cause, seen, mend or f"`less {folder / 'output.log'}`"
+    evidence = f"{message}: {last[:WIDTH]}" if last else f"{message}, without output"
+    cause = "the command fails" if EXIT.match(message) else "the metrics file is broken"
+    fix = f"`less {folder / 'output.log'}`"
+    signal = _signal_number(message)
+    if known := find_known(OUTPUTS, "\n".join(trial.tail)):
+        cause = known.cause
+        fix = known.fix
+    elif signal in SIGNALS:
+        cause, fix = SIGNALS[signal]
+    elif signal:
+        evidence = message
+    return Failure(cause, evidence, fix, (trial.name,))
 
 
-def _signal(message: str) -> int:
-    """Return the signal that ended a process; a shell says it as 128 and more."""
+def _signal_number(message: str) -> int:
+    """Return the signal that ended a process, 0 if none did."""
     if found := SIGNAL.match(message):
         return int(found.group(1))
-    code = int(found.group(1)) if (found := EXIT.match(message)) else 0
-    return code - 128 if code > 128 else 0  # noqa: PLR2004 - POSIX
+    if found := EXIT.match(message):
+        return max(0, int(found.group(1)) - SHELL_SIGNALS)
+    return 0
 
 
-def _without_metric(trial: Trial, spec: Mapping[str, Any], folder: Path) -> tuple[str, str, str]:
+def _explain_missing_metric(trial: Trial, spec: Mapping[str, Any], folder: Path) -> Failure:
     metric = spec["objective"]["objectiveMetricName"]
     collector = spec["metricsCollectorSpec"]
     source = collector.get("source") or {}
-    path = folder / "output.log"
+    output = folder / "output.log"
+    path = output
+    file: Mapping[str, Any] = {}
     if collector["collector"]["kind"] == "File":
         file = source.get("fileSystemPath") or {}
-    else:
-        file = {}
     if file:
         path = folder / "metrics" / Path(file["path"]).name
     if file and not path.exists():
-        return (
-            "no metrics file",
-            f"it did not write {file['path']}",
-            f"`less {folder / 'output.log'}`",
-        )
+        evidence = f"it did not write {file['path']}"
+        return Failure("no metrics file", evidence, f"`less {output}`", (trial.name,))
     filters = (source.get("filter") or {}).get("metricsFormat") or ()
-    why = why_no_metric(_lines(path), metric, filters=filters, as_json=file.get("format") == "JSON")
-    cause = "not a number" if trial.state == "Succeeded" else "no metric"
+    is_json = file.get("format") == "JSON"
+    why = why_no_metric(_last_lines(path), metric, filters=filters, as_json=is_json)
+    evidence = why or f"the last {LOOKED_AT >> 10} KiB of its output do not show why"
     if trial.state == "Succeeded":
-        mend = f"let it fail instead of printing {metric}=nan"
-    else:
-        mend = ""
-    mend = mend or f"print `{metric}=<number>` on a line of its own, at the end"
-    return cause, why or f"the last {LOOKED_AT >> 10} KiB of its output do not show why", mend
+        fix = f"let it fail instead of printing {metric}=nan"
+        return Failure("not a number", evidence, fix, (trial.name,))
+    fix = f"print `{metric}=<number>` on a line of its own, at the end"
+    return Failure("no metric", evidence, fix, (trial.name,))
 
 
-def _lines(path: Path) -> Sequence[str]:
+def _last_lines(path: Path) -> Sequence[str]:
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
@@ -152,6 +162,6 @@ def _lines(path: Path) -> Sequence[str]:
         return ()
 
 
-def _alike(seen: str, name: str) -> str:
-    """Return the same text for what differs only in numbers and in the trial's name."""
-    return re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?", "#", seen.replace(name, "TRIAL"))
+def _without_numbers(evidence: str, name: str) -> str:
+    """Return the same text for evidence that differs only in numbers and in the trial's name."""
+    return re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?", "#", evidence.replace(name, "TRIAL"))

@@ -216,8 +216,8 @@ def test_a_wrong_primary_container_name_is_told_by_the_doctor(room: str) -> None
         lambda: [c for c in doctor(room)[1] if c["name"] == "wrong primaryContainerName"],
         seconds=120,
     )
-    assert "other" in found[0]["seen"]
-    assert "spec.trialTemplate.primaryContainerName" in found[0]["mend"]
+    assert "other" in found[0]["evidence"]
+    assert "spec.trialTemplate.primaryContainerName" in found[0]["fix"]
 
 
 def test_an_api_server_that_is_away_for_a_while_is_waited_for(room: str, tmp_path: Path) -> None:

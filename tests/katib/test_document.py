@@ -28,7 +28,7 @@ def test_every_field_knows_its_line_and_column() -> None:
     assert document.position(("spec", "parameters", 0, "feasibleSpace", "list", 1)) == (5, 44)
 
 
-def test_an_absent_field_stands_where_its_nearest_parent_does() -> None:
+def test_an_absent_field_has_the_position_of_its_nearest_parent() -> None:
     document = parse_document("kind: Experiment\nspec:\n  objective: {}\n")
     assert document.position(("spec", "objective", "goal")) == (3, 3)
     assert document.position(("spec", "parameters", 3, "name")) == (2, 1)

@@ -130,27 +130,27 @@ def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: optio
 
 def _report_causes(causes: Sequence["Cause"], *, as_json: bool) -> int:
     for cause in causes:
-        label = "ok  " if cause.well else "FIX "
-        fix = f" -> {cause.mend}" if cause.mend else ""
-        say(f"{label}  {cause.name}: {cause.seen}{fix}")
+        label = "ok  " if cause.ok else "FIX "
+        fix = f" -> {cause.fix}" if cause.fix else ""
+        say(f"{label}  {cause.name}: {cause.evidence}{fix}")
     if as_json:
         emit([asdict(cause) for cause in causes])
-    if all(cause.well for cause in causes):
+    if all(cause.ok for cause in causes):
         return ExitCode.DONE
     return ExitCode.ERROR
 
 
 def _explain(experiment: str, settings: Settings, *, as_json: bool) -> int:
-    from katib.diagnosis.cluster_run import explain
+    from katib.diagnosis.cluster_run import explain_experiment
     from tunegate.search.on_katib import connect_cluster
 
     kube = connect_cluster(settings)
-    from katib.diagnosis.cluster_snapshot import snapshot
+    from katib.diagnosis.cluster_snapshot import take_snapshot
 
     name, written = experiment_name(experiment)
     where = settings.namespace or written or default_namespace()
-    found = snapshot(kube, where, name)
-    causes = explain(found)
+    found = take_snapshot(kube, where, name)
+    causes = explain_experiment(found)
     code = _report_causes(causes, as_json=as_json)
     if code != ExitCode.DONE and found["experiment"]:
         say(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from katib.cluster.spec_diff import first_difference
-from katib.diagnosis.local_run import Around, explain_run
+from katib.diagnosis.local_run import RunContext, explain_run
 from katib.diagnosis.pod_causes import Cause
 from katib.errors import InvalidExperiment
 from katib.experiment import read_experiment
@@ -32,7 +32,7 @@ def explain_newest(
     if folder is None:
         of = f" of {experiment}" if experiment else ""
         fix = f"`{_tune_command(settings, file)}`"
-        return [Cause("none yet", f"no run{of} below {root}", fix, well=True)]
+        return [Cause("none yet", f"no run{of} below {root}", fix, ok=True)]
     run = read_run(folder)
     if not run.ran_here:
         return [_kept_cause(run)]
@@ -42,14 +42,14 @@ def explain_newest(
         source = shipped
     elif file is None:
         written = Path("FILE")
-    around = Around(
+    context = RunContext(
         now=datetime.now(UTC),
         free=free_bytes(folder),
         changed=_what_changed(run, source) if source else "",
         tune=_tune_command(settings, written),
     )
-    first, *rest = explain_run(run, around)
-    return [replace(first, seen=f"{folder}: {first.seen}"), *rest]
+    first, *rest = explain_run(run, context)
+    return [replace(first, evidence=f"{folder}: {first.evidence}"), *rest]
 
 
 def _kept_cause(run: LocalRun) -> Cause:
@@ -61,8 +61,8 @@ def _kept_cause(run: LocalRun) -> Cause:
         metadata = run.experiment["metadata"]
         words = ["--experiment", metadata["name"], "--namespace", metadata["namespace"]]
         fix = f"`{shlex.join(['tunegate', 'doctor', *words])}`"
-    seen = f"{run.folder}: {state(run.experiment)}, kept from {origin}"
-    return Cause("did not run here", seen, fix, well=True)
+    evidence = f"{run.folder}: {state(run.experiment)}, kept from {origin}"
+    return Cause("did not run here", evidence, fix, ok=True)
 
 
 def _tune_command(settings: Settings, file: Path | None) -> str:

@@ -22,7 +22,7 @@ LEAST_FREE = 100 << 20
 
 
 def examine_machine(workspace: Workspace) -> list[Cause]:
-    """Examine everything that a run on this machine needs; what is well has no fix."""
+    """Examine everything that a run on this machine needs; what is ok has no fix."""
     return [
         *_examine_packages(),
         *_examine_folders(workspace),
@@ -31,19 +31,19 @@ def examine_machine(workspace: Workspace) -> list[Cause]:
     ]
 
 
-def _finding(name: str, evidence: str, fix: str, *, well: bool) -> Cause:
-    return Cause(name, evidence, "" if well else fix, well=well)
+def _finding(name: str, evidence: str, fix: str, *, ok: bool) -> Cause:
+    return Cause(name, evidence, "" if ok else fix, ok=ok)
 
 
 def _examine_packages() -> Iterator[Cause]:
     version = sys.version.split()[0]
     new_enough = sys.version_info >= (3, 11)
-    yield _finding("python", version, "install Python 3.11 or newer", well=new_enough)
+    yield _finding("python", version, "install Python 3.11 or newer", ok=new_enough)
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
         evidence = f"missing: {', '.join(missing)}" if missing else "installed"
         fix = f"pip install 'tunegate[{extra}]'"
-        yield _finding(f"extra {extra}", evidence, fix, well=not missing)
+        yield _finding(f"extra {extra}", evidence, fix, ok=not missing)
 
 
 def _examine_folders(workspace: Workspace) -> Iterator[Cause]:
@@ -51,10 +51,10 @@ def _examine_folders(workspace: Workspace) -> Iterator[Cause]:
     for name, path in (("state", settings.state), ("store", settings.store_path)):
         existing = _nearest_existing(path)
         fix = f"make {existing} writable, or choose another with --{name}"
-        yield _finding(f"{name} folder", str(path), fix, well=os.access(existing, os.W_OK))
+        yield _finding(f"{name} folder", str(path), fix, ok=os.access(existing, os.W_OK))
         free = free_bytes(existing)
         evidence = f"{free >> 20} MiB free"
-        yield _finding(f"{name} space", evidence, "free some space", well=free >= LEAST_FREE)
+        yield _finding(f"{name} space", evidence, "free some space", ok=free >= LEAST_FREE)
 
 
 def free_bytes(folder: Path) -> int:
@@ -88,7 +88,7 @@ def _examine_production(workspace: Workspace) -> Iterator[Cause]:
     if current:
         evidence = f"promotion {current.promotion.number} is live"
         live = current.promotion.sha256
-    yield _finding("pointer", evidence, "tunegate repair", well=served == live)
+    yield _finding("pointer", evidence, "tunegate repair", ok=served == live)
 
 
 def _examine_server(workspace: Workspace) -> Cause:
@@ -96,9 +96,9 @@ def _examine_server(workspace: Workspace) -> Cause:
     try:
         about = httpx.get(f"{url}/version", timeout=2.0).json()
     except (httpx.HTTPError, ValueError):
-        return Cause("server", f"nothing answers at {url}", well=True)
+        return Cause("server", f"nothing answers at {url}", ok=True)
     if not isinstance(about, dict) or about.get("service") != "tunegate":
         return Cause("server", f"another program answers at {url}", "choose another --port")
     refused = about.get("refused") or about.get("removed")
     evidence = refused or f"serves promotion {about.get('promotion')}"
-    return _finding("server", evidence, "tunegate repair", well=not refused)
+    return _finding("server", evidence, "tunegate repair", ok=not refused)

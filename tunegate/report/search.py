@@ -88,7 +88,7 @@ def without(board: Board, failed: Sequence[Failure]) -> str:
     """List why trials have no result: by cause where this machine ran them, else in the words of their conditions."""
     numbers = {row.name: row.number for row in board.rows}
     found = [
-        (len(each.trials), f"{each.cause}: {each.seen}", each.trials[0]) for each in failed
+        (len(each.trials), f"{each.cause}: {each.evidence}", each.trials[0]) for each in failed
     ] or _conditions(board)
     lines = "".join(
         f"<tr><td>{count}</td><td>{html.escape(seen)}</td><td>{html.escape(name)} ({numbers[name]})</td></tr>"

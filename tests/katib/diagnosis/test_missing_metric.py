@@ -36,7 +36,7 @@ def test_of_text(lines: list[str], why: str) -> None:
             ['{"mse": 0.5}'],
             "it writes mse as 0.5; Katib reads only text, so write it in quotation marks",
         ),
-        (['{"mse": "nan"}'], "its value 'nan' of mse is no finite number"),
+        (['{"mse": "nan"}'], "its value 'nan' of mse is not a finite number"),
         (['{"loss": "1"}'], "none of its 1 lines has the key mse"),
         (["mse=0.5"], "not JSON: 'mse=0.5'"),
     ],

@@ -64,7 +64,7 @@ FOUND: dict[str, tuple[str, dict[str, Any]]] = {
         "K165",
         {KIND: "PrometheusMetric", f"{COLLECTOR}.source.httpGet": {"path": "m"}},
     ),
-    "an empty filter beside json": (
+    "an empty filter with json": (
         "K162",
         {KIND: "File", FILE: {"format": "JSON"}, f"{COLLECTOR}.source.filter": {}},
     ),
@@ -127,7 +127,7 @@ FINE: dict[str, tuple[str, dict[str, Any]]] = {
     "a sign inside quotes": ("K241", shell("python -c 'a; b'")),
     "errors into a file": ("K245", shell("python x 2> errors")),
     "output to the terminal": ("K245", shell("python x > /dev/stdout")),
-    "several commands beside a file": ("K241", {**shell("a; b"), KIND: "File"}),
+    "several commands with a file": ("K241", {**shell("a; b"), KIND: "File"}),
     "words for no shell, with push": ("K242", {f"{MAIN}.args": ["a b"], KIND: "Push"}),
     "no command with push": ("K232", {f"{MAIN}.command": GONE, KIND: "Push"}),
     "a path that Katib's default has": ("K217", {KIND: "File"}),
@@ -206,7 +206,7 @@ def test_what_only_looks_like_a_trap_is_let_pass(code: str, edits: dict[str, Any
     assert code not in codes(edited(edits))
 
 
-def test_a_field_that_stands_twice_is_found_at_its_second_place() -> None:
+def test_a_field_that_occurs_twice_is_found_at_its_second_place() -> None:
     text = "kind: Experiment\nspec:\n  maxTrialCount: 1\n  maxTrialCount: 2\n"
     assert ("K106", 4, 3) in {
         (finding.code, finding.line, finding.column) for finding in lint_text(text, "a.yaml")

@@ -301,7 +301,7 @@ def test_a_broken_rule_stops_the_run(case: Case) -> None:
     assert case.code in codes(edited(case.breaking), "error")
 
 
-def test_a_seed_by_another_name_is_told_its_own() -> None:
+def test_a_seed_by_another_name_gets_the_right_name() -> None:
     (finding,) = [f for f in findings(edited({f"{SETTING}.name": "seed"})) if f.code == "K220"]
     assert "random_state" in finding.message
 

@@ -57,7 +57,7 @@ def test_a_good_file_has_nothing_to_fix(lint: Lint) -> None:
     assert (run.code, run.stdout, run.stderr) == (0, "", "1 file, nothing to fix\n")
 
 
-def test_an_error_is_said_with_place_reason_and_fix(lint: Lint) -> None:
+def test_an_error_is_reported_with_place_reason_and_fix(lint: Lint) -> None:
     Path("a.yaml").write_text(BROKEN)
     run = lint("a.yaml")
     assert run.code == 2
@@ -71,7 +71,7 @@ def test_an_error_is_said_with_place_reason_and_fix(lint: Lint) -> None:
     assert run.stderr.endswith("1 file: 1 error; --fix fixes 1\n")
 
 
-def test_several_files_folders_and_stdin_are_looked_at_in_one_go(
+def test_several_files_folders_and_stdin_are_linted_in_one_run(
     lint: Lint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("folder/deep").mkdir(parents=True)
@@ -88,7 +88,7 @@ def test_several_files_folders_and_stdin_are_looked_at_in_one_go(
     assert run.stderr.endswith("3 files: 2 errors; --fix fixes 2\n")
 
 
-def test_a_built_stream_is_linted_whatever_stands_beside_the_experiment(
+def test_a_built_stream_is_linted_whatever_else_it_holds(
     lint: Lint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: tunegate-search\n"
@@ -116,7 +116,7 @@ def test_a_built_stream_is_linted_whatever_stands_beside_the_experiment(
         (b"kind: Experiment\na: &a [x, x]\n" + BOMB, "aliases make more of it than can be checked"),
     ],
 )
-def test_what_is_no_experiment_is_said_with_what_to_do(
+def test_a_text_without_an_experiment_is_reported_with_what_to_do(
     lint: Lint, content: bytes | None, said: str
 ) -> None:
     if content is not None:
@@ -239,7 +239,7 @@ def test_a_place_stays_on_one_line_in_any_width(tmp_path: Path, columns: str) ->
     )
 
 
-def test_an_unwritable_folder_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root writes everywhere")
     (tmp_path / "a.yaml").write_text(BROKEN)

@@ -57,7 +57,7 @@ TRAPS: dict[str, tuple[str, Edits]] = {
         "K208",
         {ALGORITHM: "bayesianoptimization", "spec.parameters.0.feasibleSpace.min": "0"},
     ),
-    "a primary container that is not there": (
+    "a primary container that does not exist": (
         "K231",
         {"spec.trialTemplate.primaryContainerName": "training"},
     ),

@@ -223,6 +223,6 @@ def test_what_is_close_to_breaking_a_rule_passes_it(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_broken_rule_stops_the_run_unless_katib_goes_on(case: Case) -> None:
+def test_a_broken_rule_stops_the_run_unless_katib_runs_it(case: Case) -> None:
     severity = "note" if case.code in NOTES else "warning" if case.code in WARNINGS else "error"
     assert case.code in codes(edited(case.breaking), severity)

@@ -13,7 +13,7 @@ from support.katib.experiments import eventually, python_command, shell_command
 from support.katib.runs import change_json, finished_run, running_engine
 from support.patience import patience
 
-from katib.diagnosis.local_run import Around, explain_run
+from katib.diagnosis.local_run import RunContext, explain_run
 from katib.local.run_folder import read_run
 
 NUMBERS = shell_command("echo mse=${trialParameters.x}")
@@ -47,8 +47,8 @@ def killed_run(state: Path, *command: str, **options: object) -> Path:
 def test_before_the_first_run_nothing_is_wrong_and_it_says_how_to_begin(tmp_path: Path) -> None:
     code, (cause,) = run_doctor(tmp_path)
     assert code == 0
-    assert cause["well"]
-    assert cause["mend"] == f"`tunegate tune --state {tmp_path}`"
+    assert cause["ok"]
+    assert cause["fix"] == f"`tunegate tune --state {tmp_path}`"
 
 
 def test_a_run_that_went_well_is_well_with_its_failures_named(tmp_path: Path) -> None:
@@ -56,16 +56,16 @@ def test_a_run_that_went_well_is_well_with_its_failures_named(tmp_path: Path) ->
     code, causes = run_doctor(tmp_path)
     assert code == 0
     assert cause_names(causes) == ["nothing wrong", "the command fails"]
-    assert "1 of 4 trials" in causes[1]["seen"]
-    assert "exit code 3: no such thing" in causes[1]["seen"]
+    assert "1 of 4 trials" in causes[1]["evidence"]
+    assert "exit code 3: no such thing" in causes[1]["evidence"]
 
 
 def test_a_run_under_way_is_well(tmp_path: Path) -> None:
     with running_engine(tmp_path, *shell_command("sleep 60")) as (_, folder):
         eventually((folder / "trials.json").exists)
         code, causes = run_doctor(tmp_path)
-    assert (code, cause_names(causes)) == (0, ["going"])
-    assert "2 Running" in causes[0]["seen"]
+    assert (code, cause_names(causes)) == (0, ["running"])
+    assert "2 Running" in causes[0]["evidence"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_run_under_way_is_well(tmp_path: Path) -> None:
             "the command fails",
             "exit code 1: ValueError: bad value",
         ),
-        (shell_command("exit 4"), "the command fails", "exit code 4, without a word"),
+        (shell_command("exit 4"), "the command fails", "exit code 4, without output"),
         (shell_command("kill -9 $$$$"), "killed, as when memory runs out", "killed by signal 9"),
         (
             shell_command("sh -c 'kill -9 $$$$'; exit $?"),
@@ -117,13 +117,15 @@ def test_a_run_under_way_is_well(tmp_path: Path) -> None:
 def test_the_cause_that_all_trials_share_comes_first(
     tmp_path: Path, command: tuple[str, ...], cause: str, seen: str
 ) -> None:
-    around = Around(datetime.now(UTC), free=1 << 40, changed="", tune="tunegate tune")
-    causes = explain_run(read_run(finished_run(tmp_path, *command, maxTrialCount=2).folder), around)
+    context = RunContext(datetime.now(UTC), free=1 << 40, changed="", tune="tunegate tune")
+    causes = explain_run(
+        read_run(finished_run(tmp_path, *command, maxTrialCount=2).folder), context
+    )
     assert [found.name for found in causes] == [cause, "no candidate"]
-    assert "2 of 2 trials" in causes[0].seen
-    assert seen in causes[0].seen
-    assert causes[0].mend
-    assert not any(found.well for found in causes)
+    assert "2 of 2 trials" in causes[0].evidence
+    assert seen in causes[0].evidence
+    assert causes[0].fix
+    assert not any(found.ok for found in causes)
 
 
 def test_a_trial_over_its_deadline_is_too_slow(tmp_path: Path) -> None:
@@ -135,18 +137,18 @@ def test_a_trial_over_its_deadline_is_too_slow(tmp_path: Path) -> None:
     )
     _, causes = run_doctor(tmp_path)
     assert cause_names(causes)[0] == "too slow"
-    assert "not done after 1 s" in causes[0]["seen"]
-    assert "activeDeadlineSeconds" in causes[0]["mend"]
+    assert "not done after 1 s" in causes[0]["evidence"]
+    assert "activeDeadlineSeconds" in causes[0]["fix"]
 
 
 def test_a_metrics_file_that_was_not_written_or_holds_numbers_is_named(tmp_path: Path) -> None:
     path = {"path": "/logs/metrics.json", "format": "JSON", "kind": "File"}
     collector = {"collector": {"kind": "File"}, "source": {"fileSystemPath": path}}
     finished_run(tmp_path / "none", *shell_command("echo mse=1"), metricsCollectorSpec=collector)
-    assert "it did not write /logs/metrics.json" in run_doctor(tmp_path / "none")[1][0]["seen"]
+    assert "it did not write /logs/metrics.json" in run_doctor(tmp_path / "none")[1][0]["evidence"]
     command = shell_command("""echo '{"mse": 0.5}' > /logs/metrics.json""")
     finished_run(tmp_path / "numbers", *command, metricsCollectorSpec=collector)
-    assert "write it in quotation marks" in run_doctor(tmp_path / "numbers")[1][0]["seen"]
+    assert "write it in quotation marks" in run_doctor(tmp_path / "numbers")[1][0]["evidence"]
 
 
 def test_the_same_cause_in_other_numbers_is_one_and_the_most_frequent_comes_first(
@@ -157,7 +159,7 @@ def test_the_same_cause_in_other_numbers_is_one_and_the_most_frequent_comes_firs
     )
     finished_run(tmp_path, *python_command(script), "${trialParameters.x}", maxTrialCount=20)
     _, causes = run_doctor(tmp_path)
-    assert "KeyError" in causes[0]["seen"]
+    assert "KeyError" in causes[0]["evidence"]
     assert cause_names(causes).count("the command fails") <= 2
 
 
@@ -166,7 +168,7 @@ def test_too_many_failures_are_named_after_their_cause(tmp_path: Path) -> None:
     code, causes = run_doctor(tmp_path)
     assert code == 1
     assert cause_names(causes) == ["the command fails", "too many failures", "no candidate"]
-    assert "1 trials without a result, maxFailedTrialCount is 1" in causes[1]["seen"]
+    assert "1 trials without a result, maxFailedTrialCount is 1" in causes[1]["evidence"]
 
 
 def test_a_space_that_ended_early_is_named(tmp_path: Path) -> None:
@@ -174,11 +176,11 @@ def test_a_space_that_ended_early_is_named(tmp_path: Path) -> None:
     folder = finished_run(tmp_path, *NUMBERS, parameters=space, maxTrialCount=9).folder
     code, causes = run_doctor(tmp_path)
     assert code == 0
-    assert "all 2 points were tried before maxTrialCount 9" in causes[-1]["seen"]
+    assert "all 2 points were tried before maxTrialCount 9" in causes[-1]["evidence"]
     change_json(folder / "run.json", lambda meta: meta.update(earlier=[[{"x": "3"}, 1.0]]))
     _, causes = run_doctor(tmp_path)
-    assert "all points were tried, 2 of them in this run, before" in causes[-1]["seen"]
-    assert "leave --warm-start out" in causes[-1]["mend"]
+    assert "all points were tried, 2 of them in this run, before" in causes[-1]["evidence"]
+    assert "leave --warm-start out" in causes[-1]["fix"]
 
 
 def test_an_interrupted_run_names_the_command_that_goes_on_with_it(tmp_path: Path) -> None:
@@ -188,8 +190,8 @@ def test_an_interrupted_run_names_the_command_that_goes_on_with_it(tmp_path: Pat
     )
     code, (cause,) = run_doctor(tmp_path, "--experiment", tmp_path / "tiny.yaml")
     assert (code, cause["name"]) == (1, "run: interrupted")
-    assert re.search(r"0 of 4 trials have ended \([^)]*[12] Running", cause["seen"])
-    command = cause["mend"].strip("`").split()
+    assert re.search(r"0 of 4 trials have ended \([^)]*[12] Running", cause["evidence"])
+    command = cause["fix"].strip("`").split()
     assert command == [
         "tunegate",
         "tune",
@@ -209,13 +211,13 @@ def test_an_experiment_that_has_changed_since_is_named_with_the_field(tmp_path: 
     file.write_text(file.read_text().replace("maxTrialCount: 4", "maxTrialCount: 9"))
     code, (cause,) = run_doctor(tmp_path, "--experiment", file)
     assert (code, cause["name"]) == (1, "run: Experiment changed")
-    assert "spec.maxTrialCount: 9 here, 4 there" in cause["seen"]
+    assert "spec.maxTrialCount: 9 here, 4 there" in cause["evidence"]
     assert (
         tunegate("tune", file, "--state", tmp_path, "--resume").returncode == 1
     )  # as the doctor says
     file.write_text("kind: Experiment")
     assert (
-        "no valid Experiment any more" not in run_doctor(tmp_path)[1][0]["seen"]
+        "no valid Experiment any more" not in run_doctor(tmp_path)[1][0]["evidence"]
     )  # it was not asked about that file
 
 
@@ -231,8 +233,8 @@ def test_a_damaged_journal_is_named_by_its_line_and_one_that_was_cut_off_is_none
     before = journal.read_bytes()
     code, causes = run_doctor(tmp_path)
     assert (code, cause_names(causes)[0]) == (1, "damaged")
-    assert f"{journal}:1: not a trial record" in causes[0]["seen"]
-    assert "starts a new run" in causes[0]["mend"]
+    assert f"{journal}:1: not a trial record" in causes[0]["evidence"]
+    assert "starts a new run" in causes[0]["fix"]
     assert journal.read_bytes() == before
 
 
@@ -241,13 +243,14 @@ def test_a_damaged_status_is_written_anew_by_going_on(tmp_path: Path) -> None:
     (folder / "experiment.json").write_text('{"metad')
     code, causes = run_doctor(tmp_path)
     assert (code, cause_names(causes)[0]) == (1, "damaged")
-    assert "experiment.json: not JSON" in causes[0]["seen"]
-    assert "--resume" in causes[0]["mend"]
+    assert "experiment.json: not JSON" in causes[0]["evidence"]
+    assert "--resume" in causes[0]["fix"]
     (folder / "experiment.json").write_text(
         '{"spec": {"objective": []}, "status": {"conditions": []}}'
     )
     assert (
-        "experiment.json: not an Experiment with its status" in run_doctor(tmp_path)[1][0]["seen"]
+        "experiment.json: not an Experiment with its status"
+        in run_doctor(tmp_path)[1][0]["evidence"]
     )
 
 
@@ -271,8 +274,8 @@ def test_a_trial_that_takes_far_longer_than_the_others_hangs(tmp_path: Path) -> 
         journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
         code, causes = run_doctor(tmp_path)
     assert (code, cause_names(causes)[0]) == (1, "a trial hangs")
-    assert "tiny-slow has run for" in causes[0]["seen"]
-    assert "the others took 2 s" in causes[0]["seen"]
+    assert "tiny-slow has run for" in causes[0]["evidence"]
+    assert "the others took 2 s" in causes[0]["evidence"]
 
 
 def test_without_on_it_looks_at_the_machine_too_and_the_run_comes_first(tmp_path: Path) -> None:
