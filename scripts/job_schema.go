@@ -1,7 +1,9 @@
-// Print katib/lint/job_schema.json: the fields of a batch/v1 Job and their shapes, from the Go types that Katib's webhook
-// converts a trial template to. Katib v0.19 is built with k8s.io/api v0.34.0. In an empty folder:
+// Print katib/lint/job_schema.json: the fields of a batch/v1 Job and their shapes, from the Go types
+// that Katib's webhook converts a trial template to. Katib v0.19 is built with k8s.io/api v0.34.0. In
+// an empty folder:
 //
-//	go mod init schema && go get k8s.io/api@v0.34.0 && go run job_schema.go > job_schema.json
+//	go mod init schema && go get k8s.io/api@v0.34.0 && go mod tidy
+//	go run job_schema.go > job_schema.json
 package main
 
 import (
@@ -43,8 +45,8 @@ func shape(t reflect.Type) string {
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return "integer"
 	case reflect.Struct:
-		name := t.PkgPath()[strings.LastIndex(t.PkgPath()[:strings.LastIndex(t.PkgPath(), "/")], "/")+1:]
-		name = strings.Split(name, "/")[0] + "." + t.Name()
+		path := strings.Split(t.PkgPath(), "/")
+		name := path[len(path)-2] + "." + t.Name() // k8s.io/api/core/v1: core.Pod
 		if _, seen := types[name]; !seen {
 			types[name] = map[string]string{}
 			collect(t, types[name])
@@ -63,8 +65,9 @@ func collect(t reflect.Type, into map[string]string) {
 			continue
 		}
 		text := shape(field.Type)
-		k := field.Type.Kind()
-		if strings.Contains(options, "omitempty") && k != reflect.Pointer && k != reflect.Struct {
+		kind := field.Type.Kind()
+		// Go leaves these out when they are empty.
+		if strings.Contains(options, "omitempty") && kind != reflect.Pointer && kind != reflect.Struct {
 			text += "?"
 		}
 		into[name] = text

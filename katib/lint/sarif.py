@@ -12,11 +12,10 @@ from katib.lint.finding import Finding, Replacement
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 PAGE = "docs/lint.md"
+SarifObject = dict[str, Any]
 
 
-def sarif_log(
-    findings: Sequence[Finding], texts: Mapping[str, str], version: str
-) -> dict[str, Any]:
+def sarif_log(findings: Sequence[Finding], texts: Mapping[str, str], version: str) -> SarifObject:
     """Return the whole log.
 
     Args:
@@ -39,7 +38,7 @@ def sarif_log(
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule_entry(rule: Rule) -> dict[str, Any]:
+def _rule_entry(rule: Rule) -> SarifObject:
     return {
         "id": rule.code,
         "shortDescription": {"text": f"{rule.what[0].upper()}{rule.what[1:]}."},
@@ -50,7 +49,7 @@ def _rule_entry(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result_entry(finding: Finding, rule_index: int, text: str) -> dict[str, Any]:
+def _result_entry(finding: Finding, rule_index: int, text: str) -> SarifObject:
     artifact = {"uri": quote(finding.source.replace("\\", "/"))}
     location = {
         "physicalLocation": {
@@ -73,7 +72,7 @@ def _result_entry(finding: Finding, rule_index: int, text: str) -> dict[str, Any
     return result
 
 
-def _replacement_entry(replacement: Replacement, text: str) -> dict[str, Any]:
+def _replacement_entry(replacement: Replacement, text: str) -> SarifObject:
     first_line, first_column = _line_and_column(text, replacement.start)
     last_line, last_column = _line_and_column(text, replacement.end)
     region = {
