@@ -27,18 +27,8 @@ Settings = dict[str, tuple[FieldPath, str]]  # name -> where its value stands, a
 def check_search_space(document: Document) -> Iterator[Violation]:
     """Yield every violation of this algorithm with this space."""
     algorithm = document.get(*ALGORITHM, "algorithmName")
-    for at, parameter in list_items(document, *PARAMETERS):
-        space = parameter.get("feasibleSpace")
-        if isinstance(space, dict) and _has_text_bounds(space):
-            path = (*at, "feasibleSpace")
-            if parameter.get("parameterType") in RANGES:
-                is_double = parameter.get("parameterType") == "double"
-                yield from _check_bounds(path, str(algorithm), space, is_double=is_double)
-                yield from _check_distribution(path, str(algorithm), space)
-            elif (space.get("distribution") or "uniform") != "uniform":
-                kind = parameter.get("parameterType")
-                message = f"{space['distribution']} has no effect on a {kind} parameter"
-                yield Violation("K227", (*path, "distribution"), message)
+    for path, parameter in list_items(document, *PARAMETERS):
+        yield from _check_parameter(path, str(algorithm), parameter)
     settings: Settings = {
         str(setting.get("name")): ((*at, "value"), str(setting.get("value")))
         for at, setting in list_items(document, *ALGORITHM, "algorithmSettings")
@@ -57,8 +47,22 @@ def check_search_space(document: Document) -> Iterator[Violation]:
         yield Violation("K252", ("spec", "resumePolicy"), message)
 
 
-def _has_text_bounds(space: dict[str, Any]) -> bool:
-    return all(isinstance(space.get(name) or "", str) for name in ("min", "max", "step"))
+def _check_parameter(
+    path: FieldPath, algorithm: str, parameter: dict[str, Any]
+) -> Iterator[Violation]:
+    path = (*path, "feasibleSpace")
+    space = parameter.get("feasibleSpace")
+    kind = parameter.get("parameterType")
+    if not isinstance(space, dict):
+        return
+    if not all(isinstance(space.get(name) or "", str) for name in ("min", "max", "step")):
+        return
+    if kind in RANGES:
+        yield from _check_bounds(path, algorithm, space, is_double=kind == "double")
+        yield from _check_distribution(path, algorithm, space)
+    elif (space.get("distribution") or "uniform") != "uniform":
+        message = f"{space['distribution']} has no effect on a {kind} parameter"
+        yield Violation("K227", (*path, "distribution"), message)
 
 
 def _check_bounds(
