@@ -10,6 +10,7 @@ from katib.diagnosis.missing_metric import why_no_metric
 from katib.diagnosis.pod_causes import OUT_OF_MEMORY, KnownMessage, find_known
 from katib.trial import Trial
 
+ExperimentSpec = Mapping[str, Any]  # or a part of it
 LOOKED_AT = 1 << 18  # bytes at the end of an output
 WIDTH = 160  # characters of a trial's last line
 USE_LESS_MEMORY = "run fewer at once (`--cpus`, parallelTrialCount), or smaller ones"
@@ -75,7 +76,7 @@ class Failure:
     trials: tuple[str, ...]
 
 
-def group_failures(trials: Iterable[Trial], spec: Mapping[str, Any], folder: Path) -> list[Failure]:
+def group_failures(trials: Iterable[Trial], spec: ExperimentSpec, folder: Path) -> list[Failure]:
     """Group a run's trials that have ended without a result.
 
     Args:
@@ -95,7 +96,7 @@ def group_failures(trials: Iterable[Trial], spec: Mapping[str, Any], folder: Pat
     return sorted(found, key=lambda failure: -len(failure.trials))
 
 
-def _explain_failure(trial: Trial, spec: Mapping[str, Any], folder: Path) -> Failure:
+def _explain_failure(trial: Trial, spec: ExperimentSpec, folder: Path) -> Failure:
     if trial.state != "Failed":
         return _explain_missing_metric(trial, spec, folder)
     if "DeadlineExceeded" in trial.reason:
@@ -127,13 +128,13 @@ def _signal_number(message: str) -> int:
     return 0
 
 
-def _explain_missing_metric(trial: Trial, spec: Mapping[str, Any], folder: Path) -> Failure:
+def _explain_missing_metric(trial: Trial, spec: ExperimentSpec, folder: Path) -> Failure:
     metric = spec["objective"]["objectiveMetricName"]
     collector = spec["metricsCollectorSpec"]
     source = collector.get("source") or {}
     output = folder / "output.log"
     path = output
-    file: Mapping[str, Any] = {}
+    file: ExperimentSpec = {}
     if collector["collector"]["kind"] == "File":
         file = source.get("fileSystemPath") or {}
     if file:

@@ -21,6 +21,7 @@ NORMAL = ("normal", "logNormal")
 ENOUGH_MEMORY = 12  # trials that bayesianoptimization finishes with its 100 MiB
 LEAST_DIMENSIONS = 2  # of cmaes
 LEAST_POPULATION = 5  # of pbt
+Fields = dict[str, Any]
 Settings = dict[str, tuple[FieldPath, str]]  # name -> where its value stands, and the value
 
 
@@ -47,9 +48,7 @@ def check_search_space(document: Document) -> Iterator[Violation]:
         yield Violation("K252", ("spec", "resumePolicy"), message)
 
 
-def _check_parameter(
-    path: FieldPath, algorithm: str, parameter: dict[str, Any]
-) -> Iterator[Violation]:
+def _check_parameter(path: FieldPath, algorithm: str, parameter: Fields) -> Iterator[Violation]:
     path = (*path, "feasibleSpace")
     space = parameter.get("feasibleSpace")
     kind = parameter.get("parameterType")
@@ -66,7 +65,7 @@ def _check_parameter(
 
 
 def _check_bounds(
-    path: FieldPath, algorithm: str, space: dict[str, Any], *, is_double: bool
+    path: FieldPath, algorithm: str, space: Fields, *, is_double: bool
 ) -> Iterator[Violation]:
     low = number(space.get("min"))
     high = number(space.get("max"))
@@ -89,9 +88,7 @@ def _check_bounds(
         yield Violation("K254", (*path, "step"), message)
 
 
-def _check_distribution(
-    path: FieldPath, algorithm: str, space: dict[str, Any]
-) -> Iterator[Violation]:
+def _check_distribution(path: FieldPath, algorithm: str, space: Fields) -> Iterator[Violation]:
     path = (*path, "distribution")
     distribution = str(space.get("distribution") or "uniform")
     if algorithm in {SKOPT, *GOPTUNA, "grid"} and distribution != "uniform":
@@ -145,7 +142,7 @@ def _check_grid(document: Document, _settings: Settings) -> Iterator[Violation]:
         yield Violation("K223", path, message, f"write {points:.0f}")
 
 
-def _grid_size(parameter: dict[str, Any]) -> float:
+def _grid_size(parameter: Fields) -> float:
     """Return how many values a grid takes of a parameter; infinity if that is unknown."""
     space = parameter.get("feasibleSpace")
     if not isinstance(space, dict):
