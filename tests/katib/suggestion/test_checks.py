@@ -138,7 +138,7 @@ def test_a_bad_setting_is_named(
         (raw("double", 4, min="-1", max="1"), "logNormal needs a min above 0"),
         (raw("double", 9, min="0", max="1"), "feasibleSpace.distribution: must be one of uniform"),
         (raw("categorical"), "list is needed for categorical"),
-        (raw("categorical", choices=("a", "a")), "a value is there twice"),
+        (raw("categorical", choices=("a", "a")), "a value occurs twice"),
         (raw("discrete", choices=("1", "many")), "'many' is not a finite number (use categorical)"),
         (raw(0, min="0", max="1"), "parameterType: must be int, double, discrete or categorical"),
         (raw("int", name="", min="1", max="2"), "spec.parameters[0].name: is missing"),
