@@ -51,13 +51,19 @@ def _section(name: str, command: click.Command) -> str:
 
 
 def _rows(command: click.Command) -> Iterator[str]:
+    context = click.Context(command)
     for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.hidden:
-            continue
-        flags = [*parameter.opts, *parameter.secondary_opts]
-        shown = getattr(parameter, "show_default", None)
-        default = f" Default: {shown}." if isinstance(shown, str) else ""
-        yield f"| {', '.join(f'`{flag}`' for flag in flags)} | {parameter.help}{default} |"
+        if not isinstance(parameter, click.Option) or not parameter.hidden:
+            flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
+            yield f"| {flags} | {getattr(parameter, 'help', '')}{_default(parameter, context)} |"
+
+
+def _default(parameter: click.Parameter, context: click.Context) -> str:
+    if isinstance(parameter, click.Option):
+        default = parameter.get_help_extra(context).get("default", "")
+        if default:
+            return f" Default: {default.removeprefix('(').removesuffix(')')}."
+    return ""
 
 
 def _gate() -> str:

@@ -116,6 +116,8 @@ def test_the_environment_takes_every_kind_of_value(monkeypatch: pytest.MonkeyPat
         ("GATE__MAX_ERROR_RATIO", "inf", "gate.max_error_ratio: "),
         ("MOUNTS", '{"a":', "mounts: "),
         ("SERVING__WORKERS", "0", "serving.workers: "),
+        ("SERVING__POLL", "0", "serving.poll: "),
+        ("SERVING__FAST_PATH", "perhaps", "serving.fast_path: "),
     ],
 )
 def test_a_wrong_value_is_named(

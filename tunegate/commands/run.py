@@ -64,12 +64,13 @@ def run(
 
     Example: tunegate run manifests/experiment.yaml --port 8080
     """
-    from tunegate.pipeline import Options
-    from tunegate.pipeline import run as run_all
+    from tunegate.pipeline import PipelineOptions, run_pipeline
 
     workspace = options.workspace(**flags)
-    decision = run_all(
-        workspace, _read(experiment, workspace, resume=resume), Options(resume=resume, serve=serve)
+    decision = run_pipeline(
+        workspace,
+        _read(experiment, workspace, resume=resume),
+        PipelineOptions(resume=resume, serve=serve),
     )
     if json:
         emit(decision.verdict.to_dict())

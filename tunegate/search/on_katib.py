@@ -16,7 +16,7 @@ from promote.errors import NoCandidate
 from registry.atomic_files import write_atomic
 from tunegate.console import Steps, say, steps
 from tunegate.errors import ExitCode, UsageError
-from tunegate.output import event
+from tunegate.output import emit_event
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -94,7 +94,7 @@ class _Told:
 
     def event(self, kind: str, **fields: object) -> None:
         if self.as_json:
-            event(kind, **fields)
+            emit_event(kind, **fields)
 
 
 def _follow(katib: KatibCluster, there: Object, told: _Told, timeout: float | None) -> Progress:

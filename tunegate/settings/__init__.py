@@ -17,6 +17,7 @@ from tunegate.settings.duration import duration
 from tunegate.settings.sources import environment, merged, toml
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
 
 
 def _actor() -> str:
@@ -27,18 +28,20 @@ def _actor() -> str:
 
 
 class Serving(Record, frozen=True, kw_only=True):
-    """How to serve.
+    """How to serve; None is the server's own default, in `api.limits.Limits` and `api.server.run`.
 
     Attributes:
         also: other models of the store, served under their names.
         workers: processes on the same port.
-        drain: seconds to go on after SIGTERM while clients move elsewhere.
-        grpc_port: where to listen for gRPC too; nowhere where 0.
+        drain: seconds to keep answering after SIGTERM while clients move elsewhere.
+        grpc_port: where to listen for gRPC too; 0 for nowhere.
         access_log: whether each request is written to stdout, a line of JSON each.
         max_body: bytes of a request's body.
         max_rows: rows of a request.
         max_requests: requests in flight at once, in each worker.
-        body_seconds: for a request's body to arrive.
+        body_seconds: seconds for a request's body to arrive.
+        poll: seconds between two looks at the pointer.
+        fast_path: whether frequent requests are answered before they reach FastAPI.
     """
 
     also: tuple[str, ...] = ()
@@ -46,10 +49,12 @@ class Serving(Record, frozen=True, kw_only=True):
     drain: Annotated[float, Meta(ge=0)] = 0.0
     grpc_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     access_log: bool = True
-    max_body: Positive = 16 << 20
-    max_rows: Positive = 100_000
-    max_requests: Positive = 512
-    body_seconds: Annotated[float, Meta(gt=0)] = 30.0
+    max_body: Positive | None = None
+    max_rows: Positive | None = None
+    max_requests: Positive | None = None
+    body_seconds: Seconds | None = None
+    poll: Seconds | None = None
+    fast_path: bool = True
 
 
 class Settings(Record, frozen=True, kw_only=True):

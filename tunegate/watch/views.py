@@ -14,7 +14,7 @@ from katib.cluster.experiments import KatibCluster
 from katib.errors import Gone
 from tunegate.console import console, say
 from tunegate.errors import ExitCode
-from tunegate.output import event
+from tunegate.output import emit_event
 from tunegate.watch.board import Board, Row, board
 from tunegate.watch.table import Screen, clock, over, shown, utc_now, words
 
@@ -174,14 +174,14 @@ class _Json(AbstractContextManager["_Json"]):
     def show(self, now: Board) -> None:
         for row in self.changes.of(now):
             seconds = row.seconds(utc_now()) if row.ended else None
-            event(
+            emit_event(
                 "trial", number=row.number, **_facts(row), state=row.state, seconds=seconds, message=row.message,
                 best=_facts(now.top) if now.top else None,
             )  # fmt: skip
 
     def end(self, last: Board) -> None:
         best = _facts(last.top) if last.top else None
-        event(
+        emit_event(
             "end", experiment=last.name, where=last.where, state=last.state, message=last.message,
             trials=len(last.rows), best=best,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.cli import tunegate
 from support.katib.trial_objects import scored
-from support.promotion.promotions import passed
+from support.promotion.promotions import promoting_verdict
 from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, flip_bit, variant
 
@@ -18,7 +18,7 @@ from promote.verdict import Finalist
 from registry.errors import PackageError
 from registry.package import ModelPackage
 from tunegate.console import finalists_line
-from tunegate.promotion.candidates import contenders
+from tunegate.promotion.candidates import find_contenders
 from tunegate.settings import load_settings
 from tunegate.workspace import Workspace
 
@@ -38,7 +38,7 @@ class Search:
 
     def found(self, **gate: int) -> list[str]:
         """Return the trials of the contenders."""
-        found = contenders(self.workspace(**gate))
+        found = find_contenders(self.workspace(**gate))
         return [
             each.manifest.provenance.trial if isinstance(each, Contender) else "damaged"
             for each in found
@@ -51,7 +51,9 @@ class Search:
     def promote(self, trial: str) -> None:
         workspace = self.workspace()
         package = self.packages[trial]
-        Promoter(workspace.store, workspace.ledger).promote(package, passed(package, None))
+        Promoter(workspace.store, workspace.ledger).promote(
+            package, promoting_verdict(package, None)
+        )
 
 
 RECIPES = {
@@ -108,7 +110,7 @@ def test_a_damaged_best_is_told_and_another_damaged_one_is_passed_over(
 ) -> None:
     flip_bit(search.packages["good"].path)
     assert search.found() == ["lucky", "twin", "fair", "weak"]
-    assert "note: passed over: " in capsys.readouterr().err
+    assert "note: skipped: " in capsys.readouterr().err
     flip_bit(search.packages["lucky"].path)
     assert search.found() == ["damaged"]
     code, _, verdict = search.run("gate")
@@ -119,9 +121,9 @@ def test_a_named_candidate_contends_alone(search: Search, tmp_path: Path) -> Non
     workspace = search.workspace()
     weak = search.packages["weak"]
     fair = search.packages["fair"]
-    assert contenders(workspace, trial="weak") == [Contender.of(weak)]
-    assert contenders(workspace, package=fair.path) == [Contender.of(fair)]
-    (broken,) = contenders(workspace, package=damaged(fair, tmp_path / "broken"))
+    assert find_contenders(workspace, trial="weak") == [Contender.of(weak)]
+    assert find_contenders(workspace, package=fair.path) == [Contender.of(fair)]
+    (broken,) = find_contenders(workspace, package=damaged(fair, tmp_path / "broken"))
     assert isinstance(broken, PackageError)
 
 
