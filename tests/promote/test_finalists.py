@@ -13,7 +13,7 @@ from promote.checks import SEARCH_SEEDS
 from promote.finalists import FINALIST_SEEDS, Contender, score_finalists
 from promote.gate import judge
 from promote.gate_input import Evaluation, GateInput
-from promote.policy import MOST
+from promote.policy import LARGEST_SEED
 from promote.verdict import Finalist, Verdict, best_finalist
 from registry.package import Manifest
 from registry.record import InvalidRecord
@@ -53,7 +53,7 @@ def test_the_least_loss_is_chosen_and_of_equals_the_searchs_better_one(losses: l
 def test_no_fold_is_the_searchs_or_the_gates(
     homes: GateCase, repeats: int, data: st.DataObject
 ) -> None:
-    seed = data.draw(st.integers(0, MOST // repeats))
+    seed = data.draw(st.integers(0, LARGEST_SEED // repeats))
     policy = GatePolicy(seed=seed, repeats=repeats, resamples=100)
     asked = list[list[int]]()
 
@@ -75,9 +75,9 @@ def test_no_fold_is_the_searchs_or_the_gates(
 
 @pytest.mark.parametrize("repeats", [1, 3, 100])
 def test_a_seed_that_no_generator_takes_is_refused(repeats: int) -> None:
-    assert GatePolicy.checked({"seed": MOST // repeats, "repeats": repeats}).seed
+    assert GatePolicy.checked({"seed": LARGEST_SEED // repeats, "repeats": repeats}).seed
     with pytest.raises(InvalidRecord, match=f"seed: at most .* with {repeats} repeats"):
-        GatePolicy.checked({"seed": MOST // repeats + 1, "repeats": repeats})
+        GatePolicy.checked({"seed": LARGEST_SEED // repeats + 1, "repeats": repeats})
 
 
 def test_a_verdict_says_among_whom_its_candidate_was_chosen(homes: GateCase) -> None:
