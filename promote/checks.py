@@ -145,7 +145,7 @@ class CheckRunner:
         return Check(name="default recipe", passed=self._no_worse(found), detail=detail)
 
     def _no_worse(self, found: Comparison) -> bool:
-        """Whether nothing speaks against a recipe; compared with itself P(better) is 0, the gain 0."""
+        """Whether a recipe looks no worse; compared with itself, P(better) and gain are 0."""
         return found.p_better >= self.policy.p_holdout or found.gain >= 0
 
     def _two_keys(self, mine: Floats, theirs: Floats, champion: ModelPackage) -> Iterator[Check]:

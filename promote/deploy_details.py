@@ -11,8 +11,9 @@ from registry.record import Aware, Record
 class DeployDetails(Record, frozen=True, kw_only=True):
     """Contents of the file; its JSON schema is `promote/deploy_details.schema.json`.
 
-    Each model is `{<metric>, version, uri}` or null: `old_model` was in production before, `new_model` is the
-    candidate, `prod_model` is in production now. The metric is the cross-validated one, never the holdout's.
+    Each model is `{<metric>, version, uri}` or null: `old_model` was in production before,
+    `new_model` is the candidate, `prod_model` is in production now. The metric is the
+    cross-validated one, never the holdout's.
     """
 
     old_model: dict[str, float | str | None] | None

@@ -1,4 +1,4 @@
-"""Write a copy of the ledger's history next to the pointer, for servers that cannot read the ledger."""
+"""Copy the ledger's history next to the pointer, for servers that cannot read the ledger."""
 
 from collections.abc import Sequence
 from contextlib import suppress

@@ -193,7 +193,10 @@ def _check_latency(session: httpx.Client, expected: _Expected) -> CheckResult:
 
 
 def _replica_urls(url: str) -> list[str]:
-    """Return each replica's address if the name has several; of one family, as a replica may have both."""
+    """Return each replica's address if the name has several.
+
+    They are of one address family, because a replica may have one address of each.
+    """
     target = httpx.URL(url)
     if target.scheme != "http":  # a certificate is for the name
         return []

@@ -72,7 +72,7 @@ class ModelSummary(Record, frozen=True, kw_only=True):
 
 
 class Finalist(Record, frozen=True, kw_only=True):
-    """One of a search's best trials, scored once more on folds that neither the search nor the gate uses.
+    """One of a search's best trials, scored once more on folds that search and gate do not use.
 
     Attributes:
         search_score: what the search saw, in the metric's own sense.
@@ -144,7 +144,7 @@ class Verdict(Record, frozen=True, kw_only=True):
         return self.recipe.candidate
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields, but those of `LATER` only if set: so old verdicts keep their digests."""
+        """Return the fields; those of `LATER` only if set: old verdicts keep their digests."""
         fields = _without_defaults(self, LATER)
         fields["policy"] = _without_defaults(self.policy, LATER_POLICY)
         return fields

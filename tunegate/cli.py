@@ -16,8 +16,8 @@ from tunegate.output import say
 
 HELP = """From some hyperparameters to a better model in production, and we can prove it.
 
-Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster unreachable,
-21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
+Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster
+unreachable, 21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
 MODULES = {  # command -> its module in `tunegate.commands`, in the order in which help shows them
     "run": "run",
     "tune": "run",

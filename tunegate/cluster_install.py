@@ -1,4 +1,4 @@
-"""Install Katib and the Model Registry on a cluster, in the versions that are tested, and wait for them.
+"""Install Katib and the Model Registry on a cluster, in tested versions, and wait for them.
 
 kubectl does it, as their own documentation has it: it knows kustomize and how to fetch their
 manifests.
@@ -22,7 +22,7 @@ POLL = 2.0  # seconds
 KATIB_VERSION = "v0.19.0"
 REGISTRY_VERSION = "v0.2.19"
 GITHUB = "github.com/kubeflow"
-RETRY_HINT = "look at `kubectl get pods -n kubeflow`; run the same command again, it continues where this one ended"
+RETRY_HINT = "look at `kubectl get pods -n kubeflow`, then run the same command again to continue"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def test_the_numbers_are_in_their_places(pair: tuple[Floats, Floats], seed: int)
 
 
 def test_rows_stay_paired() -> None:
-    """Both models err most on the same rows; only a paired test sees the small steady difference between them."""
+    """Both models err most on the same rows; only a paired test sees the small difference."""
     hard = np.random.default_rng(0).exponential(100, 60)
     assert compare_losses(hard + 1, hard, resamples=500, seed=0).p_better == 1
     assert (

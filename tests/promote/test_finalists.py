@@ -1,4 +1,4 @@
-"""A search's best trials are scored once more, on folds that nobody else uses, before one becomes the candidate."""
+"""A search's best trials are scored once more, on folds of their own, and one is chosen."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -44,7 +44,7 @@ def grown(homes: GateCase, tmp_path_factory: pytest.TempPathFactory) -> GateCase
 
 @pytest.fixture(scope="module")
 def resplit(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    """A champion trained when the data were split in another way: it has seen rows that are the holdout now."""
+    """A champion trained on another split: it has seen rows that are the holdout now."""
     folder = tmp_path_factory.mktemp("resplit")
     data = toy.dataset(folder / "data", toy.homes(), split="seed = 1\nholdout = 0.5")
     return toy.package(data, folder / "homes-old", toy.POOR)
@@ -108,7 +108,7 @@ def richer(homes: GateCase, tmp_path_factory: pytest.TempPathFactory) -> GateCas
 
 
 def test_better_data_get_the_same_recipe_in(richer: GateCase) -> None:
-    """Key 1 cannot see what data are worth, as it fits both recipes on the same; the packages on the holdout can."""
+    """Key 1 cannot see what data are worth, as it fits both recipes on the same; key 2 can."""
     verdict = richer.judge(richer.good, richer.poor, allow_new_data=True)
     assert verdict.recipe
     assert verdict.recipe.p_better < 0.9
@@ -116,7 +116,7 @@ def test_better_data_get_the_same_recipe_in(richer: GateCase) -> None:
 
 
 def test_new_data_that_bring_nothing_keep_the_champion(grown: GateCase, tmp_path: Path) -> None:
-    """A handful of rows more, and the champion's own recipe: no reason to change what is in production."""
+    """A few more rows and the champion's own recipe: no reason to change what is in production."""
     champion = toy.package(
         toy.dataset(tmp_path / "data", toy.homes()), tmp_path / "champion", toy.GOOD
     )

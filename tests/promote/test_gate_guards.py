@@ -97,7 +97,7 @@ def test_a_candidate_with_one_very_large_error_is_kept_out(homes: GateCase, tmp_
 
 
 def test_a_class_that_is_missed_for_certain_is_no_largest_error(tmp_path: Path) -> None:
-    """For classes one miss is as wrong as any other: a champion without misses would keep everybody out."""
+    """For classes one miss is as wrong as any other; a perfect champion would block everybody."""
     found = list(guards_of_a_classifier(tmp_path))
     assert "largest error" not in {check.name for check in found}
     assert {"worst slice", "prediction range", "work", "size"} <= {check.name for check in found}

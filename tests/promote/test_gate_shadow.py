@@ -28,7 +28,7 @@ def judged(homes: GateCase, shadow: ShadowEvidence | None, **policy: Any) -> Ver
 
 
 def test_a_verdict_without_a_shadow_says_nothing_of_shadows(homes: GateCase) -> None:
-    """Verdicts and their digests, which ledgers hold, are what they were before there were shadows."""
+    """Verdicts keep the digests, which ledgers hold, that they had before there were shadows."""
     verdict = judged(homes, None)
     assert b"shadow" not in verdict.canonical()
     assert "shadow" not in verdict.to_dict()

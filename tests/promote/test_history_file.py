@@ -1,4 +1,4 @@
-"""What the store is told of the ledger: a projection, right after every outcome, that no promotion depends on."""
+"""The store's copy of the ledger's history: right after every outcome, and never needed."""
 
 from pathlib import Path
 

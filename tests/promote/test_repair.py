@@ -1,4 +1,4 @@
-"""Repair: the ledger is the truth, the pointer follows it; an entry in flight belongs to its owner while it lives."""
+"""Repair: the pointer follows the ledger; an entry in flight belongs to its living owner."""
 
 import os
 import socket
@@ -100,7 +100,7 @@ def test_a_damaged_pointer_without_a_champion_is_removed(site: PromotionSite) ->
 
 
 def test_a_pointer_that_the_ledger_knows_nothing_of_is_left_alone(site: PromotionSite) -> None:
-    """It means that store and ledger do not belong together; a server may well be following the pointer."""
+    """Store and ledger do not belong together then; a server may well follow the pointer."""
     site.store.pointer_path("toy").parent.mkdir(parents=True)
     name(1, "7" * 64)(site)
     before = site.store.pointer_path("toy").read_bytes()
@@ -235,7 +235,7 @@ def test_a_repair_that_crashes_is_repaired(served: PromotionSite, toys: list[Mod
 def test_an_owner_that_is_never_there_twice_takes_over_its_own_at_once(
     served: PromotionSite, toys: list[ModelPackage], heir: str, *, finished: bool
 ) -> None:
-    """A Job's next pod has another host's name, and need not wait for the lease of the one that was killed."""
+    """A Job's next pod has another host's name, and need not wait for the killed one's lease."""
     in_flight_by(served, toys, "job:7")
     if finished:
         assert served.promoter(owner=heir).repair("toy") == [

@@ -34,8 +34,11 @@ def test_each_command_is_called_by_its_name_and_has_help_with_an_example(name: s
 
 
 def test_a_command_loads_its_own_module_and_no_other() -> None:
-    """A server, or a trial's gate, starts without the others; and without pydantic, a seventh of a server's memory."""
-    code = f"import sys; from tunegate.cli import root; root.commands['serve']; print({LOADED}, 'pydantic' in sys.modules)"
+    """A server starts without the others, and without pydantic, a seventh of its memory."""
+    code = (
+        "import sys; from tunegate.cli import root; root.commands['serve']; "
+        f"print({LOADED}, 'pydantic' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
     )

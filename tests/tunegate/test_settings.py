@@ -10,7 +10,7 @@ from tunegate.settings import load_settings
 
 @pytest.mark.parametrize("owner", ["job:", ":"])
 def test_an_owner_without_a_name_is_refused(owner: str) -> None:
-    """What an old cluster makes of a label that it does not have: then every Job would be every other's heir."""
+    """An old cluster makes that of a missing label: every Job would be every other's heir."""
     with pytest.raises(UsageError, match=r"owner: .*nobody"):
         load_settings(owner=owner)
 

@@ -54,7 +54,8 @@ def promote(
 ) -> int:
     """Judge a candidate and, where the gate says so, bring it into production.
 
-    With `--on katib` the candidate is one of the best trials of an Experiment on the cluster, which is waited for.
+    With `--on katib` the candidate is one of the best trials of an Experiment on the cluster, which
+    is waited for.
 
     Example: tunegate promote --url http://127.0.0.1:8000
     """

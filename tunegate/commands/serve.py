@@ -27,7 +27,7 @@ LIMITS = {  # option and setting -> the field of `api.limits.Limits` that has it
 
 
 class LimitOption(click.Option):
-    """An option of `LIMITS`; its default is looked up when help shows it, because that imports FastAPI."""
+    """An option of `LIMITS`; only help looks its default up, because that imports FastAPI."""
 
     def get_help_extra(self, ctx: click.Context) -> "OptionHelpExtra":
         """Return what help shows after the text: the default and the range."""
@@ -98,7 +98,7 @@ def serve(data: str | None, *, until_eof: bool, **flags: options.Flags) -> int:
 
 
 def _model_name(settings: Settings, data: str | None) -> str:
-    """Return the name that a workspace would give the model, without importing a workspace's rooms."""
+    """Return the name that a workspace would give the model, without importing the workspace."""
     if settings.model and not data:
         return settings.model
     from trainer.spec import load_spec

@@ -30,7 +30,7 @@ def find_candidate(
     check_models(workspace, contenders)
     if not contenders[1:]:
         return _open_package(contenders[0])
-    from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
+    from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
 
     settings = workspace.settings
     dataset = load_dataset(settings.data, include=settings.include)
@@ -118,7 +118,7 @@ def choose_candidate(
     ]
     if not current[1:] or current[0] is not contenders[0]:
         return _open_package(contenders[0]), ()
-    from tunegate.promotion.evaluation import make_evaluation  # noqa: PLC0415 - scikit-learn takes seconds to import
+    from tunegate.promotion.evaluation import make_evaluation  # noqa: PLC0415 - imports scikit-learn
 
     fits = len(current) * policy.repeats * policy.folds
     with steps(f"{len(current)} finalists on folds of their own", fits) as shown:

@@ -93,7 +93,7 @@ def judge_candidate(
         UsageError: when one of the contenders is of another model than the settings name.
     """
     check_models(workspace, contenders)
-    from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
+    from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
     from tunegate.promotion.evaluation import make_evaluation  # noqa: PLC0415
 
     settings = workspace.settings

@@ -48,7 +48,7 @@ def _with_defaults(manifest: Manifest) -> Manifest:
 
 
 class RecipeTrials:
-    """Refits recipes on the training part: in processes if the system forks safely, or in threads."""
+    """Refits recipes on the training part; in processes where forking is safe, or in threads."""
 
     def __init__(self, dataset: Dataset, cpus: int, on_fold: Callable[[], None]) -> None:
         self.dataset = dataset

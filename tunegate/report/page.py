@@ -27,15 +27,20 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8b949e55; }
 body { background: Canvas; font: 16px/1.5 system-ui, sans-serif; max-width: 64rem;
   margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .8rem .3rem 0;
-  border-bottom: 1px solid var(--line); vertical-align: top; }
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+td:first-child { white-space: nowrap; }
 td:last-child, code { overflow-wrap: anywhere; }
+code { font-size: .9em; }
 .verdict { font-size: 1.2rem; padding: .6rem 1rem; border-left: .4rem solid; }
-.promote { border-color: #2da44e; } .keep, .hold { border-color: #d29922; } .refuse { border-color: #cf222e; }
+.promote { border-color: #2da44e; }
+.keep, .hold { border-color: #d29922; }
+.refuse { border-color: #cf222e; }
 .plot { border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; overflow-y: hidden; }
 .legend { margin: 0 0 .5rem; }
-td:first-child { white-space: nowrap; } code { font-size: .9em; }
 """
 
 
@@ -127,7 +132,7 @@ def _finalists_section(verdict: Verdict) -> str:
 
 def _residuals_figure(workspace: Workspace, verdict: Verdict) -> str:
     """Draw both models' residuals; empty unless it is a regression on the data of the verdict."""
-    from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
+    from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
 
     dataset = load_dataset(workspace.settings.data, include=workspace.settings.include)
     if dataset.spec.task != "regression" or dataset.fingerprint != verdict.fingerprint:

@@ -53,7 +53,7 @@ class Axis:
         return (place - self.low) / (self.high - self.low)
 
     def height(self, text: str, number: int) -> float:
-        """Return the height at which a trial of this number crosses, with this parameter's value."""
+        """Return the height at which a trial of this number and value crosses."""
         assert self.parameter is not None  # noqa: S101 - the objective's axis has no such value
         if self.parameter.choices:
             spread = SPREAD * (number * GOLDEN_RATIO % 1 - 0.5)
@@ -165,10 +165,10 @@ def _best_rows(experiment: Experiment, good: list[Row]) -> list[Row]:
 
 def _drawable(rows: Sequence[Row], axes: Sequence[Axis]) -> list[Row]:
     """Return the trials with a value on each axis: on a cluster, others may have come between."""
-    return [row for row in rows if all(_has_value(row, axis.parameter) for axis in axes)]
+    return [row for row in rows if all(_crosses(row, axis.parameter) for axis in axes)]
 
 
-def _has_value(row: Row, parameter: Parameter | None) -> bool:
+def _crosses(row: Row, parameter: Parameter | None) -> bool:
     if parameter is None:
         return True
     value = row.assignments.get(parameter.name)

@@ -43,7 +43,7 @@ def optimisation_history(experiment: Experiment, board: Board) -> str:
     better = np.minimum if experiment.minimize else np.maximum
     best = [row for row in good if row.name == board.best]
     traces = [
-        _points("trial", good, {"color": NEAR, "size": 7}),
+        _trial_points("trial", good, {"color": NEAR, "size": 7}),
         go.Scatter(
             x=[row.number for row in good],
             y=better.accumulate(values).tolist(),
@@ -52,12 +52,14 @@ def optimisation_history(experiment: Experiment, board: Board) -> str:
             name="best so far",
             line_color=FAR,
         ),
-        _points("best", best, {"color": BEST, "size": 14, "symbol": "star"}),
+        _trial_points("best", best, {"color": BEST, "size": 14, "symbol": "star"}),
     ]
     if stopped:
-        traces.append(_points(STOPPED, stopped, {"color": FAR, "size": 7, "symbol": "circle-open"}))
+        traces.append(
+            _trial_points(STOPPED, stopped, {"color": FAR, "size": 7, "symbol": "circle-open"})
+        )
     if bad:
-        points = _points(NO_RESULT, bad, {"color": BAD, "size": 9, "symbol": "x"})
+        points = _trial_points(NO_RESULT, bad, {"color": BAD, "size": 9, "symbol": "x"})
         traces.append(points.update(y=[0.03] * len(bad), yaxis="y2"))
     layout = {
         "xaxis_title": "trial",
@@ -114,7 +116,7 @@ def _failed_conditions(board: Board) -> list[tuple[int, str, str]]:
     return [(len(trials), reason, trials[0]) for reason, trials in names.items()]
 
 
-def _points(name: str, rows: Sequence[Row], marker: dict[str, Any]) -> go.Scatter:
+def _trial_points(name: str, rows: Sequence[Row], marker: dict[str, Any]) -> go.Scatter:
     return go.Scatter(
         x=[row.number for row in rows],
         y=[row.value for row in rows],

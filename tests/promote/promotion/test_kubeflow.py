@@ -1,7 +1,8 @@
-"""The promotion protocol on a real Model Registry: raced for, cut off at each request, too slow, and killed.
+"""The promotion protocol on a real Model Registry: raced for, cut off, too slow, and killed.
 
 As a program, `python test_promotion_kubeflow.py ROOT URL ENVIRONMENT [STEP]`, it is a promoter like
-`support.promotion.promoter_process`: a JSON list [package, champion's package or null] a line, answered with how that ended.
+`support.promotion.promoter_process`: a JSON list [package, champion's package or null] a line,
+answered with how that ended.
 """
 
 import json
@@ -74,7 +75,7 @@ def served(root: Path, url: str, package: ModelPackage) -> RegistrySite:
 def assert_settles(
     site: RegistrySite, old: ModelPackage, new: ModelPackage, then: ModelPackage
 ) -> None:
-    """Assert that a promotion of `new` over `old`, ended anyhow, is settled by repair and followed by another."""
+    """Assert that repair settles a promotion of `new` over `old`, and that another can follow."""
     assert site.pointed_digest() in {old.digest, new.digest}
     assert site.states().count("in flight") <= 1
     site.clock.forward(LEASE_OVER)
@@ -140,7 +141,7 @@ def test_of_eight_processes_that_promote_at_once_one_wins_each_number(
 
 
 class Down(Proxy):
-    """Answers nothing from a request on: `before` the server has it, or `after`, when the server has done it."""
+    """Answers nothing from a request on: `before` or `after` the server has carried it out."""
 
     def __init__(self, upstream: str, request: int, when: str) -> None:
         super().__init__(upstream)
@@ -320,7 +321,7 @@ def test_a_promoter_that_is_killed_while_it_writes_is_settled_too(
 
 
 def assert_settled_by_anybody(site: RegistrySite, package: ModelPackage) -> None:
-    """Assert what repair makes of it; a write whose writer is dead may be under way still, and is not in its way."""
+    """Assert what repair makes of it, while a dead writer's request may still be under way."""
     site.promoter().repair("toy")
     assert site.champion_digest() == site.pointed_digest() == package.digest
 

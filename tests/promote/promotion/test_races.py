@@ -47,7 +47,7 @@ def served(root: Path, toys: list[ModelPackage]) -> PromotionSite:
 
 
 def assert_sound(site: PromotionSite) -> None:
-    """Assert that each promotion replaced the champion of its time, and that servers follow the last one."""
+    """Assert that each promotion replaced the champion of its time, and the last one is served."""
     history = site.ledger.history("toy")
     assert [entry.promotion.number for entry in history] == list(range(1, len(history) + 1))
     for place, entry in enumerate(history):
@@ -80,7 +80,7 @@ def test_somebody_else_may_act_between_any_two_steps(
 def acting_at(
     moment: int, site: PromotionSite, toys: list[ModelPackage], *, mine: Act, act: Act
 ) -> int:
-    """Do `mine`, and `act` before its effect number `moment`; return how many effects there were."""
+    """Do `mine`, and `act` before its effect number `moment`; return how many there were."""
     effects = 0
 
     def around(_: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401

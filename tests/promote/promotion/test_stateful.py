@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: one history, and after a repair a pointer that follows it."""
+"""Whatever happens, in whatever order: one history, and after repair a pointer that follows."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ damages = st.sampled_from([b"", b'{"model": "toy", "num', b"\xff", None])
 
 
 class Production(RuleBasedStateMachine):
-    """People promote, roll back and repair; processes crash, pointers get damaged, services break, time passes."""
+    """People promote, roll back and repair; processes crash, pointers get damaged, time passes."""
 
     def __init__(self, toys: list[ModelPackage]) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Production(RuleBasedStateMachine):
     @rule(which=st.integers(0, 2), step=steps, fresh=st.booleans())
     def promote(self, which: int, step: str, fresh: bool) -> None:  # noqa: FBT001
         package = list(self.toys.values())[which]
-        if fresh:  # the gate runs after a repair, as it should; else its verdict may be about a champion of the past
+        if fresh:  # after a repair, as the gate should; the verdict may be outdated otherwise
             self._try("", lambda promoter: promoter.repair("toy"))
         over = self.toys.get(self.site.champion_digest() or "")
         if over is not package:

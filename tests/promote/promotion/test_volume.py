@@ -1,4 +1,4 @@
-"""A volume that is really full or really read-only: nothing changes, and later the same command works."""
+"""A volume that is full or read-only: nothing changes, and later the same command works."""
 
 import os
 from collections.abc import Iterator

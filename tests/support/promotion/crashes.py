@@ -1,7 +1,8 @@
-"""Kill a writer at every point where a crash could matter, for real: SIGKILL, one child process a point.
+"""Kill a writer at every point where a crash could matter: SIGKILL, one child process a point.
 
-`kill_at_every_point` runs this module as a program. It forks a child for the first point, the second, and so on, each on a
-place of its own, until one comes through. A point is a system call on files or an SQL statement.
+`kill_at_every_point` runs this module as a program. It forks a child for the first point, the
+second, and so on, each in a folder of its own, until one finishes. A point is a system call on
+files or an SQL statement.
 """
 
 import os
@@ -31,7 +32,7 @@ def environment() -> dict[str, str]:
 
 
 def kill_after_lines(lines: int, module: str, *arguments: str) -> list[str]:
-    """Run a module as a program, kill it as soon as it has printed so many lines, and return all it printed."""
+    """Run a module, kill it once it has printed so many lines, and return all it printed."""
     with subprocess.Popen(
         [*PYTHON, module, *arguments], env=environment(), stdout=subprocess.PIPE, text=True
     ) as program:
@@ -43,7 +44,7 @@ def kill_after_lines(lines: int, module: str, *arguments: str) -> list[str]:
 
 
 def kill_at_every_point(scenario: str, folder: Path) -> list[Path]:
-    """Return the places that the killed children left, in order, and last that of the one that finished."""
+    """Return the folders that the killed children left, in order; the last child finished."""
     command = [*PYTHON, "support.promotion.crashes", scenario, str(folder)]
     subprocess.run(command, env=environment(), check=True, timeout=patience(60))
     return sorted(folder.iterdir(), key=lambda path: int(path.name))

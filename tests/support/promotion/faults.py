@@ -87,7 +87,7 @@ def dead_process() -> int:
 
 
 class TurnSchedule:
-    """Lets two threads take their effects in a given order, so that every interleaving can be tried and repeated."""
+    """Lets two threads take their effects in a given order, so that it can be repeated."""
 
     def __init__(self, schedule: Sequence[int]) -> None:
         self._order = iter(schedule)

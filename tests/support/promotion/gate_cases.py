@@ -1,4 +1,4 @@
-"""Cases for the gate: a data set with packages fitted on it, and short ways to judge and to read a verdict."""
+"""Cases for the gate: a data set, packages fitted on it, and short ways to read a verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ def make_gate_case(
 
 
 def remembering_evaluation(data: Dataset) -> Evaluation:
-    """Make the gate's view; a recipe that was tried on the same folds before is not fitted again."""
+    """Make the gate's view; a recipe is fitted only once on the same folds."""
     real = make_evaluation(data, cpus=1)
     return replace(real, out_of_fold=_remembering(real.out_of_fold))
 

@@ -1,7 +1,8 @@
 """A promoter in a process of its own: `python -m support.promotion.promoter_process ROOT [STEP]`.
 
-Each line on stdin is a JSON list [root below ROOT, package, champion's package or null]; the answer is how its
-promotion ended. With STEP, the process is killed there; "copying" and "pointing" are in the middle of "add", "point".
+Each line on stdin is a JSON list [root below ROOT, package, champion's package or null]; the answer
+is how its promotion ended. With STEP, the process is killed there; "copying" and "pointing" are in
+the middle of "add", "point".
 """
 
 import json

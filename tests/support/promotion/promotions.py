@@ -1,4 +1,4 @@
-"""Promotions without a gate: verdicts that say promote, and a promoter on a real store and ledger."""
+"""Promotions without a gate: promoting verdicts, and promoters on a real store and ledger."""
 
 import os
 from collections.abc import Iterator
@@ -110,7 +110,7 @@ class PromotionSite:
         return pointer.sha256 if pointer else None
 
     def assert_settled(self, package: ModelPackage | None) -> None:
-        """Assert that ledger and pointer name this package, it can be read, and nothing is in flight."""
+        """Assert that ledger and pointer name this package, and that nothing is in flight."""
         digest = package.digest if package else None
         assert "in flight" not in self.states()
         assert self.champion_digest() == digest

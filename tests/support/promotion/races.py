@@ -1,6 +1,7 @@
 """Let real processes do the same thing at the same moment.
 
-Each process waits at a barrier before every round, so that they start within microseconds of each other.
+Each process waits at a barrier before every round, so that they start within microseconds of each
+other.
 """
 
 import multiprocessing

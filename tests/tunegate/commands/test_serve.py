@@ -16,9 +16,9 @@ from tunegate.settings import load_settings
 
 VERBOSE = {"PYTHONVERBOSE": "1"}  # each module that is imported is named on stderr
 ELSEWHERE = {
-    "httpx", "katib", "pandas", "promote.deploy_details", "promote.gate", "promote.promotion", "promote.verdict",
-    "rich", "sklearn", "sqlite3", "trainer", "tunegate.commands.promote", "tunegate.console", "tunegate.error_report",
-    "tunegate.workspace", "yaml",
+    "httpx", "katib", "pandas", "promote.deploy_details", "promote.gate", "promote.promotion",
+    "promote.verdict", "rich", "sklearn", "sqlite3", "trainer", "tunegate.commands.promote",
+    "tunegate.console", "tunegate.error_report", "tunegate.workspace", "yaml",
 }  # fmt: skip
 
 

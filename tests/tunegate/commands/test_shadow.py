@@ -1,4 +1,4 @@
-"""`tunegate shadow`: begins, shows and ends; the gate then knows what a server has seen. With a real server."""
+"""`tunegate shadow` on a real server: begins, shows and ends; the gate reads what was seen."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def homes(tmp_path: Path) -> Iterator[tuple[Place, ModelPackage, str]]:
-    """A poor champion that is served, a better candidate among the trials, and the server's address."""
+    """A poor champion that is served, a better candidate among the trials, and the address."""
     data = toy.dataset(tmp_path / "data", toy.homes())
     site = PromotionSite(tmp_path, model="homes")
     champion = toy.package(data, tmp_path / "poor", toy.POOR)
@@ -68,7 +68,7 @@ def homes(tmp_path: Path) -> Iterator[tuple[Place, ModelPackage, str]]:
 
 
 def asked(url: str, candidate: ModelPackage) -> dict[str, Any]:
-    """Wait for the server to ask the candidate, ask it some rows, and return what it has seen of them."""
+    """Wait until the candidate is asked, send some rows, and return what the server has seen."""
     where = f"{url}/v1/models/homes/shadow"
     await_true(
         lambda: httpx.get(where).json()["candidate"] == candidate.digest,
@@ -115,9 +115,8 @@ def test_a_candidate_is_shown_and_gets_into_the_verdict(
         "promote", "--trial=better", at, TUNEGATE_GATE__SHADOW_ROWS=enough
     )
     assert (code, verdict["verdict"]) == (0, "promote"), said
-    assert (
-        place.site.store.shadow("homes") is None
-    )  # else it would come back beside the next champion
+    # Otherwise it would reappear under the next champion.
+    assert place.site.store.shadow("homes") is None
 
 
 def test_a_shadow_of_another_candidate_and_no_service_leave_the_verdict_as_it_is(

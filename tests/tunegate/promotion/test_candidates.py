@@ -27,7 +27,7 @@ PROMOTED = 0
 
 @dataclass
 class Search:
-    """A finished search of five trials: `lucky` is the search's best, and `good` truly is; two have the same model."""
+    """A finished search of five trials: `lucky` is its best, `good` is better, and has a twin."""
 
     root: Path
     data: str
@@ -148,7 +148,7 @@ def test_the_searchs_word_is_taken_where_one_finalist_is_asked_for(search: Searc
 
 
 def test_what_was_made_from_other_data_is_no_finalist(search: Search) -> None:
-    """As where a search was gone on with after the data had changed."""
+    """As if a search was resumed after the data had changed."""
     trials = search.workspace().store.trial("")
     for name in ("good", "twin"):
         (trials / name).rename(trials.parent / f"old-{name}")

@@ -1,4 +1,4 @@
-"""A decision begins with what an earlier one left, and is about the model that the settings name."""
+"""A decision first settles what an earlier one left, and is about the settings' model."""
 
 import json
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def workspace(root: Path, **settings: str) -> Workspace:
 def test_what_is_settled_before_a_decision_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Else the log of a Job's next pod would not show that it has finished what the last one began."""
+    """Or the log of a Job's next pod would not show that it finished what the last one began."""
     site = PromotionSite(tmp_path)
     toy = tiny(tmp_path / "toy")
     site.promoter(smoke=None).promote(toy, promoting_verdict(toy, None))

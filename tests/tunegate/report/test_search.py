@@ -1,4 +1,4 @@
-"""The report's figures of the search, by their data; tests/e2e/test_report.py looks at the drawn page."""
+"""The report's figures of the search, by their data; tests/e2e/test_report.py draws the page."""
 
 import json
 import math
@@ -31,7 +31,8 @@ SPACE = {
 }
 # Every third trial fails; which one is best does not depend on the kind.
 THIRD_FAILS = shell(
-    'n=$(ls "$0" | wc -l); touch "$0/$n"; [ $((n % 3)) = 2 ] && exit 3; echo mse=${trialParameters.rate}'
+    'n=$(ls "$0" | wc -l); touch "$0/$n"; [ $((n % 3)) = 2 ] && exit 3; '
+    "echo mse=${trialParameters.rate}"
 )
 
 
