@@ -76,7 +76,10 @@ def _check_usage(candidate: str | None, share: float | None, *, stop: bool) -> N
 
 
 def _start_shadow(workspace: Workspace, candidate: str, share: float) -> Shadow:
-    champion = _require_champion(workspace)
+    from tunegate.promotion.candidates import require_champion
+
+    hint = "a shadow is compared with what serves: `tunegate promote` first"
+    champion = require_champion(workspace, hint=hint)
     package = _find_package(workspace, candidate)
     _check_comparable(champion, package)
     started = Shadow(model=workspace.model, sha256=package.digest, share=share)
@@ -85,18 +88,6 @@ def _start_shadow(workspace: Workspace, candidate: str, share: float) -> Shadow:
     say(f"package {package.digest[:12]} answers {share:g} of {workspace.model}'s requests silently")
     say("`tunegate shadow` shows how it differs, `tunegate shadow --stop` ends it")
     return started
-
-
-def _require_champion(workspace: Workspace) -> ModelPackage:
-    champion = workspace.champion_package()
-    if isinstance(champion, PackageError):
-        raise champion
-    if champion is None:
-        raise UsageError(
-            f"nothing of {workspace.model} is in production",
-            hint="a shadow is compared with what serves: `tunegate promote` first",
-        )
-    return champion
 
 
 def _find_package(workspace: Workspace, candidate: str) -> ModelPackage:

@@ -3,7 +3,7 @@
 import click
 
 from tunegate.commands import options
-from tunegate.errors import ExitCode, UsageError
+from tunegate.errors import ExitCode
 from tunegate.output import emit, say
 
 
@@ -32,16 +32,10 @@ def smoke(timeout: float, max_latency: float, *, json: bool, **flags: options.Fl
     Example: tunegate smoke --url http://127.0.0.1:8000
     """
     from promote.smoke import smoke_test
-    from registry.errors import RegistryError
+    from tunegate.promotion.candidates import require_champion
 
     workspace = options.workspace(**flags)
-    package = workspace.champion_package()
-    if isinstance(package, RegistryError):
-        raise package
-    if package is None:
-        raise UsageError(
-            f"nothing of {workspace.model} is in production", hint="`tunegate run` first"
-        )
+    package = require_champion(workspace, hint="`tunegate run` first")
     settings = workspace.settings
     url = settings.url or settings.address
     report = smoke_test(url, package, timeout=timeout, max_latency=max_latency, key=settings.key)

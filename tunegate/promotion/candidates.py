@@ -89,6 +89,21 @@ def distinct_best_trials(workspace: Workspace, ranked: Sequence[Ranked]) -> Cont
     return list(found.values()) or [_to_contender(workspace.trial_package(ranked[0].trial))]
 
 
+def require_champion(workspace: Workspace, *, hint: str) -> ModelPackage:
+    """Return the champion's package.
+
+    Raises:
+        UsageError: with this hint, when nothing is in production.
+        PackageError: when the package is damaged.
+    """
+    champion = workspace.champion_package()
+    if isinstance(champion, PackageError):
+        raise champion
+    if champion is None:
+        raise UsageError(f"nothing of {workspace.model} is in production", hint=hint)
+    return champion
+
+
 def check_models(workspace: Workspace, contenders: Contenders) -> None:
     """Refuse contenders of another model than the settings name.
 

@@ -124,7 +124,7 @@ def test_a_failed_smoke_test_brings_the_former_champion_back(
     a, b, _ = toys
     site.promoter().promote(a, promoting_verdict(a, None))
     site.smoke.passes = False
-    with pytest.raises(SmokeFailed, match="golden predictions: as told") as raised:
+    with pytest.raises(SmokeFailed, match="golden predictions: as set") as raised:
         site.promoter().promote(b, promoting_verdict(b, a))
     assert "former champion serves" in raised.value.hint
     assert site.states() == ["live", "reverted"]

@@ -71,7 +71,7 @@ class Production(RuleBasedStateMachine):
             return
         except (Crash, Conflict, PromoteError):
             pass
-        self.damaged = False  # whoever is let in mends the pointer before anything else
+        self.damaged = False  # every run repairs the pointer before anything else
 
     @invariant()
     def the_history_is_one_chain(self) -> None:
