@@ -1,5 +1,6 @@
 """`serve`."""
 
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from socket import socket
@@ -31,13 +32,14 @@ class LimitOption(click.Option):
 
     def get_help_extra(self, ctx: click.Context) -> "OptionHelpExtra":
         """Return what help shows after the text: the default and the range."""
-        from api.limits import Limits
+        with suppress(ModuleNotFoundError):  # help works without the extra `serving`, too
+            from api.limits import Limits
 
-        default = getattr(Limits(), LIMITS[str(self.name)])
-        if self.name == "max_body":
-            self.show_default = f"{default // (1 << 20)} MiB"
-        else:
-            self.show_default = f"{default:g}"
+            default = getattr(Limits(), LIMITS[str(self.name)])
+            if self.name == "max_body":
+                self.show_default = f"{default // (1 << 20)} MiB"
+            else:
+                self.show_default = f"{default:g}"
         return super().get_help_extra(ctx)
 
 
