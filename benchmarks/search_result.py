@@ -23,7 +23,7 @@ from promote.finalists import Contender, score_finalists
 from promote.verdict import best_finalist
 from registry.package import load_package
 from trainer.dataset import load_dataset
-from tunegate.promotion.evaluation import evaluation
+from tunegate.promotion.evaluation import make_evaluation
 
 ROOT = Path(__file__).parent.parent
 FRESH = [9001, 9002, 9003]
@@ -41,7 +41,7 @@ def main() -> None:
     """Search with each seed and print each comparison, then the mean."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
-    data = evaluation(load_dataset("boston"))
+    data = make_evaluation(load_dataset("boston"))
     policy = GatePolicy()
     ratios: dict[str, list[float]] = {"winner": [], "candidate": []}
     for seed in range(parser.parse_args().seeds):

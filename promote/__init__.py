@@ -1,7 +1,7 @@
 """Candidate against champion: evidence, the gate, and the promotion protocol with its rollback.
 
-Pure where it decides (`evidence`, `gate`, `verdict`), effects where it acts (`promotion`, `smoke`,
-`deploy_details`, `history_file`).
+Deciding is pure: `gate`, `checks`, `guards`, `evidence`, `verdict`. Acting is not: `promotion`,
+`smoke`, `history_file`, `shadow_client`. The package itself imports only errors and the policy.
 """
 
 from promote.errors import NoCandidate, PromoteError, SmokeFailed

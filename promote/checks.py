@@ -1,22 +1,30 @@
-"""The gate's questions about a candidate, and the evidence that answering them leaves."""
+"""The gate's checks of a candidate, and the evidence that they gather."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from promote.evidence import Floats, compare
+from promote.evidence import Floats, compare_losses
 from promote.gate_input import Evaluation
-from promote.guards import Losses, guards
+from promote.guards import Losses, guard_checks
 from promote.policy import GatePolicy
 from promote.verdict import Check, Comparison
 from registry.package import Manifest, ModelPackage, row_losses
 
 SEARCH_SEEDS = 1000  # trials draw their folds from seeds below this; the gate's own start here
 TRIVIAL_P = 0.95
+SAME_TASK = ("name", "task", "target", "metric", "classes")  # fields that must equal the champion's
 
 
-class Questions:
-    """One candidate against one champion (or none); remembers the evidence that the checks gather."""
+class CheckRunner:
+    """Checks one candidate against one champion (or none), and keeps the evidence that it gathers.
+
+    Attributes:
+        fresh: bool (n_holdout,), the rows to judge by: the champion was not trained on them.
+        excluded: how many others there are.
+        recipe: the evidence of key one, once it was gathered.
+        holdout: the evidence of key two, once it was gathered.
+    """
 
     def __init__(
         self,
@@ -35,89 +43,87 @@ class Questions:
         self.recipe: Comparison | None = None
         self.holdout: Comparison | None = None
 
-    def comparable(self) -> Iterator[Check]:
+    def comparability_checks(self) -> Iterator[Check]:
         """Check that scoring both makes sense at all."""
-        mine = self.candidate.manifest
-        data = self.data
-        yield Check(
-            name="data",
-            passed=mine.fingerprint == data.fingerprint,
-            detail=f"candidate trained on {mine.fingerprint[:12]}, the gate reads {data.fingerprint[:12]}",
-        )
-        leaked = int(np.isin(data.rows, self.candidate.rows).sum())
-        yield Check(
-            name="leak",
-            passed=not leaked,
-            detail=f"{leaked} holdout row(s) in the candidate's training rows",
-        )
+        trained_on = self.candidate.manifest.fingerprint
+        now = self.data.fingerprint
+        detail = f"candidate trained on {trained_on[:12]}, the gate reads {now[:12]}"
+        yield Check(name="data", passed=trained_on == now, detail=detail)
+        leaked = int(np.isin(self.data.rows, self.candidate.rows).sum())
+        detail = f"{leaked} holdout row(s) in the candidate's training rows"
+        yield Check(name="leak", passed=not leaked, detail=detail)
         left = int(self.fresh.sum())
-        detail = f"{left} holdout rows to judge by, {self.excluded} left out: the champion was trained on them"
-        yield Check(
-            name="holdout", passed=left >= self.policy.min_holdout, detail=detail, otherwise="hold"
+        enough = left >= self.policy.min_holdout
+        detail = (
+            f"{left} holdout rows to judge by, "
+            f"{self.excluded} left out: the champion was trained on them"
         )
-        yield self._scorable("candidate", self.candidate)
+        yield Check(name="holdout", passed=enough, detail=detail, otherwise="hold")
+        yield self._check_scorable("candidate", self.candidate)
         if self.champion is not None:
-            yield self._scorable("champion", self.champion)
-            yield from self._like_champion(self.champion)
+            yield self._check_scorable("champion", self.champion)
+            yield from self._champion_checks(self.champion)
 
-    def _scorable(self, name: str, package: ModelPackage) -> Check:
-        """A column may be gone, or hold something else than the package was made for."""
+    def score_checks(self) -> Iterator[Check]:
+        """Score both, and check what the scores say."""
+        mine = self._holdout_losses(self.candidate)
+        theirs = self._holdout_losses(self.champion) if self.champion else None
+        yield from self._absolute_checks(mine)
+        if self.champion is None or theirs is None:
+            yield self._check_against_defaults()
+        elif self.policy.mode == "strict-lower":
+            yield self._check_strictly_lower(mine, theirs)
+        else:
+            yield from self._two_keys(mine, theirs, self.champion)
+        losses = Losses(mine, theirs)
+        yield from guard_checks(self.candidate, self.data, self.fresh, losses, self.policy)
+
+    def _check_scorable(self, role: str, package: ModelPackage) -> Check:
+        """Check that every column is still there, and still holds what the package was made for."""
+        name = f"{role} scorable"
         try:
             package.predict(self.data.table)
         except (KeyError, ValueError, TypeError) as error:
             detail = f"cannot read the data as they are now: {error!r}"
-            return Check(name=f"{name} scorable", passed=False, detail=detail)
-        return Check(name=f"{name} scorable", passed=True, detail="reads the data as they are now")
+            return Check(name=name, passed=False, detail=detail)
+        return Check(name=name, passed=True, detail="reads the data as they are now")
 
-    def _like_champion(self, champion: ModelPackage) -> Iterator[Check]:
+    def _champion_checks(self, champion: ModelPackage) -> Iterator[Check]:
         mine = self.candidate.manifest
         theirs = champion.manifest
-        fields = ("name", "task", "target", "metric", "classes")
-        differing = [field for field in fields if getattr(mine, field) != getattr(theirs, field)]
+        differing = [name for name in SAME_TASK if getattr(mine, name) != getattr(theirs, name)]
+        detail = "the champion's task"
         if differing:
             detail = f"differs from the champion in {', '.join(differing)}"
-        else:
-            detail = "the champion's task"
         yield Check(name="task", passed=not differing, detail=detail)
-        same = [(c.name, c.kind) for c in mine.columns] == [
-            (c.name, c.kind) for c in theirs.columns
-        ]
-        if same:
-            detail = "the champion's columns"
-        else:
+
+        same = _columns(mine) == _columns(theirs)
+        detail = "the champion's columns"
+        if not same:
             detail = "columns differ from the champion's: --allow-schema-change"
         yield Check(name="schema", passed=same or self.policy.allow_schema_change, detail=detail)
+
         same = mine.fingerprint == theirs.fingerprint
-        detail = f"champion trained on {theirs.fingerprint[:12]}" + (
-            "" if same else ": --allow-new-data to compare now"
-        )
+        detail = f"champion trained on {theirs.fingerprint[:12]}"
+        if not same:
+            detail += ": --allow-new-data to compare now"
         yield Check(name="fingerprint", passed=same or self.policy.allow_new_data, detail=detail)
-        different = self.candidate.digest != champion.digest
-        if different:
-            detail = "another package than the champion's"
-        else:
+
+        same = self.candidate.digest == champion.digest
+        detail = "another package than the champion's"
+        if same:
             detail = "the candidate is the champion's own package"
-        yield Check(name="novelty", passed=different, detail=detail, otherwise="keep")
+        yield Check(name="novelty", passed=not same, detail=detail, otherwise="keep")
 
-    def scored(self) -> Iterator[Check]:
-        """Score, and check what the scores say."""
-        mine = self._losses(self.candidate)
-        theirs = self._losses(self.champion) if self.champion else None
-        yield from self._absolute(mine)
-        if self.champion is None or theirs is None:
-            yield self._against_default()
-        elif self.policy.mode == "strict-lower":
-            yield self._strictly_lower(mine, theirs)
-        else:
-            yield from self._two_keys(mine, theirs, self.champion)
-        yield from guards(self.candidate, self.data, self.fresh, Losses(mine, theirs), self.policy)
-
-    def _absolute(self, mine: Floats) -> Iterator[Check]:
+    def _absolute_checks(self, mine: Floats) -> Iterator[Check]:
         trivial = np.repeat(self.data.trivial, len(mine), axis=0)
         manifest = self.candidate.manifest
         baseline = row_losses(manifest.task, manifest.metric, self.data.y[self.fresh], trivial)
         found = self._compare(baseline, mine)
-        detail = f"loss {found.candidate:.4g}, without inputs {found.champion:.4g}, P(better) {found.p_better:.3f}"
+        detail = (
+            f"loss {found.candidate:.4g}, without inputs {found.champion:.4g}, "
+            f"P(better) {found.p_better:.3f}"
+        )
         yield Check(name="trivial baseline", passed=found.p_better >= TRIVIAL_P, detail=detail)
         if self.champion is None:
             self.holdout = found
@@ -126,8 +132,8 @@ class Questions:
             detail = f"loss {mine.mean():.4g}, at most {ceiling:.4g} allowed"
             yield Check(name="ceiling", passed=bool(mine.mean() <= ceiling), detail=detail)
 
-    def _against_default(self) -> Check:
-        """A first model has no champion; it must at least not look worse than the library's defaults."""
+    def _check_against_defaults(self) -> Check:
+        """Check that a first model, which has no champion, looks no worse than library defaults."""
         default = self.data.default_recipe(self.candidate.manifest)
         self.recipe = self._cross_validate(default)
         found = self.recipe
@@ -139,46 +145,58 @@ class Questions:
         return Check(name="default recipe", passed=self._no_worse(found), detail=detail)
 
     def _no_worse(self, found: Comparison) -> bool:
-        """Whether a recipe may not be objected to; one against itself is better in no resample, and no worse either."""
+        """Whether a recipe looks no worse; compared with itself, P(better) and gain are 0."""
         return found.p_better >= self.policy.p_holdout or found.gain >= 0
 
     def _two_keys(self, mine: Floats, theirs: Floats, champion: ModelPackage) -> Iterator[Check]:
-        self.recipe = self._cross_validate(champion.manifest)
-        self.holdout = self._compare(theirs, mine)
-        # Two recipes on the same new data say nothing of the data; the packages, each with its own, do.
-        new_data = self.candidate.manifest.fingerprint != champion.manifest.fingerprint
-        deciding = self.policy.p_recipe
-        veto = self.policy.p_holdout
-        for name, found, least in (
-            ("key 1, recipes on fresh folds", self.recipe, veto if new_data else deciding),
-            ("key 2, packages on the holdout", self.holdout, deciding if new_data else veto),
-        ):
-            passed = found.p_better >= least or (
-                new_data and found is self.recipe and self._no_worse(found)
-            )
-            detail = (
-                f"P(better) {found.p_better:.3f}, at least {least:.2f}; "
-                f"{found.candidate:.4g} against {found.champion:.4g}"
-            )
-            yield Check(name=name, passed=passed, detail=detail, otherwise="keep")
+        recipe = self._cross_validate(champion.manifest)
+        holdout = self._compare(theirs, mine)
+        self.recipe = recipe
+        self.holdout = holdout
+        least_recipe = self.policy.p_recipe
+        least_holdout = self.policy.p_holdout
+        may_tie = False
+        # Two recipes on the same new data say nothing of the data; the packages, each trained on
+        # its own data, do. So the packages decide then, and the recipes may only object.
+        if self.candidate.manifest.fingerprint != champion.manifest.fingerprint:
+            least_recipe = self.policy.p_holdout
+            least_holdout = self.policy.p_recipe
+            may_tie = self._no_worse(recipe)
+        yield _key_check("key 1, recipes on fresh folds", recipe, least_recipe, may_tie=may_tie)
+        yield _key_check("key 2, packages on the holdout", holdout, least_holdout)
 
-    def _strictly_lower(self, mine: Floats, theirs: Floats) -> Check:
-        self.holdout = self._compare(theirs, mine)
-        detail = f"{self.holdout.candidate:.6g} against {self.holdout.champion:.6g}; equal models win half of the time"
-        return Check(
-            name="strict-lower", passed=self.holdout.gain > 0, detail=detail, otherwise="keep"
+    def _check_strictly_lower(self, mine: Floats, theirs: Floats) -> Check:
+        found = self._compare(theirs, mine)
+        self.holdout = found
+        detail = (
+            f"{found.candidate:.6g} against {found.champion:.6g}; equal models win half of the time"
         )
+        return Check(name="strict-lower", passed=found.gain > 0, detail=detail, otherwise="keep")
 
-    def _losses(self, package: ModelPackage) -> Floats:
+    def _holdout_losses(self, package: ModelPackage) -> Floats:
         manifest = self.candidate.manifest
         predicted = package.predict(self.data.table)
         return row_losses(manifest.task, manifest.metric, self.data.y, predicted)[self.fresh]
-
-    def _compare(self, champion: Floats, candidate: Floats) -> Comparison:
-        return compare(champion, candidate, resamples=self.policy.resamples, seed=self.policy.seed)
 
     def _cross_validate(self, other: Manifest) -> Comparison:
         policy = self.policy
         seeds = policy.seeds(SEARCH_SEEDS)
         mine = self.data.out_of_fold(self.candidate.manifest, seeds, policy.folds)
         return self._compare(self.data.out_of_fold(other, seeds, policy.folds), mine)
+
+    def _compare(self, champion: Floats, candidate: Floats) -> Comparison:
+        policy = self.policy
+        return compare_losses(champion, candidate, resamples=policy.resamples, seed=policy.seed)
+
+
+def _columns(manifest: Manifest) -> list[tuple[str, str]]:
+    return [(column.name, column.kind) for column in manifest.columns]
+
+
+def _key_check(name: str, found: Comparison, least: float, *, may_tie: bool = False) -> Check:
+    detail = (
+        f"P(better) {found.p_better:.3f}, at least {least:.2f}; "
+        f"{found.candidate:.4g} against {found.champion:.4g}"
+    )
+    passed = found.p_better >= least or may_tie
+    return Check(name=name, passed=passed, detail=detail, otherwise="keep")

@@ -1,4 +1,4 @@
-"""deploy_details.json: what was, what came, what serves now, in the form that its users know."""
+"""deploy_details.json: the old, the new and the current model, in the form that its users know."""
 
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,9 @@ from registry.record import Aware, Record
 class DeployDetails(Record, frozen=True, kw_only=True):
     """Contents of the file; its JSON schema is `promote/deploy_details.schema.json`.
 
-    Each model is `{<metric>, version, uri}` or null: `old_model` was in production before, `new_model` is the
-    candidate, `prod_model` is in production now. The metric is the cross-validated one, never the holdout's.
+    Each model is `{<metric>, version, uri}` or null: `old_model` was in production before,
+    `new_model` is the candidate, `prod_model` is in production now. The metric is the
+    cross-validated one, never the holdout's.
     """
 
     old_model: dict[str, float | str | None] | None
@@ -35,25 +36,15 @@ def deploy_details(
     Args:
         verdict: the gate's answer.
         before: the champion before the promotion.
-        after: the champion after it; the same where none took place.
-        store_uri: address of the model store, such as `pvc://tunegate-models` or `file:///var/lib/models`.
+        after: the champion after it; the same one if there was no promotion.
+        store_uri: address of the model store, such as `pvc://tunegate-models` or
+            `file:///var/lib/models`.
         now: when it was decided.
     """
     new = verdict.candidate
-    promoted = after is not None and new is not None and after.promotion.sha256 == new.sha256
-    if promoted and after:
-        version = _version(after)
-    else:
-        version = new.trial if new else ""
-    if new:
-        candidate = _model(
-            verdict.metric, verdict.score, version, f"{store_uri}/trials/{new.trial}"
-        )
-    else:
-        candidate = None
     return DeployDetails(
         old_model=_from_entry(before, store_uri),
-        new_model=candidate,
+        new_model=_from_candidate(verdict, after, store_uri),
         prod_model=_from_entry(after, store_uri),
         verdict=verdict.verdict,
         reasons=verdict.reasons,
@@ -68,7 +59,7 @@ def deploy_details(
 def rollback_details(
     *, before: Entry | None, after: Entry, store_uri: str, now: datetime
 ) -> DeployDetails:
-    """Put a rollback into the file's form: no verdict was asked for, and what returns is no new model."""
+    """Put a rollback into the file's form: it has no verdict, and brings no new model."""
     promotion = after.promotion
     return DeployDetails(
         old_model=_from_entry(before, store_uri),
@@ -84,18 +75,28 @@ def rollback_details(
     )
 
 
+def _from_candidate(verdict: Verdict, after: Entry | None, store_uri: str) -> dict[str, Any] | None:
+    new = verdict.candidate
+    if new is None:
+        return None
+    version = new.trial
+    if after is not None and after.promotion.sha256 == new.sha256:
+        version = _promotion_name(after)
+    uri = f"{store_uri}/trials/{new.trial}"
+    return _model_details(verdict.metric, verdict.score, version, uri)
+
+
 def _from_entry(entry: Entry | None, store_uri: str) -> dict[str, Any] | None:
     if entry is None:
         return None
     promotion = entry.promotion
-    return _model(
-        promotion.metric, promotion.score, _version(entry), f"{store_uri}/models/{promotion.sha256}"
-    )
+    uri = f"{store_uri}/models/{promotion.sha256}"
+    return _model_details(promotion.metric, promotion.score, _promotion_name(entry), uri)
 
 
-def _model(metric: str, score: float | None, version: str, uri: str) -> dict[str, Any]:
+def _model_details(metric: str, score: float | None, version: str, uri: str) -> dict[str, Any]:
     return {metric or "score": score, "version": version, "uri": uri}
 
 
-def _version(entry: Entry) -> str:
+def _promotion_name(entry: Entry) -> str:
     return f"promotion-{entry.promotion.number:04d}"

@@ -2,7 +2,7 @@
 
 PromoteError
 ├── NoCandidate    no trial has succeeded with a finite objective
-└── SmokeFailed    the service does not answer as the promoted package does; the promotion was reverted
+└── SmokeFailed    the service does not answer as the package does; the promotion was reverted
 """
 
 

@@ -1,8 +1,8 @@
 """Score a search's best trials once more, before one of them becomes the candidate.
 
-The best of many noisy scores promises more than it keeps (Cawley and Talbot 2010, JMLR 11, on overfitting in model
-selection), so the second or the fifth is often the better recipe. All are fitted on the same folds, which are none of
-the search's and none of the gate's.
+The best of many noisy scores promises more than it keeps (Cawley and Talbot 2010, JMLR 11, on
+overfitting in model selection), so the second or the fifth is often the better recipe. All are
+fitted on the same folds, which neither the search nor the gate uses.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from promote.policy import GatePolicy
 from promote.verdict import Finalist
 from registry.package import Manifest, ModelPackage
 
-SEEDS = (
-    2**31
-)  # trials draw their folds from seeds below 1000, the gate from 1000 up to less than this
+FINALIST_SEEDS = (
+    1 << 31
+)  # trials draw their folds from seeds below 1000, the gate from there to here
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A verified package as far as choosing needs it: forests of all of them would fill the memory meanwhile."""
+    """A verified package without its forest, because all contenders' forests would fill memory."""
 
     path: Path
     digest: str
@@ -30,26 +30,26 @@ class Contender:
 
     @classmethod
     def of(cls, package: ModelPackage) -> Self:
-        """Remember where a package is, and which it is."""
+        """Keep where a package is, and which it is."""
         return cls(package.path, package.digest, package.manifest)
 
 
 def score_finalists(
     contenders: Sequence[Contender], data: Evaluation, policy: GatePolicy
 ) -> tuple[Finalist, ...]:
-    """Cross-validate each recipe as the gate does; `policy.repeats` times `policy.folds` fits each.
+    """Cross-validate each recipe as the gate does: `policy.repeats` x `policy.folds` fits each.
 
     Args:
         contenders: in the search's order, best first.
         data: as the gate will read them.
         policy: says how many folds, how often, and from which seed.
     """
-    return tuple(_finalist(each, data, policy) for each in contenders)
+    return tuple(_score_finalist(each, data, policy) for each in contenders)
 
 
-def _finalist(contender: Contender, data: Evaluation, policy: GatePolicy) -> Finalist:
+def _score_finalist(contender: Contender, data: Evaluation, policy: GatePolicy) -> Finalist:
     manifest = contender.manifest
-    losses = data.out_of_fold(manifest, policy.seeds(SEEDS), policy.folds)
+    losses = data.out_of_fold(manifest, policy.seeds(FINALIST_SEEDS), policy.folds)
     return Finalist(
         trial=manifest.provenance.trial,
         sha256=contender.digest,

@@ -1,108 +1,94 @@
 """The gate: is the candidate better than the champion, and safe to serve?
 
-All checks run and all findings are reported together. Two keys must turn: (a) the candidate's recipe beats the
-champion's under cross-validation with folds that the search never used, and (b) the fitted candidate does not look
-worse on the holdout. Where the data have changed since the champion was trained, the keys change places. Both models
-are scored now, on the same rows; stored numbers decide nothing.
+All checks run and all findings are reported together. Two keys must turn: (a) the candidate's
+recipe beats the champion's under cross-validation with folds that the search never used, and (b)
+the fitted candidate does not look worse on the holdout. If the data have changed since the champion
+was trained, the keys change places. Both models are scored now, on the same rows; stored numbers
+decide nothing.
 
-Source of the two keys and their thresholds: simulations described in docs/decisions/0006-gate.md; equal challengers
-are promoted in 7 % of cases (a plain "lower error wins": 51 %), those 10 % better in 81 %.
+The two keys and their thresholds come from simulations described in docs/decisions/0006-gate.md:
+equal challengers are promoted in 7 % of cases (a plain "lower error wins": 51 %), those 10 % better
+in 81 %.
 """
 
 from collections.abc import Iterator
 
-from promote.checks import Questions
-from promote.gate_input import Contest
+from promote.checks import CheckRunner
+from promote.gate_input import GateInput
 from promote.guards import shadow_guard
 from promote.policy import GatePolicy
-from promote.verdict import Check, Side, Verdict, decide
+from promote.verdict import Check, ModelSummary, Verdict, gravest_decision
 from registry.errors import PackageError
 from registry.package import ModelPackage
 
 
-def judge(contest: Contest, policy: GatePolicy) -> Verdict:
+def judge(given: GateInput, policy: GatePolicy) -> Verdict:
     """Run every check that can be run and return the verdict."""
-    candidate = contest.candidate
-    champion = contest.champion
-    integrity = list(_integrity(contest))
+    candidate = given.candidate
+    champion = given.champion
+    integrity = list(_integrity_checks(given))
     if isinstance(candidate, PackageError) or isinstance(champion, PackageError):
-        return _verdict(contest, policy, integrity)
-    questions = Questions(candidate, champion, contest.data, policy)
-    blocking = [*integrity, *questions.comparable()]
-    if any(
-        not check.passed for check in blocking
-    ):  # nothing can be scored, or it would mean nothing
-        return _verdict(contest, policy, blocking)
-    scored = [*questions.scored(), *(shadow_guard(contest.shadow, policy) if champion else ())]
-    verdict = _verdict(contest, policy, [*blocking, *scored])
-    return verdict.replace(
-        recipe=questions.recipe, holdout=questions.holdout, excluded=questions.excluded
-    )
+        return _make_verdict(given, policy, integrity)
+    runner = CheckRunner(candidate, champion, given.data, policy)
+    blocking = [*integrity, *runner.comparability_checks()]
+    if any(not check.passed for check in blocking):  # scores would be impossible or meaningless
+        return _make_verdict(given, policy, blocking)
+    checks = [*blocking, *runner.score_checks()]
+    if champion:
+        checks += shadow_guard(given.shadow, policy)
+    verdict = _make_verdict(given, policy, checks)
+    return verdict.replace(recipe=runner.recipe, holdout=runner.holdout, excluded=runner.excluded)
 
 
-def _verdict(contest: Contest, policy: GatePolicy, checks: list[Check]) -> Verdict:
-    first = contest.champion is None
-    if isinstance(contest.candidate, ModelPackage):
-        manifest = contest.candidate.manifest
-    else:
-        manifest = None
-    decision = decide(tuple(checks))
+def _integrity_checks(given: GateInput) -> Iterator[Check]:
+    for role, package in (("candidate", given.candidate), ("champion", given.champion)):
+        name = f"{role} integrity"
+        if isinstance(package, PackageError):
+            yield Check(name=name, passed=False, detail=str(package))
+        elif package is not None:
+            yield Check(name=name, passed=True, detail=f"package {package.digest[:12]} verified")
+
+
+def _make_verdict(given: GateInput, policy: GatePolicy, checks: list[Check]) -> Verdict:
+    decision = gravest_decision(checks)
     if decision == "promote" and policy.approval == "manual":
-        checks = [
-            *checks,
-            Check(
-                name="approval",
-                passed=False,
-                detail="waits for `tunegate approve`",
-                otherwise="hold",
-            ),
-        ]
+        detail = "waits for `tunegate approve`"
+        approval = Check(name="approval", passed=False, detail=detail, otherwise="hold")
+        checks = [*checks, approval]
         decision = "hold"
+    model = ""
+    metric = ""
+    if isinstance(given.candidate, ModelPackage):
+        model = given.candidate.manifest.name
+        metric = given.candidate.manifest.metric
     failed = tuple(f"{check.name}: {check.detail}" for check in checks if not check.passed)
-    if first:
-        winning = "first model: nothing was in production"
-    else:
-        winning = "better than the champion by both keys"
-    if not first and policy.mode == "strict-lower":
-        winning = "lower holdout loss than the champion (strict-lower)"
     return Verdict(
         verdict=decision,
-        kind="first" if first else "promotion",
-        model=manifest.name if manifest else "",
-        metric=manifest.metric if manifest else "",
+        kind="first" if given.champion is None else "promotion",
+        model=model,
+        metric=metric,
         mode=policy.mode,
-        reasons=failed or (winning,),
+        reasons=failed or (_winning_reason(given, policy),),
         checks=tuple(checks),
-        candidate=_side(contest.candidate),
-        champion=_side(contest.champion),
-        fingerprint=contest.data.fingerprint,
-        holdout_digest=contest.data.holdout_digest,
+        candidate=_summarize(given.candidate),
+        champion=_summarize(given.champion),
+        fingerprint=given.data.fingerprint,
+        holdout_digest=given.data.holdout_digest,
         policy=policy,
-        shadow=contest.shadow,
-        finalists=contest.finalists,
+        shadow=given.shadow,
+        finalists=given.finalists,
     )
 
 
-def _side(package: ModelPackage | PackageError | None) -> Side | None:
-    if not isinstance(package, ModelPackage):
-        return None
-    manifest = package.manifest
-    return Side(
-        sha256=package.digest,
-        experiment=manifest.provenance.experiment,
-        trial=manifest.provenance.trial,
-        parameters=manifest.parameters,
-        search_score=manifest.cross_validation.score,
-    )
+def _winning_reason(given: GateInput, policy: GatePolicy) -> str:
+    if given.champion is None:
+        return "first model: nothing was in production"
+    if policy.mode == "strict-lower":
+        return "lower holdout loss than the champion (strict-lower)"
+    return "better than the champion by both keys"
 
 
-def _integrity(contest: Contest) -> Iterator[Check]:
-    for name, package in (("candidate", contest.candidate), ("champion", contest.champion)):
-        if isinstance(package, PackageError):
-            yield Check(name=f"{name} integrity", passed=False, detail=str(package))
-        elif package is not None:
-            yield Check(
-                name=f"{name} integrity",
-                passed=True,
-                detail=f"package {package.digest[:12]} verified",
-            )
+def _summarize(package: ModelPackage | PackageError | None) -> ModelSummary | None:
+    if isinstance(package, ModelPackage):
+        return ModelSummary.of(package)
+    return None

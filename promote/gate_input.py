@@ -1,4 +1,4 @@
-"""Who stands against whom, and the data they are judged on."""
+"""The gate's input: candidate, champion, and the data set they are compared on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,10 +24,12 @@ class Evaluation:
         table: the holdout's raw columns.
         y: float64 (n,), its target or class index.
         rows: uint64 (n,), its row hashes.
-        trivial: float64 (1, n_outputs), what a model without inputs would answer: the training mean, or class shares.
-        out_of_fold: (manifest, seeds, folds) -> float64 (n_training,), each training row's loss when left out, mean
-            over one cross-validation for each seed.
-        default_recipe: a manifest's stand-in with the library's default parameters, for a first model.
+        trivial: float64 (1, n_outputs), what a model without inputs would predict: the training
+            mean, or the classes' shares.
+        out_of_fold: (manifest, seeds, folds) -> float64 (n_training,), each training row's loss
+            when left out, mean over one cross-validation for each seed.
+        default_recipe: a manifest's stand-in with the library's default parameters, for a first
+            model.
     """
 
     fingerprint: str
@@ -41,12 +43,15 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """Who stands against whom; an error in a model's place means that its package cannot be trusted.
+class GateInput:
+    """What the gate judges; an error in a model's place means that its package is damaged.
 
     Attributes:
-        shadow: what a server has seen of the two on real requests, where one was asked.
-        finalists: among which the candidate was chosen; empty where somebody has named it.
+        candidate: the model to judge.
+        champion: the model in production; None if there is none.
+        data: the data set they are compared on.
+        shadow: what a server has seen of the two on real requests, if one was asked.
+        finalists: among which the candidate was chosen; empty if it was named.
     """
 
     candidate: ModelPackage | PackageError

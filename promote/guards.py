@@ -13,18 +13,18 @@ from promote.verdict import Check
 from registry.package import ModelPackage
 from registry.shadow import ShadowEvidence
 
-MIN_SLICE = 20
+MIN_SLICE = 20  # rows
 RANGE_MARGIN = 0.5  # of the target's range in training
 
 
 class Losses(NamedTuple):
-    """Row losses of both on the same rows; the champion's are None where there is none."""
+    """Row losses of both models on the same rows; the champion's are None if there is none."""
 
     candidate: Floats
     champion: Floats | None
 
 
-def guards(
+def guard_checks(
     package: ModelPackage,
     data: Evaluation,
     fresh: NDArray[np.bool_],
@@ -41,10 +41,11 @@ def guards(
         policy: the limits.
     """
     if losses.champion is not None:
-        yield _slices_hold(package, data, fresh, losses, policy)
+        slices = _make_slices(package, data, fresh)
+        yield _check_slices(slices, losses.candidate, losses.champion, policy)
         if package.manifest.task == "regression":  # one wrong class is as wrong as any other
-            yield _largest_error(losses.candidate, losses.champion, policy)
-    yield _range(package, data)
+            yield _check_largest_error(losses.candidate, losses.champion, policy)
+    yield _check_range(package, data)
     work = package.forest.n_trees * package.forest.depth
     detail = f"{work} decisions a row, at most {policy.max_work}"
     yield Check(name="work", passed=work <= policy.max_work, detail=detail)
@@ -53,63 +54,62 @@ def guards(
 
 
 def shadow_guard(seen: ShadowEvidence | None, policy: GatePolicy) -> Iterator[Check]:
-    """Yield whether the candidate has stood beside the champion for long enough, where the policy asks for that."""
-    if policy.shadow_rows:
-        rows, failed = (seen.rows, seen.failed) if seen else (0, 0)
-        detail = f"{rows} rows compared on real requests, at least {policy.shadow_rows}; {failed} failed, none may"
-        passed = rows >= policy.shadow_rows and not failed
-        yield Check(name="shadow", passed=passed, detail=detail, otherwise="hold")
+    """Yield whether enough rows were compared in shadow mode, if the policy asks for any."""
+    if not policy.shadow_rows:
+        return
+    rows = seen.rows if seen else 0
+    failed = seen.failed if seen else 0
+    detail = (
+        f"{rows} rows compared on real requests, at least {policy.shadow_rows}; "
+        f"{failed} failed, none may"
+    )
+    passed = rows >= policy.shadow_rows and not failed
+    yield Check(name="shadow", passed=passed, detail=detail, otherwise="hold")
 
 
-def _slices_hold(
-    package: ModelPackage,
-    data: Evaluation,
-    fresh: NDArray[np.bool_],
-    losses: Losses,
-    policy: GatePolicy,
-) -> Check:
-    assert losses.champion is not None  # noqa: S101 - asked by the caller
+def _check_slices(slices: list[Slice], mine: Floats, theirs: Floats, policy: GatePolicy) -> Check:
     found = worst_slice(
-        _slices(package, data, fresh),
-        losses.champion,
-        losses.candidate,
+        slices,
+        theirs,
+        mine,
         ratio=policy.max_slice_ratio,
         resamples=policy.resamples,
         seed=policy.seed,
     )
-    return Check(
-        name="worst slice",
-        passed=not found,
-        detail=found or "no slice clearly worse",
-        otherwise="keep",
-    )
+    detail = found or "no slice clearly worse"
+    return Check(name="worst slice", passed=not found, detail=detail, otherwise="keep")
 
 
-def _largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Check:
+def _check_largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Check:
     top = float(mine.max())
     limit = policy.max_error_ratio * float(theirs.max())
     detail = f"largest row loss {top:.4g}, at most {limit:.4g}"
     return Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
 
 
-def _range(package: ModelPackage, data: Evaluation) -> Check:
+def _check_range(package: ModelPackage, data: Evaluation) -> Check:
     predicted = package.predict(data.table)
-    low, high = (
-        package.manifest.target_range if package.manifest.task == "regression" else (0.0, 1.0)
-    )
+    low = 0.0
+    high = 1.0
+    if package.manifest.task == "regression":
+        low, high = package.manifest.target_range
     margin = RANGE_MARGIN * (high - low)
     inside = bool((predicted >= low - margin).all() and (predicted <= high + margin).all())
-    detail = f"predictions from {predicted.min():.4g} to {predicted.max():.4g}, training from {low:.4g} to {high:.4g}"
+    detail = (
+        f"predictions from {predicted.min():.4g} to {predicted.max():.4g}, "
+        f"training from {low:.4g} to {high:.4g}"
+    )
     return Check(name="prediction range", passed=inside, detail=detail)
 
 
-def _slices(package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_]) -> list[Slice]:
-    found = []
+def _make_slices(package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_]) -> list[Slice]:
+    found: list[Slice] = []
     for column in package.manifest.columns:
         values = data.table[column.name][fresh]
-        found += (_numeric_slices if column.kind == "numeric" else _value_slices)(
-            column.name, values
-        )
+        if column.kind == "numeric":
+            found += _numeric_slices(column.name, values)
+        else:
+            found += _value_slices(column.name, values)
     return [each for each in found if each.rows.sum() >= MIN_SLICE]
 
 

@@ -1,4 +1,4 @@
-"""Tell the store what the ledger says, for servers, which have no ledger. A promotion never fails for it."""
+"""Copy the ledger's history next to the pointer, for servers that cannot read the ledger."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -6,17 +6,21 @@ from contextlib import suppress
 from registry import Entry, Ledger, ModelStore, StoreError
 from registry.history import History
 
-ATTEMPTS = 3  # others may promote, and tell, while we do
+ATTEMPTS = 3  # others may promote, and write the history, at the same time
 
 
-def tell(store: ModelStore, ledger: Ledger, model: str, entries: Sequence[Entry]) -> str:
-    """Project a model's ledger into the store, where that does not say the same already.
+def write_history_file(
+    store: ModelStore, ledger: Ledger, model: str, entries: Sequence[Entry]
+) -> str:
+    """Write a model's history into the store, unless it is there already.
+
+    Errors are returned, never raised: a promotion must not fail because of this copy.
 
     Args:
-        store: where the history is to be.
-        ledger: the truth, read again after each write: what was just written may be behind by then.
+        store: where to write.
+        ledger: read again after each write, in case the history has grown meanwhile.
         model: whose history.
-        entries: the ledger as it was read last.
+        entries: the ledger's entries as they were last read.
 
     Returns:
         What went wrong, for the log; empty when nothing did.
@@ -24,16 +28,19 @@ def tell(store: ModelStore, ledger: Ledger, model: str, entries: Sequence[Entry]
     try:
         for _ in range(ATTEMPTS if entries else 0):
             wanted = History.of(model, entries)
-            if _told(store, model) == wanted:
+            if _read_history(store, model) == wanted:
                 break
             store.write_history(wanted)
             entries = ledger.history(model)
-    except Exception as error:  # noqa: BLE001 - a promotion must not fail for what is only told of it
-        return f"the history of {model} beside its pointer is behind ({error}); `tunegate repair` mends it"
+    except Exception as error:  # noqa: BLE001 - whatever fails, the promotion itself has succeeded
+        return (
+            f"the history of {model} next to its pointer is out of date ({error}); "
+            "`tunegate repair` updates it"
+        )
     return ""
 
 
-def _told(store: ModelStore, model: str) -> History | None:
-    with suppress(StoreError):  # damaged: to be written anew
+def _read_history(store: ModelStore, model: str) -> History | None:
+    with suppress(StoreError):  # a damaged file is written again
         return store.history(model)
     return None

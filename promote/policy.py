@@ -1,4 +1,4 @@
-"""What the gate asks for; the defaults are measured ones (docs/decisions/0006-gate.md)."""
+"""The gate's settings; the defaults were measured (docs/decisions/0006-gate.md)."""
 
 import sys
 from typing import Annotated, Literal
@@ -7,37 +7,38 @@ from msgspec import Meta
 
 from registry.record import Count, Positive, Record, Share
 
-LARGEST = (
-    sys.float_info.max
-)  # a verdict, which holds the policy, cannot be written with a number that is not finite
-MOST = 2**31 - 2000  # generators take seeds of 32 bits; the gate's are in the lower half of them
-Ratio = Annotated[float, Meta(ge=1, le=LARGEST)]
+LARGEST_FLOAT = sys.float_info.max  # a verdict holds the policy, and JSON has no infinity
+LARGEST_SEED = 2**31 - 2000  # generators take 32 bits; the gate's seeds are in the lower half
+Ratio = Annotated[float, Meta(ge=1, le=LARGEST_FLOAT)]
 
 
 class GatePolicy(Record, frozen=True, kw_only=True):
     """Settings of the gate.
 
     Attributes:
-        mode: "two-key", or "strict-lower": the candidate's holdout loss is lower, however little. With equal models
-            strict-lower promotes every second time.
+        mode: "two-key", or "strict-lower": the candidate's holdout loss is lower, however little.
+            With equal models strict-lower promotes every second time.
         approval: "auto", or "manual": a promotion waits for `tunegate approve`.
-        p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation folds.
-        p_holdout: key two: least P(the fitted candidate is better), on the holdout. Where the champion was trained on
-            other data, `p_recipe` and `p_holdout` change places.
+        p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation
+            folds.
+        p_holdout: key two: least P(the fitted candidate is better), on the holdout. If the champion
+            was trained on other data, `p_recipe` and `p_holdout` change places.
         repeats: repetitions of the cross-validation of key one, and of that of finalists.
         folds: folds of each.
-        finalists: how many of a search's best trials are scored once more, on folds of their own, before one of them
-            becomes the candidate; with 1 the search's best is it.
+        finalists: how many of a search's best trials are scored once more, on folds of their own,
+            before one of them becomes the candidate; with 1 the search's best becomes it.
         resamples: bootstrap resamples.
         seed: of folds and bootstrap.
         ceiling: the candidate's loss on the holdout must not be above this; None for no ceiling.
-        max_slice_ratio: a slice of the holdout may get worse by this factor before it counts as suspicious.
+        max_slice_ratio: a slice of the holdout may get worse by this factor before it counts as
+            suspicious.
         max_error_ratio: the largest row loss may grow by this factor.
-        max_work: decisions a prediction may take (trees x depth), a deterministic stand-in for latency.
+        max_work: decisions a prediction may take (trees x depth), a deterministic stand-in for
+            latency.
         max_bytes: size of the package.
         min_holdout: least rows to judge by.
-        shadow_rows: least rows on which the candidate must have been compared with the champion in shadow mode, none of
-            them failed; 0 asks for no shadow.
+        shadow_rows: least rows on which the candidate must have been compared with the champion in
+            shadow mode, none of them failed; 0 asks for no shadow.
         allow_new_data: judge although the champion was trained on other data.
         allow_schema_change: judge although the columns differ from the champion's.
     """
@@ -51,7 +52,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     finalists: Annotated[int, Meta(ge=1, le=100)] = 5
     resamples: Annotated[int, Meta(ge=100, le=100_000)] = 2000
     seed: Count = 0
-    ceiling: Annotated[float, Meta(ge=-LARGEST, le=LARGEST)] | None = None
+    ceiling: Annotated[float, Meta(ge=-LARGEST_FLOAT, le=LARGEST_FLOAT)] | None = None
     max_slice_ratio: Ratio = 2.0
     max_error_ratio: Ratio = 2.0
     max_work: Positive = 1_000_000
@@ -62,10 +63,12 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     allow_schema_change: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a seed beyond which no generator goes, or the gate's folds would meet the finalists'."""
-        if self.seed * self.repeats > MOST:
-            raise ValueError(f"seed: at most {MOST // self.repeats:,} with {self.repeats} repeats")
+        """Refuse a seed with which the gate's folds could be the finalists'."""
+        if self.seed * self.repeats > LARGEST_SEED:
+            most = LARGEST_SEED // self.repeats
+            raise ValueError(f"seed: at most {most:,} with {self.repeats} repeats")
 
     def seeds(self, start: int) -> list[int]:
-        """Return the repetitions' seeds, counted from `start`; with as many repeats, another `seed` has others."""
-        return [start + self.seed * self.repeats + i for i in range(self.repeats)]
+        """Return the repetitions' seeds, counted from `start`; another `seed` has other ones."""
+        first = start + self.seed * self.repeats
+        return list(range(first, first + self.repeats))

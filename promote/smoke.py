@@ -1,18 +1,25 @@
 """The smoke test: does the running service answer as the package does?
 
-It waits on conditions, never for a time; each check asserts a value, not that something answered.
+It waits on conditions, never for a time; each check asserts a value, not only that an answer came.
 """
 
 import socket
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
 
 from registry.package import ModelPackage
 from registry.record import Record
+
+VERSION_HEADER = "X-Model-Version"
+KEY_HEADER = "X-API-Key"
+TOLERANCE = 1e-9  # relative, of a prediction
+POLL = 0.05  # seconds between two looks at the version
+RESPONSE_TIMEOUT = 10.0  # seconds
+LATENCY_SAMPLES = 20
 
 
 class SmokeCheck(Record, frozen=True, kw_only=True):
@@ -24,7 +31,7 @@ class SmokeCheck(Record, frozen=True, kw_only=True):
 
 
 class SmokeReport(Record, frozen=True, kw_only=True):
-    """What the smoke test saw."""
+    """What the smoke test found."""
 
     url: str
     checks: tuple[SmokeCheck, ...]
@@ -37,75 +44,159 @@ class SmokeReport(Record, frozen=True, kw_only=True):
     @property
     def failures(self) -> str:
         """The failed checks in one line."""
-        return "; ".join(
-            f"{check.name}: {check.detail}" for check in self.checks if not check.passed
-        )
+        failed = [check for check in self.checks if not check.passed]
+        return "; ".join(f"{check.name}: {check.detail}" for check in failed)
 
 
-def smoke(
+def smoke_test(
     url: str,
     package: ModelPackage,
     *,
     timeout: float = 30.0,
     max_latency: float = 0.25,
     key: str = "",
-    client: "httpx.Client | None" = None,
+    client: httpx.Client | None = None,
 ) -> SmokeReport:
-    """Test a service against the package it should serve; each of its replicas where its name has several addresses.
+    """Test a service against the package it should serve.
 
-    A cluster's headless Service is such a name. Through any other, one answer would speak for all replicas, though each
-    swaps by itself.
+    If the service's name has several addresses, as a cluster's headless Service has, each replica
+    is tested: through any other name one answer would speak for all, but each swaps by itself.
 
     Args:
         url: the service's base address.
         package: what was promoted.
         timeout: seconds to wait for the service to serve this package.
         max_latency: seconds that the median answer to one row may take.
-        key: the service's API key, where it wants one.
+        key: the service's API key, if it asks for one.
         client: for tests; a new one otherwise.
     """
-    return SmokeReport(
-        url=url,
-        checks=probe(
-            url, package, timeout=timeout, max_latency=max_latency, key=key, client=client
-        ),
-    )
-
-
-VERSION_HEADER = "X-Model-Version"
-KEY_HEADER = "X-API-Key"
-TOLERANCE = 1e-9
-POLL = 0.05
-ANSWER = 10.0  # seconds
-UNPROCESSABLE = 422
-LATENCY_SAMPLES = 20
-
-
-def probe(
-    url: str,
-    package: ModelPackage,
-    *,
-    timeout: float,
-    max_latency: float,
-    key: str,
-    client: httpx.Client | None,
-) -> tuple[SmokeCheck, ...]:
-    """Ask as `promote.smoke.smoke` says."""
+    expected = _Expected(package, timeout, max_latency)
     headers = {KEY_HEADER: key} if key else {}
-    with client or httpx.Client(base_url=url, timeout=ANSWER, headers=headers) as session:
-        checks = _checks(session, package, timeout=timeout, max_latency=max_latency)
-    host = httpx.URL(url).netloc.decode()
-    for replica in _replicas(url) if not client and checks[0].passed else []:
-        with httpx.Client(
-            base_url=replica, timeout=ANSWER, headers=headers | {"Host": host}
-        ) as session:
-            found = _checks(session, package, timeout=timeout, max_latency=max_latency)
-        checks += tuple(check.replace(name=f"{check.name} of {replica}") for check in found)
-    return checks
+    with client or _connect(url, headers) as session:
+        checks = _run_checks(session, expected)
+    if checks[0].passed and client is None:
+        host = httpx.URL(url).netloc.decode()
+        for replica in _replica_urls(url):
+            with _connect(replica, headers | {"Host": host}) as session:
+                found = _run_checks(session, expected)
+            checks += [check.replace(name=f"{check.name} of {replica}") for check in found]
+    return SmokeReport(url=url, checks=tuple(checks))
 
 
-def _replicas(url: str) -> list[str]:
-    """Return an address for each replica where a name has several; of one family, as a replica may have both."""
+class _Expected(NamedTuple):
+    """What a service is tested against; times in seconds."""
+
+    package: ModelPackage
+    timeout: float
+    max_latency: float
+
+
+CheckResult = tuple[bool, str]  # whether it passed, and a detail
+
+
+def _connect(url: str, headers: Mapping[str, str]) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=RESPONSE_TIMEOUT, headers=headers)
+
+
+def _run_checks(session: httpx.Client, expected: _Expected) -> list[SmokeCheck]:
+    """Run every check; only the first, if another package is served."""
+    package = expected.package
+    version = _run_check("version", lambda: _await_version(session, expected))
+    if not version.passed:
+        return [version]
+    return [
+        version,
+        _run_check("health", lambda: _check_health(session)),
+        _run_check("golden predictions", lambda: _check_golden_rows(session, package)),
+        _run_check("bad input", lambda: _check_refusal(session, package)),
+        _run_check("latency", lambda: _check_latency(session, expected)),
+    ]
+
+
+def _run_check(name: str, check: Callable[[], CheckResult]) -> SmokeCheck:
+    try:
+        passed, detail = check()
+    # Whatever the service has answered is a finding, not a crash.
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        passed = False
+        detail = f"{type(error).__name__}: {error}"
+    return SmokeCheck(name=name, passed=passed, detail=detail)
+
+
+def _await_version(session: httpx.Client, expected: _Expected) -> CheckResult:
+    wanted = expected.package.digest
+    deadline = time.monotonic() + expected.timeout
+    while True:
+        served = _served_version(session)
+        if served == wanted:
+            return True, f"serves {served[:12]}"
+        if time.monotonic() >= deadline:
+            what = served[:12] or "nothing"
+            return False, f"serves {what} after {expected.timeout:g} s, expected {wanted[:12]}"
+        time.sleep(POLL)
+
+
+def _served_version(session: httpx.Client) -> str:
+    try:
+        return str(session.get("/version").headers.get(VERSION_HEADER, ""))
+    except httpx.TransportError:
+        return ""
+
+
+def _check_health(session: httpx.Client) -> CheckResult:
+    codes = {path: session.get(path).status_code for path in ("/healthz", "/readyz")}
+    healthy = set(codes.values()) == {httpx.codes.OK}
+    return healthy, ", ".join(f"{path} {code}" for path, code in codes.items())
+
+
+def _check_golden_rows(session: httpx.Client, package: ModelPackage) -> CheckResult:
+    differences = []
+    for row, expected in zip(package.golden.rows, package.golden.predictions, strict=True):
+        response = session.post("/predict", json=row)
+        response.raise_for_status()
+        served = response.headers.get(VERSION_HEADER)
+        if served != package.digest:
+            return False, f"answered by {served}"
+        predicted = _predicted_numbers(response.json(), package)
+        relative = np.abs(predicted - expected) / np.maximum(1e-12, np.abs(expected))
+        differences.append(np.max(relative, initial=0))
+    worst = float(np.max(differences))  # NaN if any is, and NaN is not within the tolerance
+    return worst <= TOLERANCE, f"{len(differences)} rows, largest relative difference {worst:.2g}"
+
+
+def _predicted_numbers(body: dict[str, Any], package: ModelPackage) -> Any:  # noqa: ANN401 - an array
+    manifest = package.manifest
+    if manifest.task == "regression":
+        return np.array([body[manifest.prediction]])
+    return np.array([body["probabilities"][str(label)] for label in manifest.classes])
+
+
+def _check_refusal(session: httpx.Client, package: ModelPackage) -> CheckResult:
+    name = package.manifest.columns[0].name
+    row = dict(package.golden.rows[0])
+    row.pop(name, None)
+    code = session.post("/predict", json=row).status_code
+    refused = code == httpx.codes.UNPROCESSABLE_ENTITY
+    return refused, f"a request without {name} is answered {code}"
+
+
+def _check_latency(session: httpx.Client, expected: _Expected) -> CheckResult:
+    rows = expected.package.golden.rows
+    seconds = []
+    for number in range(LATENCY_SAMPLES):
+        start = time.perf_counter()
+        session.post("/predict", json=rows[number % len(rows)]).raise_for_status()
+        seconds.append(time.perf_counter() - start)
+    median = float(np.median(seconds))
+    limit = expected.max_latency
+    return median <= limit, f"median {median * 1000:.1f} ms, at most {limit * 1000:.0f} ms"
+
+
+def _replica_urls(url: str) -> list[str]:
+    """Return each replica's address if the name has several.
+
+    They are of one address family, because a replica may have one address of each.
+    """
     target = httpx.URL(url)
     if target.scheme != "http":  # a certificate is for the name
         return []
@@ -115,105 +206,6 @@ def _replicas(url: str) -> list[str]:
         return []
     family = min(entry[0] for entry in known)
     hosts = {str(entry[4][0]) for entry in known if entry[0] == family}
-    if len(hosts) > 1:
-        return [str(target.copy_with(host=host)) for host in sorted(hosts)]
-    return []
-
-
-def _checks(
-    session: httpx.Client, package: ModelPackage, *, timeout: float, max_latency: float
-) -> tuple[SmokeCheck, ...]:
-    version = _run("version", lambda: _version(session, package, timeout))
-    if not version.passed:
-        return (version,)
-    return (
-        version,
-        _run("health", lambda: _healthy(session)),
-        _run("golden predictions", lambda: _golden(session, package)),
-        _run("bad input", lambda: _refuses(session, package)),
-        _run("latency", lambda: _latency(session, package, max_latency)),
-    )
-
-
-def _run(name: str, check: Callable[[], tuple[bool, str]]) -> SmokeCheck:
-    try:
-        passed, detail = check()
-    except (
-        httpx.HTTPError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as error:  # whatever was answered, it is a finding
-        passed = False
-        detail = f"{type(error).__name__}: {error}"
-    return SmokeCheck(name=name, passed=passed, detail=detail)
-
-
-def _version(session: httpx.Client, package: ModelPackage, timeout: float) -> tuple[bool, str]:
-    deadline = time.monotonic() + timeout
-    while True:
-        seen = _served(session)
-        if seen == package.digest:
-            return True, f"serves {seen[:12]}"
-        if time.monotonic() >= deadline:
-            return (
-                False,
-                f"serves {seen[:12] or 'nothing'} after {timeout:g} s, expected {package.digest[:12]}",
-            )
-        time.sleep(POLL)  # between two looks at the condition
-
-
-def _served(session: httpx.Client) -> str:
-    try:
-        return str(session.get("/version").headers.get(VERSION_HEADER, ""))
-    except httpx.TransportError:
-        return ""
-
-
-def _healthy(session: httpx.Client) -> tuple[bool, str]:
-    codes = {path: session.get(path).status_code for path in ("/healthz", "/readyz")}
-    return set(codes.values()) == {httpx.codes.OK}, ", ".join(
-        f"{path} {code}" for path, code in codes.items()
-    )
-
-
-def _golden(session: httpx.Client, package: ModelPackage) -> tuple[bool, str]:
-    differences = []
-    for row, expected in zip(package.golden.rows, package.golden.predictions, strict=True):
-        answer = session.post("/predict", json=row)
-        answer.raise_for_status()
-        served = answer.headers.get(VERSION_HEADER)
-        if served != package.digest:
-            return False, f"answered by {served}"
-        given = _numbers(answer.json(), package)
-        differences.append(
-            np.max(np.abs(given - expected) / np.maximum(1e-12, np.abs(expected)), initial=0)
-        )
-    worst = float(np.max(differences))  # NaN where any is, and then not within the tolerance
-    return worst <= TOLERANCE, f"{len(differences)} rows, largest relative difference {worst:.2g}"
-
-
-def _numbers(answer: dict[str, Any], package: ModelPackage) -> Any:  # noqa: ANN401 - an array
-    if package.manifest.task == "regression":
-        return np.array([answer[package.manifest.prediction]])
-    return np.array([answer["probabilities"][str(label)] for label in package.manifest.classes])
-
-
-def _refuses(session: httpx.Client, package: ModelPackage) -> tuple[bool, str]:
-    row = dict(package.golden.rows[0])
-    name = package.manifest.columns[0].name
-    missing = {key: value for key, value in row.items() if key != name}
-    code = session.post("/predict", json=missing).status_code
-    return code == UNPROCESSABLE, f"a request without {name} is answered {code}"
-
-
-def _latency(session: httpx.Client, package: ModelPackage, limit: float) -> tuple[bool, str]:
-    taken = []
-    for i in range(LATENCY_SAMPLES):
-        start = time.perf_counter()
-        session.post(
-            "/predict", json=package.golden.rows[i % len(package.golden.rows)]
-        ).raise_for_status()
-        taken.append(time.perf_counter() - start)
-    median = float(np.median(taken))
-    return median <= limit, f"median {median * 1000:.1f} ms, at most {limit * 1000:.0f} ms"
+    if len(hosts) == 1:
+        return []
+    return [str(target.copy_with(host=host)) for host in sorted(hosts)]

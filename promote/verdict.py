@@ -1,15 +1,16 @@
-"""The verdict: what was decided, by which checks, on which evidence. No clock and no machine in it, so the same inputs
-and seed give the same bytes.
+"""The verdict: what was decided, by which checks, on which evidence.
+
+It holds no time and no machine's name, so the same inputs and seed give the same bytes.
 """
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from msgspec import structs, to_builtins
 
 from promote.policy import GatePolicy
-from registry.package import HIGHER_IS_BETTER
+from registry.package import HIGHER_IS_BETTER, ModelPackage
 from registry.record import Record
 from registry.shadow import ShadowEvidence
 
@@ -18,7 +19,7 @@ SEVERITY: dict[Decision, int] = {"promote": 0, "keep": 1, "hold": 2, "refuse": 3
 
 
 class Check(Record, frozen=True, kw_only=True):
-    """One question the gate asked; `otherwise` is the decision that a failed check calls for."""
+    """One check of the gate; `otherwise` is the decision that a failed check calls for."""
 
     name: str
     passed: bool
@@ -48,8 +49,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     rows: int
 
 
-class Side(Record, frozen=True, kw_only=True):
-    """One of the two models, as far as a reader wants to know it."""
+class ModelSummary(Record, frozen=True, kw_only=True):
+    """What a reader of the verdict needs to know of one of the two models."""
 
     sha256: str
     experiment: str
@@ -57,9 +58,21 @@ class Side(Record, frozen=True, kw_only=True):
     parameters: dict[str, bool | int | float | str | None]
     search_score: float
 
+    @classmethod
+    def of(cls, package: ModelPackage) -> Self:
+        """Summarize a package."""
+        manifest = package.manifest
+        return cls(
+            sha256=package.digest,
+            experiment=manifest.provenance.experiment,
+            trial=manifest.provenance.trial,
+            parameters=manifest.parameters,
+            search_score=manifest.cross_validation.score,
+        )
+
 
 class Finalist(Record, frozen=True, kw_only=True):
-    """One of a search's best trials, scored once more on folds that neither the search nor the gate uses.
+    """One of a search's best trials, scored once more on folds that search and gate do not use.
 
     Attributes:
         search_score: what the search saw, in the metric's own sense.
@@ -73,12 +86,12 @@ class Finalist(Record, frozen=True, kw_only=True):
 
 
 def best_finalist(finalists: Sequence[Finalist]) -> int:
-    """Return the place of the least loss; of equals the search's better one."""
-    return min(range(len(finalists)), key=lambda place: finalists[place].loss)
+    """Return the index of the least loss; of equals the search's better one."""
+    return min(range(len(finalists)), key=lambda index: finalists[index].loss)
 
 
-LATER = frozenset({"shadow", "finalists"})  # fields of a verdict that there were not from the first
-LATER_POLICY = frozenset({"shadow_rows", "finalists"})  # likewise of its policy
+LATER = frozenset({"shadow", "finalists"})  # fields that the first verdicts did not have
+LATER_POLICY = frozenset({"shadow_rows", "finalists"})  # the same, of a verdict's policy
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -89,12 +102,15 @@ class Verdict(Record, frozen=True, kw_only=True):
         kind: "first" where there is no champion to beat.
         reasons: one sentence for each failed check, or why it is promoted.
         checks: every check, passed or not, in order.
-        recipe: key one: fresh cross-validation of both recipes; against the library's default for a first model.
-        holdout: key two: both fitted packages on the holdout; against a trivial baseline for a first model.
+        recipe: key one: fresh cross-validation of both recipes; for a first model, against the
+            library's default.
+        holdout: key two: both fitted packages on the holdout; for a first model, against a trivial
+            baseline.
         excluded: holdout rows left out because the champion was trained on them.
-        shadow: how the candidate differed from this champion on real requests; left out where nothing was asked.
-        finalists: among which the candidate was chosen, in the search's order; left out where it was named, as it is
-            to `tunegate approve`.
+        shadow: how the candidate differed from this champion on real requests; left out if no
+            server was asked.
+        finalists: among which the candidate was chosen, in the search's order; left out if it was
+            named, as it is for `tunegate approve`.
     """
 
     verdict: Decision
@@ -104,8 +120,8 @@ class Verdict(Record, frozen=True, kw_only=True):
     mode: str
     reasons: tuple[str, ...]
     checks: tuple[Check, ...]
-    candidate: Side | None = None
-    champion: Side | None = None
+    candidate: ModelSummary | None = None
+    champion: ModelSummary | None = None
     recipe: Comparison | None = None
     holdout: Comparison | None = None
     fingerprint: str = ""
@@ -117,18 +133,21 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     @property
     def score(self) -> float | None:
-        """The candidate's cross-validated score in the metric's own sense; the search's where key one was not asked."""
+        """The candidate's cross-validated score in the metric's own sense.
+
+        It comes from key one; from the search if key one was not checked; None without a candidate.
+        """
         if self.recipe is None:
-            if self.candidate:
-                return self.candidate.search_score
-            return None
+            return self.candidate.search_score if self.candidate else None
         if self.metric in HIGHER_IS_BETTER:
             return 1.0 - self.recipe.candidate
         return self.recipe.candidate
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields, without later ones at their defaults: verdicts from before these keep their digests."""
-        return _told(self, LATER) | {"policy": _told(self.policy, LATER_POLICY)}
+        """Return the fields; those of `LATER` only if set: old verdicts keep their digests."""
+        fields = _without_defaults(self, LATER)
+        fields["policy"] = _without_defaults(self.policy, LATER_POLICY)
+        return fields
 
     def canonical(self) -> bytes:
         """Return the verdict as JSON bytes."""
@@ -139,14 +158,14 @@ class Verdict(Record, frozen=True, kw_only=True):
         return hashlib.sha256(self.canonical()).hexdigest()
 
 
-def decide(checks: tuple[Check, ...]) -> Decision:
-    """Return the gravest decision that a failed check calls for; promote where none failed."""
+def gravest_decision(checks: Sequence[Check]) -> Decision:
+    """Return the gravest decision that a failed check calls for; promote if none failed."""
     failed = [check.otherwise for check in checks if not check.passed]
     return max(failed, key=SEVERITY.__getitem__, default="promote")
 
 
-def _told(record: Record, later: frozenset[str]) -> dict[str, Any]:
-    """Return a record's fields but for later ones that have their defaults."""
+def _without_defaults(record: Record, later: frozenset[str]) -> dict[str, Any]:
+    """Return a record's fields, without those of `later` that have their defaults."""
     defaults = {field.name: field.default for field in structs.fields(record)}
     fields: dict[str, Any] = to_builtins(record)
     return {

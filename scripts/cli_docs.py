@@ -1,4 +1,4 @@
-"""Print docs/cli.md from the command line itself, so that the page cannot fall behind: python scripts/cli_docs.py."""
+"""Print docs/cli.md from the commands' own help, so that the page cannot be out of date."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,10 @@ from tunegate.errors import ExitCode
 
 HEAD = """# The command line
 
-Made by `scripts/cli_docs.py` from the commands' own help. Results go to stdout (`--json`: as JSON), everything else to
-stderr. Settings come from flags, then the environment (`TUNEGATE_STATE`, `TUNEGATE_GATE__MODE`, ...), then
-`tunegate.toml`, then the defaults. `tunegate --debug COMMAND` shows tracebacks.
+Made by `scripts/cli_docs.py` from the commands' own help. Results go to stdout (`--json`: as JSON),
+everything else to stderr. Settings come from flags, then the environment (`TUNEGATE_STATE`,
+`TUNEGATE_GATE__MODE`, ...), then `tunegate.toml`, then the defaults. `tunegate --debug COMMAND`
+shows tracebacks.
 """
 MEANINGS = {
     ExitCode.DONE: "done; for the gate: promoted",
@@ -22,7 +23,7 @@ MEANINGS = {
     ExitCode.REFUSED: "the candidate, or the comparison, cannot be trusted",
     ExitCode.UNREACHABLE: "the ledger, or the cluster, does not answer",
     ExitCode.CONFLICT: "another promotion was faster, or is in flight",
-    ExitCode.SMOKE_FAILED: "the service did not answer as the model does; the promotion was reverted",
+    ExitCode.SMOKE_FAILED: "the service does not answer as the model does; promotion reverted",
     ExitCode.INTERRUPTED: "Ctrl-C",
 }
 
@@ -31,7 +32,8 @@ def render() -> str:
     """Return the whole page."""
     codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
     sections = "\n".join(_section(name, command) for name, command in _commands(root))
-    return f"{HEAD}\n## Exit codes\n\n| code | |\n|---|---|\n{codes}\n\n{sections}\n## Gate settings\n\n{_gate()}"
+    exit_codes = f"## Exit codes\n\n| code | |\n|---|---|\n{codes}\n"
+    return f"{HEAD}\n{exit_codes}\n{sections}\n## Gate settings\n\n{_gate_settings()}"
 
 
 def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -51,16 +53,22 @@ def _section(name: str, command: click.Command) -> str:
 
 
 def _rows(command: click.Command) -> Iterator[str]:
+    context = click.Context(command)
     for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.hidden:
-            continue
-        flags = [*parameter.opts, *parameter.secondary_opts]
-        shown = getattr(parameter, "show_default", None)
-        default = f" Default: {shown}." if isinstance(shown, str) else ""
-        yield f"| {', '.join(f'`{flag}`' for flag in flags)} | {parameter.help}{default} |"
+        if not isinstance(parameter, click.Option) or not parameter.hidden:
+            flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
+            yield f"| {flags} | {getattr(parameter, 'help', '')}{_default(parameter, context)} |"
 
 
-def _gate() -> str:
+def _default(parameter: click.Parameter, context: click.Context) -> str:
+    if isinstance(parameter, click.Option):
+        default = parameter.get_help_extra(context).get("default", "")
+        if default:
+            return f" Default: {default.removeprefix('(').removesuffix(')')}."
+    return ""
+
+
+def _gate_settings() -> str:
     from promote.policy import GatePolicy  # noqa: PLC0415
 
     rows = "\n".join(

@@ -1,4 +1,7 @@
-"""The command line. Results go to stdout, everything else to stderr; exit codes are in `tunegate.errors.ExitCode`."""
+"""The command line: results go to stdout, everything else to stderr.
+
+Exit codes are in `tunegate.errors.ExitCode`.
+"""
 
 import signal
 import sys
@@ -13,34 +16,43 @@ from tunegate.output import say
 
 HELP = """From some hyperparameters to a better model in production, and we can prove it.
 
-Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster unreachable,
-21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
-COMMANDS = {  # of each module in `tunegate.commands`, in the order in which help shows them
-    "run": ("run", "tune"),
-    "lint": ("lint",),
-    "promotion": ("gate", "promote", "approve", "rollback", "history", "repair"),
-    "serve": ("serve", "smoke"),
-    "shadow": ("shadow",),
-    "watch": ("watch",),
-    "report": ("report", "export-study", "doctor"),
-    "bundle": ("export", "import"),
-    "cluster": ("cluster",),
-}
-MODULES = {name: module for module, names in COMMANDS.items() for name in names}
-FUNCTIONS = {
+Exit codes: 0 done, 10 champion kept, 11 held, 12 refused, 1 error, 2 usage, 20 ledger or cluster
+unreachable, 21 conflict lost, 30 smoke test failed and reverted, 130 interrupted."""
+MODULES = {  # command -> its module in `tunegate.commands`, in the order in which help shows them
+    "run": "run",
+    "tune": "run",
+    "lint": "lint",
+    "gate": "gate",
+    "promote": "promote",
+    "approve": "promote",
+    "rollback": "rollback",
+    "history": "history",
+    "repair": "repair",
+    "serve": "serve",
+    "smoke": "smoke",
+    "shadow": "shadow",
+    "watch": "watch",
+    "report": "report",
     "export-study": "export_study",
-    "import": "import_",
-}  # where they are not called as the command is
+    "doctor": "doctor",
+    "export": "bundle",
+    "import": "bundle",
+    "cluster": "cluster",
+}
+FUNCTIONS = {  # of commands whose own names Python, or another module, has taken
+    "export-study": "export_study_command",
+    "export": "export_command",
+    "import": "import_command",
+}
 
 
 class Commands(Mapping[str, click.Command]):
-    """The commands by name; a module is imported when a command of its own is asked for."""
+    """The commands by name; a module is imported when one of its commands is called."""
 
     def __getitem__(self, name: str) -> click.Command:
         """Import a command."""
-        command: click.Command = getattr(
-            import_module(f"tunegate.commands.{MODULES[name]}"), FUNCTIONS.get(name, name)
-        )
+        module = import_module(f"tunegate.commands.{MODULES[name]}")
+        command: click.Command = getattr(module, FUNCTIONS.get(name, name))
         return command
 
     def __iter__(self) -> Iterator[str]:
@@ -53,7 +65,7 @@ class Commands(Mapping[str, click.Command]):
 
 
 class Root(click.Group):
-    """The group of all commands, in the order of `COMMANDS`."""
+    """The group of all commands, in the order of `MODULES`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """Return the names."""
@@ -73,10 +85,10 @@ root = Root(
 def main(argv: list[str] | None = None) -> None:
     """Run the command line and exit."""
     arguments = sys.argv[1:] if argv is None else argv
-    sys.exit(_guarded(arguments))
+    sys.exit(_run_guarded(arguments))
 
 
-def _guarded(arguments: list[str]) -> int:
+def _run_guarded(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         result: Any = root.main(arguments, prog_name="tunegate", standalone_mode=False)
@@ -87,17 +99,15 @@ def _guarded(arguments: list[str]) -> int:
         error.show()
         return ExitCode.USAGE
     except BrokenPipeError:
-        sys.stdout = None  # nobody reads any more; flushing it again would fail
+        sys.stdout = None  # the reader has closed the pipe; flushing it again would fail
         return 128 + signal.SIGPIPE
     except Exception as error:
         if debug:
             raise
-        from tunegate.error_report import report  # noqa: PLC0415 - knows the errors of all rooms
+        from tunegate.error_report import report_error  # noqa: PLC0415 - imports all rooms
 
-        return report(error)
+        return report_error(error)
     if code == ExitCode.INTERRUPTED:
-        say(
-            "interrupted; `tunegate tune --resume` or `tunegate run --resume` goes on with an unfinished search,"
-        )
-        say("`tunegate promote` with one that is over")
+        say("interrupted; `tunegate tune --resume` or `tunegate run --resume` resumes the search,")
+        say("`tunegate promote` judges the trials of a search that had finished")
     return code

@@ -1,4 +1,4 @@
-"""What is said of an error, and the exit code that it becomes; imported when one has happened: it knows all rooms."""
+"""How an error is reported, and its exit code. Imported after an error: it imports all rooms."""
 
 from katib.errors import (
     AlreadyExists,
@@ -37,20 +37,21 @@ CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
 KNOWN = tuple(kind for kind, _ in CODES)
 
 
-def report(error: Exception) -> ExitCode:
+def report_error(error: Exception) -> ExitCode:
     """Say on stderr what went wrong and what to do next; return the exit code."""
-    known = isinstance(error, KNOWN)
-    console.print("[bold red]error:[/] ", end="")
-    say(str(error) if known else f"unexpected {type(error).__name__}: {error}")
-    if known:
+    if isinstance(error, KNOWN):
+        message = str(error)
         hint = getattr(error, "hint", "")
     else:
+        message = f"unexpected {type(error).__name__}: {error}"
         hint = "run it again with --debug before the command, and report it"
+    console.print("[bold red]error:[/] ", end="")
+    say(message)
     if hint:
         say(f"hint: {hint}")
     return exit_code(error)
 
 
 def exit_code(error: Exception) -> ExitCode:
-    """Return the exit code of an error of ours; the first kind that fits counts."""
+    """Return the exit code of an error; the first entry of `CODES` that it belongs to counts."""
     return next((code for kind, code in CODES if isinstance(error, kind)), ExitCode.ERROR)

@@ -1,10 +1,13 @@
-"""Exit codes, and the error of a command that was called wrongly; the rooms' errors are in `tunegate.error_report`."""
+"""Exit codes, and the error of a command that was called wrongly.
+
+The other rooms' errors get their exit codes in `tunegate.error_report`.
+"""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code says."""
+    """What a command's exit code means."""
 
     DONE = 0
     ERROR = 1

@@ -1,4 +1,4 @@
-"""The server beside a run: found where it serves this store already, started where nothing does."""
+"""The server that a run needs: found if one serves this store already, started otherwise."""
 
 import subprocess
 import sys
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -13,14 +14,15 @@ from tunegate.console import say
 from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 15.0
+REQUEST_TIMEOUT = 2.0
 POLL = 0.05
 
 
 @dataclass(slots=True)
 class Service:
-    """A running server; `process` is None where somebody else runs it."""
+    """A running server; `process` is None if somebody else runs it."""
 
     url: str
     process: "subprocess.Popen[bytes] | None" = None
@@ -32,7 +34,7 @@ class Service:
 
 
 @contextmanager
-def service(workspace: Workspace) -> Iterator[Service]:
+def running_service(workspace: Workspace) -> Iterator[Service]:
     """Have a server while the block runs; one that was started here ends with it.
 
     Raises:
@@ -44,41 +46,38 @@ def service(workspace: Workspace) -> Iterator[Service]:
         yield Service(url)
         return
     say(f"starting the server at {url}")
-    process = _start(workspace)
+    process = _start_server(workspace)
     try:
         _await_health(workspace, process, url)
         yield Service(url, process)
     finally:
-        _stop(process)
+        _stop_server(process)
 
 
 def _is_ours(workspace: Workspace, url: str) -> bool:
+    """Whether a server of this workspace answers at `url`; False if nothing answers."""
     from api.routes.probes import store_id  # noqa: PLC0415 - brings FastAPI
 
+    about: Any = None
     try:
-        answer = httpx.get(f"{url}/version", timeout=2.0)
-        about = answer.json() if answer.status_code == httpx.codes.OK else {}
+        response = httpx.get(f"{url}/version", timeout=REQUEST_TIMEOUT)
+        if response.status_code == httpx.codes.OK:
+            about = response.json()
     except httpx.ConnectError:
         return False
     except (httpx.HTTPError, ValueError):
-        about = {}
-    ours = isinstance(about, dict) and about.get("service") == "tunegate"
-    if (
-        ours
-        and about.get("store") == store_id(workspace.store)
-        and about.get("model") == workspace.model
-    ):
-        return True
-    if ours:
-        who = f"a tunegate server of {about.get('model')} on another store"
-    else:
-        who = "another program"
-    raise UsageError(f"{url} is in use by {who}", hint="choose another with --port, or stop it")
+        pass
+    user = "another program"
+    if isinstance(about, dict) and about.get("service") == "tunegate":
+        served = (about.get("store"), about.get("model"))
+        if served == (store_id(workspace.store), workspace.model):
+            return True
+        user = f"a tunegate server of {about.get('model')} on another store"
+    raise UsageError(f"{url} is in use by {user}", hint="choose another with --port, or stop it")
 
 
-def _start(workspace: Workspace) -> "subprocess.Popen[bytes]":
+def _start_server(workspace: Workspace) -> "subprocess.Popen[bytes]":
     settings = workspace.settings
-    command = [sys.executable, "-m", "tunegate", "serve", "--until-eof"]
     flags = {
         "--data": settings.data,
         "--state": settings.state,
@@ -86,16 +85,14 @@ def _start(workspace: Workspace) -> "subprocess.Popen[bytes]":
         "--host": settings.host,
         "--port": settings.port,
     }
-    words = [str(word) for pair in flags.items() for word in pair]
+    command = [sys.executable, "-m", "tunegate", "serve", "--until-eof"]
+    for flag, value in flags.items():
+        command += [flag, str(value)]
     settings.state.mkdir(parents=True, exist_ok=True)
     with (settings.state / "server.log").open("ab") as log:
-        # A session of its own: Ctrl-C is for the run, which then ends the server in order.
+        # In a session of its own: Ctrl-C interrupts the run, which then stops the server in order.
         return subprocess.Popen(
-            [*command, *words],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
 
 
@@ -103,16 +100,17 @@ def _await_health(workspace: Workspace, process: "subprocess.Popen[bytes]", url:
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/healthz", timeout=2.0).status_code == httpx.codes.OK:
+            health = httpx.get(f"{url}/healthz", timeout=REQUEST_TIMEOUT)
+            if health.status_code == httpx.codes.OK:
                 return
         except httpx.HTTPError:
-            time.sleep(POLL)  # between two looks at the condition
+            time.sleep(POLL)
     log = workspace.settings.state / "server.log"
     tail = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
     raise UsageError(f"the server did not start: {tail[0]}", hint=f"see {log}")
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def _stop_server(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.terminate()
         try:

@@ -1,16 +1,15 @@
-"""What every command writes: sentences for people on stderr, results on stdout. Needs no terminal library."""
+"""What every command writes: sentences for people on stderr, results on stdout, without rich."""
 
 import json
 import sys
 from typing import Any
 
-DROPPED = dict.fromkeys(
-    (7, 8, 11, 12, 13)
-)  # bell, backspace, ...: a sentence is one line, whatever is quoted in it
+# Bell, backspace, line breaks, ...: a sentence stays one line, whatever is quoted in it.
+DROPPED = dict.fromkeys((7, 8, 11, 12, 13))
 
 
 def say(text: str) -> None:
-    """Tell people something; above a progress bar, where one is drawn: it takes over stderr meanwhile."""
+    """Write a sentence on stderr; rich, while it draws a progress bar, puts it above the bar."""
     sys.stderr.write(text.translate(DROPPED) + "\n")
     sys.stderr.flush()
 
@@ -21,7 +20,7 @@ def emit(document: Any) -> None:  # noqa: ANN401 - JSON
     sys.stdout.flush()
 
 
-def event(kind: str, **fields: object) -> None:
-    """Print what has happened as one line of JSON on stdout."""
+def emit_event(kind: str, **fields: object) -> None:
+    """Print an event as one line of JSON on stdout."""
     sys.stdout.write(json.dumps({"event": kind, **fields}, allow_nan=False) + "\n")
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import Any
 from katib.local.run_folder import TRIALS, newest_run, read_objects
 from promote.deploy_details import DeployDetails, deploy_details, rollback_details
 from promote.promotion import Promoter
-from promote.smoke import smoke
+from promote.smoke import smoke_test
 from promote.verdict import Verdict
 from registry import Entry, Ledger, ModelStore, champion
 from registry.atomic_files import write_atomic
@@ -64,7 +64,7 @@ class Workspace:
         self, *, url: str = "", notify: Callable[[str], None] = lambda _: None
     ) -> Promoter:
         """Return the promotion protocol; it smoke-tests the service at `url`, if there is one."""
-        test = partial(smoke, url, key=self.settings.key) if url else None
+        test = partial(smoke_test, url, key=self.settings.key) if url else None
         actor = self.settings.actor
         owner = self.settings.owner
         return Promoter(self.store, self.ledger, test, actor=actor, owner=owner, notify=notify)

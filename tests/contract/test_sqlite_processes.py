@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.promotion.crashes import killed_after, killed_anywhere
-from support.promotion.races import at_once
+from support.promotion.crashes import kill_after_lines, kill_at_every_point
+from support.promotion.races import run_race
 from support.registry.ledgers import outcome, promotion
 
 from registry.sqlite import SqliteLedger
@@ -18,14 +18,14 @@ def states(ledger: SqliteLedger) -> list[str]:
 
 
 def test_of_eight_processes_one_writes_the_first_record_of_a_new_file(tmp_path: Path) -> None:
-    for results in at_once("first", tmp_path, processes=RACERS, rounds=ROUNDS):
+    for results in run_race("first", tmp_path, processes=RACERS, rounds=ROUNDS):
         assert results == ["Conflict: promotion 1 of houses exists already"] * (RACERS - 1) + [
             "created"
         ]
 
 
 def test_of_eight_processes_one_creates_and_one_closes_each_number(tmp_path: Path) -> None:
-    steps = at_once("next", tmp_path, processes=RACERS, rounds=ROUNDS)
+    steps = run_race("next", tmp_path, processes=RACERS, rounds=ROUNDS)
     for number, (creations, closings) in enumerate(
         zip(steps[::2], steps[1::2], strict=True), start=1
     ):
@@ -39,7 +39,7 @@ def test_of_eight_processes_one_creates_and_one_closes_each_number(tmp_path: Pat
 
 def test_a_creation_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
     *killed, finished = [
-        SqliteLedger(place / "ledger.db") for place in killed_anywhere("create", tmp_path)
+        SqliteLedger(place / "ledger.db") for place in kill_at_every_point("create", tmp_path)
     ]
     assert len(killed) > 5
     for ledger in killed:
@@ -53,7 +53,7 @@ def test_a_creation_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
 
 def test_a_closing_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
     *killed, finished = [
-        SqliteLedger(place / "ledger.db") for place in killed_anywhere("close", tmp_path)
+        SqliteLedger(place / "ledger.db") for place in kill_at_every_point("close", tmp_path)
     ]
     assert len(killed) > 3
     for ledger in killed:
@@ -67,7 +67,7 @@ def test_a_closing_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
 def test_what_a_writer_reported_survives_its_being_killed(tmp_path: Path, lines: int) -> None:
     path = tmp_path / "ledger.db"
     reported = [
-        int(line) for line in killed_after(lines, "support.registry.endless_writer", str(path))
+        int(line) for line in kill_after_lines(lines, "support.registry.endless_writer", str(path))
     ]
     assert len(reported) >= lines
     found = SqliteLedger(path).history("houses")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from playwright.sync_api import expect
-from support.promotion.promotions import Plant, passed
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.serving.page_visits import (
     HOSTILE,
     Visit,
@@ -20,17 +20,17 @@ from registry.package import ModelPackage
 
 
 def test_scores_say_where_they_are_from(visit: Visit, tmp_path: Path, homes: ModelPackage) -> None:
-    plant = Plant(tmp_path, model="homes")
-    plant.promoter().promote(homes, passed(homes, None))
-    with in_process(create_app(plant.store, "homes")) as client:
+    site = PromotionSite(tmp_path, model="homes")
+    site.promoter().promote(homes, promoting_verdict(homes, None))
+    with in_process(create_app(site.store, "homes")) as client:
         page = visit.open(client)
         score = f"{homes.manifest.cross_validation.score:.4g}"
         expect(page.locator("#figures")).to_contain_text("mse in the search, mean of")
         expect(page.locator("#verdict")).to_contain_text(f"mse {score} in the search.")
-        told = Plant(tmp_path, model="homes").store.history("homes")
+        told = PromotionSite(tmp_path, model="homes").store.history("homes")
         assert told
         other = told.entries[0].replace(score=1.25)
-        plant.store.write_history(told.replace(entries=(other,)))
+        site.store.write_history(told.replace(entries=(other,)))
         visit.open(client)
         expect(page.locator("#verdict")).to_contain_text("mse 1.25 in the gate, on fresh folds.")
 
@@ -52,13 +52,14 @@ def test_a_promotion_is_noticed_and_what_was_entered_stays(
     visit: Visit, tmp_path: Path, homes: ModelPackage
 ) -> None:
     better = rewrite_package(homes, tmp_path / "better", seed=99)
-    plant = Plant(tmp_path, model="homes")
-    plant.promoter().promote(homes, passed(homes, None))
-    with in_process(create_app(plant.store, "homes")) as client:
+    site = PromotionSite(tmp_path, model="homes")
+    site.promoter().promote(homes, promoting_verdict(homes, None))
+    with in_process(create_app(site.store, "homes")) as client:
         page = visit.open(client)
         input_box(page, "size").fill("66.5")
-        plant.promoter().promote(
-            better, passed(better, homes, reasons=("better than the champion by both keys",))
+        site.promoter().promote(
+            better,
+            promoting_verdict(better, homes, reasons=("better than the champion by both keys",)),
         )
         await_true(lambda: client.get("/version").json()["promotion"] == 2, "the server to follow")
         expect(
@@ -77,9 +78,9 @@ def test_a_promotion_is_noticed_and_what_was_entered_stays(
 
 
 def test_markup_in_names_is_text(visit: Visit, tmp_path: Path, hostile: ModelPackage) -> None:
-    plant = Plant(tmp_path, model="homes")
-    plant.promoter().promote(hostile, passed(hostile, None, reasons=(HOSTILE,)))
-    with in_process(create_app(plant.store, "homes")) as client:
+    site = PromotionSite(tmp_path, model="homes")
+    site.promoter().promote(hostile, promoting_verdict(hostile, None, reasons=(HOSTILE,)))
+    with in_process(create_app(site.store, "homes")) as client:
         page = visit.open(client)
         input_box(page, HOSTILE).fill("100")
         input_box(page, "region").select_option(label=HOSTILE)

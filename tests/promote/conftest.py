@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.promotion.gate_cases import Bench, bench
-from support.promotion.promotions import Plant
+from support.promotion.gate_cases import GateCase, make_gate_case
+from support.promotion.promotions import PromotionSite
 from support.registry import toy_data as toy
 from support.registry.package_variants import tiny
 
@@ -12,16 +12,16 @@ from registry.package import ModelPackage
 
 
 @pytest.fixture(scope="session")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def homes(tmp_path_factory: pytest.TempPathFactory) -> GateCase:
     folder = tmp_path_factory.mktemp("homes")
-    return bench(folder, toy.dataset(folder / "data", toy.homes()), toy.GOOD, toy.POOR)
+    return make_gate_case(folder, toy.dataset(folder / "data", toy.homes()), toy.GOOD, toy.POOR)
 
 
 @pytest.fixture(scope="session", params=["log_loss", "accuracy"])
-def flowers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def flowers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GateCase:
     folder = tmp_path_factory.mktemp("flowers")
     data = toy.dataset(folder / "data", toy.flowers(), name="flowers", metric=request.param)
-    return bench(folder, data, toy.CAREFUL, toy.COARSE)
+    return make_gate_case(folder, data, toy.CAREFUL, toy.COARSE)
 
 
 @pytest.fixture(scope="session")
@@ -34,5 +34,5 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> list[ModelPackage]:
 
 
 @pytest.fixture
-def plant(tmp_path: Path) -> Plant:
-    return Plant(tmp_path)
+def site(tmp_path: Path) -> PromotionSite:
+    return PromotionSite(tmp_path)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
-from support.promotion.gate_cases import Bench
-from support.promotion.promotions import Plant, passed
+from support.promotion.gate_cases import GateCase
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry.package_variants import damaged, tiny, variant
 
 from promote.deploy_details import DeployDetails, deploy_details
@@ -33,12 +33,12 @@ def validate(document: Any) -> None:  # noqa: ANN401 - JSON
     Draft202012Validator(schema, format_checker=formats).validate(document)
 
 
-def decide(plant: Plant, package: ModelPackage | None, verdict: Verdict) -> dict[str, Any]:
+def decide(site: PromotionSite, package: ModelPackage | None, verdict: Verdict) -> dict[str, Any]:
     """Promote where the verdict says so, and return the valid details."""
-    before = champion(plant.ledger.history(plant.model))
+    before = champion(site.ledger.history(site.model))
     if verdict.verdict == "promote" and package:
-        plant.promoter().promote(package, verdict)
-    after = champion(plant.ledger.history(plant.model))
+        site.promoter().promote(package, verdict)
+    after = champion(site.ledger.history(site.model))
     details = deploy_details(verdict, before=before, after=after, store_uri="pvc://models", now=NOW)
     document: dict[str, Any] = json.loads(details.to_json())
     validate(document)
@@ -46,14 +46,14 @@ def decide(plant: Plant, package: ModelPackage | None, verdict: Verdict) -> dict
 
 
 @pytest.fixture
-def plant(tmp_path: Path) -> Plant:
-    return Plant(tmp_path, model="homes")
+def site(tmp_path: Path) -> PromotionSite:
+    return PromotionSite(tmp_path, model="homes")
 
 
 @pytest.fixture
-def in_production(homes: Bench, plant: Plant) -> Plant:
-    plant.promoter().promote(homes.poor, passed(homes.poor, None))
-    return plant
+def in_production(homes: GateCase, site: PromotionSite) -> PromotionSite:
+    site.promoter().promote(homes.poor, promoting_verdict(homes.poor, None))
+    return site
 
 
 def test_the_committed_file_is_valid_and_says_that_nothing_was_promoted() -> None:
@@ -62,8 +62,8 @@ def test_the_committed_file_is_valid_and_says_that_nothing_was_promoted() -> Non
     assert DeployDetails.checked(document).prod_model is None
 
 
-def test_a_first_promotion_has_no_old_model(homes: Bench, plant: Plant) -> None:
-    details = decide(plant, homes.good, passed(homes.good, None))
+def test_a_first_promotion_has_no_old_model(homes: GateCase, site: PromotionSite) -> None:
+    details = decide(site, homes.good, promoting_verdict(homes.good, None))
     assert details["old_model"] is None
     assert details["new_model"]["version"] == "promotion-0001"
     assert details["new_model"]["uri"] == "pvc://models/trials/homes-good"
@@ -77,7 +77,7 @@ def test_a_first_promotion_has_no_old_model(homes: Bench, plant: Plant) -> None:
 
 
 def test_a_promotion_names_the_old_the_new_and_what_serves(
-    homes: Bench, in_production: Plant
+    homes: GateCase, in_production: PromotionSite
 ) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     details = decide(in_production, homes.good, verdict)
@@ -92,7 +92,9 @@ def test_a_promotion_names_the_old_the_new_and_what_serves(
     assert details["fingerprint"] == homes.data.fingerprint
 
 
-def test_the_holdouts_number_is_not_published(homes: Bench, in_production: Plant) -> None:
+def test_the_holdouts_number_is_not_published(
+    homes: GateCase, in_production: PromotionSite
+) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     assert verdict.holdout
     assert str(verdict.holdout.candidate) not in json.dumps(
@@ -100,9 +102,9 @@ def test_the_holdouts_number_is_not_published(homes: Bench, in_production: Plant
     )
 
 
-def test_when_the_champion_is_kept_it_still_serves(homes: Bench, plant: Plant) -> None:
-    plant.promoter().promote(homes.good, passed(homes.good, None))
-    details = decide(plant, homes.poor, homes.judge(homes.poor, homes.good))
+def test_when_the_champion_is_kept_it_still_serves(homes: GateCase, site: PromotionSite) -> None:
+    site.promoter().promote(homes.good, promoting_verdict(homes.good, None))
+    details = decide(site, homes.poor, homes.judge(homes.poor, homes.good))
     assert details["verdict"] == "keep"
     assert details["old_model"] == details["prod_model"]
     assert details["prod_model"]["version"] == "promotion-0001"
@@ -110,7 +112,7 @@ def test_when_the_champion_is_kept_it_still_serves(homes: Bench, plant: Plant) -
 
 
 def test_a_refused_candidate_that_cannot_be_read_is_null(
-    homes: Bench, in_production: Plant, tmp_path: Path
+    homes: GateCase, in_production: PromotionSite, tmp_path: Path
 ) -> None:
     with pytest.raises(PackageError) as raised:
         load_package(damaged(homes.good, tmp_path / "bad"))
@@ -121,16 +123,16 @@ def test_a_refused_candidate_that_cannot_be_read_is_null(
 
 
 def test_a_candidate_beside_a_damaged_champion_is_still_described(
-    homes: Bench, plant: Plant
+    homes: GateCase, site: PromotionSite
 ) -> None:
     verdict = homes.judge(homes.good, PackageError("damaged"))
-    details = decide(plant, homes.good, verdict)
+    details = decide(site, homes.good, verdict)
     assert details["verdict"] == "refuse"
     assert details["new_model"]["mse"] == homes.good.manifest.cross_validation.score
 
 
 def test_strict_lower_publishes_the_searchs_cross_validated_number(
-    homes: Bench, in_production: Plant
+    homes: GateCase, in_production: PromotionSite
 ) -> None:
     details = decide(
         in_production, homes.good, homes.judge(homes.good, homes.poor, mode="strict-lower")
@@ -140,11 +142,11 @@ def test_strict_lower_publishes_the_searchs_cross_validated_number(
 
 
 def test_accuracy_is_published_as_a_rate_not_as_the_loss_it_is_compared_by(
-    flowers: Bench, tmp_path: Path
+    flowers: GateCase, tmp_path: Path
 ) -> None:
-    plant = Plant(tmp_path, model="flowers")
+    site = PromotionSite(tmp_path, model="flowers")
     verdict = flowers.judge(flowers.good, None, repeats=1)
-    details = decide(plant, flowers.good, verdict)
+    details = decide(site, flowers.good, verdict)
     metric = flowers.data.spec.metric
     assert verdict.recipe
     expected = 1 - verdict.recipe.candidate if metric == "accuracy" else verdict.recipe.candidate
@@ -156,7 +158,7 @@ def test_accuracy_is_published_as_a_rate_not_as_the_loss_it_is_compared_by(
 
 def test_a_model_trained_by_hand_has_no_trial_and_is_valid_all_the_same(tmp_path: Path) -> None:
     package = variant(tiny(tmp_path / "a"), tmp_path / "b", provenance={})
-    details = decide(Plant(tmp_path), package, passed(package, None))
+    details = decide(PromotionSite(tmp_path), package, promoting_verdict(package, None))
     assert details["trial"] == ""
 
 
@@ -175,8 +177,8 @@ def test_a_model_trained_by_hand_has_no_trial_and_is_valid_all_the_same(tmp_path
     ],
 )
 def test_the_schema_refuses_what_the_file_must_not_be(
-    homes: Bench, plant: Plant, change: dict[str, Any]
+    homes: GateCase, site: PromotionSite, change: dict[str, Any]
 ) -> None:
-    good = decide(plant, homes.good, passed(homes.good, None))
+    good = decide(site, homes.good, promoting_verdict(homes.good, None))
     with pytest.raises(ValidationError):
         validate({**good, **change})

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from promote.evidence import Floats, Slice, compare, worst_slice
+from promote.evidence import Floats, Slice, compare_losses, worst_slice
 
 losses = arrays(np.float64, st.integers(2, 40), elements=st.floats(0, 1e6))
 pairs = st.integers(2, 40).flatmap(
@@ -17,15 +17,15 @@ seeds = st.integers(0, 2**32)
 
 @given(losses, seeds)
 def test_equal_models_are_never_better(loss: Floats, seed: int) -> None:
-    found = compare(loss, loss.copy(), resamples=100, seed=seed)
+    found = compare_losses(loss, loss.copy(), resamples=100, seed=seed)
     assert (found.p_better, found.gain, found.low, found.high) == (0, 0, 0, 0)
 
 
 @given(pairs, seeds)
 def test_swapping_the_sides_mirrors_the_evidence(pair: tuple[Floats, Floats], seed: int) -> None:
     one, other = pair
-    there = compare(one, other, resamples=200, seed=seed)
-    back = compare(other, one, resamples=200, seed=seed)
+    there = compare_losses(one, other, resamples=200, seed=seed)
+    back = compare_losses(other, one, resamples=200, seed=seed)
     assert back.gain == -there.gain
     assert (back.candidate, back.champion) == (there.champion, there.candidate)
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low), rel=1e-9, abs=1e-6)
@@ -36,7 +36,9 @@ def test_swapping_the_sides_mirrors_the_evidence(pair: tuple[Floats, Floats], se
 
 @given(pairs, seeds)
 def test_the_same_seed_gives_the_same_numbers(pair: tuple[Floats, Floats], seed: int) -> None:
-    assert compare(*pair, resamples=100, seed=seed) == compare(*pair, resamples=100, seed=seed)
+    assert compare_losses(*pair, resamples=100, seed=seed) == compare_losses(
+        *pair, resamples=100, seed=seed
+    )
 
 
 def test_another_seed_draws_other_rows() -> None:
@@ -44,8 +46,8 @@ def test_another_seed_draws_other_rows() -> None:
     one = rng.random(30)
     other = rng.random(30)
     assert (
-        compare(one, other, resamples=200, seed=1).low
-        != compare(one, other, resamples=200, seed=2).low
+        compare_losses(one, other, resamples=200, seed=1).low
+        != compare_losses(one, other, resamples=200, seed=2).low
     )
 
 
@@ -53,14 +55,14 @@ def test_another_seed_draws_other_rows() -> None:
 def test_a_model_that_is_better_on_every_row_is_better_beyond_doubt(
     loss: Floats, margin: float, seed: int
 ) -> None:
-    found = compare(loss + margin, loss, resamples=100, seed=seed)
+    found = compare_losses(loss + margin, loss, resamples=100, seed=seed)
     assert found.p_better == 1
     assert 0 < found.low <= found.high
 
 
 @given(pairs, seeds)
 def test_the_numbers_are_in_their_places(pair: tuple[Floats, Floats], seed: int) -> None:
-    found = compare(*pair, resamples=100, seed=seed)
+    found = compare_losses(*pair, resamples=100, seed=seed)
     assert 0 <= found.p_better <= 1
     assert found.low <= found.high
     assert found.rows == len(pair[0])
@@ -68,12 +70,12 @@ def test_the_numbers_are_in_their_places(pair: tuple[Floats, Floats], seed: int)
 
 
 def test_rows_stay_paired() -> None:
-    """Both models err most on the same rows; only a paired test sees the small steady difference between them."""
+    """Both models err most on the same rows; only a paired test sees the small difference."""
     hard = np.random.default_rng(0).exponential(100, 60)
-    assert compare(hard + 1, hard, resamples=500, seed=0).p_better == 1
+    assert compare_losses(hard + 1, hard, resamples=500, seed=0).p_better == 1
     assert (
         0.2
-        < compare(
+        < compare_losses(
             hard + 1, np.random.default_rng(1).permutation(hard), resamples=500, seed=0
         ).p_better
         < 0.8
@@ -86,7 +88,7 @@ def test_the_interval_covers_the_truth_about_nine_times_in_ten() -> None:
     covered = 0
     for i in range(300):
         gain = rng.normal(truth, 2.0, 80)
-        found = compare(gain + 10, np.full(80, 10.0), resamples=300, seed=i)
+        found = compare_losses(gain + 10, np.full(80, 10.0), resamples=300, seed=i)
         covered += found.low <= truth <= found.high
     assert 0.84 <= covered / 300 <= 0.95
 
@@ -94,7 +96,8 @@ def test_the_interval_covers_the_truth_about_nine_times_in_ten() -> None:
 def test_equal_challengers_seldom_pass_a_demand_of_nine_tenths() -> None:
     rng = np.random.default_rng(11)
     passed = [
-        compare(rng.normal(10, 2, 80), rng.normal(10, 2, 80), resamples=300, seed=i).p_better >= 0.9
+        compare_losses(rng.normal(10, 2, 80), rng.normal(10, 2, 80), resamples=300, seed=i).p_better
+        >= 0.9
         for i in range(300)
     ]
     assert 0.05 <= np.mean(passed) <= 0.16

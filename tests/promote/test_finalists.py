@@ -1,4 +1,4 @@
-"""A search's best trials are scored once more, on folds that nobody else uses, before one becomes the candidate."""
+"""A search's best trials are scored once more, on folds of their own, and one is chosen."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.promotion.gate_cases import Bench
+from support.promotion.gate_cases import GateCase
 
 from promote import GatePolicy
 from promote.checks import SEARCH_SEEDS
-from promote.finalists import SEEDS, Contender, score_finalists
+from promote.finalists import FINALIST_SEEDS, Contender, score_finalists
 from promote.gate import judge
-from promote.gate_input import Contest, Evaluation
-from promote.policy import MOST
+from promote.gate_input import Evaluation, GateInput
+from promote.policy import LARGEST_SEED
 from promote.verdict import Finalist, Verdict, best_finalist
 from registry.package import Manifest
 from registry.record import InvalidRecord
@@ -21,7 +21,7 @@ from registry.record import InvalidRecord
 POLICY = GatePolicy()
 
 
-def scored_both(homes: Bench) -> tuple[Finalist, ...]:
+def scored_both(homes: GateCase) -> tuple[Finalist, ...]:
     return score_finalists([Contender.of(homes.poor), Contender.of(homes.good)], homes.view, POLICY)
 
 
@@ -29,7 +29,7 @@ def finalist(loss: float) -> Finalist:
     return Finalist(trial="a", sha256="0" * 64, search_score=1.0, loss=loss)
 
 
-def test_each_has_its_recipes_loss_on_folds_of_their_own(homes: Bench) -> None:
+def test_each_has_its_recipes_loss_on_folds_of_their_own(homes: GateCase) -> None:
     found = scored_both(homes)
     for package, scored in zip([homes.poor, homes.good], found, strict=True):
         manifest = package.manifest
@@ -37,7 +37,9 @@ def test_each_has_its_recipes_loss_on_folds_of_their_own(homes: Bench) -> None:
         assert scored.search_score == manifest.cross_validation.score
         assert (
             scored.loss
-            == homes.view.out_of_fold(manifest, [SEEDS, SEEDS + 1, SEEDS + 2], POLICY.folds).mean()
+            == homes.view.out_of_fold(
+                manifest, [FINALIST_SEEDS, FINALIST_SEEDS + 1, FINALIST_SEEDS + 2], POLICY.folds
+            ).mean()
         )
     assert best_finalist(found) == 1
 
@@ -49,19 +51,19 @@ def test_the_least_loss_is_chosen_and_of_equals_the_searchs_better_one(losses: l
 
 @given(repeats=st.integers(1, 100), data=st.data())
 def test_no_fold_is_the_searchs_or_the_gates(
-    homes: Bench, repeats: int, data: st.DataObject
+    homes: GateCase, repeats: int, data: st.DataObject
 ) -> None:
-    seed = data.draw(st.integers(0, MOST // repeats))
+    seed = data.draw(st.integers(0, LARGEST_SEED // repeats))
     policy = GatePolicy(seed=seed, repeats=repeats, resamples=100)
     asked = list[list[int]]()
 
     def spy(manifest: Manifest, seeds: list[int], folds: int) -> object:
         asked.append(seeds)
-        return homes.view.out_of_fold(manifest, [SEEDS], POLICY.folds)
+        return homes.view.out_of_fold(manifest, [FINALIST_SEEDS], POLICY.folds)
 
     view: Evaluation = replace(homes.view, out_of_fold=spy)
     score_finalists([Contender.of(homes.good)], view, policy)
-    judge(Contest(homes.good, homes.poor, view), policy)
+    judge(GateInput(homes.good, homes.poor, view), policy)
     ours = asked[0]
     gates = {each for seeds in asked[1:] for each in seeds}
     assert len(set(ours)) == len(gates) == repeats
@@ -73,14 +75,14 @@ def test_no_fold_is_the_searchs_or_the_gates(
 
 @pytest.mark.parametrize("repeats", [1, 3, 100])
 def test_a_seed_that_no_generator_takes_is_refused(repeats: int) -> None:
-    assert GatePolicy.checked({"seed": MOST // repeats, "repeats": repeats}).seed
+    assert GatePolicy.checked({"seed": LARGEST_SEED // repeats, "repeats": repeats}).seed
     with pytest.raises(InvalidRecord, match=f"seed: at most .* with {repeats} repeats"):
-        GatePolicy.checked({"seed": MOST // repeats + 1, "repeats": repeats})
+        GatePolicy.checked({"seed": LARGEST_SEED // repeats + 1, "repeats": repeats})
 
 
-def test_a_verdict_says_among_whom_its_candidate_was_chosen(homes: Bench) -> None:
+def test_a_verdict_says_among_whom_its_candidate_was_chosen(homes: GateCase) -> None:
     finalists = scored_both(homes)
-    verdict = judge(Contest(homes.good, None, homes.view, finalists=finalists), POLICY)
+    verdict = judge(GateInput(homes.good, None, homes.view, finalists=finalists), POLICY)
     assert verdict.finalists == finalists
     assert Verdict.parse(verdict.canonical()) == verdict
 
@@ -93,8 +95,8 @@ def test_a_verdict_from_before_there_were_finalists_keeps_its_digest() -> None:
     assert verdict.digest() == kept.stem
 
 
-def test_a_verdict_about_a_named_candidate_has_none(homes: Bench) -> None:
-    verdict = judge(Contest(homes.good, None, homes.view), POLICY)
+def test_a_verdict_about_a_named_candidate_has_none(homes: GateCase) -> None:
+    verdict = judge(GateInput(homes.good, None, homes.view), POLICY)
     assert b"finalists" not in verdict.canonical()
-    asked = judge(Contest(homes.good, None, homes.view), POLICY.replace(finalists=2))
+    asked = judge(GateInput(homes.good, None, homes.view), POLICY.replace(finalists=2))
     assert Verdict.parse(asked.canonical()) == asked

@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.promotion.gate_cases import Bench, detail, failed, view
+from support.promotion.gate_cases import (
+    GateCase,
+    check_detail,
+    failed_checks,
+    remembering_evaluation,
+)
 from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, variant
 
 from promote import GatePolicy
 from promote.gate import judge
-from promote.gate_input import Contest
+from promote.gate_input import GateInput
 from promote.verdict import Verdict
 from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
@@ -24,55 +29,62 @@ def error(path: Path) -> PackageError:
 
 
 @pytest.fixture(scope="module")
-def grown(homes: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def grown(homes: GateCase, tmp_path_factory: pytest.TempPathFactory) -> GateCase:
     """The same homes and sixty more; the champion is last month's."""
     folder = tmp_path_factory.mktemp("grown")
     more = toy.homes(60, seed=9).assign(note=lambda frame: frame["note"] + 1000)
     data = toy.dataset(folder / "data", pd.concat([toy.homes(), more]))
-    return Bench(data, view(data), toy.package(data, folder / "homes-new", toy.GOOD), homes.poor)
+    return GateCase(
+        data,
+        remembering_evaluation(data),
+        toy.package(data, folder / "homes-new", toy.GOOD),
+        homes.poor,
+    )
 
 
 @pytest.fixture(scope="module")
 def resplit(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    """A champion trained when the data were split in another way: it has seen rows that are the holdout now."""
+    """A champion trained on another split: it has seen rows that are the holdout now."""
     folder = tmp_path_factory.mktemp("resplit")
     data = toy.dataset(folder / "data", toy.homes(), split="seed = 1\nholdout = 0.5")
     return toy.package(data, folder / "homes-old", toy.POOR)
 
 
-def test_a_damaged_candidate_is_refused(homes: Bench, tmp_path: Path) -> None:
+def test_a_damaged_candidate_is_refused(homes: GateCase, tmp_path: Path) -> None:
     verdict = homes.judge(error(damaged(homes.good, tmp_path / "bad")), homes.poor)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"candidate integrity"}
+    assert failed_checks(verdict) == {"candidate integrity"}
     assert "sha256" in verdict.reasons[0]
     assert verdict.candidate is None
 
 
-def test_a_damaged_champion_is_never_replaced_silently(homes: Bench, tmp_path: Path) -> None:
+def test_a_damaged_champion_is_never_replaced_silently(homes: GateCase, tmp_path: Path) -> None:
     verdict = homes.judge(homes.good, error(damaged(homes.poor, tmp_path / "bad")))
     assert (verdict.verdict, verdict.kind) == ("refuse", "promotion")
-    assert failed(verdict) == {"champion integrity"}
+    assert failed_checks(verdict) == {"champion integrity"}
     assert verdict.candidate
     assert verdict.candidate.sha256 == homes.good.digest
 
 
-def test_damage_on_both_sides_is_reported_together(homes: Bench, tmp_path: Path) -> None:
+def test_damage_on_both_sides_is_reported_together(homes: GateCase, tmp_path: Path) -> None:
     verdict = homes.judge(
         error(damaged(homes.good, tmp_path / "a")), error(damaged(homes.poor, tmp_path / "b"))
     )
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"candidate integrity", "champion integrity"}
+    assert failed_checks(verdict) == {"candidate integrity", "champion integrity"}
     assert len(verdict.reasons) == 2
 
 
-def test_new_data_are_refused_without_an_override(grown: Bench) -> None:
+def test_new_data_are_refused_without_an_override(grown: GateCase) -> None:
     verdict = grown.judge(grown.good, grown.poor)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"fingerprint"}
+    assert failed_checks(verdict) == {"fingerprint"}
     assert "--allow-new-data" in verdict.reasons[0]
 
 
-def test_new_data_are_judged_with_the_override_and_no_row_has_changed_sides(grown: Bench) -> None:
+def test_new_data_are_judged_with_the_override_and_no_row_has_changed_sides(
+    grown: GateCase,
+) -> None:
     verdict = grown.judge(grown.good, grown.poor, allow_new_data=True)
     assert verdict.verdict == "promote"
     assert verdict.excluded == 0
@@ -81,30 +93,30 @@ def test_new_data_are_judged_with_the_override_and_no_row_has_changed_sides(grow
 
 
 @pytest.fixture(scope="module")
-def richer(homes: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def richer(homes: GateCase, tmp_path_factory: pytest.TempPathFactory) -> GateCase:
     """The champion's own recipe, on ten times the homes; the champion has seen a tenth."""
     folder = tmp_path_factory.mktemp("richer")
     many = toy.homes(1200, seed=3)
     few = toy.dataset(folder / "few", many.head(120))
     data = toy.dataset(folder / "data", many)
-    return Bench(
+    return GateCase(
         data,
-        view(data),
+        remembering_evaluation(data),
         toy.package(data, folder / "homes-new", toy.GOOD),
         toy.package(few, folder / "old", toy.GOOD),
     )
 
 
-def test_better_data_get_the_same_recipe_in(richer: Bench) -> None:
-    """Key 1 cannot see what data are worth, as it fits both recipes on the same; the packages on the holdout can."""
+def test_better_data_get_the_same_recipe_in(richer: GateCase) -> None:
+    """Key 1 cannot see what data are worth, as it fits both recipes on the same; key 2 can."""
     verdict = richer.judge(richer.good, richer.poor, allow_new_data=True)
     assert verdict.recipe
     assert verdict.recipe.p_better < 0.9
     assert verdict.verdict == "promote", verdict.reasons
 
 
-def test_new_data_that_bring_nothing_keep_the_champion(grown: Bench, tmp_path: Path) -> None:
-    """A handful of rows more, and the champion's own recipe: no reason to change what is in production."""
+def test_new_data_that_bring_nothing_keep_the_champion(grown: GateCase, tmp_path: Path) -> None:
+    """A few more rows and the champion's own recipe: no reason to change what is in production."""
     champion = toy.package(
         toy.dataset(tmp_path / "data", toy.homes()), tmp_path / "champion", toy.GOOD
     )
@@ -112,23 +124,23 @@ def test_new_data_that_bring_nothing_keep_the_champion(grown: Bench, tmp_path: P
     assert verdict.verdict == "keep", verdict.reasons
 
 
-def test_a_worse_recipe_stays_out_whatever_its_data(richer: Bench, tmp_path: Path) -> None:
+def test_a_worse_recipe_stays_out_whatever_its_data(richer: GateCase, tmp_path: Path) -> None:
     poor = toy.package(richer.data, tmp_path / "poor", toy.POOR)
     verdict = richer.judge(poor, richer.poor, allow_new_data=True)
     assert verdict.verdict == "keep"
-    assert "key 1, recipes on fresh folds" in failed(verdict)
+    assert "key 1, recipes on fresh folds" in failed_checks(verdict)
 
 
 def test_a_candidate_of_other_data_than_the_gates_is_refused_even_with_the_override(
-    grown: Bench, homes: Bench
+    grown: GateCase, homes: GateCase
 ) -> None:
     verdict = homes.judge(grown.good, homes.poor, allow_new_data=True)
     assert verdict.verdict == "refuse"
-    assert "data" in failed(verdict)
+    assert "data" in failed_checks(verdict)
 
 
 def test_rows_the_champion_was_trained_on_leave_the_holdout(
-    homes: Bench, resplit: ModelPackage
+    homes: GateCase, resplit: ModelPackage
 ) -> None:
     seen = np.isin(homes.data.holdout.rows, resplit.rows)
     verdict = homes.judge(homes.good, resplit, allow_new_data=True)
@@ -141,25 +153,27 @@ def test_rows_the_champion_was_trained_on_leave_the_holdout(
     assert verdict.holdout.candidate == pytest.approx(loss)
 
 
-def test_a_candidate_that_has_seen_holdout_rows_is_refused(homes: Bench, tmp_path: Path) -> None:
+def test_a_candidate_that_has_seen_holdout_rows_is_refused(homes: GateCase, tmp_path: Path) -> None:
     rows = np.concatenate([homes.good.rows, homes.data.holdout.rows[:3]])
     verdict = homes.judge(variant(homes.good, tmp_path / "leak", rows=rows), homes.poor)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"leak"}
-    assert detail(verdict, "leak").startswith("3 holdout row(s)")
+    assert failed_checks(verdict) == {"leak"}
+    assert check_detail(verdict, "leak").startswith("3 holdout row(s)")
 
 
-def test_too_few_rows_to_judge_by_is_a_hold(homes: Bench, resplit: ModelPackage) -> None:
+def test_too_few_rows_to_judge_by_is_a_hold(homes: GateCase, resplit: ModelPackage) -> None:
     left = int((~np.isin(homes.data.holdout.rows, resplit.rows)).sum())
     assert (
         homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=left).verdict == "promote"
     )
     verdict = homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=left + 1)
     assert verdict.verdict == "hold"
-    assert failed(verdict) == {"holdout"}
+    assert failed_checks(verdict) == {"holdout"}
 
 
-def test_a_champion_that_has_seen_the_whole_holdout_is_a_hold(homes: Bench, tmp_path: Path) -> None:
+def test_a_champion_that_has_seen_the_whole_holdout_is_a_hold(
+    homes: GateCase, tmp_path: Path
+) -> None:
     rows = np.concatenate([homes.poor.rows, homes.data.holdout.rows])
     verdict = homes.judge(homes.good, variant(homes.poor, tmp_path / "all", rows=rows))
     assert verdict.verdict == "hold"
@@ -178,13 +192,13 @@ def schema_verdict(
         data = toy.dataset(tmp_path / name, toy.homes(), drop=("note", *drop))
         packages.append(toy.package(data, tmp_path / f"homes-{name}", recipe))
     policy = GatePolicy(allow_schema_change=allow, allow_new_data=True, repeats=1)
-    return judge(Contest(packages[1], packages[0], view(data)), policy)
+    return judge(GateInput(packages[1], packages[0], remembering_evaluation(data)), policy)
 
 
 def test_a_new_column_is_refused_without_an_override(tmp_path: Path) -> None:
     verdict = schema_verdict(tmp_path, champion=("garden",), candidate=(), allow=False)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"schema"}
+    assert failed_checks(verdict) == {"schema"}
     assert "--allow-schema-change" in verdict.reasons[0]
 
 
@@ -202,18 +216,18 @@ def test_a_champion_that_needs_a_column_that_is_gone_is_not_comparable(
 ) -> None:
     verdict = schema_verdict(tmp_path, champion=(), candidate=("garden",), allow=allow)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"champion scorable"} | (set() if allow else {"schema"})
-    assert "garden" in detail(verdict, "champion scorable")
+    assert failed_checks(verdict) == {"champion scorable"} | (set() if allow else {"schema"})
+    assert "garden" in check_detail(verdict, "champion scorable")
 
 
-def test_a_candidate_that_cannot_read_the_data_is_refused(homes: Bench, tmp_path: Path) -> None:
+def test_a_candidate_that_cannot_read_the_data_is_refused(homes: GateCase, tmp_path: Path) -> None:
     columns = [column.to_dict() for column in homes.good.manifest.columns]
     columns[0]["name"] = "surface"
     golden = [{"surface": row["size"], **row} for row in homes.good.golden.rows]
     forged = variant(homes.good, tmp_path / "forged", golden=golden, columns=columns)
     verdict = homes.judge(forged, None)
     assert verdict.verdict == "refuse"
-    assert "surface" in detail(verdict, "candidate scorable")
+    assert "surface" in check_detail(verdict, "candidate scorable")
 
 
 @pytest.mark.parametrize(
@@ -221,18 +235,18 @@ def test_a_candidate_that_cannot_read_the_data_is_refused(homes: Bench, tmp_path
     [("name", "flats"), ("target", "rent"), ("metric", "mae"), ("task", "classification")],
 )
 def test_another_task_than_the_champions_is_refused(
-    homes: Bench, tmp_path: Path, field: str, value: str
+    homes: GateCase, tmp_path: Path, field: str, value: str
 ) -> None:
     classes = {"classes": ("a",), "metric": "log_loss"} if field == "task" else {}
     other = variant(homes.poor, tmp_path / "other", **{field: value, **classes})
     verdict = homes.judge(homes.good, other)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"task"}
+    assert failed_checks(verdict) == {"task"}
     assert field in verdict.reasons[0]
 
 
 def test_everything_that_makes_a_comparison_meaningless_is_reported_together(
-    homes: Bench, tmp_path: Path
+    homes: GateCase, tmp_path: Path
 ) -> None:
     leaky = variant(
         homes.good,
@@ -243,6 +257,6 @@ def test_everything_that_makes_a_comparison_meaningless_is_reported_together(
     )
     verdict = homes.judge(leaky, homes.poor, min_holdout=10_000)
     assert verdict.verdict == "refuse"  # the gravest of refuse and hold
-    assert failed(verdict) == {"data", "leak", "holdout", "task", "fingerprint"}
+    assert failed_checks(verdict) == {"data", "leak", "holdout", "task", "fingerprint"}
     assert len(verdict.reasons) == 5
     assert verdict.holdout is None

@@ -6,58 +6,60 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.promotion.gate_cases import Bench, bench, detail, failed
+from support.promotion.gate_cases import GateCase, check_detail, failed_checks, make_gate_case
 from support.registry import toy_data as toy
 from support.registry.package_variants import scaled, variant
 
-from promote.guards import Losses, guards
+from promote.guards import Losses, guard_checks
 from promote.policy import GatePolicy
 from promote.verdict import Check
 from registry.package import FlatForest, load_package
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
-from tunegate.promotion.evaluation import evaluation
+from tunegate.promotion.evaluation import make_evaluation
 
 KEYS = {"key 1, recipes on fresh folds", "key 2, packages on the holdout"}
 
 
-def test_a_loss_above_the_ceiling_is_refused(homes: Bench) -> None:
+def test_a_loss_above_the_ceiling_is_refused(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     assert verdict.holdout
     loss = verdict.holdout.candidate
     assert homes.judge(homes.good, homes.poor, ceiling=loss).verdict == "promote"
     above = homes.judge(homes.good, homes.poor, ceiling=loss * 0.999)
     assert above.verdict == "refuse"
-    assert failed(above) == {"ceiling"}
+    assert failed_checks(above) == {"ceiling"}
 
 
-def test_a_package_larger_than_allowed_is_refused(homes: Bench) -> None:
+def test_a_package_larger_than_allowed_is_refused(homes: GateCase) -> None:
     size = homes.good.size
     assert homes.judge(homes.good, homes.poor, max_bytes=size).verdict == "promote"
     verdict = homes.judge(homes.good, homes.poor, max_bytes=size - 1)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"size"}
+    assert failed_checks(verdict) == {"size"}
 
 
-def test_a_forest_that_takes_more_work_than_allowed_is_refused(homes: Bench) -> None:
+def test_a_forest_that_takes_more_work_than_allowed_is_refused(homes: GateCase) -> None:
     work = homes.good.forest.n_trees * homes.good.forest.depth
     assert homes.judge(homes.good, homes.poor, max_work=work).verdict == "promote"
     verdict = homes.judge(homes.good, homes.poor, max_work=work - 1)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"work"}
-    assert str(work) in detail(verdict, "work")
+    assert failed_checks(verdict) == {"work"}
+    assert str(work) in check_detail(verdict, "work")
 
 
-def test_all_guards_that_fail_are_reported_together_and_the_gravest_decides(homes: Bench) -> None:
+def test_all_guards_that_fail_are_reported_together_and_the_gravest_decides(
+    homes: GateCase,
+) -> None:
     verdict = homes.judge(homes.poor, homes.good, ceiling=0.1, max_bytes=1, max_work=1)
     assert verdict.verdict == "refuse"
-    assert KEYS | {"ceiling", "size", "work"} <= failed(verdict)
-    assert {reason.split(":")[0] for reason in verdict.reasons} == failed(verdict)
+    assert KEYS | {"ceiling", "size", "work"} <= failed_checks(verdict)
+    assert {reason.split(":")[0] for reason in verdict.reasons} == failed_checks(verdict)
 
 
 def test_a_candidate_that_fails_one_slice_is_kept_out_though_better_on_average(
-    homes: Bench, tmp_path: Path
+    homes: GateCase, tmp_path: Path
 ) -> None:
     part = homes.data.training
     garden = np.array([value is True for value in part.table["garden"]])
@@ -72,12 +74,12 @@ def test_a_candidate_that_fails_one_slice_is_kept_out_though_better_on_average(
     )
     verdict = homes.judge(blind, noisy, max_error_ratio=100)
     assert verdict.verdict == "keep"
-    assert failed(verdict) == {"worst slice"}
-    assert detail(verdict, "worst slice").startswith("garden = True: ")
+    assert failed_checks(verdict) == {"worst slice"}
+    assert check_detail(verdict, "worst slice").startswith("garden = True: ")
     assert homes.judge(blind, noisy, max_error_ratio=100, max_slice_ratio=1000).verdict == "promote"
 
 
-def test_a_candidate_with_one_very_large_error_is_kept_out(homes: Bench, tmp_path: Path) -> None:
+def test_a_candidate_with_one_very_large_error_is_kept_out(homes: GateCase, tmp_path: Path) -> None:
     forest = homes.good.forest
     x = homes.data.matrix(homes.data.holdout)
     row = x[np.argmax(homes.good.predict(homes.data.holdout.table)[:, 0])]
@@ -87,7 +89,7 @@ def test_a_candidate_with_one_very_large_error_is_kept_out(homes: Bench, tmp_pat
     candidate = variant(homes.good, tmp_path / "wild", forest=wild)
     verdict = homes.judge(candidate, homes.poor, max_slice_ratio=1000)
     assert verdict.verdict == "keep"
-    assert failed(verdict) == {"largest error"}
+    assert failed_checks(verdict) == {"largest error"}
     assert (
         homes.judge(candidate, homes.poor, max_slice_ratio=1000, max_error_ratio=10).verdict
         == "promote"
@@ -95,7 +97,7 @@ def test_a_candidate_with_one_very_large_error_is_kept_out(homes: Bench, tmp_pat
 
 
 def test_a_class_that_is_missed_for_certain_is_no_largest_error(tmp_path: Path) -> None:
-    """For classes one miss is as wrong as any other: a champion without misses would keep everybody out."""
+    """For classes one miss is as wrong as any other; a perfect champion would block everybody."""
     found = list(guards_of_a_classifier(tmp_path))
     assert "largest error" not in {check.name for check in found}
     assert {"worst slice", "prediction range", "work", "size"} <= {check.name for check in found}
@@ -106,10 +108,10 @@ def guards_of_a_classifier(folder: Path) -> Iterator[Check]:
     recipe = Recipe.make("random_forest", "classification", {"n_estimators": 5}, 0)
     score = cross_validate(recipe, data, folds=2, seed=0)[0]
     write_trial(folder / "iris", recipe, data, score, fold_seed=0)
-    part = evaluation(data, cpus=1)
+    part = make_evaluation(data, cpus=1)
     rows = len(part.y)
     losses = Losses(np.full(rows, 30.0), np.zeros(rows))
-    return guards(
+    return guard_checks(
         load_package(folder / "iris"), part, np.ones(rows, dtype=bool), losses, GatePolicy()
     )
 
@@ -125,24 +127,24 @@ def leaves(forest: FlatForest, row: NDArray[np.float32]) -> NDArray[np.int32]:
 
 
 def test_predictions_far_outside_what_was_seen_in_training_are_refused(
-    homes: Bench, tmp_path: Path
+    homes: GateCase, tmp_path: Path
 ) -> None:
     wild = variant(homes.good, tmp_path / "wild", forest=scaled(homes.good, 3.0))
     verdict = homes.judge(wild, homes.poor)
     assert verdict.verdict == "refuse"
-    assert "prediction range" in failed(verdict)
+    assert "prediction range" in failed_checks(verdict)
 
 
 def test_shares_of_classes_outside_nought_to_one_are_refused(
-    flowers: Bench, tmp_path: Path
+    flowers: GateCase, tmp_path: Path
 ) -> None:
     wild = variant(flowers.good, tmp_path / "wild", forest=scaled(flowers.good, 3.0))
-    assert "prediction range" in failed(flowers.judge(wild, flowers.poor))
+    assert "prediction range" in failed_checks(flowers.judge(wild, flowers.poor))
 
 
 @pytest.mark.parametrize("name", ["size > ", "garden = True", "region = east"])
 def test_a_slice_may_be_a_half_of_numbers_a_side_of_a_flag_or_a_category(
-    large: Bench, tmp_path: Path, name: str
+    large: GateCase, tmp_path: Path, name: str
 ) -> None:
     part = large.data.training
     rows = {
@@ -157,11 +159,11 @@ def test_a_slice_may_be_a_half_of_numbers_a_side_of_a_flag_or_a_category(
         large.data, tmp_path / "steady", toy.GOOD, y=part.y + 3
     )  # as wrong everywhere
     verdict = large.judge(blind, steady, repeats=1)
-    assert detail(verdict, "worst slice").startswith(name)
+    assert check_detail(verdict, "worst slice").startswith(name)
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def large(tmp_path_factory: pytest.TempPathFactory) -> GateCase:
     """Enough rows for each region to count."""
     folder = tmp_path_factory.mktemp("large")
-    return bench(folder, toy.dataset(folder / "data", toy.homes(600)), toy.GOOD, toy.POOR)
+    return make_gate_case(folder, toy.dataset(folder / "data", toy.homes(600)), toy.GOOD, toy.POOR)

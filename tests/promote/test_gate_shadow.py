@@ -3,16 +3,16 @@
 from typing import Any
 
 import pytest
-from support.promotion.gate_cases import Bench, failed
+from support.promotion.gate_cases import GateCase, failed_checks
 
 from promote import GatePolicy
 from promote.gate import judge
-from promote.gate_input import Contest
+from promote.gate_input import GateInput
 from promote.verdict import Verdict
 from registry.shadow import NumberDifferences, ShadowEvidence
 
 
-def seen(homes: Bench, **counts: int) -> ShadowEvidence:
+def seen(homes: GateCase, **counts: int) -> ShadowEvidence:
     """Return what a server might have seen; `counts` are its numbers of rows."""
     numbers = NumberDifferences(
         mean=-0.1, mean_absolute=1.5, root_mean_square=2.0, largest=9.0, outside=0.05
@@ -23,19 +23,19 @@ def seen(homes: Bench, **counts: int) -> ShadowEvidence:
     )
 
 
-def judged(homes: Bench, shadow: ShadowEvidence | None, **policy: Any) -> Verdict:  # noqa: ANN401 - a policy's fields
-    return judge(Contest(homes.good, homes.poor, homes.view, shadow), GatePolicy(**policy))
+def judged(homes: GateCase, shadow: ShadowEvidence | None, **policy: Any) -> Verdict:  # noqa: ANN401 - a policy's fields
+    return judge(GateInput(homes.good, homes.poor, homes.view, shadow), GatePolicy(**policy))
 
 
-def test_a_verdict_without_a_shadow_says_nothing_of_shadows(homes: Bench) -> None:
-    """Verdicts and their digests, which ledgers hold, are what they were before there were shadows."""
+def test_a_verdict_without_a_shadow_says_nothing_of_shadows(homes: GateCase) -> None:
+    """Verdicts keep the digests, which ledgers hold, that they had before there were shadows."""
     verdict = judged(homes, None)
     assert b"shadow" not in verdict.canonical()
     assert "shadow" not in verdict.to_dict()
     assert Verdict.parse(verdict.canonical()).digest() == verdict.digest()
 
 
-def test_evidence_is_kept_and_decides_nothing(homes: Bench) -> None:
+def test_evidence_is_kept_and_decides_nothing(homes: GateCase) -> None:
     shadow = seen(homes, failed=7, rows=1)
     verdict = judged(homes, shadow)
     without = judged(homes, None)
@@ -56,18 +56,18 @@ def test_evidence_is_kept_and_decides_nothing(homes: Bench) -> None:
     ],
 )
 def test_a_policy_may_ask_for_rows_without_a_failure(
-    homes: Bench, counts: dict[str, int] | None, decision: str
+    homes: GateCase, counts: dict[str, int] | None, decision: str
 ) -> None:
     shadow = None if counts is None else seen(homes, **counts)
     verdict = judged(homes, shadow, shadow_rows=500)
     assert verdict.verdict == decision
-    assert failed(verdict) == (set() if decision == "promote" else {"shadow"})
+    assert failed_checks(verdict) == (set() if decision == "promote" else {"shadow"})
     assert Verdict.parse(verdict.canonical()).policy.shadow_rows == 500
 
 
-def test_a_first_model_has_nobody_to_stand_beside(homes: Bench) -> None:
+def test_a_first_model_has_nobody_to_stand_beside(homes: GateCase) -> None:
     verdicts = [
-        judge(Contest(homes.good, None, homes.view), GatePolicy(shadow_rows=rows))
+        judge(GateInput(homes.good, None, homes.view), GatePolicy(shadow_rows=rows))
         for rows in (0, 500)
     ]
     assert verdicts[0].checks == verdicts[1].checks

@@ -4,15 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.promotion.gate_cases import Bench, detail, failed, view
+from support.promotion.gate_cases import (
+    GateCase,
+    check_detail,
+    failed_checks,
+    remembering_evaluation,
+)
 from support.registry import toy_data as toy
 
 from promote import GatePolicy
 from promote.gate import judge
-from promote.gate_input import Contest
+from promote.gate_input import GateInput
 
 
-def test_a_truly_better_model_gets_in(homes: Bench) -> None:
+def test_a_truly_better_model_gets_in(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     assert (verdict.verdict, verdict.kind) == ("promote", "promotion")
     assert verdict.reasons == ("better than the champion by both keys",)
@@ -24,7 +29,7 @@ def test_a_truly_better_model_gets_in(homes: Bench) -> None:
     assert verdict.holdout.rows == len(homes.data.holdout.y)
 
 
-def test_a_verdict_names_both_sides_and_what_they_were_judged_on(homes: Bench) -> None:
+def test_a_verdict_names_both_sides_and_what_they_were_judged_on(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     assert verdict.candidate
     assert verdict.champion
@@ -39,7 +44,7 @@ def test_a_verdict_names_both_sides_and_what_they_were_judged_on(homes: Bench) -
     )
 
 
-def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: Bench) -> None:
+def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     part = homes.data.holdout
     losses = [
@@ -50,15 +55,17 @@ def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: Bench) 
     assert [verdict.holdout.candidate, verdict.holdout.champion] == pytest.approx(losses)
 
 
-def test_a_worse_model_is_kept_out_and_both_keys_say_so(homes: Bench) -> None:
+def test_a_worse_model_is_kept_out_and_both_keys_say_so(homes: GateCase) -> None:
     verdict = homes.judge(homes.poor, homes.good)
     assert verdict.verdict == "keep"
-    assert {"key 1, recipes on fresh folds", "key 2, packages on the holdout"} <= failed(verdict)
-    assert len(verdict.reasons) == len(failed(verdict))
+    assert {"key 1, recipes on fresh folds", "key 2, packages on the holdout"} <= failed_checks(
+        verdict
+    )
+    assert len(verdict.reasons) == len(failed_checks(verdict))
 
 
 def test_equal_models_are_kept_out_where_the_plain_rule_tosses_a_coin(
-    homes: Bench, tmp_path: Path
+    homes: GateCase, tmp_path: Path
 ) -> None:
     twins = [
         toy.package(homes.data, tmp_path / f"twin-{seed}", toy.GOOD, seed=seed)
@@ -71,13 +78,13 @@ def test_equal_models_are_kept_out_where_the_plain_rule_tosses_a_coin(
     assert plain.count("promote") >= 2
 
 
-def test_the_champions_own_package_is_kept(homes: Bench) -> None:
+def test_the_champions_own_package_is_kept(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.good)
     assert verdict.verdict == "keep"
-    assert failed(verdict) == {"novelty"}
+    assert failed_checks(verdict) == {"novelty"}
 
 
-def test_a_sound_first_model_is_promoted_as_first(homes: Bench, tmp_path: Path) -> None:
+def test_a_sound_first_model_is_promoted_as_first(homes: GateCase, tmp_path: Path) -> None:
     default = toy.package(homes.data, tmp_path / "default", {})
     verdict = homes.judge(default, None, repeats=1)
     assert (verdict.verdict, verdict.kind) == ("promote", "first")
@@ -90,11 +97,11 @@ def test_a_sound_first_model_is_promoted_as_first(homes: Bench, tmp_path: Path) 
 
 
 def test_a_first_model_with_a_recipe_worse_than_the_librarys_defaults_is_refused(
-    homes: Bench,
+    homes: GateCase,
 ) -> None:
     verdict = homes.judge(homes.poor, None, repeats=1)
     assert verdict.verdict == "refuse"
-    assert failed(verdict) == {"default recipe"}
+    assert failed_checks(verdict) == {"default recipe"}
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -106,44 +113,45 @@ def test_a_model_no_better_than_the_mean_is_refused(tmp_path: Path, first: bool)
         toy.package(data, tmp_path / name, toy.GOOD, seed=i) for i, name in enumerate("ab")
     )
     verdict = judge(
-        Contest(candidate, None if first else champion, view(data)), GatePolicy(repeats=1)
+        GateInput(candidate, None if first else champion, remembering_evaluation(data)),
+        GatePolicy(repeats=1),
     )
     assert verdict.verdict == "refuse"
-    assert "trivial baseline" in failed(verdict)
+    assert "trivial baseline" in failed_checks(verdict)
 
 
-def test_strict_lower_lets_a_lower_loss_in_and_says_what_it_is(homes: Bench) -> None:
+def test_strict_lower_lets_a_lower_loss_in_and_says_what_it_is(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.poor, mode="strict-lower")
     assert (verdict.verdict, verdict.mode) == ("promote", "strict-lower")
     assert verdict.reasons == ("lower holdout loss than the champion (strict-lower)",)
-    assert "equal models win half of the time" in detail(verdict, "strict-lower")
+    assert "equal models win half of the time" in check_detail(verdict, "strict-lower")
     assert verdict.recipe is None
 
 
-def test_strict_lower_keeps_a_higher_and_an_equal_loss_out(homes: Bench, tmp_path: Path) -> None:
-    assert "strict-lower" in failed(homes.judge(homes.poor, homes.good, mode="strict-lower"))
+def test_strict_lower_keeps_a_higher_and_an_equal_loss_out(homes: GateCase, tmp_path: Path) -> None:
+    assert "strict-lower" in failed_checks(homes.judge(homes.poor, homes.good, mode="strict-lower"))
     again = toy.package(
         homes.data, tmp_path / "again", toy.GOOD
     )  # the same trees under another trial's name
     verdict = homes.judge(again, homes.good, mode="strict-lower")
     assert again.digest != homes.good.digest
     assert verdict.verdict == "keep"
-    assert failed(verdict) == {"strict-lower"}
+    assert failed_checks(verdict) == {"strict-lower"}
 
 
-def test_a_promotion_waits_where_the_policy_asks_for_approval(homes: Bench) -> None:
+def test_a_promotion_waits_where_the_policy_asks_for_approval(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.poor, approval="manual")
     assert verdict.verdict == "hold"
     assert verdict.reasons == ("approval: waits for `tunegate approve`",)
 
 
-def test_what_is_kept_out_does_not_wait_for_approval(homes: Bench) -> None:
+def test_what_is_kept_out_does_not_wait_for_approval(homes: GateCase) -> None:
     verdict = homes.judge(homes.poor, homes.good, approval="manual")
     assert verdict.verdict == "keep"
-    assert "approval" not in failed(verdict)
+    assert "approval" not in failed_checks(verdict)
 
 
-def test_classifiers_are_judged_by_the_same_keys(flowers: Bench) -> None:
+def test_classifiers_are_judged_by_the_same_keys(flowers: GateCase) -> None:
     better = flowers.judge(flowers.good, flowers.poor, max_error_ratio=10)
     assert (better.verdict, better.metric) == ("promote", flowers.data.spec.metric)
     assert flowers.judge(flowers.poor, flowers.good, max_error_ratio=10).verdict in {
@@ -153,7 +161,7 @@ def test_classifiers_are_judged_by_the_same_keys(flowers: Bench) -> None:
     assert flowers.judge(flowers.good, flowers.good).verdict == "keep"
 
 
-def test_a_first_classifier_is_compared_with_the_class_shares(flowers: Bench) -> None:
+def test_a_first_classifier_is_compared_with_the_class_shares(flowers: GateCase) -> None:
     verdict = flowers.judge(flowers.good, None, repeats=1)
     assert (verdict.verdict, verdict.kind) == ("promote", "first")
     assert verdict.holdout

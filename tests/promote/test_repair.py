@@ -1,4 +1,4 @@
-"""Repair: the ledger is the truth, the pointer follows it; an entry in flight belongs to its owner while it lives."""
+"""Repair: the pointer follows the ledger; an entry in flight belongs to its living owner."""
 
 import os
 import socket
@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from support.promotion.faults import Crash, dead_process, stopping
-from support.promotion.promotions import Plant, passed
+from support.promotion.faults import Crash, crashing_promoter, dead_process
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry.package_variants import flip_bit
 
 from promote.errors import PromoteError
-from promote.promotion import abandoned, owner
+from promote.promotion import is_abandoned, process_owner
 from registry import InFlight, Pointer
 from registry.package import ModelPackage
 
@@ -20,28 +20,28 @@ HERE = socket.gethostname()
 
 
 @pytest.fixture
-def served(plant: Plant, toys: list[ModelPackage]) -> Plant:
-    plant.promoter().promote(toys[0], passed(toys[0], None))
-    return plant
+def served(site: PromotionSite, toys: list[ModelPackage]) -> PromotionSite:
+    site.promoter().promote(toys[0], promoting_verdict(toys[0], None))
+    return site
 
 
-def in_flight_by(plant: Plant, toys: list[ModelPackage], holder: str) -> None:
+def in_flight_by(site: PromotionSite, toys: list[ModelPackage], holder: str) -> None:
     """Leave promotion 2, of b, in flight with the pointer swapped."""
-    first = plant.ledger.history("toy")[0].promotion
+    first = site.ledger.history("toy")[0].promotion
     changes = {
         "number": 2,
         "previous": 1,
         "sha256": toys[1].digest,
         "owner": holder,
-        "created_at": plant.clock.now,
+        "created_at": site.clock.now,
     }
-    plant.store.add(toys[1])
-    plant.ledger.create(first.replace(**changes))
-    plant.store.point(Pointer(model="toy", number=2, sha256=toys[1].digest))
+    site.store.add(toys[1])
+    site.ledger.create(first.replace(**changes))
+    site.store.point(Pointer(model="toy", number=2, sha256=toys[1].digest))
 
 
 def test_where_all_is_well_repair_does_nothing_and_says_nothing(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     before = served.store.pointer_path("toy").stat()
     assert served.promoter().repair("toy") == []
@@ -50,20 +50,20 @@ def test_where_all_is_well_repair_does_nothing_and_says_nothing(
     served.assert_settled(toys[0])
 
 
-def test_an_unknown_model_needs_no_repair(plant: Plant) -> None:
-    assert plant.promoter().repair("nobody") == []
+def test_an_unknown_model_needs_no_repair(site: PromotionSite) -> None:
+    assert site.promoter().repair("nobody") == []
 
 
-def remove(plant: Plant) -> None:
-    plant.store.pointer_path("toy").unlink()
+def remove(site: PromotionSite) -> None:
+    site.store.pointer_path("toy").unlink()
 
 
-def write(content: bytes) -> Callable[[Plant], None]:
-    return lambda plant: (plant.store.pointer_path("toy").write_bytes(content), None)[1]
+def write(content: bytes) -> Callable[[PromotionSite], None]:
+    return lambda site: (site.store.pointer_path("toy").write_bytes(content), None)[1]
 
 
-def name(number: int, sha256: str) -> Callable[[Plant], None]:
-    return lambda plant: plant.store.point(Pointer(model="toy", number=number, sha256=sha256))
+def name(number: int, sha256: str) -> Callable[[PromotionSite], None]:
+    return lambda site: site.store.point(Pointer(model="toy", number=number, sha256=sha256))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,10 @@ def name(number: int, sha256: str) -> Callable[[Plant], None]:
     ids=["missing", "empty", "half", "invalid", "binary", "unknown", "other package"],
 )
 def test_a_pointer_that_does_not_say_what_the_ledger_says_is_mended(
-    served: Plant, toys: list[ModelPackage], damage: Callable[[Plant], None], said: str
+    served: PromotionSite,
+    toys: list[ModelPackage],
+    damage: Callable[[PromotionSite], None],
+    said: str,
 ) -> None:
     damage(served)
     (sentence,) = served.promoter().repair("toy")
@@ -89,46 +92,46 @@ def test_a_pointer_that_does_not_say_what_the_ledger_says_is_mended(
     served.assert_settled(toys[0])
 
 
-def test_a_damaged_pointer_without_a_champion_is_removed(plant: Plant) -> None:
-    plant.store.pointer_path("toy").parent.mkdir(parents=True)
-    write(b"rubbish")(plant)
-    assert len(plant.promoter().repair("toy")) == 1
-    plant.assert_settled(None)
+def test_a_damaged_pointer_without_a_champion_is_removed(site: PromotionSite) -> None:
+    site.store.pointer_path("toy").parent.mkdir(parents=True)
+    write(b"rubbish")(site)
+    assert len(site.promoter().repair("toy")) == 1
+    site.assert_settled(None)
 
 
-def test_a_pointer_that_the_ledger_knows_nothing_of_is_left_alone(plant: Plant) -> None:
-    """It means that store and ledger do not belong together; a server may well be following the pointer."""
-    plant.store.pointer_path("toy").parent.mkdir(parents=True)
-    name(1, "7" * 64)(plant)
-    before = plant.store.pointer_path("toy").read_bytes()
-    with pytest.raises(PromoteError, match="the ledger has never heard of that model") as error:
-        plant.promoter().repair("toy")
+def test_a_pointer_that_the_ledger_knows_nothing_of_is_left_alone(site: PromotionSite) -> None:
+    """Store and ledger do not belong together then; a server may well follow the pointer."""
+    site.store.pointer_path("toy").parent.mkdir(parents=True)
+    name(1, "7" * 64)(site)
+    before = site.store.pointer_path("toy").read_bytes()
+    with pytest.raises(PromoteError, match="the ledger has no entry of that model") as error:
+        site.promoter().repair("toy")
     assert "--store" in error.value.hint
-    assert plant.store.pointer_path("toy").read_bytes() == before
+    assert site.store.pointer_path("toy").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     "damage", [remove, write(b"half"), name(9, "9" * 64)], ids=["missing", "half", "unknown"]
 )
 def test_the_next_promotion_mends_the_pointer_first(
-    served: Plant, toys: list[ModelPackage], damage: Callable[[Plant], None]
+    served: PromotionSite, toys: list[ModelPackage], damage: Callable[[PromotionSite], None]
 ) -> None:
     damage(served)
     served.smoke.passes = False
     told: list[str] = []
     with pytest.raises(Exception, match="reverted"):
-        served.promoter(notify=told.append).promote(toys[1], passed(toys[1], toys[0]))
+        served.promoter(notify=told.append).promote(toys[1], promoting_verdict(toys[1], toys[0]))
     assert "follows the ledger again" in told[0]
     served.assert_settled(toys[0])
 
 
-def test_a_promotion_records_the_process_that_carries_it_out(served: Plant) -> None:
-    assert owner() == f"{HERE}:{os.getpid()}"
-    assert served.ledger.history("toy")[0].promotion.owner == owner()
+def test_a_promotion_records_the_process_that_carries_it_out(served: PromotionSite) -> None:
+    assert process_owner() == f"{HERE}:{os.getpid()}"
+    assert served.ledger.history("toy")[0].promotion.owner == process_owner()
 
 
 def test_what_a_dead_process_left_is_taken_over_at_once(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     in_flight_by(served, toys, f"{HERE}:{dead_process()}")
     (sentence,) = served.promoter().repair("toy")
@@ -137,7 +140,7 @@ def test_what_a_dead_process_left_is_taken_over_at_once(
 
 
 def test_what_a_live_process_holds_is_left_alone_within_its_lease(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         in_flight_by(served, toys, f"{HERE}:{process.pid}")
@@ -156,21 +159,21 @@ def test_what_a_live_process_holds_is_left_alone_within_its_lease(
     ids=["elsewhere", "nobody", "nonsense", "no pid", "not a pid", "this process"],
 )
 def test_what_cannot_be_known_to_be_dead_waits_for_its_lease(
-    served: Plant, toys: list[ModelPackage], holder: str
+    served: PromotionSite, toys: list[ModelPackage], holder: str
 ) -> None:
     in_flight_by(served, toys, holder)
     entry = served.ledger.history("toy")[-1]
-    assert not abandoned(entry, served.clock.now)
+    assert not is_abandoned(entry, served.clock.now)
     with pytest.raises(InFlight):
         served.promoter().repair("toy")
     served.clock.forward(600)
-    assert abandoned(entry, served.clock.now)
+    assert is_abandoned(entry, served.clock.now)
     served.promoter().repair("toy")
     served.assert_settled(toys[1])
 
 
 def test_a_process_of_another_host_is_not_looked_for_here(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     in_flight_by(served, toys, f"elsewhere:{dead_process()}")
     with pytest.raises(InFlight):
@@ -178,24 +181,24 @@ def test_a_process_of_another_host_is_not_looked_for_here(
 
 
 def test_another_users_process_counts_as_alive(
-    served: Plant, toys: list[ModelPackage], monkeypatch: pytest.MonkeyPatch
+    served: PromotionSite, toys: list[ModelPackage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: int) -> None:
         raise PermissionError
 
     in_flight_by(served, toys, f"{HERE}:1")
     monkeypatch.setattr(os, "kill", refuse)
-    assert not abandoned(served.ledger.history("toy")[-1], served.clock.now)
+    assert not is_abandoned(served.ledger.history("toy")[-1], served.clock.now)
 
 
-def test_force_does_not_wait_for_the_lease(served: Plant, toys: list[ModelPackage]) -> None:
+def test_force_does_not_wait_for_the_lease(served: PromotionSite, toys: list[ModelPackage]) -> None:
     in_flight_by(served, toys, "elsewhere:1")
     served.promoter().repair("toy", force=True)
     served.assert_settled(toys[1])
 
 
 def test_a_promotion_in_flight_whose_package_is_damaged_is_undone(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     in_flight_by(served, toys, "")
     flip_bit(served.store.model(toys[1].digest))
@@ -207,7 +210,7 @@ def test_a_promotion_in_flight_whose_package_is_damaged_is_undone(
 
 
 def test_a_promotion_in_flight_whose_pointer_is_damaged_is_undone(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     in_flight_by(served, toys, "")
     served.store.pointer_path("toy").write_bytes(b"half")
@@ -216,12 +219,12 @@ def test_a_promotion_in_flight_whose_pointer_is_damaged_is_undone(
     served.assert_settled(toys[0])
 
 
-def test_a_repair_that_crashes_is_repaired(served: Plant, toys: list[ModelPackage]) -> None:
+def test_a_repair_that_crashes_is_repaired(served: PromotionSite, toys: list[ModelPackage]) -> None:
     in_flight_by(served, toys, "")
     served.smoke.passes = False
     for step in ("smoke", "point"):
         with pytest.raises(Crash):
-            stopping(served, step).repair("toy", force=True)
+            crashing_promoter(served, step).repair("toy", force=True)
         assert served.states() == ["live", "in flight"]
     served.promoter().repair("toy", force=True)
     assert served.states() == ["live", "reverted"]
@@ -230,9 +233,9 @@ def test_a_repair_that_crashes_is_repaired(served: Plant, toys: list[ModelPackag
 
 @pytest.mark.parametrize(("heir", "finished"), [("job:7", True), ("job:8", False), ("", False)])
 def test_an_owner_that_is_never_there_twice_takes_over_its_own_at_once(
-    served: Plant, toys: list[ModelPackage], heir: str, *, finished: bool
+    served: PromotionSite, toys: list[ModelPackage], heir: str, *, finished: bool
 ) -> None:
-    """A Job's next pod has another host's name, and need not wait for the lease of the one that was killed."""
+    """A Job's next pod has another host's name, and need not wait for the killed one's lease."""
     in_flight_by(served, toys, "job:7")
     if finished:
         assert served.promoter(owner=heir).repair("toy") == [
@@ -244,6 +247,6 @@ def test_an_owner_that_is_never_there_twice_takes_over_its_own_at_once(
             served.promoter(owner=heir).repair("toy")
 
 
-def test_a_named_owner_is_recorded(plant: Plant, toys: list[ModelPackage]) -> None:
-    plant.promoter(owner="job:7").promote(toys[0], passed(toys[0], None))
-    assert plant.ledger.history("toy")[0].promotion.owner == "job:7"
+def test_a_named_owner_is_recorded(site: PromotionSite, toys: list[ModelPackage]) -> None:
+    site.promoter(owner="job:7").promote(toys[0], promoting_verdict(toys[0], None))
+    assert site.ledger.history("toy")[0].promotion.owner == "job:7"

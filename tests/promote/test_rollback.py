@@ -1,7 +1,7 @@
 """The way back is one more promotion."""
 
 import pytest
-from support.promotion.promotions import Plant, passed
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry.package_variants import flip_bit
 
 from promote import PromoteError, SmokeFailed
@@ -10,18 +10,20 @@ from registry.package import ModelPackage
 
 
 @pytest.fixture
-def history(plant: Plant, toys: list[ModelPackage]) -> Plant:
+def history(site: PromotionSite, toys: list[ModelPackage]) -> PromotionSite:
     """Promotions 1 to 3 brought a, b and c into production."""
     over = None
     for package in toys:
-        plant.promoter().promote(
-            package, passed(package, over, reasons=(f"better: {package.path.name}",))
+        site.promoter().promote(
+            package, promoting_verdict(package, over, reasons=(f"better: {package.path.name}",))
         )
         over = package
-    return plant
+    return site
 
 
-def test_a_rollback_returns_to_what_served_before(history: Plant, toys: list[ModelPackage]) -> None:
+def test_a_rollback_returns_to_what_served_before(
+    history: PromotionSite, toys: list[ModelPackage]
+) -> None:
     entry = history.promoter(actor="anna").rollback("toy", reason="c is slow")
     promotion = entry.promotion
     assert (promotion.number, promotion.kind, promotion.previous) == (4, "rollback", 3)
@@ -30,7 +32,7 @@ def test_a_rollback_returns_to_what_served_before(history: Plant, toys: list[Mod
     history.assert_settled(toys[1])
 
 
-def test_a_rollback_takes_over_what_is_known_of_the_package(history: Plant) -> None:
+def test_a_rollback_takes_over_what_is_known_of_the_package(history: PromotionSite) -> None:
     second = history.ledger.history("toy")[1].promotion
     promotion = history.promoter().rollback("toy").promotion
     for field in ("sha256", "experiment", "trial", "fingerprint", "metric", "score"):
@@ -39,14 +41,14 @@ def test_a_rollback_takes_over_what_is_known_of_the_package(history: Plant) -> N
 
 
 def test_a_rollback_to_a_number_returns_to_that_promotion(
-    history: Plant, toys: list[ModelPackage]
+    history: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     history.promoter().rollback("toy", to=1)
     history.assert_settled(toys[0])
 
 
 def test_a_rollback_of_a_rollback_returns_to_where_it_came_from(
-    history: Plant, toys: list[ModelPackage]
+    history: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     history.promoter().rollback("toy")
     history.promoter().rollback("toy")
@@ -61,15 +63,15 @@ def test_a_rollback_of_a_rollback_returns_to_where_it_came_from(
 
 
 def test_after_a_rollback_the_gate_judges_against_the_package_that_serves(
-    history: Plant, toys: list[ModelPackage]
+    history: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     history.promoter().rollback("toy", to=1)
-    history.promoter().promote(toys[2], passed(toys[2], toys[0]))
+    history.promoter().promote(toys[2], promoting_verdict(toys[2], toys[0]))
     history.assert_settled(toys[2])
 
 
 def test_the_target_of_a_rollback_can_be_asked_for_without_going_there(
-    history: Plant, toys: list[ModelPackage]
+    history: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     assert history.promoter().rollback_target("toy").promotion.number == 2
     assert history.promoter().rollback_target("toy", to=1).promotion.sha256 == toys[0].digest
@@ -78,7 +80,7 @@ def test_the_target_of_a_rollback_can_be_asked_for_without_going_there(
 
 @pytest.mark.parametrize("to", [3, 7, 99])
 def test_a_rollback_to_nowhere_names_the_choices(
-    history: Plant, toys: list[ModelPackage], to: int
+    history: PromotionSite, toys: list[ModelPackage], to: int
 ) -> None:
     with pytest.raises(PromoteError, match=f"back to promotion {to}") as raised:
         history.promoter().rollback("toy", to=to)
@@ -88,11 +90,11 @@ def test_a_rollback_to_nowhere_names_the_choices(
 
 
 def test_a_rollback_to_a_promotion_that_was_reverted_is_refused(
-    history: Plant, toys: list[ModelPackage]
+    history: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     history.smoke.passes = False
     with pytest.raises(SmokeFailed):
-        history.promoter().promote(toys[0], passed(toys[0], toys[2]))
+        history.promoter().promote(toys[0], promoting_verdict(toys[0], toys[2]))
     history.smoke.passes = True
     with pytest.raises(PromoteError, match="promotion 4") as raised:
         history.promoter().rollback("toy", to=4)
@@ -100,22 +102,22 @@ def test_a_rollback_to_a_promotion_that_was_reverted_is_refused(
 
 
 def test_the_first_promotion_has_nothing_to_roll_back_to(
-    plant: Plant, toys: list[ModelPackage]
+    site: PromotionSite, toys: list[ModelPackage]
 ) -> None:
-    plant.promoter().promote(toys[0], passed(toys[0], None))
+    site.promoter().promote(toys[0], promoting_verdict(toys[0], None))
     with pytest.raises(PromoteError, match="back") as raised:
-        plant.promoter().rollback("toy")
+        site.promoter().rollback("toy")
     assert raised.value.hint == "choose from: none"
-    plant.assert_settled(toys[0])
+    site.assert_settled(toys[0])
 
 
-def test_nothing_in_production_cannot_be_rolled_back(plant: Plant) -> None:
+def test_nothing_in_production_cannot_be_rolled_back(site: PromotionSite) -> None:
     with pytest.raises(PromoteError, match="nothing of toy is in production"):
-        plant.promoter().rollback("toy")
+        site.promoter().rollback("toy")
 
 
 def test_a_rollback_to_a_damaged_package_changes_nothing(
-    history: Plant, toys: list[ModelPackage]
+    history: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     flip_bit(history.store.model(toys[1].digest))
     with pytest.raises(PackageError):
@@ -125,7 +127,7 @@ def test_a_rollback_to_a_damaged_package_changes_nothing(
 
 
 def test_a_rollback_that_fails_its_smoke_test_is_reverted_like_any_promotion(
-    history: Plant, toys: list[ModelPackage]
+    history: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     history.smoke.passes = False
     with pytest.raises(SmokeFailed):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from support.cli import free_port
 from support.patience import patience
-from support.promotion.gate_cases import Bench
+from support.promotion.gate_cases import GateCase
 from support.serving.servers import Answer, fake, honest, listening, serving
 
-from promote.smoke import SmokeReport, smoke
+from promote.smoke import SmokeReport, smoke_test
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -39,7 +39,7 @@ def smoke_a_fake(package: ModelPackage, change: Change, **options: Any) -> Smoke
     """Smoke-test a server that answers honestly but for this change."""
     good = honest(package)
     with fake(lambda path, body: change(path, body, good(path, body))) as url:
-        return smoke(
+        return smoke_test(
             url, package, **{"timeout": patience(0.3), "max_latency": patience(0.25), **options}
         )
 
@@ -52,18 +52,20 @@ def predicting(content: bytes) -> Change:
 
 
 @pytest.mark.parametrize("which", ["good", "poor"])
-def test_the_real_server_passes_every_check(homes: Bench, tmp_path: Path, which: str) -> None:
+def test_the_real_server_passes_every_check(homes: GateCase, tmp_path: Path, which: str) -> None:
     package: ModelPackage = getattr(homes, which)
     with serving(ModelStore(tmp_path / "store"), package) as client:
-        report = smoke(str(client.base_url), package, timeout=patience(5), max_latency=patience(5))
+        report = smoke_test(
+            str(client.base_url), package, timeout=patience(5), max_latency=patience(5)
+        )
     assert report.passed, report.failures
     assert list(outcome(report)) == CHECKS
     assert report.failures == ""
 
 
-def test_a_classifiers_server_passes_every_check(flowers: Bench, tmp_path: Path) -> None:
+def test_a_classifiers_server_passes_every_check(flowers: GateCase, tmp_path: Path) -> None:
     with serving(ModelStore(tmp_path / "store"), flowers.good) as client:
-        assert smoke(
+        assert smoke_test(
             str(client.base_url), flowers.good, timeout=patience(5), max_latency=patience(5)
         ).passed
 
@@ -77,14 +79,14 @@ def test_an_honest_fake_passes_so_that_the_fakes_below_fail_for_their_own_reason
 def test_nobody_there_fails_after_the_time_that_was_given(toys: list[ModelPackage]) -> None:
     with fake(honest(toys[0])) as url:
         pass
-    report = smoke(url, toys[0], timeout=0.2)
+    report = smoke_test(url, toys[0], timeout=0.2)
     assert outcome(report) == {"version": False}
     assert "serves nothing after 0.2 s" in report.failures
 
 
 def test_a_server_of_another_version_fails_and_both_are_named(toys: list[ModelPackage]) -> None:
     with fake(honest(toys[1])) as url:
-        report = smoke(url, toys[0], timeout=0.2)
+        report = smoke_test(url, toys[0], timeout=0.2)
     assert outcome(report) == {"version": False}
     assert toys[1].digest[:12] in report.failures
     assert toys[0].digest[:12] in report.failures
@@ -151,7 +153,7 @@ def test_only_a_difference_in_the_last_bits_is_no_other_prediction(
 
 
 @pytest.mark.parametrize("shares", [[0.5, 0.5], {"a": 1.0}, {"a": 0.4, "b": 0.3, "c": 0.3}, None])
-def test_a_classifier_that_answers_other_shares_fails(flowers: Bench, shares: Any) -> None:  # noqa: ANN401
+def test_a_classifier_that_answers_other_shares_fails(flowers: GateCase, shares: Any) -> None:  # noqa: ANN401
     package = flowers.good
     content = json.dumps({"predicted_kind": "a", "probabilities": shares}).encode()
 
@@ -160,7 +162,7 @@ def test_a_classifier_that_answers_other_shares_fails(flowers: Bench, shares: An
         return (422 if missing else 200), {"X-Model-Version": package.digest}, content
 
     with fake(answer) as url:
-        only(smoke(url, package, timeout=patience(0.3)), "golden predictions")
+        only(smoke_test(url, package, timeout=patience(0.3)), "golden predictions")
 
 
 def test_a_server_that_swaps_in_the_middle_fails(toys: list[ModelPackage]) -> None:
@@ -223,7 +225,7 @@ def resolving(name: str, *hosts: str) -> Callable[..., list[Any]]:
 
 @pytest.mark.parametrize("behind", [False, True])
 def test_each_replica_behind_a_name_is_tested(
-    homes: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, behind: bool
+    homes: GateCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, behind: bool
 ) -> None:
     """One that has not swapped fails the test, whichever of them the name leads to first."""
     versions = {"127.0.0.1": homes.good, "127.0.0.2": homes.poor if behind else homes.good}
@@ -232,7 +234,7 @@ def test_each_replica_behind_a_name_is_tested(
         for host, package in versions.items():
             stack.enter_context(listening(ModelStore(tmp_path / host), package, host, port))
         monkeypatch.setattr(socket, "getaddrinfo", resolving("replicas.test", *versions))
-        report = smoke(
+        report = smoke_test(
             f"http://replicas.test:{port}", homes.good, timeout=patience(1), max_latency=patience(5)
         )
     tested = [f"{name} of http://{host}:{port}" for host in versions for name in CHECKS]
@@ -245,10 +247,10 @@ def test_each_replica_behind_a_name_is_tested(
         assert report.passed, report.failures
 
 
-def test_a_name_of_one_address_is_tested_once(homes: Bench, tmp_path: Path) -> None:
+def test_a_name_of_one_address_is_tested_once(homes: GateCase, tmp_path: Path) -> None:
     with serving(ModelStore(tmp_path / "store"), homes.good) as client:
         url = str(client.base_url).replace("127.0.0.1", "localhost")
         assert (
-            list(outcome(smoke(url, homes.good, timeout=patience(5), max_latency=patience(5))))
+            list(outcome(smoke_test(url, homes.good, timeout=patience(5), max_latency=patience(5))))
             == CHECKS
         )

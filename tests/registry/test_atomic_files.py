@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.promotion.crashes import killed_anywhere
+from support.promotion.crashes import kill_at_every_point
 from support.registry.volumes import fill, largest_file, read_only, tiny_volume
 
 from registry import StoreError
@@ -201,7 +201,7 @@ def test_where_somebody_was_faster_a_folder_that_is_as_good_stays(tmp_path: Path
 
 
 def test_a_writer_killed_anywhere_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
-    *killed, finished = killed_anywhere("write_atomic", tmp_path)
+    *killed, finished = kill_at_every_point("write_atomic", tmp_path)
     assert len(killed) > 5
     assert {(path / "file").read_bytes() for path in killed} == {b"old", b"new"}
     assert (finished / "file").read_bytes() == b"new"
@@ -210,7 +210,7 @@ def test_a_writer_killed_anywhere_leaves_the_old_file_or_the_new(tmp_path: Path)
 def test_a_writer_killed_anywhere_leaves_the_old_folder_or_the_new_or_the_old_beside_it(
     tmp_path: Path,
 ) -> None:
-    *killed, finished = killed_anywhere("publish_folder", tmp_path)
+    *killed, finished = kill_at_every_point("publish_folder", tmp_path)
     assert len(killed) > 10
     assert all(_leftovers(path) in ({b"old"}, {b"new"}) for path in killed)
     assert _leftovers(finished) == {b"new"}

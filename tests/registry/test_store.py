@@ -2,8 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.promotion.crashes import killed_anywhere
-from support.promotion.races import at_once
+from support.promotion.crashes import kill_at_every_point
+from support.promotion.races import run_race
 from support.registry.packages import FILES, draft, write_houses
 from support.registry.volumes import fill, largest_file, read_only, tiny_volume
 
@@ -89,7 +89,7 @@ def test_a_copy_for_other_servers_is_added_too(store: ModelStore) -> None:
 def test_several_processes_may_add_the_same_package(
     store: ModelStore, stored_package: ModelPackage
 ) -> None:
-    results = at_once("add", stored_package.path, processes=4, rounds=25)
+    results = run_race("add", stored_package.path, processes=4, rounds=25)
     assert results == [["added"] * 4] * 25
 
 
@@ -190,7 +190,7 @@ def test_a_writer_killed_anywhere_leaves_the_old_pointer_or_the_new(
     tmp_path: Path, scenario: str, after: Pointer | None
 ) -> None:
     *killed, finished = (
-        ModelStore(place).pointer("houses") for place in killed_anywhere(scenario, tmp_path)
+        ModelStore(place).pointer("houses") for place in kill_at_every_point(scenario, tmp_path)
     )
     assert all(pointer in (FIRST, after) for pointer in killed)
     assert FIRST in killed

@@ -11,7 +11,7 @@ import pytest
 from support.registry.package_variants import tiny
 from support.serving.servers import serving
 
-from promote.smoke import SmokeReport, smoke
+from promote.smoke import SmokeReport, smoke_test
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -28,12 +28,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmokeReport]:
         workspace = Workspace(load_settings())
         package = workspace.champion_package()
         assert isinstance(package, ModelPackage), f"nothing to compare with: {package}"
-        yield smoke(url, package, key=workspace.settings.key)
+        yield smoke_test(url, package, key=workspace.settings.key)
         return
     folder = tmp_path_factory.mktemp("smoke")
     package = tiny(folder / "toy")
     with serving(ModelStore(folder / "store"), package) as client:
-        yield smoke(str(client.base_url), package, max_latency=5)
+        yield smoke_test(str(client.base_url), package, max_latency=5)
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -10,7 +10,7 @@ from tunegate.settings import load_settings
 
 @pytest.mark.parametrize("owner", ["job:", ":"])
 def test_an_owner_without_a_name_is_refused(owner: str) -> None:
-    """What an old cluster makes of a label that it does not have: then every Job would be every other's heir."""
+    """An old cluster makes that of a missing label: every Job would be every other's heir."""
     with pytest.raises(UsageError, match=r"owner: .*nobody"):
         load_settings(owner=owner)
 
@@ -116,6 +116,8 @@ def test_the_environment_takes_every_kind_of_value(monkeypatch: pytest.MonkeyPat
         ("GATE__MAX_ERROR_RATIO", "inf", "gate.max_error_ratio: "),
         ("MOUNTS", '{"a":', "mounts: "),
         ("SERVING__WORKERS", "0", "serving.workers: "),
+        ("SERVING__POLL", "0", "serving.poll: "),
+        ("SERVING__FAST_PATH", "perhaps", "serving.fast_path: "),
     ],
 )
 def test_a_wrong_value_is_named(

@@ -1,4 +1,4 @@
-"""`export` and `import`."""
+"""`export` and `import`: what is in production, as one file."""
 
 import sys
 from pathlib import Path
@@ -11,10 +11,10 @@ from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
 
 
-@click.command()
+@click.command("export")
 @click.argument("file", type=options.PATH, help="The bundle to write; - for stdout.")
 @options.places
-def export(file: Path, **flags: options.Flags) -> int:
+def export_command(file: Path, **flags: options.Flags) -> int:
     """Write what is in production, with its ledger and evidence, into one file.
 
     Example: tunegate export boston.zip
@@ -36,7 +36,7 @@ def export(file: Path, **flags: options.Flags) -> int:
 @click.argument("file", type=options.PATH, help="The bundle to read; - for stdin.")
 @options.places
 @options.json
-def import_(file: Path, *, json: bool, **flags: options.Flags) -> int:
+def import_command(file: Path, *, json: bool, **flags: options.Flags) -> int:
     """Bring store, ledger and pointer to where a bundle's were; a second time changes nothing.
 
     Example: tunegate import boston.zip
@@ -44,18 +44,20 @@ def import_(file: Path, *, json: bool, **flags: options.Flags) -> int:
     from tunegate.promotion.bundle import import_bundle
 
     workspace = options.workspace(**flags)
-    try:
-        if str(file) == "-":
-            content = sys.stdin.buffer.read()
-        else:
-            content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{file}: {error.strerror}", hint="name a bundle that `tunegate export` has written"
-        ) from error
-    done = import_bundle(workspace, content)
+    done = import_bundle(workspace, _read_bundle(file))
     for sentence in done:
         say(sentence)
     if json:
         emit(done)
     return ExitCode.DONE
+
+
+def _read_bundle(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{file}: {error.strerror}", hint="name a bundle that `tunegate export` has written"
+        ) from error

@@ -21,12 +21,13 @@ def cluster() -> None:
     help="Seconds for all of it.",
 )
 def install(timeout: float, **flags: options.Flags) -> int:
-    """Install Katib and the Model Registry where they are missing, and wait until Katib takes Experiments.
+    """Install Katib and the Model Registry if they are missing; wait until Katib takes Experiments.
 
     Example: tunegate cluster install
     """
-    from tunegate.cluster_install import install as run
+    from tunegate.cluster_install import install_missing
     from tunegate.commands.run import shipped
 
-    run(shipped(), context=options.settings(**flags).context, timeout=timeout)
+    context = options.settings(**flags).context
+    install_missing(shipped(), context=context, timeout=timeout)
     return ExitCode.DONE

@@ -12,7 +12,7 @@ from tunegate.settings import Settings, load_settings
 if TYPE_CHECKING:  # knows all rooms
     from tunegate.workspace import Workspace
 
-Flags = Any  # of settings by name; `load_settings` checks them
+Flags = Any  # settings by name; `load_settings` checks them
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 SECONDS = click.FloatRange(min=0)
@@ -29,7 +29,7 @@ BACKS = click.Choice([str(back) for back in Back])
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Return one decorator for several, in the order in which help shows them."""
+    """Return one decorator for several options, which help shows in the order given."""
 
     def decorate(function: F) -> F:
         for option in reversed(options):
@@ -91,7 +91,7 @@ image = click.option(
     help="IMAGE=PYTHON, the interpreter that stands for an image.",
 )
 mode = click.option("--mode", help="two-key, or strict-lower (the lower holdout loss wins).")
-# Without a default: what is not given must not outweigh the environment.
+# Without a default: a flag that is not given must not override the environment.
 new_data = click.option(
     "--allow-new-data",
     is_flag=True,
@@ -105,8 +105,37 @@ new_schema = click.option(
     help="The columns differ from the champion's.",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Decide, but change nothing in production.")
+candidate = together(
+    click.option(
+        "--trial", help="A trial's name.", show_default="chosen among the newest run's best"
+    ),
+    click.option("--package", type=PATH, help="A model package's folder, instead of a trial's."),
+)
 places = together(data, model, state, store, ledger)
 judging = together(mode, new_data, new_schema)
+
+
+def workspace(**flags: Flags) -> "Workspace":
+    """Put settings and workspace together from a command's flags."""
+    from tunegate.workspace import Workspace
+
+    opened = Workspace(settings(**flags))
+    if flags.get("data"):  # a mistyped name is reported before anything else that is missing
+        _ = opened.spec
+    return opened
+
+
+def settings(**flags: Flags) -> Settings:
+    """Read the settings; flags that are named in `NESTED` belong to the gate and to the server."""
+    for name in ("mounts", "images"):
+        if flags.get(name):
+            flags[name] = dict(_parse_pair(text, name) for text in flags[name])
+    for part, names in NESTED.items():
+        inside = {name: flags.pop(name, None) for name in names}
+        given = {name: value for name, value in inside.items() if value not in {None, ()}}
+        if given:
+            flags[part] = given
+    return load_settings(**flags)
 
 
 NESTED = {
@@ -125,33 +154,12 @@ NESTED = {
 }
 
 
-def workspace(**flags: Flags) -> "Workspace":
-    """Put settings and workspace together from a command's flags."""
-    from tunegate.workspace import Workspace
-
-    found = Workspace(settings(**flags))
-    if flags.get("data"):  # a mistyped name is said first, whatever else is missing
-        _ = found.spec
-    return found
-
-
-def settings(**flags: Flags) -> Settings:
-    """Read the settings; the flags of `NESTED` belong to the gate and to the server."""
-    for name in ("mounts", "images"):
-        if flags.get(name):
-            flags[name] = dict(_pair(text, name) for text in flags[name])
-    nested = {part: _given(flags, names) for part, names in NESTED.items()}
-    return load_settings(**flags, **{part: given for part, given in nested.items() if given})
-
-
-def _given(flags: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    taken = {name: flags.pop(name, None) for name in names}
-    return {name: value for name, value in taken.items() if value not in {None, ()}}
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, equals, value = text.rpartition("=") if option == "images" else text.partition("=")
-    if not (name and equals and value):
+def _parse_pair(text: str, option: str) -> tuple[str, str]:
+    if option == "images":  # an image's name may hold a digest, `=` and all
+        name, _, value = text.rpartition("=")
+    else:
+        name, _, value = text.partition("=")
+    if not (name and value):
         raise click.BadParameter(
             f"{text!r}: write NAME=VALUE", param_hint=f"--{option.rstrip('s')}"
         )

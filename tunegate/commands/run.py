@@ -65,14 +65,13 @@ def run(
 
     Example: tunegate run manifests/experiment.yaml --port 8080
     """
-    from tunegate.pipeline import Options
-    from tunegate.pipeline import run as run_all
+    from tunegate.pipeline import PipelineOptions, run_pipeline
 
     workspace = options.workspace(**flags)
-    decision = run_all(
+    decision = run_pipeline(
         workspace,
         _read_or_newest(experiment, workspace, resume=resume),
-        Options(resume=resume, serve=serve),
+        PipelineOptions(resume=resume, serve=serve),
     )
     if json:
         emit(decision.verdict.to_dict())

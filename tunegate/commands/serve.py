@@ -1,20 +1,46 @@
-"""`serve` and `smoke`."""
+"""`serve`."""
 
+from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from socket import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tunegate.commands import options
 from tunegate.errors import ExitCode, UsageError
-from tunegate.output import emit, say
+from tunegate.output import say
 from tunegate.settings import Settings
 
 if TYPE_CHECKING:  # brings FastAPI
+    from click.types import OptionHelpExtra
+
     from api.server.run import Options as ServerOptions
 
 COUNT = click.IntRange(min=1)
+LIMITS = {  # option and setting -> the field of `api.limits.Limits` that has its default
+    "max_body": "body",
+    "max_rows": "rows",
+    "max_requests": "requests",
+    "body_seconds": "seconds",
+}
+
+
+class LimitOption(click.Option):
+    """An option of `LIMITS`; only help looks its default up, because that imports FastAPI."""
+
+    def get_help_extra(self, ctx: click.Context) -> "OptionHelpExtra":
+        """Return what help shows after the text: the default and the range."""
+        with suppress(ModuleNotFoundError):  # help works without the extra `serving`, too
+            from api.limits import Limits
+
+            default = getattr(Limits(), LIMITS[str(self.name)])
+            if self.name == "max_body":
+                self.show_default = f"{default // (1 << 20)} MiB"
+            else:
+                self.show_default = f"{default:g}"
+        return super().get_help_extra(ctx)
 
 
 @click.command()
@@ -30,7 +56,7 @@ COUNT = click.IntRange(min=1)
 @click.option(
     "--drain",
     type=options.SECONDS,
-    help="Seconds to go on after SIGTERM while clients move elsewhere.",
+    help="Seconds to keep answering after SIGTERM while clients move elsewhere.",
     show_default="0",
 )
 @click.option(
@@ -42,19 +68,19 @@ COUNT = click.IntRange(min=1)
 @click.option(
     "--access-log/--no-access-log", default=None, help="A line of JSON a request on stdout."
 )
-@click.option("--max-body", type=COUNT, help="Bytes of a request's body.", show_default="16 MiB")
-@click.option("--max-rows", type=COUNT, help="Rows of a request.", show_default="100000")
+@click.option("--max-body", cls=LimitOption, type=COUNT, help="Bytes of a request's body.")
+@click.option("--max-rows", cls=LimitOption, type=COUNT, help="Rows of a request.")
 @click.option(
     "--max-requests",
+    cls=LimitOption,
     type=COUNT,
     help="Requests in flight at once, in each worker.",
-    show_default="512",
 )
 @click.option(
     "--body-seconds",
+    cls=LimitOption,
     type=options.SECONDS,
     help="Seconds for a request's body to arrive.",
-    show_default="30",
 )
 @click.option("--until-eof", is_flag=True, hidden=True)
 def serve(data: str | None, *, until_eof: bool, **flags: options.Flags) -> int:
@@ -65,32 +91,33 @@ def serve(data: str | None, *, until_eof: bool, **flags: options.Flags) -> int:
     from api.server.run import serve as run_server
 
     settings = options.settings(data=data, **flags)
-    served = _model(settings, data)
-    listener = _bound(settings)
-    say(
-        f"serving {', '.join(dict.fromkeys([served, *settings.serving.also]))} at {settings.address}"
-    )
-    run_server(_server_options(settings, served), listener, until_eof=until_eof)
+    model = _model_name(settings, data)
+    listener = _bind_listener(settings)
+    names = dict.fromkeys([model, *settings.serving.also])
+    say(f"serving {', '.join(names)} at {settings.address}")
+    run_server(server_options(settings, model), listener, until_eof=until_eof)
     return ExitCode.DONE
 
 
-def _model(settings: Settings, data: str | None) -> str:
-    """Return the model's name as a workspace does, without what only other commands need of one."""
+def _model_name(settings: Settings, data: str | None) -> str:
+    """Return the name that a workspace would give the model, without importing the workspace."""
     if settings.model and not data:
         return settings.model
     from trainer.spec import load_spec
 
-    name = load_spec(
-        settings.data
-    ).name  # a mistyped `--data` is said first, whatever else is missing
-    return settings.model or name
+    spec = load_spec(settings.data)  # also with a `model`, so that a mistyped `--data` is reported
+    return settings.model or spec.name
 
 
-def _bound(settings: Settings) -> socket:
-    """Say what would keep the server from answering, before anything is loaded; return where it listens."""
+def _bind_listener(settings: Settings) -> socket:
+    """Bind the server's socket before anything is loaded.
+
+    Raises:
+        UsageError: when a key cannot be read, or a port cannot be had.
+    """
     from api.server.run import PortInUse, bind
 
-    _ = settings.key  # a file that cannot be read, or is empty, would refuse everybody
+    _ = settings.key  # a file that cannot be read, or is empty, would refuse every request
     grpc_port = settings.serving.grpc_port
     if grpc_port and not find_spec("grpc"):
         raise UsageError("gRPC is not installed", hint="docs/serving.md says how to install extras")
@@ -111,70 +138,29 @@ def _bound(settings: Settings) -> socket:
         ) from error
 
 
-def _server_options(settings: Settings, model: str) -> "ServerOptions":
+def server_options(settings: Settings, model: str) -> "ServerOptions":
+    """Return the server's options; what is not set keeps the server's own default."""
     from api.limits import Limits
     from api.server.run import Options as ServerOptions
 
-    how = settings.serving
-    limits = Limits(
-        body=how.max_body, rows=how.max_rows, requests=how.max_requests, seconds=how.body_seconds
-    )
-    return ServerOptions(
+    serving = settings.serving
+    limits: dict[str, Any] = {}
+    for name, field in LIMITS.items():
+        value = getattr(serving, name)
+        if value is not None:
+            limits[field] = value
+    chosen = ServerOptions(
         settings.store_path,
         model,
-        how.also,
-        workers=how.workers,
-        drain=how.drain,
-        grpc_port=how.grpc_port,
+        serving.also,
+        workers=serving.workers,
+        drain=serving.drain,
+        grpc_port=serving.grpc_port,
         api_key=settings.api_key,
-        access_log=how.access_log,
-        limits=limits,
+        access_log=serving.access_log,
+        limits=Limits(**limits),
+        fast_path=serving.fast_path,
     )
-
-
-@click.command()
-@options.url
-@options.places
-@options.api_key
-@click.option(
-    "--timeout",
-    type=options.SECONDS,
-    default=30.0,
-    show_default=True,
-    help="Seconds to wait for the right version.",
-)
-@click.option(
-    "--max-latency",
-    type=options.SECONDS,
-    default=0.25,
-    show_default=True,
-    help="Seconds that the median answer may take.",
-)
-@options.json
-def smoke(timeout: float, max_latency: float, *, json: bool, **flags: options.Flags) -> int:
-    """Test that a running service answers as the package in production does.
-
-    Example: tunegate smoke --url http://127.0.0.1:8000
-    """
-    from promote.smoke import smoke as test
-    from registry.errors import RegistryError
-    from registry.package import ModelPackage
-
-    workspace = options.workspace(**flags)
-    package = workspace.champion_package()
-    if isinstance(package, RegistryError):
-        raise package
-    if not isinstance(package, ModelPackage):
-        raise UsageError(
-            f"nothing of {workspace.model} is in production", hint="`tunegate run` first"
-        )
-    settings = workspace.settings
-    url = settings.url or settings.address
-    report = test(url, package, timeout=timeout, max_latency=max_latency, key=settings.key)
-    for check in report.checks:
-        say(f"{'ok' if check.passed else 'FAILED'}  {check.name}: {check.detail}")
-    if json:
-        emit(report.to_dict())
-    if report.passed:
-        return ExitCode.DONE
-    return ExitCode.SMOKE_FAILED
+    if serving.poll is not None:
+        return replace(chosen, poll=serving.poll)
+    return chosen

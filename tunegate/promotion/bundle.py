@@ -1,8 +1,9 @@
-"""What is in production as one file: to leave a cluster that will not stay, and to begin on another where it ended.
+"""What is in production as one file: taken from one cluster, and continued on another.
 
-A zip archive: `bundle.json` (format, model, the ledger's entries), `packages/<sha256>/...` (the champion's package, and
-the one before it, to which a rollback would return), `verdict.json`, and the newest run's `experiment.json` and
-`trials.json` for the report. Nothing of it is trusted on the way in: packages are verified, entries validated.
+A zip archive: `bundle.json` (format, model, the ledger's entries), `packages/<sha256>/...` (the
+champion's package, and the one before it, to which a rollback would return), `verdict.json`, and
+the newest run's `experiment.json` and `trials.json` for the report. An import trusts none of it:
+packages are verified, entries validated.
 """
 
 import io
@@ -28,11 +29,14 @@ from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
 
 INDEX = "bundle.json"
-LARGEST = 1 << 30  # bytes of one file in a bundle
-MAKE = "make one with `tunegate export`"
+VERDICT = "verdict.json"
+RUN_FILES = {STATUS: "experiment.json", TRIALS: "trials.json"}  # in a run's folder -> in a bundle
+EXPERIMENT_NAME = re.compile(r"[a-z][-a-z0-9]*")  # it becomes a folder's name
+LARGEST_FILE = 1 << 30  # bytes
+EXPORT_HINT = "make one with `tunegate export`"
 
 
-class Index(Record, frozen=True, kw_only=True):
+class BundleIndex(Record, frozen=True, kw_only=True):
     """The bundle's own description."""
 
     format: Literal["tunegate-bundle/1"] = "tunegate-bundle/1"
@@ -41,57 +45,19 @@ class Index(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what a ledger would refuse half way through, or take for another model's."""
-        if [entry.promotion.number for entry in self.entries] != list(
-            range(1, len(self.entries) + 1)
-        ):
+        numbers = [entry.promotion.number for entry in self.entries]
+        if numbers != list(range(1, len(numbers) + 1)):
             raise ValueError("its ledger has gaps")
-        if any(
-            entry.promotion.model != self.model or entry.outcome is None for entry in self.entries
-        ):
-            raise ValueError("its ledger has entries of another model, or in flight")
-
-
-def read_index(archive: zipfile.ZipFile) -> Index:
-    """Return the archive's index; raises UsageError where there is no valid one."""
-    with sound():
-        return Index.parse(read(archive, INDEX))
-
-
-def read(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a file of the archive; raises UsageError where it is missing, damaged or too large."""
-    with sound():
-        if archive.getinfo(name).file_size > LARGEST:
-            raise ValueError(f"{name} is larger than {LARGEST} bytes")
-        return archive.read(name)
-
-
-@contextmanager
-def sound() -> Iterator[None]:
-    """Turn what damaged and forged archives lead to, from zlib to recursion in JSON, into one error."""
-    try:
-        yield
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise UsageError(f"not a bundle: {error}", hint=MAKE) from error
-
-
-VERDICT = "verdict.json"
-RUN = {STATUS: "experiment.json", TRIALS: "trials.json"}
-NAME = re.compile(r"[a-z][-a-z0-9]*")
+        for entry in self.entries:
+            if entry.promotion.model != self.model or entry.outcome is None:
+                raise ValueError("its ledger has entries of another model, or in flight")
 
 
 def export_bundle(workspace: Workspace) -> bytes:
     """Return the bundle of the workspace's model.
 
     Raises:
-        PromoteError: when a promotion is in flight; what it will become is not known yet.
+        PromoteError: when a promotion is in flight; its outcome is not known yet.
         PackageError: when the champion's package is damaged.
     """
     history = workspace.ledger.history(workspace.model)
@@ -102,46 +68,17 @@ def export_bundle(workspace: Workspace) -> bytes:
         )
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        index = Index(model=workspace.model, entries=tuple(history))
+        index = BundleIndex(model=workspace.model, entries=tuple(history))
         archive.writestr(INDEX, index.to_json(indent=1))
-        for sha256 in _kept(history):
+        for sha256 in _bundled_packages(history):
             package = workspace.store.open(sha256)
             for name in package.files:
                 archive.write(package.path / name, f"packages/{sha256}/{name}")
-        _add_evidence(archive, workspace)
+        _export_evidence(archive, workspace)
     return written.getvalue()
 
 
-def import_bundle(workspace: Workspace, content: bytes) -> list[str]:
-    """Bring store, ledger and pointer to where the bundle's were; doing it twice changes nothing.
-
-    Returns:
-        What was done, in sentences.
-
-    Raises:
-        UsageError: when the file is no bundle, or one of another model.
-        Conflict: when the ledger holds something else already.
-        PackageError: when a package does not verify; nothing was written to the ledger then.
-    """
-    with sound():
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    with archive:
-        index = read_index(archive)
-        if index.model != workspace.model:
-            raise UsageError(
-                f"the bundle is of {index.model}, not of {workspace.model}",
-                hint="name it with --model",
-            )
-        known = _known(workspace, index)
-        _add_packages(workspace, archive, _kept(index.entries))
-        if known < len(index.entries) or not workspace.experiments.is_dir():
-            _keep_evidence(workspace, archive)
-    _replay(workspace, index.entries[known:])  # the last, for it is what another run takes for done
-    done = f"{len(index.entries) - known} of {len(index.entries)} ledger entries added"
-    return [done, *workspace.promoter().repair(workspace.model)]
-
-
-def _kept(history: Sequence[Entry]) -> list[str]:
+def _bundled_packages(history: Sequence[Entry]) -> list[str]:
     """Return the digests of the champion and of the one before it."""
     current = champion(history)
     if current is None:
@@ -150,82 +87,108 @@ def _kept(history: Sequence[Entry]) -> list[str]:
     return list(dict.fromkeys(e.promotion.sha256 for e in history if e.promotion.number in numbers))
 
 
-def _add_evidence(archive: zipfile.ZipFile, workspace: Workspace) -> None:
-    with suppress(UsageError):  # there may be none
+def _export_evidence(archive: zipfile.ZipFile, workspace: Workspace) -> None:
+    with suppress(UsageError):  # there may be no verdict
         archive.writestr(VERDICT, workspace.latest_verdict().canonical())
-    with suppress(UsageError):
+    with suppress(UsageError):  # there may be no run
         run = workspace.last_run()
-        for name, inside in RUN.items():
+        for name, inside in RUN_FILES.items():
             archive.write(run / name, inside)
 
 
-def _keep_evidence(workspace: Workspace, archive: zipfile.ZipFile) -> None:
-    """Keep verdict and run, where the bundle has them; read first, so that what makes no sense changes nothing."""
-    names = archive.namelist()
-    with sound():
-        if VERDICT in names:
-            verdict = Verdict.parse(read(archive, VERDICT))
-        else:
-            verdict = None
-        whole = all(inside in names for inside in RUN.values())
-        if whole:
-            documents = {file: read(archive, inside) for file, inside in RUN.items()}
-        else:
-            documents = {}
-        if whole:
-            name = str(json.loads(documents[STATUS])["metadata"]["name"])
-        else:
-            name = ""
-        if whole and not NAME.fullmatch(name):  # it becomes a folder's
-            raise ValueError(f"{name!r} is no Experiment's name")
-    if verdict:
-        workspace.save_verdict(verdict)
-    if whole:
-        folder = new_run(workspace.experiments, name)
-        for file, document in documents.items():
-            write_atomic(folder / file, document)
+def import_bundle(workspace: Workspace, content: bytes) -> list[str]:
+    """Bring store, ledger and pointer to where the bundle's were; a second time changes nothing.
+
+    Returns:
+        What was done, in sentences.
+
+    Raises:
+        UsageError: when the file is no bundle, or one of another model.
+        Conflict: when the ledger has another history.
+        PackageError: when a package does not verify; nothing was written to the ledger then.
+    """
+    with _refusing_damage():
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    with archive:
+        with _refusing_damage():
+            index = BundleIndex.parse(_read_member(archive, INDEX))
+        if index.model != workspace.model:
+            raise UsageError(
+                f"the bundle is of {index.model}, not of {workspace.model}",
+                hint="name it with --model",
+            )
+        known = _count_known(workspace, index)
+        for sha256 in _bundled_packages(index.entries):
+            _import_package(workspace, archive, sha256)
+        if known < len(index.entries) or not workspace.experiments.is_dir():
+            _import_evidence(workspace, archive)
+    # The ledger comes last: whoever finds all entries in it takes the import for complete.
+    _replay_entries(workspace, index.entries[known:])
+    done = f"{len(index.entries) - known} of {len(index.entries)} ledger entries added"
+    return [done, *workspace.promoter().repair(workspace.model)]
 
 
-def _known(workspace: Workspace, index: Index) -> int:
+def _count_known(workspace: Workspace, index: BundleIndex) -> int:
     """Return how many of the bundle's entries the ledger has; it must have no others.
 
-    The newest may lack its outcome: an import was killed between the two.
+    The newest may lack its outcome, if an import was killed between the two.
     """
-    there = workspace.ledger.history(index.model)
-    whole = len(there) - bool(in_flight(there))
-    wanted = index.entries[: len(there)]
-    begun = [entry.promotion for entry in there] == [entry.promotion for entry in wanted]
-    if not begun or list(there[:whole]) != list(wanted[:whole]):
+    present = workspace.ledger.history(index.model)
+    complete = len(present)
+    if in_flight(present):
+        complete -= 1
+    wanted = index.entries[: len(present)]
+    same_promotions = [e.promotion for e in present] == [e.promotion for e in wanted]
+    if not same_promotions or list(present[:complete]) != list(wanted[:complete]):
         raise Conflict(
-            f"the ledger of {index.model} has a history of its own ({len(there)} entries)",
+            f"the ledger of {index.model} has a history of its own ({len(present)} entries)",
             hint="import into an empty ledger, or leave it as it is",
         )
-    return whole
+    return complete
 
 
-def _add_packages(workspace: Workspace, archive: zipfile.ZipFile, digests: list[str]) -> None:
+def _import_package(workspace: Workspace, archive: zipfile.ZipFile, sha256: str) -> None:
     root = workspace.store.root
-    for sha256 in digests:
-        with as_store_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".import-", dir=root) as scratch:
-                for name in _inside(archive, sha256):
-                    Path(scratch, name).write_bytes(read(archive, f"packages/{sha256}/{name}"))
-                package = load_package(Path(scratch), digest=sha256)
-                if package.manifest.name != workspace.model:  # no server would take it
-                    raise UsageError(
-                        f"{sha256[:12]} in the bundle is a package of {package.manifest.name}",
-                        hint=MAKE,
-                    )
-                workspace.store.add(package)
+    members = set(archive.namelist())
+    optional = [name for name in OPTIONAL_FILES if f"packages/{sha256}/{name}" in members]
+    with as_store_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".import-", dir=root) as scratch:
+            for name in (*FILES, *optional):
+                content = _read_member(archive, f"packages/{sha256}/{name}")
+                Path(scratch, name).write_bytes(content)
+            package = load_package(Path(scratch), digest=sha256)
+            if package.manifest.name != workspace.model:  # no server would take it
+                raise UsageError(
+                    f"{sha256[:12]} in the bundle is a package of {package.manifest.name}",
+                    hint=EXPORT_HINT,
+                )
+            workspace.store.add(package)
 
 
-def _inside(archive: zipfile.ZipFile, sha256: str) -> list[str]:
-    there = archive.namelist()
-    return [*FILES, *(name for name in OPTIONAL_FILES if f"packages/{sha256}/{name}" in there)]
+def _import_evidence(workspace: Workspace, archive: zipfile.ZipFile) -> None:
+    """Keep verdict and run, if the bundle has them; all is read before anything is written."""
+    members = archive.namelist()
+    verdict = None
+    experiment = ""
+    documents: dict[str, bytes] = {}
+    with _refusing_damage():
+        if VERDICT in members:
+            verdict = Verdict.parse(_read_member(archive, VERDICT))
+        if all(inside in members for inside in RUN_FILES.values()):
+            documents = {name: _read_member(archive, inside) for name, inside in RUN_FILES.items()}
+            experiment = str(json.loads(documents[STATUS])["metadata"]["name"])
+            if not EXPERIMENT_NAME.fullmatch(experiment):
+                raise ValueError(f"{experiment!r} is no Experiment's name")
+    if verdict:
+        workspace.save_verdict(verdict)
+    if documents:
+        folder = new_run(workspace.experiments, experiment)
+        for name, document in documents.items():
+            write_atomic(folder / name, document)
 
 
-def _replay(workspace: Workspace, entries: tuple[Entry, ...]) -> None:
+def _replay_entries(workspace: Workspace, entries: tuple[Entry, ...]) -> None:
     begun = in_flight(workspace.ledger.history(workspace.model))
     for entry in entries:
         promotion = entry.promotion
@@ -233,3 +196,32 @@ def _replay(workspace: Workspace, entries: tuple[Entry, ...]) -> None:
             workspace.ledger.create(promotion)
         if entry.outcome:
             workspace.ledger.close(promotion.model, promotion.number, entry.outcome)
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of the archive.
+
+    Raises:
+        UsageError: when it is missing, damaged or too large.
+    """
+    with _refusing_damage():
+        if archive.getinfo(name).file_size > LARGEST_FILE:
+            raise ValueError(f"{name} is larger than {LARGEST_FILE} bytes")
+        return archive.read(name)
+
+
+@contextmanager
+def _refusing_damage() -> Iterator[None]:
+    """Turn every error that a damaged or forged archive leads to into a UsageError."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        LookupError,
+        RuntimeError,  # also the RecursionError of deeply nested JSON
+        TypeError,
+        ValueError,
+    ) as error:
+        raise UsageError(f"not a bundle: {error}", hint=EXPORT_HINT) from error

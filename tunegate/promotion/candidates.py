@@ -1,4 +1,4 @@
-"""Who may become the candidate, and which of them does."""
+"""Find the packages that may become the candidate, and choose one of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,27 +18,49 @@ from tunegate.workspace import Workspace
 if TYPE_CHECKING:
     from trainer.dataset import Dataset
 
-Found = ModelPackage | PackageError
+PackageOrError = ModelPackage | PackageError
 Contenders = Sequence[Contender | PackageError]
 
 
-def contenders(
+def find_candidate(
+    workspace: Workspace, *, trial: str | None = None, package: Path | None = None
+) -> PackageOrError:
+    """Return the candidate that the gate would choose; raises as the steps do."""
+    contenders = find_contenders(workspace, trial=trial, package=package)
+    check_models(workspace, contenders)
+    if not contenders[1:]:
+        return _open_package(contenders[0])
+    from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
+
+    settings = workspace.settings
+    dataset = load_dataset(settings.data, include=settings.include)
+    candidate, _ = choose_candidate(workspace, contenders, dataset, settings.gate)
+    return candidate
+
+
+def find_contenders(
     workspace: Workspace,
     *,
     trial: str | None = None,
     package: Path | None = None,
     run: Path | None = None,
 ) -> Contenders:
-    """Return the package that was named, or else the best trials' of a run, by default the newest; best first.
+    """Return the contenders, best first.
+
+    Args:
+        workspace: where to look.
+        trial: the only contender, by the trial's name.
+        package: the only contender, by its folder.
+        run: whose best trials contend if neither was named; by default the newest run.
 
     Raises:
         NoCandidate: when the run has no trial that could be one.
     """
     if package:
-        return [_contender(_loaded(package))]
+        return [_to_contender(_load_package(package))]
     if trial:
-        return [_contender(workspace.trial_package(trial))]
-    return challengers(workspace, ranked_trials(workspace, run or workspace.last_run()))
+        return [_to_contender(workspace.trial_package(trial))]
+    return distinct_best_trials(workspace, ranked_trials(workspace, run or workspace.last_run()))
 
 
 def ranked_trials(workspace: Workspace, run: Path) -> list[Ranked]:
@@ -58,57 +80,53 @@ def ranked_trials(workspace: Workspace, run: Path) -> list[Ranked]:
     return ranked
 
 
-def challengers(workspace: Workspace, ranked: Sequence[Ranked]) -> Contenders:
-    """Return the best trials, as many as there are to be finalists, without the champion's own model again.
+def distinct_best_trials(workspace: Workspace, ranked: Sequence[Ranked]) -> Contenders:
+    """Return the best trials whose models differ from each other's and from the champion's.
 
-    Trial 0 repeats the champion's recipe, and often nothing beats it in the search; the others are then those worth
-    judging. Where all are the champion's model, that is returned, and kept out. Where the best's package is damaged,
-    that is all that is returned, to be refused; other damaged ones are passed over.
+    There are at most `gate.finalists`. Trial 0 repeats the champion's recipe, and often nothing
+    beats it in the search; the others are then those worth judging. If all trials are the
+    champion's model, the best is returned, and the gate will keep the champion. If the best trial's
+    package is damaged, only its error is returned, for the gate to refuse; other damaged packages
+    are skipped.
     """
     champion = workspace.champion_package()
-    if isinstance(champion, ModelPackage):
-        own = champion.manifest.files[MODEL]
-    else:
-        own = ""
+    known = champion.manifest.files[MODEL] if isinstance(champion, ModelPackage) else ""
     found: dict[str, Contender] = {}
-    for each in (_contender(workspace.trial_package(trial.trial)) for trial in ranked):
+    for trial in ranked:
+        each = _to_contender(workspace.trial_package(trial.trial))
         if isinstance(each, PackageError):
             if not found:
                 return [each]
-            say(f"note: passed over: {each}")
-        elif each.manifest.files[MODEL] != own:
+            say(f"note: skipped: {each}")
+        elif each.manifest.files[MODEL] != known:
             found.setdefault(each.manifest.files[MODEL], each)
         if len(found) == workspace.settings.gate.finalists:
             break
-    return list(found.values()) or [_contender(workspace.trial_package(ranked[0].trial))]
+    return list(found.values()) or [_to_contender(workspace.trial_package(ranked[0].trial))]
 
 
-def _contender(found: Found) -> Contender | PackageError:
-    if isinstance(found, ModelPackage):
-        return Contender.of(found)
-    return found
+def require_champion(workspace: Workspace, *, hint: str) -> ModelPackage:
+    """Return the champion's package.
+
+    Raises:
+        UsageError: with this hint, when nothing is in production.
+        PackageError: when the package is damaged.
+    """
+    champion = workspace.champion_package()
+    if isinstance(champion, PackageError):
+        raise champion
+    if champion is None:
+        raise UsageError(f"nothing of {workspace.model} is in production", hint=hint)
+    return champion
 
 
-def _opened(each: Contender | PackageError) -> Found:
-    if isinstance(each, Contender):
-        return _loaded(each.path)
-    return each
-
-
-def _loaded(folder: Path) -> Found:
-    try:
-        return load_package(folder)
-    except PackageError as error:
-        return error
-
-
-def check_models(workspace: Workspace, found: Contenders) -> None:
+def check_models(workspace: Workspace, contenders: Contenders) -> None:
     """Refuse contenders of another model than the settings name.
 
     Raises:
         UsageError: when there is one.
     """
-    for each in found:
+    for each in contenders:
         if isinstance(each, Contender) and each.manifest.name != workspace.model:
             raise UsageError(
                 f"the candidate is a package of {each.manifest.name}, not of {workspace.model}",
@@ -116,40 +134,44 @@ def check_models(workspace: Workspace, found: Contenders) -> None:
             )
 
 
-def choose(
-    workspace: Workspace, found: Contenders, dataset: "Dataset", policy: GatePolicy
-) -> tuple[Found, tuple[Finalist, ...]]:
-    """Return the candidate and, where there were several to choose from, how each did on folds of their own.
+def choose_candidate(
+    workspace: Workspace, contenders: Contenders, dataset: "Dataset", policy: GatePolicy
+) -> tuple[PackageOrError, tuple[Finalist, ...]]:
+    """Return the candidate, and each finalist's score on folds of their own if there were several.
 
-    Where the first was made from other data than there are now, it is returned for the gate to refuse; others that
-    were are passed over.
+    If the first contender was trained on other data than there are now, it is returned for the gate
+    to refuse; others that were are skipped.
     """
-    today = dataset.fingerprint
     current = [
-        each for each in found if isinstance(each, Contender) and each.manifest.fingerprint == today
+        each
+        for each in contenders
+        if isinstance(each, Contender) and each.manifest.fingerprint == dataset.fingerprint
     ]
-    if not current[1:] or current[0] is not found[0]:
-        return _opened(found[0]), ()
-    from tunegate.promotion.evaluation import evaluation  # noqa: PLC0415 - scikit-learn takes seconds to import
+    if not current[1:] or current[0] is not contenders[0]:
+        return _open_package(contenders[0]), ()
+    from tunegate.promotion.evaluation import make_evaluation  # noqa: PLC0415 - imports scikit-learn
 
     fits = len(current) * policy.repeats * policy.folds
     with steps(f"{len(current)} finalists on folds of their own", fits) as shown:
-        data = evaluation(dataset, cpus=workspace.settings.cpus, on_fold=shown.step)
+        data = make_evaluation(dataset, cpus=workspace.settings.cpus, on_fold=shown.step)
         finalists = score_finalists(current, data, policy)
-    return _opened(current[best_finalist(finalists)]), finalists
+    return _open_package(current[best_finalist(finalists)]), finalists
 
 
-def find_candidate(
-    workspace: Workspace, *, trial: str | None = None, package: Path | None = None
-) -> Found:
-    """Return the candidate that the gate would choose; raises as `contenders` and `check_models` do."""
-    found = contenders(workspace, trial=trial, package=package)
-    check_models(workspace, found)
-    if not found[1:]:
-        return _opened(found[0])
-    from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
+def _to_contender(package: PackageOrError) -> Contender | PackageError:
+    if isinstance(package, ModelPackage):
+        return Contender.of(package)
+    return package
 
-    settings = workspace.settings
-    return choose(
-        workspace, found, load_dataset(settings.data, include=settings.include), settings.gate
-    )[0]
+
+def _open_package(contender: Contender | PackageError) -> PackageOrError:
+    if isinstance(contender, Contender):
+        return _load_package(contender.path)
+    return contender
+
+
+def _load_package(folder: Path) -> PackageOrError:
+    try:
+        return load_package(folder)
+    except PackageError as error:
+        return error

@@ -7,7 +7,7 @@ from promote import GatePolicy
 from promote.errors import PromoteError
 from promote.finalists import Contender
 from promote.gate import judge
-from promote.gate_input import Contest
+from promote.gate_input import GateInput
 from promote.shadow_client import shadow_status
 from promote.verdict import Verdict
 from registry import Entry
@@ -15,7 +15,13 @@ from registry.errors import StoreError
 from registry.package import ModelPackage
 from registry.shadow import ShadowEvidence
 from tunegate.console import say, steps
-from tunegate.promotion.candidates import Contenders, Found, check_models, choose, contenders
+from tunegate.promotion.candidates import (
+    Contenders,
+    PackageOrError,
+    check_models,
+    choose_candidate,
+    find_contenders,
+)
 from tunegate.workspace import Workspace
 
 
@@ -27,60 +33,12 @@ class Decision:
     after: Entry | None
 
 
-def gate(
-    workspace: Workspace, found: Contenders, policy: GatePolicy, *, url: str = ""
-) -> tuple[Found, Verdict]:
-    """Choose the candidate and judge it against the champion, on the data as they are now; the verdict is kept.
-
-    The service at `url`, where there is one, is asked what it has seen of the candidate in shadow mode.
-
-    Raises:
-        UsageError: when one of the contenders is of another model than the settings name.
-    """
-    check_models(workspace, found)
-    from trainer.dataset import load_dataset  # noqa: PLC0415 - scikit-learn and pandas take seconds to import
-    from tunegate.promotion.evaluation import evaluation  # noqa: PLC0415
-
-    settings = workspace.settings
-    dataset = load_dataset(settings.data, include=settings.include)
-    candidate, finalists = choose(workspace, found, dataset, policy)
-    _name(candidate)
-    with steps("gate: both recipes on fresh folds", 2 * policy.repeats * policy.folds) as shown:
-        data = evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
-        champion = workspace.champion_package()
-        shadow = _shadow(workspace, candidate, champion, url)
-        verdict = judge(Contest(candidate, champion, data, shadow, finalists), policy)
-    workspace.save_verdict(verdict)
-    return candidate, verdict
-
-
-def _name(candidate: Found) -> None:
-    if isinstance(candidate, ModelPackage):
-        manifest = candidate.manifest
-        score = f"{manifest.metric} {manifest.cross_validation.score:.4g} in the search"
-        say(f"candidate: {manifest.provenance.trial}, {score}")
-
-
-def _shadow(
-    workspace: Workspace, candidate: Found, champion: Found | None, url: str
-) -> ShadowEvidence | None:
-    if not (url and isinstance(candidate, ModelPackage) and isinstance(champion, ModelPackage)):
-        return None
-    try:
-        seen = shadow_status(url, workspace.model, key=workspace.settings.key).seen
-    except PromoteError as error:
-        say(f"note: the verdict knows of no shadow: {error}")
-        return None
-    pair = (champion.digest, candidate.digest)
-    if seen and (seen.champion, seen.candidate) == pair:
-        return seen
-    return None
-
-
-def decide(
-    workspace: Workspace, found: Contenders, policy: GatePolicy, *, url: str = ""
+def decide_promotion(
+    workspace: Workspace, contenders: Contenders, policy: GatePolicy, *, url: str = ""
 ) -> Decision:
-    """Judge one of these and, where the verdict says so, promote it; deploy_details.json is written either way.
+    """Judge the best contender and, if the verdict says so, promote it.
+
+    deploy_details.json is written either way.
 
     Raises:
         SmokeFailed: when the service did not answer as it should; the promotion was reverted.
@@ -90,7 +48,7 @@ def decide(
     for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
         say(sentence)
     before = workspace.champion()
-    candidate, verdict = gate(workspace, found, policy, url=url)
+    candidate, verdict = judge_candidate(workspace, contenders, policy, url=url)
     try:
         if verdict.verdict == "promote" and isinstance(candidate, ModelPackage):
             promoter.promote(candidate, verdict)
@@ -101,31 +59,84 @@ def decide(
     return Decision(verdict, after)
 
 
-def _end_shadow(workspace: Workspace, promoted: ModelPackage) -> None:
-    """Else it would come back when the next champion serves."""
-    with suppress(StoreError):  # it is in production: what is left beside it does no harm
-        shadow = workspace.store.shadow(workspace.model)
-        if shadow and shadow.sha256 == promoted.digest:
-            workspace.store.clear_shadow(workspace.model)
-
-
-def approve(workspace: Workspace, *, url: str = "") -> Decision:
-    """Promote what the latest verdict holds for approval; it is judged once more, for the world may have changed.
+def approve_held(workspace: Workspace, *, url: str = "") -> Decision:
+    """Promote what the latest verdict holds for approval, after judging it once more.
 
     Raises:
         PromoteError: when the latest verdict does not wait for approval.
     """
     held = workspace.latest_verdict()
+    candidate = held.candidate
     waiting = [check.name for check in held.checks if not check.passed] == ["approval"]
-    if held.verdict != "hold" or not waiting or held.candidate is None:
+    if held.verdict != "hold" or not waiting or candidate is None:
         raise PromoteError(
             f"the latest verdict is {held.verdict}: nothing waits for approval",
             hint="`tunegate gate`",
         )
-    found = contenders(workspace, trial=held.candidate.trial)
-    if any(isinstance(each, Contender) and each.digest != held.candidate.sha256 for each in found):
+    contenders = find_contenders(workspace, trial=candidate.trial)
+    if any(isinstance(c, Contender) and c.digest != candidate.sha256 for c in contenders):
         raise PromoteError(
             "the candidate's package is not the one that was judged",
             hint="run `tunegate gate` again",
         )
-    return decide(workspace, found, held.policy.replace(approval="auto"), url=url)
+    return decide_promotion(workspace, contenders, held.policy.replace(approval="auto"), url=url)
+
+
+def judge_candidate(
+    workspace: Workspace, contenders: Contenders, policy: GatePolicy, *, url: str = ""
+) -> tuple[PackageOrError, Verdict]:
+    """Choose the candidate, judge it against the champion on today's data, and keep the verdict.
+
+    If there is a service at `url`, it is asked what it has seen of the candidate in shadow mode.
+
+    Raises:
+        UsageError: when one of the contenders is of another model than the settings name.
+    """
+    check_models(workspace, contenders)
+    from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
+    from tunegate.promotion.evaluation import make_evaluation  # noqa: PLC0415
+
+    settings = workspace.settings
+    dataset = load_dataset(settings.data, include=settings.include)
+    candidate, finalists = choose_candidate(workspace, contenders, dataset, policy)
+    _say_candidate(candidate)
+    with steps("gate: both recipes on fresh folds", 2 * policy.repeats * policy.folds) as shown:
+        data = make_evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
+        champion = workspace.champion_package()
+        shadow = _shadow_evidence(workspace, candidate, champion, url)
+        verdict = judge(GateInput(candidate, champion, data, shadow, finalists), policy)
+    workspace.save_verdict(verdict)
+    return candidate, verdict
+
+
+def _say_candidate(candidate: PackageOrError) -> None:
+    if isinstance(candidate, ModelPackage):
+        manifest = candidate.manifest
+        score = f"{manifest.metric} {manifest.cross_validation.score:.4g} in the search"
+        say(f"candidate: {manifest.provenance.trial}, {score}")
+
+
+def _shadow_evidence(
+    workspace: Workspace, candidate: PackageOrError, champion: PackageOrError | None, url: str
+) -> ShadowEvidence | None:
+    if not (url and isinstance(candidate, ModelPackage) and isinstance(champion, ModelPackage)):
+        return None
+    try:
+        seen = shadow_status(url, workspace.model, key=workspace.settings.key).seen
+    except PromoteError as error:
+        say(f"note: the verdict has no evidence of a shadow: {error}")
+        return None
+    if seen and (seen.champion, seen.candidate) == (champion.digest, candidate.digest):
+        return seen
+    return None
+
+
+def _end_shadow(workspace: Workspace, promoted: ModelPackage) -> None:
+    """Clear the shadow once its candidate is promoted.
+
+    Otherwise it would reappear under the next champion.
+    """
+    with suppress(StoreError):  # the promotion has succeeded; a shadow left over does no harm
+        shadow = workspace.store.shadow(workspace.model)
+        if shadow and shadow.sha256 == promoted.digest:
+            workspace.store.clear_shadow(workspace.model)

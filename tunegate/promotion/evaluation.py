@@ -7,28 +7,25 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
-from numpy.typing import NDArray
 
+from promote.evidence import Floats
 from promote.gate_input import Evaluation
 from registry.package import Manifest, row_losses
 from trainer.dataset import Dataset
 from trainer.recipe import Recipe
 
-Floats = NDArray[np.float64]
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
-
-def evaluation(
+def make_evaluation(
     dataset: Dataset, *, cpus: int = 0, on_fold: Callable[[], None] = lambda: None
 ) -> Evaluation:
     """Make the gate's view of a data set.
 
     Args:
         dataset: loaded now, so that both models meet the data as they are.
-        cpus: processes to fit with; as many as there are CPUs where 0.
+        cpus: processes to fit with; 0 for as many as there are CPUs.
         on_fold: called after each fit.
     """
-    recipes = _Recipes(dataset, cpus or os.cpu_count() or 1, on_fold)
+    recipes = RecipeTrials(dataset, cpus or os.cpu_count() or 1, on_fold)
     y = dataset.training.y
     if dataset.classes:
         shares = np.bincount(y.astype(int), minlength=len(dataset.classes)) / len(y)
@@ -50,8 +47,8 @@ def _with_defaults(manifest: Manifest) -> Manifest:
     return manifest.replace(parameters={})
 
 
-class _Recipes:
-    """Refits recipes on the training part; one process a fit where the system forks safely, else one thread."""
+class RecipeTrials:
+    """Refits recipes on the training part; in processes where forking is safe, or in threads."""
 
     def __init__(self, dataset: Dataset, cpus: int, on_fold: Callable[[], None]) -> None:
         self.dataset = dataset
@@ -61,7 +58,11 @@ class _Recipes:
         self.y = dataset.training.y
 
     def out_of_fold(self, manifest: Manifest, seeds: list[int], folds: int) -> Floats:
-        """Return each training row's loss when left out, mean over one cross-validation a seed: float64 (n,)."""
+        """Return each training row's loss when left out, mean over one cross-validation a seed.
+
+        Returns:
+            float64 (n_training,).
+        """
         smallest = float(self.y.min())
         task = self.dataset.spec.task
         metric = self.dataset.spec.metric
@@ -74,7 +75,7 @@ class _Recipes:
         )
         splits = [fold for seed in seeds for fold in recipe.folds(self.y, n=folds, seed=seed)]
         total = np.zeros(len(self.y))
-        with self._executor() as pool:
+        with self._make_executor() as pool:
             futures = [
                 pool.submit(recipe.fold_predictions, self.x, self.y, fold) for fold in splits
             ]
@@ -83,7 +84,7 @@ class _Recipes:
                 self.on_fold()
         return total / len(seeds)
 
-    def _executor(self) -> Executor:
+    def _make_executor(self) -> Executor:
         if platform.system() == "Linux":
             return ProcessPoolExecutor(self.cpus, mp_context=get_context("fork"))
         return ThreadPoolExecutor(self.cpus)

@@ -1,21 +1,23 @@
-"""Figures in the report's page: drawn by plotly, which the page brings along, in the reader's colours."""
+"""Figures and tables in the report's page; the page holds plotly, which draws the figures."""
 
 import base64
 import gzip
+import html
 import json
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-# Each is told from the others, and from the page, on white and on black.
+# Colours that can be distinguished from each other, and from the page, on white and on black.
 NEAR = "#1f6feb"
 FAR = "#8b949e"
 BEST = "#d97706"
 BAD = "#cf222e"
 FONT = "system-ui, sans-serif"
 
-# Plotly is packed, which makes the file less than half as long, and is unpacked before the first figure is drawn. Text
-# and lines take the page's colours, those of the reader's light or dark scheme.
+# Plotly is packed, which makes the file less than half as long, and is unpacked before the first
+# figure is drawn. Text and lines take the page's colours, of the reader's light or dark scheme.
 SCRIPT = """
 const packed = document.getElementById("plotly").textContent.trim();
 const paint = (plot) => {
@@ -23,7 +25,8 @@ const paint = (plot) => {
   const line = getComputedStyle(document.documentElement).getPropertyValue("--line");
   const changes = { "font.color": body.color };
   for (const axis of ["xaxis", "yaxis"])
-    for (const part of ["gridcolor", "zerolinecolor", "linecolor"]) changes[`${axis}.${part}`] = line;
+    for (const part of ["gridcolor", "zerolinecolor", "linecolor"])
+      changes[`${axis}.${part}`] = line;
   (plot.layout.annotations || []).forEach((_, place) => {
     changes[`annotations[${place}].bgcolor`] = body.backgroundColor;
   });
@@ -76,7 +79,17 @@ def figure(drawn: go.Figure, *, height: int = 420, top: int = 30, least_width: i
     )
 
 
-def library() -> str:
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; all texts are escaped."""
+    lines = [_table_row("th", heads), *(_table_row("td", cells) for cells in rows)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _table_row(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def plotly_script() -> str:
     """Return plotly, packed, and the script that draws all figures of the page."""
     packed = base64.b64encode(gzip.compress(get_plotlyjs().encode(), 6, mtime=0)).decode()
     return f'<script type="text/plain" id="plotly">{packed}</script><script>{SCRIPT}</script>'

@@ -15,7 +15,7 @@ from promote.errors import NoCandidate
 from registry.atomic_files import write_atomic
 from tunegate.console import Steps, say, steps
 from tunegate.errors import ExitCode, UsageError
-from tunegate.output import event
+from tunegate.output import emit_event
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -96,7 +96,7 @@ class JsonEvents:
     def emit(self, kind: str, **fields: object) -> None:
         """Print one event."""
         if self.as_json:
-            event(kind, **fields)
+            emit_event(kind, **fields)
 
 
 def _follow_trials(

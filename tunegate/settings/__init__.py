@@ -1,182 +1,21 @@
-"""Settings: flags > environment (`TUNEGATE_...`, nested ones as `TUNEGATE_GATE__MODE`) > `tunegate.toml` > defaults."""
+"""Settings: flags > environment (`TUNEGATE_...`) > `tunegate.toml` > defaults.
 
-import getpass
-import os
+Nested settings are written as `TUNEGATE_GATE__MODE` in the environment.
+"""
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from promote.policy import GatePolicy
-from registry.record import Count, Positive, Record, split_error
+from registry.record import split_error
 from tunegate.errors import UsageError
 from tunegate.settings.duration import duration
-from tunegate.settings.sources import environment, merged, toml
+from tunegate.settings.schema import Serving, Settings
+from tunegate.settings.sources import merged, read_environment, read_toml
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
-
-
-def _actor() -> str:
-    try:
-        return os.environ.get("GITHUB_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
-
-
-class Serving(Record, frozen=True, kw_only=True):
-    """How to serve.
-
-    Attributes:
-        also: other models of the store, served under their names.
-        workers: processes on the same port.
-        drain: seconds to go on after SIGTERM while clients move elsewhere.
-        grpc_port: where to listen for gRPC too; nowhere where 0.
-        access_log: whether each request is written to stdout, a line of JSON each.
-        max_body: bytes of a request's body.
-        max_rows: rows of a request.
-        max_requests: requests in flight at once, in each worker.
-        body_seconds: for a request's body to arrive.
-    """
-
-    also: tuple[str, ...] = ()
-    workers: Annotated[int, Meta(ge=1, le=256)] = 1
-    drain: Annotated[float, Meta(ge=0)] = 0.0
-    grpc_port: Annotated[int, Meta(ge=0, le=65535)] = 0
-    access_log: bool = True
-    max_body: Positive = 16 << 20
-    max_rows: Positive = 100_000
-    max_requests: Positive = 512
-    body_seconds: Annotated[float, Meta(gt=0)] = 30.0
-
-
-class Settings(Record, frozen=True, kw_only=True):
-    """All settings.
-
-    Attributes:
-        data: a built-in data set's name, or the path of a spec (.toml).
-        include: dropped columns to learn from after all.
-        state: folder of runs, verdicts, and by default of store and ledger.
-        store: the model store's root; below `state` by default.
-        model: the model's name in ledger and store; the data set's where empty.
-        ledger: the SQLite ledger's file, below `state` by default; or the http(s) address of a Kubeflow Model Registry.
-        ledger_token: file that holds the registry's bearer token; read at each connection, so it may be rotated.
-        ledger_ca: file with the certificates that the registry's own is checked against.
-        environment: which of the registry's serving environments, each of which has ledgers of its own.
-        namespace: where Experiments are on the cluster; the document's own where empty.
-        context: the kubeconfig's context; the current one where empty, the pod's own account inside a cluster.
-        store_uri: how others address the store, for deploy_details.json; `file://` and the path by default.
-        details: where deploy_details.json is written; below `state` by default.
-        host: address to serve on.
-        port: port to serve on.
-        url: a running service's address, for smoke tests; where empty, nothing is smoke-tested.
-        api_key: file with the key that requests for predictions must carry; none is asked for where unset.
-        actor: who promotes.
-        owner: who carries promotions out, where that outlives a process, such as a Job; never there twice at once.
-        mounts: claim, volume or mount path -> folder, for local trials.
-        images: image -> interpreter, for local trials.
-        cpus: CPUs to use; all where 0.
-        time: how long local trials may start, in seconds or as in `1h30m`; no limit where unset.
-        warm_start: whether a local search learns from earlier runs.
-        keep_runs: how many runs of an Experiment are kept.
-        gate: see `promote.policy.GatePolicy`.
-        serving: see `Serving`.
-    """
-
-    data: str = "boston"
-    include: tuple[str, ...] = ()
-    state: Path = Path(".tunegate")
-    store: Path | None = None
-    model: str = ""
-    ledger: str = ""
-    ledger_token: Path | None = None
-    ledger_ca: Path | None = None
-    environment: str = "production"
-    namespace: str = ""
-    context: str = ""
-    store_uri: str = ""
-    details: Path | None = None
-    host: str = "127.0.0.1"
-    port: Port = 8000
-    url: str = ""
-    api_key: Path | None = None
-    actor: str = msgspec.field(default_factory=_actor)
-    owner: str = ""
-    mounts: dict[str, Path] = msgspec.field(default_factory=dict)
-    images: dict[str, str] = msgspec.field(default_factory=dict)
-    cpus: Count = 0
-    time: float | None = None
-    warm_start: bool = False
-    keep_runs: Positive = 10
-    gate: GatePolicy = GatePolicy()
-    serving: Serving = Serving()
-
-    def __post_init__(self) -> None:
-        """Refuse what would do harm later."""
-        if self.owner.endswith(":"):
-            raise ValueError(
-                "owner: it names nobody; with one owner for all, each would take over what another is at"
-            )
-        if self.url and not _reachable(self.url):
-            raise ValueError(f"url: write it as http://HOST:PORT (got {self.url!r})")
-
-    @property
-    def store_path(self) -> Path:
-        """Where the model store is."""
-        return self.store or self.state / "store"
-
-    @property
-    def ledger_path(self) -> Path:
-        """Where the SQLite ledger is."""
-        if self.ledger:
-            return Path(self.ledger)
-        return self.state / "ledger.db"
-
-    @property
-    def registry(self) -> str:
-        """The Kubeflow Model Registry's address; empty where the ledger is a file."""
-        if self.ledger.startswith(("http://", "https://")):
-            return self.ledger
-        return ""
-
-    @property
-    def details_path(self) -> Path:
-        """Where deploy_details.json is written."""
-        return self.details or self.state / "deploy_details.json"
-
-    @property
-    def uri(self) -> str:
-        """The store's address for others."""
-        return self.store_uri or self.store_path.resolve().as_uri()
-
-    @property
-    def key(self) -> str:
-        """The service's API key; empty where none is asked for."""
-        if self.api_key is None:
-            return ""
-        try:
-            key = self.api_key.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            if isinstance(error, OSError):
-                reason = error.strerror
-            else:
-                reason = "it holds more than ASCII"
-            raise UsageError(
-                f"the API key cannot be read: {self.api_key}: {reason}", hint="see `api_key`"
-            ) from None
-        if not key or not key.isprintable():
-            raise UsageError(
-                f"{self.api_key}: is to hold the API key, on one line", hint="see `api_key`"
-            )
-        return key
-
-    @property
-    def address(self) -> str:
-        """The served address."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+__all__ = ["Serving", "Settings", "load_settings"]
 
 
 def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - whatever flags there are
@@ -186,46 +25,39 @@ def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - whatever flags th
         UsageError: naming the setting and where it can be set.
     """
     given = {name: value for name, value in flags.items() if value is not None and value != ()}
+    names = Settings.__struct_fields__
     found: Mapping[str, Any] = {}
     try:
-        found = merged(toml(), environment(Settings.__struct_fields__, ("gate", "serving")), given)
+        found = merged(read_toml(), read_environment(names, ("gate", "serving")), given)
         if "time" in found:
-            found = {**found, "time": _seconds(found["time"])}
-        return msgspec.convert(found, Settings, strict=False, dec_hook=_path)
+            found = {**found, "time": _to_seconds(found["time"])}
+        return msgspec.convert(found, Settings, strict=False, dec_hook=_to_path)
     except ValueError as error:
         raise UsageError(
-            f"settings: {_told(error, found)}",
+            f"settings: {_describe_error(error, found)}",
             hint="a flag, an environment variable TUNEGATE_..., or tunegate.toml",
         ) from error
 
 
-def _seconds(text: object) -> float | None:
+def _to_seconds(text: object) -> float | None:
     try:
         return duration(text)
     except ValueError as error:
         raise ValueError(f"time: {error}") from error
 
 
-def _path(_: type, text: object) -> Path:
+def _to_path(_: type, text: object) -> Path:
     if isinstance(text, str | Path):
         return Path(text)
     raise ValueError("Expected a path")
 
 
-def _reachable(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _told(error: Exception, found: Mapping[str, Any]) -> str:
-    """Say the setting's name before what is wrong with it, and what it was set to after it."""
-    place, what = split_error(error)
+def _describe_error(error: Exception, found: Mapping[str, Any]) -> str:
+    """Return the setting's name, what is wrong with it, and what it was set to."""
+    place, problem = split_error(error)
+    if not place:
+        return problem
     value: Any = found
     for name in place.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    if place:
-        return f"{place}: {what} (got {value!r})"
-    return what
+    return f"{place}: {problem} (got {value!r})"

@@ -12,7 +12,7 @@ def duration(value: object) -> float | None:
     """Return seconds; None stays None.
 
     Raises:
-        ValueError: when it is no duration above 0.
+        ValueError: when it is not a duration above 0.
     """
     if value is None:
         return None
@@ -28,8 +28,7 @@ def duration(value: object) -> float | None:
 
 def _with_units(text: str) -> float:
     found = FORM.fullmatch(text)
-    if found:
-        return sum(
-            float(n or 0) * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True)
-        )
-    return 0.0
+    if found is None:
+        return 0.0
+    counts = zip(found.groups(), UNITS.values(), strict=True)
+    return sum(float(count or 0) * unit for count, unit in counts)

@@ -1,4 +1,4 @@
-"""Where settings come from, the environment and `tunegate.toml`, as they are written; `tunegate.settings` checks."""
+"""The sources of settings, the environment and `tunegate.toml`, read without being checked."""
 
 import json
 import os
@@ -11,12 +11,14 @@ PREFIX = "TUNEGATE_"
 FILE = Path("tunegate.toml")
 
 
-def environment(names: Sequence[str], parts: Sequence[str]) -> dict[str, Any]:
-    """Return what is set in the environment as `TUNEGATE_<NAME>`, and for a part's names as `TUNEGATE_<PART>__<NAME>`.
+def read_environment(names: Sequence[str], parts: Sequence[str]) -> dict[str, Any]:
+    """Return what is set in the environment; lists and objects are written as JSON.
 
-    Lists and objects are written as JSON.
+    Args:
+        names: of settings, in variables `TUNEGATE_<NAME>`.
+        parts: of nested settings, in variables `TUNEGATE_<PART>__<NAME>`.
     """
-    given = {name.upper(): _value(text) for name, text in os.environ.items()}
+    given = {name.upper(): _parse_value(text) for name, text in os.environ.items()}
     found = {name: given[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in given}
     for part in parts:
         start = f"{PREFIX}{part.upper()}__"
@@ -25,12 +27,13 @@ def environment(names: Sequence[str], parts: Sequence[str]) -> dict[str, Any]:
             for name, value in given.items()
             if name.startswith(start)
         }
-        found = merged(found, {part: inside}) if inside else found
+        if inside:
+            found = merged(found, {part: inside})
     return found
 
 
-def toml() -> dict[str, Any]:
-    """Return the file's contents; nothing where there is none.
+def read_toml() -> dict[str, Any]:
+    """Return the file's contents; empty if there is no file.
 
     Raises:
         ValueError: naming the file, when it cannot be read.
@@ -44,16 +47,19 @@ def toml() -> dict[str, Any]:
 
 
 def merged(*sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all of them in one, the later ones first; an object within is merged likewise."""
+    """Return all sources in one, the later ones first; nested mappings are merged the same way."""
     found: dict[str, Any] = {}
     for source in sources:
         for name, value in source.items():
-            both = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
-            found[name] = merged(found[name], value) if both else value
+            known = found.get(name)
+            if isinstance(value, Mapping) and isinstance(known, Mapping):
+                found[name] = merged(known, value)
+            else:
+                found[name] = value
     return found
 
 
-def _value(text: str) -> Any:  # noqa: ANN401 - JSON
+def _parse_value(text: str) -> Any:  # noqa: ANN401 - JSON
     if not text.startswith(("[", "{")):
         return text
     try:

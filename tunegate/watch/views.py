@@ -14,7 +14,7 @@ from katib.cluster.experiments import KatibCluster
 from katib.errors import Gone
 from tunegate.console import console, say
 from tunegate.errors import ExitCode
-from tunegate.output import event
+from tunegate.output import emit_event
 from tunegate.watch.board import Board, Row, make_board
 from tunegate.watch.table import Screen, duration_text, is_over, state_words, utc_now, value_text
 
@@ -173,7 +173,7 @@ class _JsonView(AbstractContextManager["_JsonView"]):
 
     def show(self, now: Board) -> None:
         for row in self.changes.since_last(now):
-            event(
+            emit_event(
                 "trial",
                 number=row.number,
                 **_row_as_json(row),
@@ -184,7 +184,7 @@ class _JsonView(AbstractContextManager["_JsonView"]):
             )
 
     def show_end(self, last: Board) -> None:
-        event(
+        emit_event(
             "end",
             experiment=last.name,
             where=last.where,

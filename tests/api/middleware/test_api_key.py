@@ -9,7 +9,7 @@ from support.patience import patience
 from support.serving.servers import await_true, in_process, put, running
 
 from api import create_app
-from promote.smoke import smoke
+from promote.smoke import smoke_test
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -126,5 +126,9 @@ def test_without_a_readable_key_nobody_gets_in(
 
 def test_the_smoke_test_carries_it(client: httpx.Client, toys: list[ModelPackage]) -> None:
     url = str(client.base_url)
-    assert smoke(url, toys[0], timeout=patience(5), max_latency=patience(5), key="first").passed
-    assert not smoke(url, toys[0], timeout=patience(5), max_latency=patience(5), key="wrong").passed
+    assert smoke_test(
+        url, toys[0], timeout=patience(5), max_latency=patience(5), key="first"
+    ).passed
+    assert not smoke_test(
+        url, toys[0], timeout=patience(5), max_latency=patience(5), key="wrong"
+    ).passed

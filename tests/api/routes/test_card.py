@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
-from support.promotion.promotions import Plant, passed
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.serving.servers import in_process, put, serving
 
 from api import create_app
@@ -155,14 +155,16 @@ def test_a_package_without_them_says_so(store: ModelStore, toys: list[ModelPacka
 def test_the_card_tells_the_history_that_promotion_left_in_the_store(
     tmp_path: Path, toys: list[ModelPackage]
 ) -> None:
-    plant = Plant(tmp_path)
-    plant.promoter().promote(toys[0], passed(toys[0], None))
-    with in_process(create_app(plant.store, "toy")) as client:
+    site = PromotionSite(tmp_path)
+    site.promoter().promote(toys[0], promoting_verdict(toys[0], None))
+    with in_process(create_app(site.store, "toy")) as client:
         first = client.get("/v1/models/toy/card")
         assert [past["state"] for past in first.json()["history"]] == ["live"]
-        plant.smoke.passes = False
+        site.smoke.passes = False
         with pytest.raises(Exception, match="reverted"):
-            plant.promoter().promote(toys[1], passed(toys[1], toys[0], reasons=("better",)))
+            site.promoter().promote(
+                toys[1], promoting_verdict(toys[1], toys[0], reasons=("better",))
+            )
         second = client.get("/v1/models/toy/card", headers={"If-None-Match": first.headers["etag"]})
         assert second.status_code == 200
         assert [(past["state"], past["reasons"]) for past in second.json()["history"]][1] == (

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from support.registry import toy_data as toy
 from support.registry.package_variants import stump, variant
 from support.serving.servers import Running, await_true, in_process, put, running
-from support.serving.shadows import ROW, await_candidate, await_rows, begin, samples, told
+from support.serving.shadows import (
+    ROW,
+    await_candidate,
+    await_rows,
+    shadow_report,
+    shadow_samples,
+    start_shadow,
+)
 
 from api import create_app
 from registry import ModelStore
@@ -59,11 +66,11 @@ def compared(
     """Send rows to a server with both; return what it has seen, and its metrics."""
     name = champion.manifest.name
     put(store, champion)
-    begin(store, candidate)
+    start_shadow(store, candidate)
     with in_process(create_app(store, name)) as client:
         await_candidate(client, candidate)
         send(client, name, rows)
-        return await_rows(client, len(rows), name), samples(client)
+        return await_rows(client, len(rows), name), shadow_samples(client)
 
 
 def test_the_differences_of_a_regression_are_those_of_the_packages(
@@ -125,7 +132,7 @@ def test_the_differences_of_a_classification_are_those_of_the_packages(
 def test_a_share_of_the_requests_is_compared(store: ModelStore, toys: list[ModelPackage]) -> None:
     """1,000 requests and a share of 0.3: 300, give or take four standard deviations of 14.5."""
     put(store, toys[0])
-    begin(store, toys[1], share=0.3)
+    start_shadow(store, toys[1], share=0.3)
     app = create_app(store, "toy")
     app.state.serving.shadows["toy"].chance = np.random.default_rng(11).random
     with in_process(app) as client:
@@ -141,13 +148,15 @@ def test_a_large_request_is_compared_in_part_and_counts_once(
     store: ModelStore, toys: list[ModelPackage]
 ) -> None:
     put(store, toys[0])
-    begin(store, toys[1])
+    start_shadow(store, toys[1])
     with in_process(create_app(store, "toy")) as client:
         await_candidate(client, toys[1])
         client.post("/predict", json=[ROW] * 5000).raise_for_status()
         client.post("/predict", json=ROW).raise_for_status()
-        await_true(lambda: told(client, "toy")["seen"]["rows"] >= 2, "rows of both requests")
-        assert 2 <= told(client, "toy")["seen"]["rows"] <= 33
+        await_true(
+            lambda: shadow_report(client, "toy")["seen"]["rows"] >= 2, "rows of both requests"
+        )
+        assert 2 <= shadow_report(client, "toy")["seen"]["rows"] <= 33
 
 
 def test_what_waits_is_limited_and_what_is_too_much_is_counted(
@@ -157,13 +166,13 @@ def test_what_waits_is_limited_and_what_is_too_much_is_counted(
     monkeypatch.setattr("api.serving.shadow.EVERY", 3600)
     monkeypatch.setattr("api.serving.shadow.WAITING", 10)
     put(store, toys[0])
-    begin(store, toys[1])
+    start_shadow(store, toys[1])
     with in_process(create_app(store, "toy")) as client:
         await_candidate(client, toys[1])
         for _ in range(25):
             assert client.post("/predict", json=ROW).json()["predicted_y"] == 1.0
         client.post("/predict", json=[ROW] * 3).raise_for_status()
-        seen = told(client, "toy")["seen"]
+        seen = shadow_report(client, "toy")["seen"]
     assert (seen["rows"], seen["dropped"]) == (0, 18)
 
 
@@ -171,27 +180,31 @@ def test_counting_starts_over_with_another_champion_and_ends_when_the_candidate_
     server: Running, store: ModelStore, toys: list[ModelPackage]
 ) -> None:
     a, b, c = toys
-    begin(store, c)
+    start_shadow(store, c)
     await_candidate(server.client, c)
     server.client.post("/predict", json=ROW).raise_for_status()
     assert await_rows(server.client, 1)["numbers"]["mean"] == 4.0
     put(store, b, number=2)
     server.await_version(model_version=b.digest)
-    assert told(server.client, "toy")["seen"]["rows"] == 0
+    assert shadow_report(server.client, "toy")["seen"]["rows"] == 0
     for _ in range(2):
         server.client.post("/predict", json=ROW).raise_for_status()
     assert await_rows(server.client, 2)["numbers"]["mean"] == 2.0
     put(store, c, number=3)
     server.await_version(model_version=c.digest)
     server.client.post("/predict", json=ROW).raise_for_status()
-    found = told(server.client, "toy")
+    found = shadow_report(server.client, "toy")
     assert (found["refused"], found["seen"]["rows"]) == ("the candidate is in production", 0)
     counted = {
-        key[1]: value for key, value in samples(server.client).items() if key[0] == "rows_total"
+        key[1]: value
+        for key, value in shadow_samples(server.client).items()
+        if key[0] == "rows_total"
     }
     assert counted == {c.digest: 2}
     by_champion = {
-        key[3]: value for key, value in samples(server.client).items() if key[0] == "rows_total"
+        key[3]: value
+        for key, value in shadow_samples(server.client).items()
+        if key[0] == "rows_total"
     }
     assert by_champion == {a.digest: 1, b.digest: 2}
 
@@ -200,20 +213,21 @@ def test_answers_that_cannot_be_compared_are_failures(
     server: Running, store: ModelStore, toys: list[ModelPackage], tmp_path: Path
 ) -> None:
     """A forged package may answer what is finite alone and overflows in a sum of squares."""
-    begin(store, variant(toys[1], tmp_path / "wild", forest=stump(low=1e300, high=2.0)))
+    start_shadow(store, variant(toys[1], tmp_path / "wild", forest=stump(low=1e300, high=2.0)))
     await_true(lambda: server.version()["shadow"], "the candidate")
     server.client.post("/predict", json=[{"x": 0.25}, {"x": 0.75}]).raise_for_status()
     await_true(
-        lambda: told(server.client, "toy")["seen"]["rows"] == 1, "the row that can be compared"
+        lambda: shadow_report(server.client, "toy")["seen"]["rows"] == 1,
+        "the row that can be compared",
     )
-    seen = told(server.client, "toy")["seen"]
+    seen = shadow_report(server.client, "toy")["seen"]
     assert (seen["failed"], seen["numbers"]["largest"]) == (1, 0.0)
 
 
 def test_workers_add_up(store: ModelStore, toys: list[ModelPackage]) -> None:
     put(store, toys[0])
     with running(store, "toy", workers=2) as server:
-        begin(store, toys[1])
+        start_shadow(store, toys[1])
         asked = 0
         workers = set[str]()
 
@@ -235,4 +249,7 @@ def test_workers_add_up(store: ModelStore, toys: list[ModelPackage]) -> None:
         seen = await_rows(server.client, asked)
         assert seen["numbers"]["largest"] == 2.0
         assert seen["numbers"]["mean"] == pytest.approx(2.0 * (asked // 2) / asked)
-        assert samples(server.client)["rows_total", toys[1].digest, "toy", toys[0].digest] == asked
+        assert (
+            shadow_samples(server.client)["rows_total", toys[1].digest, "toy", toys[0].digest]
+            == asked
+        )

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from support.promotion.faults import STEPS, Crash, stopping
-from support.promotion.promotions import Plant, passed
+from support.promotion.faults import STEPS, Crash, crashing_promoter
+from support.promotion.promotions import PromotionSite, promoting_verdict
 
 from registry import Conflict, InFlight
 from registry.package import ModelPackage
@@ -14,19 +14,21 @@ FINISHED = ("point", "smoke", "close")  # a crash after these: the new package s
 
 
 @pytest.fixture
-def served(plant: Plant, toys: list[ModelPackage]) -> Plant:
-    plant.promoter().promote(toys[0], passed(toys[0], None))
-    return plant
+def served(site: PromotionSite, toys: list[ModelPackage]) -> PromotionSite:
+    site.promoter().promote(toys[0], promoting_verdict(toys[0], None))
+    return site
 
 
-def crash_at(plant: Plant, step: str, package: ModelPackage, over: ModelPackage | None) -> None:
+def crash_at(
+    site: PromotionSite, step: str, package: ModelPackage, over: ModelPackage | None
+) -> None:
     with pytest.raises(Crash):
-        stopping(plant, step).promote(package, passed(package, over))
+        crashing_promoter(site, step).promote(package, promoting_verdict(package, over))
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_repair_finishes_or_undoes_a_crashed_promotion(
-    served: Plant, toys: list[ModelPackage], step: str
+    served: PromotionSite, toys: list[ModelPackage], step: str
 ) -> None:
     a, b, _ = toys
     crash_at(served, step, b, a)
@@ -40,17 +42,17 @@ def test_repair_finishes_or_undoes_a_crashed_promotion(
 
 @pytest.mark.parametrize("step", STEPS)
 def test_repair_after_the_crash_of_a_first_promotion(
-    plant: Plant, toys: list[ModelPackage], step: str
+    site: PromotionSite, toys: list[ModelPackage], step: str
 ) -> None:
-    crash_at(plant, step, toys[0], None)
-    plant.clock.forward(LEASE_OVER)
-    plant.promoter().repair("toy")
-    plant.assert_settled(toys[0] if step in FINISHED else None)
+    crash_at(site, step, toys[0], None)
+    site.clock.forward(LEASE_OVER)
+    site.promoter().repair("toy")
+    site.assert_settled(toys[0] if step in FINISHED else None)
 
 
 @pytest.mark.parametrize("step", ["create", "point", "smoke"])
 def test_repair_undoes_what_does_not_pass_its_smoke_test_now(
-    served: Plant, toys: list[ModelPackage], step: str
+    served: PromotionSite, toys: list[ModelPackage], step: str
 ) -> None:
     a, b, _ = toys
     crash_at(served, step, b, a)
@@ -62,18 +64,20 @@ def test_repair_undoes_what_does_not_pass_its_smoke_test_now(
 
 
 def test_repair_removes_the_pointer_of_a_first_model_that_does_not_work(
-    plant: Plant, toys: list[ModelPackage]
+    site: PromotionSite, toys: list[ModelPackage]
 ) -> None:
-    crash_at(plant, "point", toys[0], None)
-    plant.clock.forward(LEASE_OVER)
-    plant.smoke.passes = False
-    plant.promoter().repair("toy")
-    assert not plant.store.pointer_path("toy").exists()
-    plant.assert_settled(None)
+    crash_at(site, "point", toys[0], None)
+    site.clock.forward(LEASE_OVER)
+    site.smoke.passes = False
+    site.promoter().repair("toy")
+    assert not site.store.pointer_path("toy").exists()
+    site.assert_settled(None)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_next_run_repairs_first(served: Plant, toys: list[ModelPackage], step: str) -> None:
+def test_the_next_run_repairs_first(
+    served: PromotionSite, toys: list[ModelPackage], step: str
+) -> None:
     a, b, c = toys
     crash_at(served, step, b, a)
     served.clock.forward(LEASE_OVER)
@@ -81,11 +85,11 @@ def test_the_next_run_repairs_first(served: Plant, toys: list[ModelPackage], ste
     promoter = served.promoter(notify=told.append)
     if step in FINISHED:  # the verdict is about a champion that is no more
         with pytest.raises(Conflict):
-            promoter.promote(c, passed(c, a))
+            promoter.promote(c, promoting_verdict(c, a))
         served.assert_settled(b)
-        promoter.promote(c, passed(c, b))
+        promoter.promote(c, promoting_verdict(c, b))
     else:
-        promoter.promote(c, passed(c, a))
+        promoter.promote(c, promoting_verdict(c, a))
     served.assert_settled(c)
     numbers = [entry.promotion.number for entry in served.ledger.history("toy")]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -96,7 +100,7 @@ def test_the_next_run_repairs_first(served: Plant, toys: list[ModelPackage], ste
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_same_promotion_run_again_succeeds(
-    served: Plant, toys: list[ModelPackage], step: str
+    served: PromotionSite, toys: list[ModelPackage], step: str
 ) -> None:
     a, b, _ = toys
     crash_at(served, step, b, a)
@@ -104,14 +108,14 @@ def test_the_same_promotion_run_again_succeeds(
     if step in FINISHED:
         served.promoter().repair("toy")
     else:
-        served.promoter().promote(b, passed(b, a))
+        served.promoter().promote(b, promoting_verdict(b, a))
     served.assert_settled(b)
     assert served.states().count("live") == 2
 
 
 @pytest.mark.parametrize(("step", "time"), [("smoke", 1), ("point", 2), ("close", 1)])
 def test_a_crash_while_a_bad_promotion_is_undone_is_undone_too(
-    served: Plant, toys: list[ModelPackage], step: str, time: int
+    served: PromotionSite, toys: list[ModelPackage], step: str, time: int
 ) -> None:
     a, b, _ = toys
     served.smoke.passes = False
@@ -123,7 +127,7 @@ def test_a_crash_while_a_bad_promotion_is_undone_is_undone_too(
             raise Crash
 
     with pytest.raises(Crash):
-        stopping(served, step, by=crash).promote(b, passed(b, a))
+        crashing_promoter(served, step, by=crash).promote(b, promoting_verdict(b, a))
     served.clock.forward(LEASE_OVER)
     served.promoter().repair("toy")
     assert served.states() == ["live", "reverted"]
@@ -131,29 +135,31 @@ def test_a_crash_while_a_bad_promotion_is_undone_is_undone_too(
 
 
 def test_a_crash_while_the_pointer_of_a_bad_first_model_is_removed_is_undone_too(
-    plant: Plant, toys: list[ModelPackage]
+    site: PromotionSite, toys: list[ModelPackage]
 ) -> None:
-    plant.smoke.passes = False
-    crash_at(plant, "unpoint", toys[0], None)
-    assert plant.states() == ["in flight"]
-    plant.clock.forward(LEASE_OVER)
-    plant.promoter().repair("toy")
-    plant.assert_settled(None)
+    site.smoke.passes = False
+    crash_at(site, "unpoint", toys[0], None)
+    assert site.states() == ["in flight"]
+    site.clock.forward(LEASE_OVER)
+    site.promoter().repair("toy")
+    site.assert_settled(None)
 
 
 @pytest.mark.parametrize("step", STEPS[1:])  # a rollback adds nothing
-def test_a_rollback_crashes_as_safely(served: Plant, toys: list[ModelPackage], step: str) -> None:
+def test_a_rollback_crashes_as_safely(
+    served: PromotionSite, toys: list[ModelPackage], step: str
+) -> None:
     a, b, _ = toys
-    served.promoter().promote(b, passed(b, a))
+    served.promoter().promote(b, promoting_verdict(b, a))
     with pytest.raises(Crash):
-        stopping(served, step).rollback("toy")
+        crashing_promoter(served, step).rollback("toy")
     served.clock.forward(LEASE_OVER)
     served.promoter().repair("toy")
     served.assert_settled(a if step in FINISHED else b)
 
 
 def test_an_exception_out_of_the_smoke_test_leaves_a_promotion_that_repair_closes(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     a, b, _ = toys
 
@@ -161,7 +167,7 @@ def test_an_exception_out_of_the_smoke_test_leaves_a_promotion_that_repair_close
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        served.promoter(smoke=broken).promote(b, passed(b, a))
+        served.promoter(smoke=broken).promote(b, promoting_verdict(b, a))
     served.clock.forward(LEASE_OVER)
     served.promoter(smoke=broken).repair("toy")
     assert served.states() == ["live", "reverted"]
@@ -169,24 +175,24 @@ def test_an_exception_out_of_the_smoke_test_leaves_a_promotion_that_repair_close
 
 
 def test_a_promotion_in_flight_is_left_alone_within_its_lease(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     a, b, c = toys
     crash_at(served, "point", b, a)
     served.clock.forward(LEASE_OVER - 2)
     for act in (
         lambda: served.promoter().repair("toy"),
-        lambda: served.promoter().promote(c, passed(c, a)),
+        lambda: served.promoter().promote(c, promoting_verdict(c, a)),
         lambda: served.promoter().rollback("toy"),
     ):
         with pytest.raises(InFlight):
             act()
     assert served.states() == ["live", "in flight"]
-    assert served.pointed() == b.digest
+    assert served.pointed_digest() == b.digest
 
 
 def test_force_takes_a_promotion_over_within_its_lease(
-    served: Plant, toys: list[ModelPackage]
+    served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     crash_at(served, "point", toys[1], toys[0])
     served.promoter().repair("toy", force=True)

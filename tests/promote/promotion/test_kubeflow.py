@@ -1,7 +1,8 @@
-"""The promotion protocol on a real Model Registry: raced for, cut off at each request, too slow, and killed.
+"""The promotion protocol on a real Model Registry: raced for, cut off, too slow, and killed.
 
 As a program, `python test_promotion_kubeflow.py ROOT URL ENVIRONMENT [STEP]`, it is a promoter like
-`support.promotion.promoter_process`: a JSON list [package, champion's package or null] a line, answered with how that ended.
+`support.promotion.promoter_process`: a JSON list [package, champion's package or null] a line,
+answered with how that ended.
 """
 
 import json
@@ -17,8 +18,8 @@ from pathlib import Path
 
 import pytest
 from support.promotion.crashes import environment
-from support.promotion.faults import kill, stopping
-from support.promotion.promotions import Plant, passed
+from support.promotion.faults import crashing_promoter, kill
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.serving.proxy import Proxy, running_proxy
 
 pytest.importorskip("mr_openapi")
@@ -35,7 +36,7 @@ PROMOTERS = 8
 KINDS = ("opening", "closing", "showing")  # the writes of a promotion whose objects exist
 
 
-class RegistryPlant(Plant):
+class RegistrySite(PromotionSite):
     """A store below a folder, and a ledger on the registry, as seen at `url`."""
 
     def __init__(
@@ -50,9 +51,9 @@ class RegistryPlant(Plant):
             environment=self.name,
         )
 
-    def seen_at(self, url: str, timeouts: Timeouts | None = None) -> "RegistryPlant":
-        """Return the same plant at the same time of day, its registry reached at another address."""
-        found = RegistryPlant(self.root, url, self.name, timeouts)
+    def seen_at(self, url: str, timeouts: Timeouts | None = None) -> "RegistrySite":
+        """Return the same site at the same time of day, its registry reached at another address."""
+        found = RegistrySite(self.root, url, self.name, timeouts)
         found.clock = self.clock
         return found
 
@@ -61,29 +62,29 @@ class RegistryPlant(Plant):
 
     def champion_of(self, *packages: ModelPackage) -> ModelPackage:
         """Return the one of these that is in production."""
-        return next(package for package in packages if package.digest == self.production())
+        return next(package for package in packages if package.digest == self.champion_digest())
 
 
-def served(root: Path, url: str, package: ModelPackage) -> RegistryPlant:
-    """Return a plant with this package in production."""
-    plant = RegistryPlant(root, url)
-    plant.promoter().promote(package, passed(package, None))
-    return plant
+def served(root: Path, url: str, package: ModelPackage) -> RegistrySite:
+    """Return a site with this package in production."""
+    site = RegistrySite(root, url)
+    site.promoter().promote(package, promoting_verdict(package, None))
+    return site
 
 
 def assert_settles(
-    plant: RegistryPlant, old: ModelPackage, new: ModelPackage, then: ModelPackage
+    site: RegistrySite, old: ModelPackage, new: ModelPackage, then: ModelPackage
 ) -> None:
-    """Assert that a promotion of `new` over `old`, ended anyhow, is settled by repair and followed by another."""
-    assert plant.pointed() in {old.digest, new.digest}
-    assert plant.states().count("in flight") <= 1
-    plant.clock.forward(LEASE_OVER)
-    plant.promoter().repair("toy")
-    current = plant.champion_of(old, new)
-    plant.assert_settled(current)
-    plant.promoter().promote(then, passed(then, current))
-    plant.assert_settled(then)
-    assert plant.numbers() == list(range(1, len(plant.states()) + 1))
+    """Assert that repair settles a promotion of `new` over `old`, and that another can follow."""
+    assert site.pointed_digest() in {old.digest, new.digest}
+    assert site.states().count("in flight") <= 1
+    site.clock.forward(LEASE_OVER)
+    site.promoter().repair("toy")
+    current = site.champion_of(old, new)
+    site.assert_settled(current)
+    site.promoter().promote(then, promoting_verdict(then, current))
+    site.assert_settled(then)
+    assert site.numbers() == list(range(1, len(site.states()) + 1))
 
 
 # Many at once.
@@ -91,10 +92,10 @@ def assert_settles(
 
 @contextmanager
 def promoter(
-    plant: RegistryPlant, url: str = "", step: str = ""
+    site: RegistrySite, url: str = "", step: str = ""
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a promoter's process; it is ready when it says so."""
-    command = [sys.executable, __file__, str(plant.root), url or plant.url, plant.name, step]
+    command = [sys.executable, __file__, str(site.root), url or site.url, site.name, step]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, env=environment(), stdin=pipe, stdout=pipe, text=True
@@ -119,9 +120,9 @@ def tell(process: "subprocess.Popen[str]", package: ModelPackage, over: ModelPac
 def test_of_eight_processes_that_promote_at_once_one_wins_each_number(
     server: str, tmp_path: Path, toys: list[ModelPackage]
 ) -> None:
-    plant = served(tmp_path, server, toys[0])
+    site = served(tmp_path, server, toys[0])
     with ExitStack() as stack:
-        racers = [stack.enter_context(promoter(plant)) for _ in range(PROMOTERS)]
+        racers = [stack.enter_context(promoter(site)) for _ in range(PROMOTERS)]
         assert [hear(racer) for racer in racers] == ["ready"] * PROMOTERS
         current = toys[0]
         for number in range(2, 5):
@@ -132,15 +133,15 @@ def test_of_eight_processes_that_promote_at_once_one_wins_each_number(
             assert ends.count("live") == 1
             assert set(ends) <= {"live", "Conflict", "InFlight"}
             current = others[ends.index("live") % 2]
-            plant.assert_settled(current)
-            assert plant.states() == ["live"] * number
+            site.assert_settled(current)
+            assert site.states() == ["live"] * number
 
 
 # The registry goes away.
 
 
 class Down(Proxy):
-    """Answers nothing from a request on: `before` the server has it, or `after`, when the server has done it."""
+    """Answers nothing from a request on: `before` or `after` the server has carried it out."""
 
     def __init__(self, upstream: str, request: int, when: str) -> None:
         super().__init__(upstream)
@@ -162,7 +163,7 @@ class Down(Proxy):
 def test_a_registry_that_goes_down_at_any_request_leaves_a_promotion_that_can_be_settled(
     server: str, tmp_path: Path, toys: list[ModelPackage]
 ) -> None:
-    plant = served(tmp_path, server, toys[0])
+    site = served(tmp_path, server, toys[0])
     current = toys[0]
     request = 1
     when = "before"
@@ -170,24 +171,24 @@ def test_a_registry_that_goes_down_at_any_request_leaves_a_promotion_that_can_be
     while not ended:
         new = toys[toys.index(current) - 1]
         with running_proxy(Down(server, request, when)) as proxy:
-            ended = promoted(plant.seen_at(proxy.url), new, current)
+            ended = promoted(site.seen_at(proxy.url), new, current)
             method = proxy.seen[min(request, len(proxy.seen)) - 1][0]
-        assert plant.pointed() in {current.digest, new.digest}
-        plant.clock.forward(LEASE_OVER)
-        plant.promoter().repair("toy")
-        current = plant.champion_of(current, new)
-        plant.assert_settled(current)
+        assert site.pointed_digest() in {current.digest, new.digest}
+        site.clock.forward(LEASE_OVER)
+        site.promoter().repair("toy")
+        current = site.champion_of(current, new)
+        site.assert_settled(current)
         after_too = when == "before" and method != "GET"  # a reading that is not heard was not done
         request, when = (request, "after") if after_too else (request + 1, "before")
     assert request > len(KINDS)
     assert current is new
-    assert plant.numbers() == list(range(1, len(plant.states()) + 1))
+    assert site.numbers() == list(range(1, len(site.states()) + 1))
 
 
-def promoted(plant: RegistryPlant, package: ModelPackage, over: ModelPackage) -> bool:
+def promoted(site: RegistrySite, package: ModelPackage, over: ModelPackage) -> bool:
     """Whether a promotion comes through; where it does not, because the registry is unreachable."""
     try:
-        return plant.promoter().promote(package, passed(package, over)).state == "live"
+        return site.promoter().promote(package, promoting_verdict(package, over)).state == "live"
     except Unreachable as error:
         assert error.hint  # noqa: PT017 - it may come through as well
         return False
@@ -219,20 +220,20 @@ def test_who_tries_again_and_again_gets_through_a_flaky_registry(
     server: str, tmp_path: Path, toys: list[ModelPackage], seed: int
 ) -> None:
     a, b, c = toys
-    plant = served(tmp_path, server, a)
+    site = served(tmp_path, server, a)
     with running_proxy(Flaky(server, seed)) as proxy:
-        flaky = plant.seen_at(proxy.url)
+        flaky = site.seen_at(proxy.url)
         for new, old in ((b, a), (c, b), (a, c)):
-            while plant.production() != new.digest:
-                plant.clock.forward(LEASE_OVER)
+            while site.champion_digest() != new.digest:
+                site.clock.forward(LEASE_OVER)
                 try:
-                    flaky.promoter().promote(new, passed(new, old))
+                    flaky.promoter().promote(new, promoting_verdict(new, old))
                 except (Conflict, InFlight, Unreachable):
-                    assert plant.pointed() in {old.digest, new.digest}
-    plant.clock.forward(LEASE_OVER)
-    plant.promoter().repair("toy")
-    plant.assert_settled(a)
-    assert plant.numbers() == list(range(1, len(plant.states()) + 1))
+                    assert site.pointed_digest() in {old.digest, new.digest}
+    site.clock.forward(LEASE_OVER)
+    site.promoter().repair("toy")
+    site.assert_settled(a)
+    assert site.numbers() == list(range(1, len(site.states()) + 1))
 
 
 # The registry is slow.
@@ -271,15 +272,15 @@ def test_a_registry_slower_than_is_waited_for_leaves_a_promotion_that_can_be_set
     server: str, tmp_path: Path, toys: list[ModelPackage], what: str
 ) -> None:
     a, b, c = toys
-    plant = served(tmp_path, server, a)
+    site = served(tmp_path, server, a)
     enough = threading.Event()
     with running_proxy(Acting(server, what, "after", enough.wait)) as proxy:
-        slow = plant.seen_at(proxy.url, Timeouts(connect=3, read=3))
+        slow = site.seen_at(proxy.url, Timeouts(connect=3, read=3))
         assert promoted(slow, b, a) == (what == "showing")
         enough.set()
-    assert plant.states() == ["live", "in flight" if what == "opening" else "live"]
-    assert plant.pointed() == (a if what == "opening" else b).digest
-    assert_settles(plant, a, b, c)
+    assert site.states() == ["live", "in flight" if what == "opening" else "live"]
+    assert site.pointed_digest() == (a if what == "opening" else b).digest
+    assert_settles(site, a, b, c)
 
 
 # The promoter is killed.
@@ -290,14 +291,14 @@ def test_a_promoter_that_is_killed_leaves_nothing_that_repair_cannot_settle_at_o
     server: str, tmp_path: Path, toys: list[ModelPackage], step: str
 ) -> None:
     a, b, c = toys
-    plant = served(tmp_path, server, a)
-    with promoter(plant, step=step) as process:
+    site = served(tmp_path, server, a)
+    with promoter(site, step=step) as process:
         assert hear(process) == "ready"
         tell(process, b, a)
         assert process.wait(patience(60)) == -signal.SIGKILL
-    plant.promoter().repair("toy")  # no lease to wait for: the owner is dead
-    plant.assert_settled(b if step in {"point", "smoke", "close"} else a)
-    assert_settles(plant, a, b, c)
+    site.promoter().repair("toy")  # no lease to wait for: the owner is dead
+    site.assert_settled(b if step in {"point", "smoke", "close"} else a)
+    assert_settles(site, a, b, c)
 
 
 @pytest.mark.parametrize("what", ["opening", "closing"])
@@ -306,34 +307,38 @@ def test_a_promoter_that_is_killed_while_it_writes_is_settled_too(
     server: str, tmp_path: Path, toys: list[ModelPackage], what: str, when: str
 ) -> None:
     a, b, c = toys
-    plant = served(tmp_path, server, a)
+    site = served(tmp_path, server, a)
     with ExitStack() as stack:
         acting = Acting(server, what, when, list)
         proxy = stack.enter_context(running_proxy(acting))
-        process = stack.enter_context(promoter(plant, url=proxy.url))
+        process = stack.enter_context(promoter(site, url=proxy.url))
         acting.act = process.kill
         assert hear(process) == "ready"
         tell(process, b, a)
         assert process.wait(patience(60)) == -signal.SIGKILL
-        assert_settled_by_anybody(plant, b if what != "opening" else a)
-    assert_settles(plant, a, b, c)
+        assert_settled_by_anybody(site, b if what != "opening" else a)
+    assert_settles(site, a, b, c)
 
 
-def assert_settled_by_anybody(plant: RegistryPlant, package: ModelPackage) -> None:
-    """Assert what repair makes of it; a write whose writer is dead may be under way still, and is not in its way."""
-    plant.promoter().repair("toy")
-    assert plant.production() == plant.pointed() == package.digest
+def assert_settled_by_anybody(site: RegistrySite, package: ModelPackage) -> None:
+    """Assert what repair makes of it, while a dead writer's request may still be under way."""
+    site.promoter().repair("toy")
+    assert site.champion_digest() == site.pointed_digest() == package.digest
 
 
 def main(root: str, url: str, name: str, step: str) -> None:
     """Promote as told, one line at a time."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    plant = RegistryPlant(Path(root), url, name)
+    site = RegistrySite(Path(root), url, name)
     for line in sys.stdin:
         package, over = (load_package(Path(path)) for path in json.loads(line))
         try:
-            ended = stopping(plant, step, by=kill).promote(package, passed(package, over)).state
+            ended = (
+                crashing_promoter(site, step, by=kill)
+                .promote(package, promoting_verdict(package, over))
+                .state
+            )
         except (RegistryError, PromoteError) as error:
             ended = type(error).__name__
         sys.stdout.write(ended + "\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.patience import patience
-from support.promotion.promotions import Plant, passed
+from support.promotion.promotions import PromotionSite, promoting_verdict
 
 from registry.package import ModelPackage
 
@@ -43,12 +43,12 @@ def tell(
     process.stdin.flush()
 
 
-def plant_with(folder: Path, package: ModelPackage | None) -> Plant:
-    """Return a plant with this package in production."""
-    plant = Plant(folder)
+def site_with(folder: Path, package: ModelPackage | None) -> PromotionSite:
+    """Return a site with this package in production."""
+    site = PromotionSite(folder)
     if package:
-        plant.promoter().promote(package, passed(package, None))
-    return plant
+        site.promoter().promote(package, promoting_verdict(package, None))
+    return site
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,18 @@ def test_a_promoter_that_is_killed_leaves_nothing_that_repair_cannot_settle_at_o
     tmp_path: Path, toys: list[ModelPackage], step: str
 ) -> None:
     a, b, c = toys
-    plant = plant_with(tmp_path, a)
+    site = site_with(tmp_path, a)
     with promoter(tmp_path, step) as process:
         tell(process, ".", b, a)
         assert process.wait(patience(60)) == -signal.SIGKILL
-    plant.promoter().repair("toy")  # no lease to wait for: the owner is dead
+    site.promoter().repair("toy")  # no lease to wait for: the owner is dead
     finished = step in {"point", "smoke", "close"}
-    plant.assert_settled(b if finished else a)
-    plant.promoter().promote(c, passed(c, b if finished else a))
-    plant.assert_settled(c)
+    site.assert_settled(b if finished else a)
+    site.promoter().promote(c, promoting_verdict(c, b if finished else a))
+    site.assert_settled(c)
     left = [
         path.name
-        for path in (plant.store.root / "models").iterdir()
+        for path in (site.store.root / "models").iterdir()
         if not path.name.startswith(".")
     ]
     assert set(left) <= {a.digest, b.digest, c.digest}
@@ -86,13 +86,13 @@ def test_of_two_promoters_at_once_exactly_one_wins(
     with ExitStack() as stack:
         pair = [stack.enter_context(promoter(tmp_path)) for _ in range(2)]
         for number in range(ROUNDS):
-            plant = plant_with(tmp_path / str(number), champion)
+            site = site_with(tmp_path / str(number), champion)
             for process, package in zip(pair, (b, c), strict=True):
                 tell(process, str(number), package, champion)
             ends = [process.stdout.readline().strip() for process in pair if process.stdout]
             assert sorted(ends) in (["Conflict", "live"], ["InFlight", "live"])
-            plant.assert_settled((b, c)[ends.index("live")])
-            assert plant.states() == ["live"] * (1 if first else 2)
+            site.assert_settled((b, c)[ends.index("live")])
+            assert site.states() == ["live"] * (1 if first else 2)
         for process in pair:
             assert process.stdin
             process.stdin.close()

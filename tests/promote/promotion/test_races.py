@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.promotion.faults import Turns, promoter_around
-from support.promotion.promotions import Plant, passed, scratch
+from support.promotion.faults import TurnSchedule, intercepted_promoter
+from support.promotion.promotions import PromotionSite, memory_folder, promoting_verdict
 
 from promote import PromoteError
 from promote.promotion import Promoter, Smoke
@@ -21,11 +21,15 @@ from registry.package import ModelPackage
 MOMENTS = 16
 Act = Callable[[Promoter, list[ModelPackage]], object]
 ACTS: dict[str, Act] = {
-    "promote b": lambda promoter, toys: promoter.promote(toys[1], passed(toys[1], toys[0])),
-    "promote c": lambda promoter, toys: promoter.promote(toys[2], passed(toys[2], toys[0])),
+    "promote b": lambda promoter, toys: promoter.promote(
+        toys[1], promoting_verdict(toys[1], toys[0])
+    ),
+    "promote c": lambda promoter, toys: promoter.promote(
+        toys[2], promoting_verdict(toys[2], toys[0])
+    ),
     "promote c twice over": lambda promoter, toys: (
-        promoter.promote(toys[2], passed(toys[2], toys[0])),
-        promoter.promote(toys[1], passed(toys[1], toys[2])),
+        promoter.promote(toys[2], promoting_verdict(toys[2], toys[0])),
+        promoter.promote(toys[1], promoting_verdict(toys[1], toys[2])),
     ),
     "roll back": lambda promoter, _: promoter.rollback("toy"),
     "repair": lambda promoter, _: promoter.repair("toy"),
@@ -34,23 +38,23 @@ ACTS: dict[str, Act] = {
 GENTLE = ["promote b", "promote c", "roll back", "repair"]
 
 
-def served(root: Path, toys: list[ModelPackage]) -> Plant:
-    """Return a plant where a serves, and c served before."""
-    plant = Plant(root)
-    plant.promoter().promote(toys[2], passed(toys[2], None))
-    plant.promoter().promote(toys[0], passed(toys[0], toys[2]))
-    return plant
+def served(root: Path, toys: list[ModelPackage]) -> PromotionSite:
+    """Return a site where a serves, and c served before."""
+    site = PromotionSite(root)
+    site.promoter().promote(toys[2], promoting_verdict(toys[2], None))
+    site.promoter().promote(toys[0], promoting_verdict(toys[0], toys[2]))
+    return site
 
 
-def assert_sound(plant: Plant) -> None:
-    """Assert that each promotion replaced the champion of its time, and that servers follow the last one."""
-    history = plant.ledger.history("toy")
+def assert_sound(site: PromotionSite) -> None:
+    """Assert that each promotion replaced the champion of its time, and the last one is served."""
+    history = site.ledger.history("toy")
     assert [entry.promotion.number for entry in history] == list(range(1, len(history) + 1))
     for place, entry in enumerate(history):
         before = champion(history[:place])
         assert entry.promotion.previous == (before.promotion.number if before else None)
-    assert "in flight" not in plant.states()
-    assert plant.pointed() == plant.production()
+    assert "in flight" not in site.states()
+    assert site.pointed_digest() == site.champion_digest()
 
 
 @pytest.mark.parametrize(
@@ -65,28 +69,30 @@ def test_somebody_else_may_act_between_any_two_steps(
     passes: bool,  # noqa: FBT001
 ) -> None:
     for moment in range(MOMENTS):
-        with scratch() as folder:
-            plant = served(folder, toys)
-            plant.smoke.passes = passes
-            count = acting_at(moment, plant, toys, mine=ACTS[mine], act=ACTS[act])
-            assert_sound(plant)
+        with memory_folder() as folder:
+            site = served(folder, toys)
+            site.smoke.passes = passes
+            count = acting_at(moment, site, toys, mine=ACTS[mine], act=ACTS[act])
+            assert_sound(site)
     assert count < MOMENTS  # so the last one was not disturbed: no moment is missing
 
 
-def acting_at(moment: int, plant: Plant, toys: list[ModelPackage], *, mine: Act, act: Act) -> int:
-    """Do `mine`, and `act` before its effect number `moment`; return how many effects there were."""
+def acting_at(
+    moment: int, site: PromotionSite, toys: list[ModelPackage], *, mine: Act, act: Act
+) -> int:
+    """Do `mine`, and `act` before its effect number `moment`; return how many there were."""
     effects = 0
 
     def around(_: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
         nonlocal effects
         if effects == moment:
             with suppress(RegistryError, PromoteError):
-                act(plant.promoter(), toys)
+                act(site.promoter(), toys)
         effects += 1
         return effect()
 
     with suppress(RegistryError, PromoteError):
-        mine(promoter_around(plant, around), toys)
+        mine(intercepted_promoter(site, around), toys)
     return effects
 
 
@@ -123,13 +129,13 @@ def test_any_interleaving_of_two_leaves_one_history_and_a_pointer_that_follows_i
     lost: bool,  # noqa: FBT001
     schedule: list[int],
 ) -> None:
-    with scratch() as folder:
-        plant = served(folder, toys)
-        plant.smoke.passes = passes
+    with memory_folder() as folder:
+        site = served(folder, toys)
+        site.smoke.passes = passes
         if lost:
-            plant.store.unpoint("toy")
-        interleave(plant, toys, (ACTS[mine], ACTS[other]), schedule)
-        assert_sound(plant)
+            site.store.unpoint("toy")
+        interleave(site, toys, (ACTS[mine], ACTS[other]), schedule)
+        assert_sound(site)
 
 
 @settings(max_examples=40, deadline=None)
@@ -139,27 +145,27 @@ def test_nobody_who_comes_meanwhile_disturbs_a_promotion_under_way(
     toys: list[ModelPackage], mine: str, other: str, schedule: list[int]
 ) -> None:
     """The service answers as the pointer says: a pointer moved away would fail the smoke test."""
-    with scratch() as folder:
-        plant = served(folder, toys)
+    with memory_folder() as folder:
+        site = served(folder, toys)
         interleave(
-            plant,
+            site,
             toys,
             (ACTS[mine], ACTS[other]),
             schedule,
-            smoke=lambda package: as_pointed(plant, package),
+            smoke=lambda package: as_pointed(site, package),
         )
-        assert_sound(plant)
-        assert set(plant.states()) == {"live"}
+        assert_sound(site)
+        assert set(site.states()) == {"live"}
 
 
-def as_pointed(plant: Plant, package: ModelPackage) -> SmokeReport:
+def as_pointed(site: PromotionSite, package: ModelPackage) -> SmokeReport:
     """Pass where the pointer names the package."""
-    plant.smoke.passes = plant.pointed() == package.digest
-    return plant.smoke(package)
+    site.smoke.passes = site.pointed_digest() == package.digest
+    return site.smoke(package)
 
 
 def interleave(
-    plant: Plant,
+    site: PromotionSite,
     toys: list[ModelPackage],
     acts: tuple[Act, Act],
     schedule: list[int],
@@ -167,11 +173,11 @@ def interleave(
     smoke: Smoke | None = None,
 ) -> None:
     """Do both at once, their effects in the order of the schedule."""
-    turns = Turns(schedule)
+    turns = TurnSchedule(schedule)
 
     def play(who: int) -> None:
-        with turns.playing(who), suppress(RegistryError, PromoteError):
-            acts[who](promoter_around(plant, turns.around(who), smoke=smoke), toys)
+        with turns.taking_part(who), suppress(RegistryError, PromoteError):
+            acts[who](intercepted_promoter(site, turns.around(who), smoke=smoke), toys)
 
     threads = [threading.Thread(target=play, args=(who,)) for who in (0, 1)]
     for thread in threads:
@@ -181,51 +187,53 @@ def interleave(
 
 
 def test_a_promotion_that_was_taken_over_and_undone_does_not_come_alive(
-    plant: Plant, toys: list[ModelPackage]
+    site: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     a, b, _ = toys
-    plant.promoter().promote(a, passed(a, None))
+    site.promoter().promote(a, promoting_verdict(a, None))
 
     def slow(package: ModelPackage) -> Any:  # noqa: ANN401
-        plant.store.point(plant.store.pointer("toy").replace(number=1, sha256=a.digest))
-        plant.promoter().repair("toy", force=True)  # finds the pointer elsewhere, and undoes it
-        return plant.smoke(package)
+        site.store.point(site.store.pointer("toy").replace(number=1, sha256=a.digest))
+        site.promoter().repair("toy", force=True)  # finds the pointer elsewhere, and undoes it
+        return site.smoke(package)
 
     with pytest.raises(Conflict, match="reverted already"):
-        plant.promoter(smoke=slow).promote(b, passed(b, a))
-    assert plant.states() == ["live", "reverted"]
-    plant.assert_settled(a)
+        site.promoter(smoke=slow).promote(b, promoting_verdict(b, a))
+    assert site.states() == ["live", "reverted"]
+    site.assert_settled(a)
 
 
 def test_a_promotion_that_was_taken_over_and_finished_is_live(
-    plant: Plant, toys: list[ModelPackage]
+    site: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     a, b, _ = toys
-    plant.promoter().promote(a, passed(a, None))
+    site.promoter().promote(a, promoting_verdict(a, None))
 
     def slow(package: ModelPackage) -> Any:  # noqa: ANN401
-        plant.promoter().repair("toy", force=True)
-        return plant.smoke(package)
+        site.promoter().repair("toy", force=True)
+        return site.smoke(package)
 
-    entry = plant.promoter(smoke=slow).promote(b, passed(b, a))
+    entry = site.promoter(smoke=slow).promote(b, promoting_verdict(b, a))
     assert entry.state == "live"
     assert entry.outcome
     assert entry.outcome.note == "finished by repair"  # what was recorded first holds
-    plant.assert_settled(b)
+    site.assert_settled(b)
 
 
-def test_two_repairs_at_once_close_a_promotion_once(plant: Plant, toys: list[ModelPackage]) -> None:
+def test_two_repairs_at_once_close_a_promotion_once(
+    site: PromotionSite, toys: list[ModelPackage]
+) -> None:
     a, b, _ = toys
-    plant.promoter().promote(a, passed(a, None))
-    plant.ledger.create(
-        plant.ledger.history("toy")[0].promotion.replace(number=2, previous=1, sha256=b.digest)
+    site.promoter().promote(a, promoting_verdict(a, None))
+    site.ledger.create(
+        site.ledger.history("toy")[0].promotion.replace(number=2, previous=1, sha256=b.digest)
     )
 
     def slow(name: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
         if name == "close":
-            plant.promoter().repair("toy", force=True)
+            site.promoter().repair("toy", force=True)
         return effect()
 
-    promoter_around(plant, slow).repair("toy", force=True)
-    assert plant.states() == ["live", "reverted"]
-    plant.assert_settled(a)
+    intercepted_promoter(site, slow).repair("toy", force=True)
+    assert site.states() == ["live", "reverted"]
+    site.assert_settled(a)

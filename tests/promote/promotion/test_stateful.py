@@ -1,12 +1,12 @@
-"""Whatever happens, in whatever order: one history, and after a repair a pointer that follows it."""
+"""Whatever happens, in whatever order: one history, and after repair a pointer that follows."""
 
 from collections.abc import Callable
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from support.promotion.faults import STEPS, Crash, stopping
-from support.promotion.promotions import Plant, passed, scratch
+from support.promotion.faults import STEPS, Crash, crashing_promoter
+from support.promotion.promotions import PromotionSite, memory_folder, promoting_verdict
 
 from promote import PromoteError
 from promote.promotion import Promoter
@@ -18,23 +18,25 @@ damages = st.sampled_from([b"", b'{"model": "toy", "num', b"\xff", None])
 
 
 class Production(RuleBasedStateMachine):
-    """People promote, roll back and repair; processes crash, pointers get damaged, services break, time passes."""
+    """People promote, roll back and repair; processes crash, pointers get damaged, time passes."""
 
     def __init__(self, toys: list[ModelPackage]) -> None:
         super().__init__()
         self.toys = {package.digest: package for package in toys}
-        self.folder = scratch()
-        self.plant = Plant(self.folder.__enter__())
+        self.folder = memory_folder()
+        self.site = PromotionSite(self.folder.__enter__())
         self.damaged = False
 
     @rule(which=st.integers(0, 2), step=steps, fresh=st.booleans())
     def promote(self, which: int, step: str, fresh: bool) -> None:  # noqa: FBT001
         package = list(self.toys.values())[which]
-        if fresh:  # the gate runs after a repair, as it should; else its verdict may be about a champion of the past
+        if fresh:  # after a repair, as the gate should; the verdict may be outdated otherwise
             self._try("", lambda promoter: promoter.repair("toy"))
-        over = self.toys.get(self.plant.production() or "")
+        over = self.toys.get(self.site.champion_digest() or "")
         if over is not package:
-            self._try(step, lambda promoter: promoter.promote(package, passed(package, over)))
+            self._try(
+                step, lambda promoter: promoter.promote(package, promoting_verdict(package, over))
+            )
 
     @rule(to=st.none() | st.integers(1, 6), step=steps)
     def roll_back(self, to: int | None, step: str) -> None:
@@ -46,7 +48,7 @@ class Production(RuleBasedStateMachine):
 
     @rule(content=damages)
     def damage_the_pointer(self, content: bytes | None) -> None:
-        path = self.plant.store.pointer_path("toy")
+        path = self.site.store.pointer_path("toy")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         if content is not None:
@@ -55,25 +57,25 @@ class Production(RuleBasedStateMachine):
 
     @rule(works=st.booleans())
     def the_service_breaks_or_is_mended(self, works: bool) -> None:  # noqa: FBT001
-        self.plant.smoke.passes = works
+        self.site.smoke.passes = works
 
     @rule()
     def a_lease_passes(self) -> None:
-        self.plant.clock.forward(601)
+        self.site.clock.forward(601)
 
     def _try(self, step: str, act: Callable[[Promoter], object]) -> None:
         try:
-            act(stopping(self.plant, step))
+            act(crashing_promoter(self.site, step))
         except InFlight:
-            assert in_flight(self.plant.ledger.history("toy"))
+            assert in_flight(self.site.ledger.history("toy"))
             return
         except (Crash, Conflict, PromoteError):
             pass
-        self.damaged = False  # whoever is let in mends the pointer before anything else
+        self.damaged = False  # every run repairs the pointer before anything else
 
     @invariant()
     def the_history_is_one_chain(self) -> None:
-        history = self.plant.ledger.history("toy")
+        history = self.site.ledger.history("toy")
         assert [entry.promotion.number for entry in history] == list(range(1, len(history) + 1))
         assert "in flight" not in [entry.state for entry in history[:-1]]
         for place, entry in enumerate(history):
@@ -82,25 +84,25 @@ class Production(RuleBasedStateMachine):
 
     @invariant()
     def the_champion_can_be_served(self) -> None:
-        if digest := self.plant.production():
-            self.plant.store.open(digest)
+        if digest := self.site.champion_digest():
+            self.site.store.open(digest)
 
     @invariant()
     def an_undamaged_pointer_names_the_champion_or_what_is_about_to_be_it(self) -> None:
         if self.damaged:
             return
-        history = self.plant.ledger.history("toy")
+        history = self.site.ledger.history("toy")
         open_entry = in_flight(history)
         allowed = {
-            self.plant.production(),
-            open_entry.promotion.sha256 if open_entry else self.plant.production(),
+            self.site.champion_digest(),
+            open_entry.promotion.sha256 if open_entry else self.site.champion_digest(),
         }
-        assert self.plant.pointed() in allowed
+        assert self.site.pointed_digest() in allowed
 
     def teardown(self) -> None:
-        promoter = self.plant.promoter()
+        promoter = self.site.promoter()
         promoter.repair("toy", force=True)
-        self.plant.assert_settled(self.toys.get(self.plant.production() or ""))
+        self.site.assert_settled(self.toys.get(self.site.champion_digest() or ""))
         assert promoter.repair("toy") == []
         self.folder.__exit__(None, None, None)
 

@@ -1,7 +1,8 @@
-"""Kill a writer at every point where a crash could matter, for real: SIGKILL, one child process a point.
+"""Kill a writer at every point where a crash could matter: SIGKILL, one child process a point.
 
-`killed_anywhere` runs this module as a program. It forks a child for the first point, the second, and so on, each on a
-place of its own, until one comes through. A point is a system call on files or an SQL statement.
+`kill_at_every_point` runs this module as a program. It forks a child for the first point, the
+second, and so on, each in a folder of its own, until one finishes. A point is a system call on
+files or an SQL statement.
 """
 
 import os
@@ -20,13 +21,9 @@ from registry.sqlite import SqliteLedger
 from support.patience import patience
 from support.registry.ledgers import outcome, promotion
 
-PYTHON = (
-    sys.executable,
-    "-W",
-    "ignore::DeprecationWarning",
-    "-m",
-)  # a fork beside numpy's threads is warned about
-Act = Callable[[Path], None]
+# Python warns of a fork while numpy's threads run.
+PYTHON = (sys.executable, "-W", "ignore::DeprecationWarning", "-m")
+Action = Callable[[Path], None]
 
 
 def environment() -> dict[str, str]:
@@ -34,8 +31,8 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def killed_after(lines: int, module: str, *arguments: str) -> list[str]:
-    """Run a module as a program, kill it as soon as it has printed so many lines, and return all it printed."""
+def kill_after_lines(lines: int, module: str, *arguments: str) -> list[str]:
+    """Run a module, kill it once it has printed so many lines, and return all it printed."""
     with subprocess.Popen(
         [*PYTHON, module, *arguments], env=environment(), stdout=subprocess.PIPE, text=True
     ) as program:
@@ -46,14 +43,14 @@ def killed_after(lines: int, module: str, *arguments: str) -> list[str]:
     return [line.strip() for line in printed if line.endswith("\n")]
 
 
-def killed_anywhere(scenario: str, folder: Path) -> list[Path]:
-    """Return the places that the killed children left, in order, and last that of the one that finished."""
+def kill_at_every_point(scenario: str, folder: Path) -> list[Path]:
+    """Return the folders that the killed children left, in order; the last child finished."""
     command = [*PYTHON, "support.promotion.crashes", scenario, str(folder)]
     subprocess.run(command, env=environment(), check=True, timeout=patience(60))
     return sorted(folder.iterdir(), key=lambda path: int(path.name))
 
 
-def _fill(content: bytes) -> Act:
+def _fill(content: bytes) -> Action:
     def fill(folder: Path) -> None:
         (folder / "one").write_bytes(content)
         (folder / "two").write_bytes(content)
@@ -69,7 +66,7 @@ def _point(place: Path, number: int) -> None:
     ModelStore(place).point(Pointer(model="houses", number=number, sha256=f"{number:064x}"))
 
 
-SCENARIOS: dict[str, tuple[Act, Act]] = {
+SCENARIOS: dict[str, tuple[Action, Action]] = {
     "write_atomic": (
         lambda place: write_atomic(place / "file", b"old"),
         lambda place: write_atomic(place / "file", b"new"),
@@ -96,7 +93,7 @@ def main(scenario: str, folder: str) -> None:
         before(place)
         child = os.fork()
         if child == 0:
-            _die_at(point)
+            _kill_self_at(point)
             act(place)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
@@ -104,7 +101,7 @@ def main(scenario: str, folder: str) -> None:
             sys.exit(os.WEXITSTATUS(status))
 
 
-def _die_at(point: int) -> None:
+def _kill_self_at(point: int) -> None:
     points = count(1)
     fsync = os.fsync
     connect = sqlite3.connect

@@ -11,7 +11,7 @@ from typing import Any
 
 from promote.promotion import Promoter, Smoke
 from support.patience import patience
-from support.promotion.promotions import Plant
+from support.promotion.promotions import PromotionSite
 
 STEPS = ("add", "create", "point", "smoke", "close")
 
@@ -30,7 +30,7 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Around:
+class Intercepted:
     """Stands before a store, a ledger or a smoke test, and acts around each call of these methods."""
 
     def __init__(
@@ -50,19 +50,24 @@ class Around:
         return lambda *args, **kwargs: self._around(name, lambda: found(*args, **kwargs))
 
 
-def promoter_around(
-    plant: Plant, around: Callable[[str, Callable[[], Any]], Any], *, smoke: Smoke | None = None
+def intercepted_promoter(
+    site: PromotionSite,
+    around: Callable[[str, Callable[[], Any]], Any],
+    *,
+    smoke: Smoke | None = None,
 ) -> Promoter:
     """Return a promoter each of whose effects goes through `around(name, effect)`."""
-    test = smoke or plant.smoke
-    return plant.promoter(
-        store=Around(plant.store, around, ("add", "open", "pointer", "point", "unpoint")),
-        ledger=Around(plant.ledger, around, ("history", "create", "close")),
+    test = smoke or site.smoke
+    return site.promoter(
+        store=Intercepted(site.store, around, ("add", "open", "pointer", "point", "unpoint")),
+        ledger=Intercepted(site.ledger, around, ("history", "create", "close")),
         smoke=lambda package: around("smoke", lambda: test(package)),
     )
 
 
-def stopping(plant: Plant, step: str, *, by: Callable[[], None] = crash) -> Promoter:
+def crashing_promoter(
+    site: PromotionSite, step: str, *, by: Callable[[], None] = crash
+) -> Promoter:
     """Return a promoter whose process is gone right after `step`; "" is never."""
 
     def around(name: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401
@@ -71,7 +76,7 @@ def stopping(plant: Plant, step: str, *, by: Callable[[], None] = crash) -> Prom
             by()
         return result
 
-    return promoter_around(plant, around)
+    return intercepted_promoter(site, around)
 
 
 def dead_process() -> int:
@@ -81,8 +86,8 @@ def dead_process() -> int:
     return process.pid
 
 
-class Turns:
-    """Lets two threads take their effects in a given order, so that every interleaving can be tried and repeated."""
+class TurnSchedule:
+    """Lets two threads take their effects in a given order, so that it can be repeated."""
 
     def __init__(self, schedule: Sequence[int]) -> None:
         self._order = iter(schedule)
@@ -104,7 +109,7 @@ class Turns:
         return take_turn
 
     @contextmanager
-    def playing(self, who: int) -> Iterator[None]:
+    def taking_part(self, who: int) -> Iterator[None]:
         """Leave the other one alone afterwards."""
         try:
             yield

@@ -1,4 +1,4 @@
-"""Contests for the gate: a data set with packages fitted on it, and short ways to judge and to read a verdict."""
+"""Cases for the gate: a data set, packages fitted on it, and short ways to read a verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from promote import GatePolicy
 from promote.gate import judge
-from promote.gate_input import Contest, Evaluation
+from promote.gate_input import Evaluation, GateInput
 from promote.verdict import Verdict
 from registry.errors import PackageError
 from registry.package import Manifest, ModelPackage
 from support.registry import toy_data as toy
 from trainer.dataset import Dataset
-from tunegate.promotion.evaluation import evaluation
+from tunegate.promotion.evaluation import make_evaluation
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Bench:
+class GateCase:
     """A data set, the gate's view of it, a good model and a poor one."""
 
     data: Dataset
@@ -37,21 +37,23 @@ class Bench:
         **policy: Any,  # noqa: ANN401 - fields of several types
     ) -> Verdict:
         """Judge on this data."""
-        return judge(Contest(candidate, champion, self.view), GatePolicy(**policy))
+        return judge(GateInput(candidate, champion, self.view), GatePolicy(**policy))
 
 
-def bench(folder: Path, data: Dataset, good: dict[str, Any], poor: dict[str, Any]) -> Bench:
+def make_gate_case(
+    folder: Path, data: Dataset, good: dict[str, Any], poor: dict[str, Any]
+) -> GateCase:
     """Fit both recipes; the trials' names are the data set's with `-good` and `-poor`."""
     packages = [
         toy.package(data, folder / f"{data.spec.name}-{name}", recipe)
         for name, recipe in (("good", good), ("poor", poor))
     ]
-    return Bench(data, view(data), packages[0], packages[1])
+    return GateCase(data, remembering_evaluation(data), packages[0], packages[1])
 
 
-def view(data: Dataset) -> Evaluation:
-    """Make the gate's view; a recipe that was tried on the same folds before is not fitted again."""
-    real = evaluation(data, cpus=1)
+def remembering_evaluation(data: Dataset) -> Evaluation:
+    """Make the gate's view; a recipe is fitted only once on the same folds."""
+    real = make_evaluation(data, cpus=1)
     return replace(real, out_of_fold=_remembering(real.out_of_fold))
 
 
@@ -69,11 +71,11 @@ def _remembering(
     return remember
 
 
-def failed(verdict: Verdict) -> set[str]:
+def failed_checks(verdict: Verdict) -> set[str]:
     """Return the names of the checks that did not pass."""
     return {check.name for check in verdict.checks if not check.passed}
 
 
-def detail(verdict: Verdict, name: str) -> str:
+def check_detail(verdict: Verdict, name: str) -> str:
     """Return what the check of this name says."""
     return next(check.detail for check in verdict.checks if check.name == name)

@@ -1,7 +1,8 @@
 """A promoter in a process of its own: `python -m support.promotion.promoter_process ROOT [STEP]`.
 
-Each line on stdin is a JSON list [root below ROOT, package, champion's package or null]; the answer is how its
-promotion ended. With STEP, the process is killed there; "copying" and "pointing" are in the middle of "add", "point".
+Each line on stdin is a JSON list [root below ROOT, package, champion's package or null]; the answer
+is how its promotion ended. With STEP, the process is killed there; "copying" and "pointing" are in
+the middle of "add", "point".
 """
 
 import json
@@ -13,8 +14,8 @@ import registry.store
 from promote import PromoteError
 from registry import RegistryError
 from registry.package import load_package
-from support.promotion.faults import kill, stopping
-from support.promotion.promotions import Plant, passed
+from support.promotion.faults import crashing_promoter, kill
+from support.promotion.promotions import PromotionSite, promoting_verdict
 
 
 def main(root: str, step: str = "") -> None:
@@ -43,11 +44,15 @@ def answer(text: str) -> None:
 
 def promote(root: Path, package: str, champion: str | None, step: str) -> str:
     """Return the state of the promotion, or the name of the error."""
-    plant = Plant(root)
+    site = PromotionSite(root)
     candidate = load_package(Path(package))
     over = load_package(Path(champion)) if champion else None
     try:
-        return stopping(plant, step, by=kill).promote(candidate, passed(candidate, over)).state
+        return (
+            crashing_promoter(site, step, by=kill)
+            .promote(candidate, promoting_verdict(candidate, over))
+            .state
+        )
     except (RegistryError, PromoteError) as error:
         return type(error).__name__
 

@@ -1,4 +1,4 @@
-"""Promotions without a gate: verdicts that say promote, and a promoter on a real store and ledger."""
+"""Promotions without a gate: promoting verdicts, and promoters on a real store and ledger."""
 
 import os
 from collections.abc import Iterator
@@ -11,44 +11,37 @@ from typing import Any
 
 from promote.promotion import Promoter
 from promote.smoke import SmokeCheck, SmokeReport
-from promote.verdict import Side, Verdict
+from promote.verdict import ModelSummary, Verdict
 from registry import ModelStore, champion
 from registry.package import ModelPackage
 from registry.sqlite import SqliteLedger
 
 
-def side(package: ModelPackage) -> Side:
-    """Describe a package as the gate does."""
+def promoting_verdict(
+    package: ModelPackage,
+    champion: ModelPackage | None,
+    **changes: Any,  # noqa: ANN401 - any fields
+) -> Verdict:
+    """Return the verdict that promotes `package` over the champion; `changes` are other fields."""
     manifest = package.manifest
-    return Side(
-        sha256=package.digest,
-        experiment=manifest.provenance.experiment,
-        trial=manifest.provenance.trial,
-        parameters=manifest.parameters,
-        search_score=manifest.cross_validation.score,
-    )
-
-
-def passed(package: ModelPackage, over: ModelPackage | None, **changes: Any) -> Verdict:  # noqa: ANN401 - any fields
-    """Return the verdict that promotes `package` over the champion `over`."""
     fields: dict[str, Any] = {
         "verdict": "promote",
-        "kind": "promotion" if over else "first",
-        "model": package.manifest.name,
-        "metric": package.manifest.metric,
+        "kind": "promotion" if champion else "first",
+        "model": manifest.name,
+        "metric": manifest.metric,
         "mode": "two-key",
         "reasons": ("better",),
         "checks": (),
-        "candidate": side(package),
-        "champion": side(over) if over else None,
-        "fingerprint": package.manifest.fingerprint,
+        "candidate": ModelSummary.of(package),
+        "champion": ModelSummary.of(champion) if champion else None,
+        "fingerprint": manifest.fingerprint,
     }
     return Verdict.checked({**fields, **changes})
 
 
 @dataclass
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that moves only when `forward` is called."""
 
     now: datetime
 
@@ -62,27 +55,27 @@ class Clock:
 
 @dataclass
 class FakeSmoke:
-    """Stands in for the service: passes or fails as told, and remembers what it was asked about."""
+    """Stands in for the service: passes or fails as set, and remembers what it was asked about."""
 
     passes: bool = True
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, package: ModelPackage) -> SmokeReport:
         self.asked.append(package.digest)
-        check = SmokeCheck(name="golden predictions", passed=self.passes, detail="as told")
+        check = SmokeCheck(name="golden predictions", passed=self.passes, detail="as set")
         return SmokeReport(url="http://service", checks=(check,))
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """Give a folder for tests that write thousands of files: in memory, where the machine offers that."""
+def memory_folder() -> Iterator[Path]:
+    """Give a folder for tests that write thousands of files; in memory if the machine has that."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of our own below it
     with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         yield Path(folder)
 
 
-class Plant:
-    """A store and a ledger below one folder, and promoters that work on them."""
+class PromotionSite:
+    """A production site below one folder: a store, a ledger, and promoters that work on them."""
 
     def __init__(self, root: Path, *, model: str = "toy") -> None:
         self.root = root
@@ -106,22 +99,22 @@ class Plant:
         """Return the state of each entry, oldest first."""
         return [entry.state for entry in self.ledger.history(self.model)]
 
-    def production(self) -> str | None:
+    def champion_digest(self) -> str | None:
         """Return the digest that the ledger says is in production."""
         entry = champion(self.ledger.history(self.model))
         return entry.promotion.sha256 if entry else None
 
-    def pointed(self) -> str | None:
+    def pointed_digest(self) -> str | None:
         """Return the digest that servers follow."""
         pointer = self.store.pointer(self.model)
         return pointer.sha256 if pointer else None
 
     def assert_settled(self, package: ModelPackage | None) -> None:
-        """Assert that this package is in production by all accounts, nothing is in flight, and it can be served."""
+        """Assert that ledger and pointer name this package, and that nothing is in flight."""
         digest = package.digest if package else None
         assert "in flight" not in self.states()
-        assert self.production() == digest
-        assert self.pointed() == digest
+        assert self.champion_digest() == digest
+        assert self.pointed_digest() == digest
         if digest:
             pointer = self.store.pointer(self.model)
             entry = champion(self.ledger.history(self.model))

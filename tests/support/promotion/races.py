@@ -1,6 +1,7 @@
 """Let real processes do the same thing at the same moment.
 
-Each process waits at a barrier before every round, so that they start within microseconds of each other.
+Each process waits at a barrier before every round, so that they start within microseconds of each
+other.
 """
 
 import multiprocessing
@@ -19,7 +20,7 @@ SECONDS = patience(60)
 Step = Callable[[int], str]  # the round's number -> what happened
 
 
-def at_once(turn: str, place: Path, *, processes: int, rounds: int) -> list[list[str]]:
+def run_race(race: str, place: Path, *, processes: int, rounds: int) -> list[list[str]]:
     """Return, for each step of each round, what every process reported."""
     context = multiprocessing.get_context(
         "spawn"
@@ -28,7 +29,7 @@ def at_once(turn: str, place: Path, *, processes: int, rounds: int) -> list[list
     results = context.Queue()
     racers = [
         context.Process(
-            target=_race, args=(turn, place, number, rounds, barrier, results), daemon=True
+            target=_take_part, args=(race, place, number, rounds, barrier, results), daemon=True
         )
         for number in range(processes)
     ]
@@ -40,8 +41,15 @@ def at_once(turn: str, place: Path, *, processes: int, rounds: int) -> list[list
     return [sorted(step) for step in zip(*reports, strict=True)]
 
 
-def _race(turn: str, place: Path, racer: int, rounds: int, barrier: Barrier, results: Any) -> None:  # noqa: ANN401 - a queue
-    steps = TURNS[turn](place, racer)
+def _take_part(
+    race: str,
+    place: Path,
+    racer: int,
+    rounds: int,
+    barrier: Barrier,
+    results: Any,  # noqa: ANN401 - a queue
+) -> None:
+    steps = RACES[race](place, racer)
     report = []
     for number in range(1, rounds + 1):
         for step in steps:
@@ -84,4 +92,4 @@ def _next(place: Path, racer: int) -> list[Step]:
     return [lambda number: _create(ledger, number, racer), close]
 
 
-TURNS: dict[str, Callable[[Path, int], list[Step]]] = {"add": _add, "first": _first, "next": _next}
+RACES: dict[str, Callable[[Path, int], list[Step]]] = {"add": _add, "first": _first, "next": _next}

@@ -114,7 +114,7 @@ def running(store: ModelStore, model: str, **options: Any) -> Iterator[Running]:
 def in_process(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[httpx.Client]:
     """Serve an application from a thread of this process, by real HTTP; yield a client."""
     listener = bind(host, port)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, interface="asgi3"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -8,13 +8,17 @@ from support.cli import free_port, running
 from support.registry.package_variants import tiny
 from support.serving.servers import put
 
+from api.limits import Limits
+from api.server.run import Options
 from registry import ModelStore
+from tunegate.commands.serve import server_options
+from tunegate.settings import load_settings
 
 VERBOSE = {"PYTHONVERBOSE": "1"}  # each module that is imported is named on stderr
 ELSEWHERE = {
-    "httpx", "katib", "pandas", "promote.deploy_details", "promote.gate", "promote.promotion", "promote.verdict",
-    "rich", "sklearn", "sqlite3", "trainer", "tunegate.commands.promotion", "tunegate.console", "tunegate.error_report",
-    "tunegate.workspace", "yaml",
+    "httpx", "katib", "pandas", "promote.deploy_details", "promote.gate", "promote.promotion",
+    "promote.verdict", "rich", "sklearn", "sqlite3", "trainer", "tunegate.commands.promote",
+    "tunegate.console", "tunegate.error_report", "tunegate.workspace", "yaml",
 }  # fmt: skip
 
 
@@ -46,3 +50,23 @@ def test_a_model_with_a_name_still_has_a_mistyped_data_set_said_first(tmp_path: 
     with running("serve", "--model", "toy", "--data", "bostn", "--state", tmp_path) as command:
         assert command.wait() == 2
         assert "bostn" in command.output
+
+
+def test_what_is_not_set_keeps_the_servers_own_default() -> None:
+    made = server_options(load_settings(), "toy")
+    own = Options(made.store, "toy")
+    assert (made.limits, made.poll, made.fast_path) == (Limits(), own.poll, own.fast_path)
+
+
+def test_what_is_set_reaches_the_server() -> None:
+    serving = {
+        "max_body": 1,
+        "max_rows": 2,
+        "max_requests": 3,
+        "body_seconds": 4.0,
+        "poll": 5.0,
+        "fast_path": False,
+    }
+    made = server_options(load_settings(serving=serving), "toy")
+    assert made.limits == Limits(body=1, rows=2, requests=3, seconds=4.0)
+    assert (made.poll, made.fast_path) == (5.0, False)

@@ -1,4 +1,4 @@
-"""`tunegate shadow`: begins, shows and ends; the gate then knows what a server has seen. With a real server."""
+"""`tunegate shadow` on a real server: begins, shows and ends; the gate reads what was seen."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.cli import free_port, tunegate
-from support.promotion.promotions import Plant, passed
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, tiny
 from support.serving.servers import await_true, fake, running
@@ -27,7 +27,7 @@ class Place:
     """A state folder with a champion in production."""
 
     root: Path
-    plant: Plant
+    site: PromotionSite
     champion: ModelPackage
     data: str = ""
 
@@ -38,37 +38,37 @@ class Place:
             f"--store={self.root / 'store'}",
             f"--ledger={self.root / 'ledger.db'}",
         ]
-        which = f"--data={self.data}" if self.data else f"--model={self.plant.model}"
+        which = f"--data={self.data}" if self.data else f"--model={self.site.model}"
         done = tunegate(*words, "--json", which, *places, env=env)
         return done.returncode, done.stderr, json.loads(done.stdout) if done.stdout else None
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    plant = Plant(tmp_path)
+    site = PromotionSite(tmp_path)
     champion = tiny(tmp_path / "champion")
-    plant.promoter(smoke=None).promote(champion, passed(champion, None))
-    return Place(tmp_path, plant, champion)
+    site.promoter(smoke=None).promote(champion, promoting_verdict(champion, None))
+    return Place(tmp_path, site, champion)
 
 
 @pytest.fixture
 def homes(tmp_path: Path) -> Iterator[tuple[Place, ModelPackage, str]]:
-    """A poor champion that is served, a better candidate among the trials, and the server's address."""
+    """A poor champion that is served, a better candidate among the trials, and the address."""
     data = toy.dataset(tmp_path / "data", toy.homes())
-    plant = Plant(tmp_path, model="homes")
+    site = PromotionSite(tmp_path, model="homes")
     champion = toy.package(data, tmp_path / "poor", toy.POOR)
-    candidate = toy.package(data, plant.store.trial("better"), toy.GOOD)
-    plant.promoter(smoke=None).promote(champion, passed(champion, None))
-    with running(plant.store, "homes") as server:
+    candidate = toy.package(data, site.store.trial("better"), toy.GOOD)
+    site.promoter(smoke=None).promote(champion, promoting_verdict(champion, None))
+    with running(site.store, "homes") as server:
         yield (
-            Place(tmp_path, plant, champion, str(tmp_path / "data" / "spec.toml")),
+            Place(tmp_path, site, champion, str(tmp_path / "data" / "spec.toml")),
             candidate,
             server.url,
         )
 
 
 def asked(url: str, candidate: ModelPackage) -> dict[str, Any]:
-    """Wait for the server to ask the candidate, ask it some rows, and return what it has seen of them."""
+    """Wait until the candidate is asked, send some rows, and return what the server has seen."""
     where = f"{url}/v1/models/homes/shadow"
     await_true(
         lambda: httpx.get(where).json()["candidate"] == candidate.digest,
@@ -115,9 +115,8 @@ def test_a_candidate_is_shown_and_gets_into_the_verdict(
         "promote", "--trial=better", at, TUNEGATE_GATE__SHADOW_ROWS=enough
     )
     assert (code, verdict["verdict"]) == (0, "promote"), said
-    assert (
-        place.plant.store.shadow("homes") is None
-    )  # else it would come back beside the next champion
+    # Otherwise it would reappear under the next champion.
+    assert place.site.store.shadow("homes") is None
 
 
 def test_a_shadow_of_another_candidate_and_no_service_leave_the_verdict_as_it_is(
@@ -136,7 +135,7 @@ def test_a_shadow_of_another_candidate_and_no_service_leave_the_verdict_as_it_is
         "gate", "--trial=better", f"--url=http://127.0.0.1:{free_port()}"
     )
     assert (code, "shadow" in verdict) == (0, False)
-    assert "note: the verdict knows of no shadow: no server answers at" in said
+    assert "note: the verdict has no evidence of a shadow: no server answers at" in said
 
 
 def test_a_share_can_be_changed_and_a_shadow_be_ended(place: Place) -> None:
@@ -144,14 +143,14 @@ def test_a_share_can_be_changed_and_a_shadow_be_ended(place: Place) -> None:
     for share in (0.1, 0.5):
         words = () if share == 0.1 else (f"--share={share}",)
         assert place.run("shadow", candidate.path, *words)[0] == 0
-        assert place.plant.store.shadow("toy") == Shadow(
+        assert place.site.store.shadow("toy") == Shadow(
             model="toy", sha256=candidate.digest, share=share
         )
-    assert place.plant.store.open(candidate.digest).digest == candidate.digest
+    assert place.site.store.open(candidate.digest).digest == candidate.digest
     for _ in range(2):
         assert place.run("shadow", "--stop")[0] == 0
-        assert place.plant.store.shadow("toy") is None
-    place.plant.assert_settled(place.champion)
+        assert place.site.store.shadow("toy") is None
+    place.site.assert_settled(place.champion)
 
 
 @pytest.mark.parametrize(
@@ -183,11 +182,11 @@ def test_a_mistake_is_named_and_nothing_is_set(
     assert code == USAGE
     assert said in text
     assert "hint:" in text
-    assert place.plant.store.shadow("toy") is None
+    assert place.site.store.shadow("toy") is None
 
 
 def test_without_a_champion_there_is_nobody_to_stand_beside(tmp_path: Path) -> None:
-    code, said, _ = Place(tmp_path, Plant(tmp_path), tiny(tmp_path / "toy")).run(
+    code, said, _ = Place(tmp_path, PromotionSite(tmp_path), tiny(tmp_path / "toy")).run(
         "shadow", tmp_path / "toy"
     )
     assert code == USAGE
@@ -199,7 +198,7 @@ def test_a_damaged_candidate_is_refused(place: Place) -> None:
     code, said, _ = place.run("shadow", folder)
     assert code == ERROR
     assert "sha256" in said
-    assert place.plant.store.shadow("toy") is None
+    assert place.site.store.shadow("toy") is None
 
 
 def test_a_service_that_is_not_there_or_is_another_is_said(place: Place) -> None:
@@ -209,13 +208,13 @@ def test_a_service_that_is_not_there_or_is_another_is_said(place: Place) -> None
     with fake(lambda *_: (200, {}, b"{}")) as url:
         code, said, _ = place.run("shadow", f"--url={url}")
     assert code == ERROR
-    assert "not what a server says of a shadow" in said
+    assert "the answer is not a shadow" in said
 
 
 def test_the_key_that_the_service_wants_is_sent(place: Place, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("secret")
-    with running(place.plant.store, "toy", api_key=str(key)) as server:
+    with running(place.site.store, "toy", api_key=str(key)) as server:
         code, said, _ = place.run("shadow", f"--url={server.url}")
         assert (code, "is answered 401" in said) == (ERROR, True)
         code, _, shown = place.run("shadow", f"--url={server.url}", f"--api-key={key}")

@@ -1,4 +1,4 @@
-"""`--time` through the real command: how it ends, how it is gone on with, what is refused."""
+"""`--time` through the real command: how it ends, how it is resumed, what is refused."""
 
 import json
 from pathlib import Path

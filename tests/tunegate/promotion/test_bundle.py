@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from support.cli import ROOT, environment, tunegate
-from support.promotion.promotions import Plant, passed
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry.package_variants import tiny, with_onnx
 
 from katib.local.run_folder import STATUS, TRIALS, new_run, runs
@@ -41,18 +41,18 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> list[ModelPackage]:
 
 
 @pytest.fixture
-def there(tmp_path: Path, toys: list[ModelPackage]) -> Plant:
+def there(tmp_path: Path, toys: list[ModelPackage]) -> PromotionSite:
     """A, then B, then C reverted, then back to A."""
-    plant = Plant(tmp_path / "there")
+    site = PromotionSite(tmp_path / "there")
     a, b, _ = toys
-    plant.promoter().promote(a, passed(a, None))
-    plant.promoter().promote(b, passed(b, a))
-    plant.promoter().rollback("toy")
-    return plant
+    site.promoter().promote(a, promoting_verdict(a, None))
+    site.promoter().promote(b, promoting_verdict(b, a))
+    site.promoter().rollback("toy")
+    return site
 
 
 @pytest.fixture
-def content(there: Plant) -> bytes:
+def content(there: PromotionSite) -> bytes:
     return export_bundle(workspace(there.root))
 
 
@@ -70,25 +70,27 @@ def changed(content: bytes, name: str, replacement: bytes | None) -> bytes:
 
 
 def test_what_was_exported_is_in_production_where_it_is_imported(
-    there: Plant, content: bytes, toys: list[ModelPackage], tmp_path: Path
+    there: PromotionSite, content: bytes, toys: list[ModelPackage], tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     import_bundle(workspace(here.root), content)
     assert here.ledger.history("toy") == there.ledger.history("toy")
     here.assert_settled(toys[0])
 
 
-def test_a_second_import_changes_nothing(there: Plant, content: bytes, tmp_path: Path) -> None:
-    here = Plant(tmp_path / "here")
+def test_a_second_import_changes_nothing(
+    there: PromotionSite, content: bytes, tmp_path: Path
+) -> None:
+    here = PromotionSite(tmp_path / "here")
     import_bundle(workspace(here.root), content)
     assert import_bundle(workspace(here.root), content) == ["0 of 3 ledger entries added"]
     assert here.ledger.history("toy") == there.ledger.history("toy")
 
 
 def test_an_import_that_was_interrupted_goes_on(
-    there: Plant, content: bytes, tmp_path: Path
+    there: PromotionSite, content: bytes, tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     first = there.ledger.history("toy")[0]
     here.ledger.create(first.promotion)
     assert first.outcome
@@ -98,19 +100,19 @@ def test_an_import_that_was_interrupted_goes_on(
 
 
 def test_an_import_that_was_killed_amid_an_entry_goes_on(
-    there: Plant, content: bytes, tmp_path: Path
+    there: PromotionSite, content: bytes, tmp_path: Path
 ) -> None:
     """The entry is in flight then, and only its outcome is missing."""
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     here.ledger.create(there.ledger.history("toy")[0].promotion)
     assert import_bundle(workspace(here.root), content)[0] == "3 of 3 ledger entries added"
     assert here.ledger.history("toy") == there.ledger.history("toy")
 
 
 def test_somebody_elses_promotion_in_flight_is_left_alone(
-    content: bytes, toys: list[ModelPackage], there: Plant, tmp_path: Path
+    content: bytes, toys: list[ModelPackage], there: PromotionSite, tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     here.ledger.create(there.ledger.history("toy")[0].promotion.replace(sha256=toys[2].digest))
     with pytest.raises(Conflict, match="history of its own"):
         import_bundle(workspace(here.root), content)
@@ -120,17 +122,17 @@ def test_somebody_elses_promotion_in_flight_is_left_alone(
 def test_promotion_goes_on_with_the_next_number(
     content: bytes, toys: list[ModelPackage], tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     import_bundle(workspace(here.root), content)
     assert next_number(here.ledger.history("toy")) == 4
-    here.promoter().promote(toys[2], passed(toys[2], toys[0]))
+    here.promoter().promote(toys[2], promoting_verdict(toys[2], toys[0]))
     here.assert_settled(toys[2])
 
 
 def test_the_package_before_comes_along_for_a_rollback(
     content: bytes, toys: list[ModelPackage], tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     import_bundle(workspace(here.root), content)
     here.promoter().rollback("toy")
     here.assert_settled(toys[1])
@@ -139,8 +141,8 @@ def test_the_package_before_comes_along_for_a_rollback(
 def test_a_ledger_with_a_history_of_its_own_is_left_alone(
     content: bytes, toys: list[ModelPackage], tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
-    here.promoter().promote(toys[2], passed(toys[2], None))
+    here = PromotionSite(tmp_path / "here")
+    here.promoter().promote(toys[2], promoting_verdict(toys[2], None))
     before = here.ledger.history("toy")
     with pytest.raises(Conflict, match="history of its own"):
         import_bundle(workspace(here.root), content)
@@ -152,13 +154,13 @@ def test_a_ledger_with_a_history_of_its_own_is_left_alone(
 def with_copy(tmp_path: Path, toys: list[ModelPackage]) -> bytes:
     """Return a bundle of a package that has a copy for other servers."""
     package = with_onnx(toys[0], tmp_path / "with copy", b"a copy")
-    plant = Plant(tmp_path / "copying")
-    plant.promoter().promote(package, passed(package, None))
-    return export_bundle(workspace(plant.root))
+    site = PromotionSite(tmp_path / "copying")
+    site.promoter().promote(package, promoting_verdict(package, None))
+    return export_bundle(workspace(site.root))
 
 
 def test_a_copy_for_other_servers_comes_along(with_copy: bytes, tmp_path: Path) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     import_bundle(workspace(here.root), with_copy)
     (copy,) = here.root.glob("store/models/*/model.onnx")
     assert copy.read_bytes() == b"a copy"
@@ -168,7 +170,7 @@ def test_a_copy_for_other_servers_comes_along(with_copy: bytes, tmp_path: Path) 
 def test_a_copy_that_was_forged_or_left_out_is_refused(
     with_copy: bytes, replacement: bytes | None, tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     with pytest.raises(PackageError, match=r"model\.onnx"):
         import_bundle(workspace(here.root), changed(with_copy, "model.onnx", replacement))
     here.assert_settled(None)
@@ -178,7 +180,7 @@ def test_a_copy_that_was_forged_or_left_out_is_refused(
 def test_a_forged_package_is_refused_before_the_ledger_is_touched(
     content: bytes, name: str, tmp_path: Path
 ) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     with pytest.raises(PackageError):
         import_bundle(workspace(here.root), changed(content, name, b"forged"))
     here.assert_settled(None)
@@ -186,7 +188,7 @@ def test_a_forged_package_is_refused_before_the_ledger_is_touched(
 
 @pytest.mark.parametrize("name", [INDEX, "model.npz"])
 def test_a_bundle_that_lacks_a_file_is_refused(content: bytes, name: str, tmp_path: Path) -> None:
-    here = Plant(tmp_path / "here")
+    here = PromotionSite(tmp_path / "here")
     with pytest.raises(UsageError, match="not a bundle"):
         import_bundle(workspace(here.root), changed(content, name, None))
     here.assert_settled(None)
@@ -233,13 +235,13 @@ def test_entries_that_no_export_writes_are_refused_before_anything_is_written(
     forge(index["entries"])
     with pytest.raises(UsageError, match="not a bundle"):
         import_bundle(workspace(tmp_path), changed(content, INDEX, json.dumps(index).encode()))
-    assert [Plant(tmp_path).ledger.history(name) for name in ("toy", "wine")] == [[], []]
+    assert [PromotionSite(tmp_path).ledger.history(name) for name in ("toy", "wine")] == [[], []]
 
 
 def test_a_package_of_another_model_is_refused_before_the_ledger_is_touched(tmp_path: Path) -> None:
     """No server would take it, and the ledger would say that it is in production."""
-    there = Plant(tmp_path / "there")
-    here = Plant(tmp_path / "here")
+    there = PromotionSite(tmp_path / "there")
+    here = PromotionSite(tmp_path / "here")
     other = tiny(tmp_path / "other", name="wine")
     there.store.add(other)
     entry = Promotion(model="toy", number=1, sha256=other.digest, created_at=there.clock.now)
@@ -272,7 +274,7 @@ def test_a_damaged_archive_is_refused(damage: str, tmp_path: Path) -> None:
 def with_run(root: Path, package: ModelPackage) -> Workspace:
     """Return a workspace with a verdict and a run of one Experiment, as a decision leaves them."""
     found = workspace(root)
-    found.save_verdict(passed(package, None))
+    found.save_verdict(promoting_verdict(package, None))
     folder = new_run(found.experiments, "forest")
     (folder / STATUS).write_text('{"metadata": {"name": "forest"}}')
     (folder / TRIALS).write_text('{"items": []}')
@@ -287,7 +289,7 @@ def test_verdict_and_run_come_along_though_nothing_was_ever_promoted(
     here = workspace(tmp_path / "here")
     for _ in range(2):
         import_bundle(here, content)
-    assert here.latest_verdict() == passed(toys[0], None)
+    assert here.latest_verdict() == promoting_verdict(toys[0], None)
     assert len(runs(here.experiments, "forest")) == 1
     assert here.trials(here.last_run()) == []
 
@@ -314,13 +316,13 @@ def test_the_script_that_reports_takes_the_bundle_of_any_model(
     "forged", [b"{", b"[]", b'{"metadata": {}}', b'{"metadata": {"name": "../../evil"}}']
 )
 def test_evidence_that_makes_no_sense_is_refused_before_the_ledger_is_touched(
-    there: Plant, toys: list[ModelPackage], forged: bytes, tmp_path: Path
+    there: PromotionSite, toys: list[ModelPackage], forged: bytes, tmp_path: Path
 ) -> None:
     with_run(there.root, toys[0])
     content = changed(export_bundle(workspace(there.root)), "experiment.json", forged)
     with pytest.raises(UsageError, match="not a bundle"):
         import_bundle(workspace(tmp_path / "here"), content)
-    Plant(tmp_path / "here").assert_settled(None)
+    PromotionSite(tmp_path / "here").assert_settled(None)
 
 
 def test_a_bundle_of_another_model_is_refused(content: bytes, tmp_path: Path) -> None:
@@ -339,7 +341,9 @@ def test_a_run_cannot_name_a_folder_outside(content: bytes, tmp_path: Path) -> N
     assert not list(tmp_path.rglob("*evil*"))
 
 
-def test_a_promotion_in_flight_is_not_exported(there: Plant, toys: list[ModelPackage]) -> None:
+def test_a_promotion_in_flight_is_not_exported(
+    there: PromotionSite, toys: list[ModelPackage]
+) -> None:
     newest = there.ledger.history("toy")[-1].promotion
     there.ledger.create(newest.replace(number=4, sha256=toys[2].digest))
     with pytest.raises(PromoteError, match="in flight"):
@@ -349,11 +353,11 @@ def test_a_promotion_in_flight_is_not_exported(there: Plant, toys: list[ModelPac
 def test_nothing_in_production_can_be_carried_too(tmp_path: Path) -> None:
     content = export_bundle(workspace(tmp_path / "there"))
     import_bundle(workspace(tmp_path / "here"), content)
-    Plant(tmp_path / "here").assert_settled(None)
+    PromotionSite(tmp_path / "here").assert_settled(None)
 
 
 def test_the_commands_pass_a_bundle_through_a_pipe(
-    there: Plant, toys: list[ModelPackage], tmp_path: Path
+    there: PromotionSite, toys: list[ModelPackage], tmp_path: Path
 ) -> None:
     def places(root: Path) -> list[str]:
         return [
@@ -368,7 +372,7 @@ def test_the_commands_pass_a_bundle_through_a_pipe(
     imported = tunegate("import", str(tmp_path / "toy.zip"), "--json", *places(tmp_path / "here"))
     assert imported.returncode == 0, imported.stderr
     assert "3 of 3 ledger entries added" in imported.stdout
-    Plant(tmp_path / "here").assert_settled(toys[0])
+    PromotionSite(tmp_path / "here").assert_settled(toys[0])
     missing = tunegate("import", str(tmp_path / "nothing.zip"), *places(tmp_path / "here"))
     assert missing.returncode == 2
     assert "nothing.zip" in missing.stderr

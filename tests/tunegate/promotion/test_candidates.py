@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.cli import tunegate
 from support.katib.trial_objects import scored_trial
-from support.promotion.promotions import passed
+from support.promotion.promotions import promoting_verdict
 from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, flip_bit, variant
 
@@ -19,7 +19,7 @@ from promote.verdict import Finalist
 from registry.errors import PackageError
 from registry.package import ModelPackage
 from tunegate.console import finalists_line
-from tunegate.promotion.candidates import contenders
+from tunegate.promotion.candidates import find_contenders
 from tunegate.settings import load_settings
 from tunegate.workspace import Workspace
 
@@ -28,7 +28,7 @@ PROMOTED = 0
 
 @dataclass
 class Search:
-    """A finished search of five trials: `lucky` is the search's best, and `good` truly is; two have the same model."""
+    """A finished search of five trials: `lucky` is its best, `good` is better, and has a twin."""
 
     root: Path
     data: str
@@ -39,7 +39,7 @@ class Search:
 
     def found(self, **gate: int) -> list[str]:
         """Return the trials of the contenders."""
-        found = contenders(self.workspace(**gate))
+        found = find_contenders(self.workspace(**gate))
         return [
             each.manifest.provenance.trial if isinstance(each, Contender) else "damaged"
             for each in found
@@ -52,7 +52,9 @@ class Search:
     def promote(self, trial: str) -> None:
         workspace = self.workspace()
         package = self.packages[trial]
-        Promoter(workspace.store, workspace.ledger).promote(package, passed(package, None))
+        Promoter(workspace.store, workspace.ledger).promote(
+            package, promoting_verdict(package, None)
+        )
 
 
 RECIPES = {
@@ -133,7 +135,7 @@ def test_a_damaged_best_is_told_and_another_damaged_one_is_passed_over(
 ) -> None:
     flip_bit(search.packages["good"].path)
     assert search.found() == ["lucky", "twin", "fair", "weak"]
-    assert "note: passed over: " in capsys.readouterr().err
+    assert "note: skipped: " in capsys.readouterr().err
     flip_bit(search.packages["lucky"].path)
     assert search.found() == ["damaged"]
     code, _, verdict = search.run("gate")
@@ -144,9 +146,9 @@ def test_a_named_candidate_contends_alone(search: Search, tmp_path: Path) -> Non
     workspace = search.workspace()
     weak = search.packages["weak"]
     fair = search.packages["fair"]
-    assert contenders(workspace, trial="weak") == [Contender.of(weak)]
-    assert contenders(workspace, package=fair.path) == [Contender.of(fair)]
-    (broken,) = contenders(workspace, package=damaged(fair, tmp_path / "broken"))
+    assert find_contenders(workspace, trial="weak") == [Contender.of(weak)]
+    assert find_contenders(workspace, package=fair.path) == [Contender.of(fair)]
+    (broken,) = find_contenders(workspace, package=damaged(fair, tmp_path / "broken"))
     assert isinstance(broken, PackageError)
 
 
@@ -171,7 +173,7 @@ def test_the_searchs_word_is_taken_where_one_finalist_is_asked_for(search: Searc
 
 
 def test_what_was_made_from_other_data_is_no_finalist(search: Search) -> None:
-    """As where a search was gone on with after the data had changed."""
+    """As if a search was resumed after the data had changed."""
     trials = search.workspace().store.trial("")
     for name in ("good", "twin"):
         (trials / name).rename(trials.parent / f"old-{name}")

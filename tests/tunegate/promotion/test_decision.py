@@ -1,4 +1,4 @@
-"""A decision begins with what an earlier one left, and is about the model that the settings name."""
+"""A decision first settles what an earlier one left, and is about the settings' model."""
 
 import json
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import tunegate
-from support.promotion.promotions import Plant, passed
+from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry.package_variants import tiny
 
 from promote import GatePolicy
@@ -14,7 +14,7 @@ from promote.finalists import Contender
 from registry import Pointer
 from registry.errors import PackageError
 from tunegate.errors import UsageError
-from tunegate.promotion.decision import decide, gate
+from tunegate.promotion.decision import decide_promotion, judge_candidate
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -28,13 +28,13 @@ def workspace(root: Path, **settings: str) -> Workspace:
 def test_what_is_settled_before_a_decision_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Else the log of a Job's next pod would not show that it has finished what the last one began."""
-    plant = Plant(tmp_path)
+    """Or the log of a Job's next pod would not show that it finished what the last one began."""
+    site = PromotionSite(tmp_path)
     toy = tiny(tmp_path / "toy")
-    plant.promoter(smoke=None).promote(toy, passed(toy, None))
-    first = plant.ledger.history("toy")[0].promotion
-    plant.ledger.create(first.replace(number=2, previous=1, owner="job:7"))
-    decision = decide(
+    site.promoter(smoke=None).promote(toy, promoting_verdict(toy, None))
+    first = site.ledger.history("toy")[0].promotion
+    site.ledger.create(first.replace(number=2, previous=1, owner="job:7"))
+    decision = decide_promotion(
         workspace(tmp_path, model="toy", owner="job:7"), [PackageError("damaged")], GatePolicy()
     )
     assert decision.verdict.verdict == "refuse"
@@ -44,7 +44,7 @@ def test_what_is_settled_before_a_decision_is_said(
 def test_a_candidate_of_another_model_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
     """It would be promoted as a model that no server follows."""
     with pytest.raises(UsageError, match="a package of toy, not of boston"):
-        gate(
+        judge_candidate(
             workspace(tmp_path, model="boston"),
             [Contender.of(tiny(tmp_path / "toy"))],
             GatePolicy(),
@@ -53,20 +53,20 @@ def test_a_candidate_of_another_model_is_a_mistake_in_the_settings(tmp_path: Pat
 
 def test_a_rollback_says_what_it_has_replaced_though_that_was_in_flight(tmp_path: Path) -> None:
     """What a crashed promotion left counts as the model before, once it was finished."""
-    plant = Plant(tmp_path)
+    site = PromotionSite(tmp_path)
     first = tiny(tmp_path / "first")
     second = tiny(tmp_path / "second", low=2.0)
-    plant.promoter(smoke=None).promote(first, passed(first, None))
-    plant.store.add(second)
-    entry = plant.ledger.history("toy")[0].promotion
+    site.promoter(smoke=None).promote(first, promoting_verdict(first, None))
+    site.store.add(second)
+    entry = site.ledger.history("toy")[0].promotion
     changes = {
         "number": 2,
         "previous": 1,
         "sha256": second.digest,
         "created_at": datetime(2020, 1, 1, tzinfo=UTC),
     }
-    plant.ledger.create(entry.replace(**changes))
-    plant.store.point(Pointer(model="toy", number=2, sha256=second.digest))
+    site.ledger.create(entry.replace(**changes))
+    site.store.point(Pointer(model="toy", number=2, sha256=second.digest))
     places = [
         f"--state={tmp_path}",
         f"--store={tmp_path / 'store'}",
@@ -80,11 +80,11 @@ def test_a_rollback_says_what_it_has_replaced_though_that_was_in_flight(tmp_path
 
 
 def test_a_rollback_that_is_only_tried_names_its_target_as_json(tmp_path: Path) -> None:
-    plant = Plant(tmp_path)
+    site = PromotionSite(tmp_path)
     first = tiny(tmp_path / "first")
     second = tiny(tmp_path / "second", low=2.0)
-    plant.promoter().promote(first, passed(first, None))
-    plant.promoter().promote(second, passed(second, first))
+    site.promoter().promote(first, promoting_verdict(first, None))
+    site.promoter().promote(second, promoting_verdict(second, first))
     places = [
         f"--state={tmp_path}",
         f"--store={tmp_path / 'store'}",
@@ -92,7 +92,7 @@ def test_a_rollback_that_is_only_tried_names_its_target_as_json(tmp_path: Path) 
     ]
     done = tunegate("rollback", "--model=toy", "--dry-run", "--json", *places)
     assert json.loads(done.stdout)["promotion"]["sha256"] == first.digest
-    plant.assert_settled(second)
+    site.assert_settled(second)
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"verdict": "promote"}', b"\xff"])

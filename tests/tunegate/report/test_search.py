@@ -1,4 +1,4 @@
-"""The report's figures of the search, by their data; tests/e2e/test_report.py looks at the drawn page."""
+"""The report's figures of the search, by their data; tests/e2e/test_report.py draws the page."""
 
 import json
 import math
@@ -10,13 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.cli import tunegate
-from support.katib.experiments import make_experiment, shell_command
+from support.katib.experiments import shell_command
 from support.katib.runs import change_json, finished_run
 from support.katib.search_spaces import PARAMETERS, parameter
 
 from katib.space import Parameter
-from tunegate.report.parallel import TICKS, even_ticks, log_ticks, parallel, parameter_axis
-from tunegate.report.search import history, without
+from tunegate.report.parallel import (
+    TICKS,
+    even_ticks,
+    log_ticks,
+    parallel_coordinates,
+    parameter_axis,
+)
+from tunegate.report.search import failed_trials, optimisation_history
 from tunegate.watch.board import Board, Row
 
 SPACE = {
@@ -25,7 +31,8 @@ SPACE = {
 }
 # Every third trial fails; which one is best does not depend on the kind.
 THIRD_FAILS = shell_command(
-    'n=$(ls "$0" | wc -l); touch "$0/$n"; [ $((n % 3)) = 2 ] && exit 3; echo mse=${trialParameters.rate}'
+    'n=$(ls "$0" | wc -l); touch "$0/$n"; [ $((n % 3)) = 2 ] && exit 3; '
+    "echo mse=${trialParameters.rate}"
 )
 
 
@@ -167,13 +174,13 @@ def test_trials_that_were_stopped_early_are_no_failures() -> None:
     ]
     board = Board("tiny", "Succeeded", "", "mse", None, None, None, tuple(rows), "tiny-1", "")
     what = make_experiment("echo", "mse=1")
-    seen = traces(history(what, board), 0)
+    seen = traces(optimisation_history(what, board), 0)
     assert (seen["stopped early"]["x"], seen["stopped early"]["y"]) == ([3], [50.0])
     assert seen["no result"]["x"] == [4]
-    drawn = parallel(what, board)
+    drawn = parallel_coordinates(what, board)
     assert traces(drawn, 0)["stopped early"]["y"][1] == 1.1  # it ends above the worst
     assert "dotted: stopped early" in drawn
-    assert without(board, []).count("<td>1</td>") == 1
+    assert failed_trials(board, []).count("<td>1</td>") == 1
 
 
 def _row(number: int, state: str, value: float | None) -> Row:
@@ -185,7 +192,7 @@ def _row(number: int, state: str, value: float | None) -> Row:
 def test_of_a_thousand_trials_the_best_are_drawn_and_it_says_so() -> None:
     rows = [_row(i, "Succeeded", float(i)) for i in range(1000)]
     board = Board("tiny", "Succeeded", "", "mse", None, None, None, tuple(rows), "tiny-0", "")
-    drawn = parallel(make_experiment("echo", "mse=1"), board)
+    drawn = parallel_coordinates(make_experiment("echo", "mse=1"), board)
     assert "the best 500 of 1000" in drawn
     assert len(drawn) < 300_000
     assert "tiny-499<" in drawn.replace("\\u003c", "<")
