@@ -25,11 +25,11 @@ WIDTHS = {
     "registry": 1160,
 }
 LEFT = 20  # free on each side of the picture
-GAP = 18  # between panels
+PANEL_GAP = 18
 PADDING = 14  # inside of a panel
 TITLE = 30  # the height of a panel's title
-BETWEEN = 26  # between two rows of boxes, for the arrows
-BESIDE = 12  # between two boxes of a row
+ROW_GAP = 26  # between two rows of boxes, for the arrows
+COLUMN_GAP = 12  # between two boxes of a row
 ROOM_ARROW = 44  # between two layers of panels
 LINE = 14
 CHARACTER = 6.1  # the width of a character of a module's name
@@ -101,7 +101,7 @@ def render() -> str:
             parts.append(f'<g transform="translate({x:g} {y:g})">')
             parts.append(_rectangle("room", Frame(0, 0, WIDTHS[room], height), 10))
             parts += [*content, "</g>"]
-            x += WIDTHS[room] + GAP
+            x += WIDTHS[room] + PANEL_GAP
         y += height + ROOM_ARROW
     parts += _room_arrows(graph, frames)
     return _document(parts, WIDTHS["tunegate"] + 2 * LEFT, y - ROOM_ARROW + LEFT)
@@ -138,16 +138,16 @@ def _panel(graph: grimp.ImportGraph, room: str) -> tuple[list[str], float]:
     y = float(TITLE)
     for level in sorted(rows, reverse=True):
         row = rows[level]
-        width = (WIDTHS[room] - 2 * PADDING - BESIDE * (len(row) - 1)) / len(row)
+        width = (WIDTHS[room] - 2 * PADDING - COLUMN_GAP * (len(row) - 1)) / len(row)
         height = max(_box_height(box, width) for box in row)
         for place, box in enumerate(row):
-            x = PADDING + place * (width + BESIDE)
+            x = PADDING + place * (width + COLUMN_GAP)
             frames[box.title] = Frame(x, y, width, height)
             drawn += _draw_box(box, frames[box.title])
-        y += height + BETWEEN
+        y += height + ROW_GAP
     lines = [_arrow(frames[a], frames[b]) for a in sorted(arrows) for b in sorted(arrows[a])]
     title = f'<text class="title" x="{PADDING}" y="21">{room}/</text>'
-    return [title, *lines, *drawn], y - BETWEEN + PADDING
+    return [title, *lines, *drawn], y - ROW_GAP + PADDING
 
 
 def _boxes(graph: grimp.ImportGraph, room: str) -> tuple[list[Box], Arrows]:
@@ -256,7 +256,7 @@ def _arrow(source: Frame, target: Frame) -> str:
     """Draw from the lower edge of a box to the upper edge of one below it."""
     x_from = _towards(source, target)
     x_to = _towards(target, source)
-    bend = min(BETWEEN, target.y - source.bottom) / 2
+    bend = min(ROW_GAP, target.y - source.bottom) / 2
     path = (
         f"M{x_from:g} {source.bottom:g}"
         f"C{x_from:g} {source.bottom + bend:g} {x_to:g} {target.y - bend:g} {x_to:g} {target.y:g}"

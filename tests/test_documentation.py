@@ -55,7 +55,8 @@ def test_words_that_the_glossary_bans_are_not_used(area: str) -> None:
     else:
         paths = [p for p in sorted((ROOT / area).rglob("*")) if p.suffix in {".py", ".toml"}]
     assert paths
-    assert [stumble for path in paths for stumble in _stumbles(path, pattern)] == []
+    found = [stumble for path in paths for stumble in _stumbles(path, pattern)]
+    assert not found, "\n".join(found)
 
 
 def test_a_word_of_the_glossary_has_one_line_and_one_meaning() -> None:
@@ -65,7 +66,11 @@ def test_a_word_of_the_glossary_has_one_line_and_one_meaning() -> None:
     assert sorted(set(words)) == sorted(words)
 
 
-@pytest.mark.parametrize("page", _pages(), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [page for page in _pages() if page.name != "CHANGELOG.md"],  # it names what is gone, too
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_paths_that_a_page_names_exist(page: Path) -> None:
     for name in CODE_PATH.findall(page.read_text()):
         assert (ROOT / name).exists(), name
