@@ -1,13 +1,17 @@
 """What the pages promise about themselves: words, paths, the picture and the site's navigation."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import httpx
 import pytest
 import yaml
+from support.serving.code_blocks import block
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
@@ -119,3 +123,19 @@ def test_the_version_has_an_entry_in_the_changelog() -> None:
     text = (ROOT / "CHANGELOG.md").read_text()
     versions = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
     assert versions[0] == "0.2.0"
+
+
+def test_the_route_that_the_page_shows_answers() -> None:
+    from fastapi import FastAPI
+
+    shown: dict[str, Any] = {}
+    exec(block(DOCS / "serving.md", "python", 0), shown)  # noqa: S102 - the page's own text
+    app = FastAPI()
+    app.include_router(shown["router"])
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.get("/hello")
+
+    assert asyncio.run(ask()).json() == {"hello": "world"}
