@@ -10,7 +10,7 @@ import msgspec
 
 WRITE_EVERY = 0.2  # seconds between two writes
 MAX_WAITING = (
-    20_000  # lines kept while nobody reads; then new ones are dropped, and how many is said
+    20_000  # lines kept while nobody reads; then new ones are dropped and counted
 )
 
 
