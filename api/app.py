@@ -134,13 +134,13 @@ async def _answer_problem(request: Request, error: Any) -> JSONResponse:  # noqa
     return refusal(request.url.path, error)
 
 
-async def _answer_http_exception(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - likewise
+async def _answer_http_exception(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - as above
     response = refusal(request.url.path, Problem(error.status_code, str(error.detail)))
     response.headers.update(error.headers or {})
     return response
 
 
-async def _answer_invalid_request(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - likewise
+async def _answer_invalid_request(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - as above
     errors = [
         {"field": ".".join(map(str, each["loc"])), "problem": each["msg"]}
         for each in error.errors()[:MAX_ERRORS]

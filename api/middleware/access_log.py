@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 WRITE_EVERY = 0.2  # seconds between two writes
-MAX_WAITING = (
-    20_000  # lines kept while nobody reads; then new ones are dropped, and how many is said
-)
+MAX_WAITING = 20_000  # lines kept while nobody reads; then new ones are dropped and counted
 
 
 class LogLine(msgspec.Struct, omit_defaults=True, gc=False):

@@ -48,7 +48,7 @@ class Key:
     def refusal(self, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Say why a request with these headers is refused: 401, or 503 where there is no key; None where it is not."""
         key = self._key()
-        if not key:  # closed, not open, when the Secret is not there
+        if not key:  # closed, not open, when the Secret is missing
             return Problem(
                 UNAVAILABLE,
                 "No API key is set",

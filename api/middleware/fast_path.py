@@ -5,7 +5,7 @@ prints a row "without fast path" next to ours). What it costs: this module and
 `api.codecs.fast_rows`. `TUNEGATE_SERVING__FAST_PATH=false` leaves it out; every answer is the same.
 
 It answers `POST` to `/predict`, V1's `:predict` and V2's `infer` where msgspec reads the body at
-once and without doubt. Everything else goes on to FastAPI with the body that was read, so one place
+once and without doubt. Everything else goes to FastAPI with the body that was read, so one place
 alone decides what is wrong with a request. What the middleware does for other requests (id, log,
 limit, key) is done here by the same objects. A server that drains answers by FastAPI alone.
 """

@@ -26,7 +26,7 @@ def traced(app: ASGIApp) -> Iterator[ASGIApp]:
     """Wrap an application so that each request is a span, child of the caller's; the same application where not asked.
 
     The last spans are exported when the block ends.
-    A server without its traces is better than none: what is missing is said in the log, and it serves.
+    A server without its traces is better than none: the log says what is missing, and it serves.
     """
     name = os.environ.get(VARIABLE, "none")
     if name == "none":
@@ -46,9 +46,9 @@ def traced(app: ASGIApp) -> Iterator[ASGIApp]:
 
 def _traced(app: ASGIApp, name: str) -> "tuple[ASGIApp, TracerProvider]":
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415 - an extra
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - likewise
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - likewise
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
 
     async def single(scope: Scope, receive: Receive, send: Send) -> None:
         await app(

@@ -183,7 +183,7 @@ async def version_ready(name: str, served: NamedVersion) -> Response:
 )
 async def infer_by_version(
     name: str,  # noqa: ARG001 - documents the path, which the body's reader reads
-    version: str,  # noqa: ARG001 - likewise
+    version: str,  # noqa: ARG001 - as above
     inference: InferBody,
 ) -> Response:
     """Predict rows by a version."""

@@ -46,7 +46,7 @@ class Options:
         model: whose rows `/predict` takes.
         also: other models, served under their names.
         workers: processes on the same socket.
-        drain: seconds after SIGTERM in which requests are still accepted and clients are told to reconnect elsewhere.
+        drain: seconds after SIGTERM in which requests are still accepted and clients reconnect elsewhere.
         api_key: file with the key that requests for predictions must carry; None asks for none.
         grpc_port: where to listen for gRPC too, on the same address; needs the extra `grpc`; 0 for nowhere.
         access_log: whether each request is written to stdout.
@@ -167,7 +167,7 @@ def _grpc_companion(options: Options, host: str, leaving: Leaving) -> Companion:
 
 
 class _Server(uvicorn.Server):
-    """Goes on for a while after SIGTERM: until the cluster has stopped sending, and clients have let go."""
+    """Keeps serving for a while after SIGTERM: until the cluster has stopped sending, and clients have let go."""
 
     def __init__(self, config: uvicorn.Config, leaving: Leaving, drain: float) -> None:
         super().__init__(config)
@@ -192,7 +192,7 @@ class _Server(uvicorn.Server):
             self.leaving.forced = self.force_exit
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let what runs beside end together with HTTP; where it is forced, end the application all the same."""
+        """End the companion together with HTTP; if forced, end the application all the same."""
         self.leaving.ended.set()
         await super().shutdown(sockets)
         if self.force_exit:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.cli import tunegate
-from support.katib.experiments import shell_command
+from support.katib.experiments import make_experiment, shell_command
 from support.katib.runs import change_json, finished_run
 from support.katib.search_spaces import PARAMETERS, parameter
 
