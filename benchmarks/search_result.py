@@ -18,7 +18,7 @@ from katib.local.engine import Engine
 from katib.local.job_template import PathMap
 from katib.objects import rank
 from promote import GatePolicy
-from promote.evidence import compare
+from promote.evidence import compare_losses
 from promote.finalists import Contender, score_finalists
 from promote.verdict import best_finalist
 from registry.package import load_package
@@ -51,7 +51,7 @@ def main() -> None:
             best[0].manifest.replace(parameters={"n_estimators": 200}), FRESH, 5
         )
         for name, contender in (("winner", best[0]), ("candidate", chosen)):
-            found = compare(
+            found = compare_losses(
                 default, data.out_of_fold(contender.manifest, FRESH, 5), resamples=2000, seed=0
             )
             ratios[name].append(found.candidate / found.champion)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.search.fresh import fresh_loss
 from benchmarks.search.grid import DEPTH, SPLIT
 from benchmarks.search.tables import Table, split_folds
-from promote.evidence import compare
+from promote.evidence import compare_losses
 from promote.policy import GatePolicy
 from registry.package.losses import row_losses
 from trainer.recipe import Recipe
@@ -40,7 +40,7 @@ def in_production(table: Table, cell: Sequence[int]) -> Sequence[int]:
     """Return the cell that is in production when the gate has judged a winner."""
     default = table.default_cell
     policy = GatePolicy()
-    found = compare(
+    found = compare_losses(
         gate_losses(table, default),
         gate_losses(table, tuple(cell)),
         resamples=policy.resamples,
