@@ -14,9 +14,8 @@ from support.registry.package_variants import tiny, variant
 from support.serving.load import connect_to
 from support.serving.servers import PATIENCE, Running, await_true, put, running
 
-from api.codecs.tensors import SHOWN
 from registry import ModelStore
-from registry.package import ModelPackage
+from registry.package import COLUMN_KINDS, ModelPackage
 
 ROW = {"x": 0.25}
 V2 = "/v2/models/toy/infer"
@@ -158,7 +157,7 @@ def test_two_models_keep_the_types_of_their_classes(
             {
                 "name": column.name,
                 "shape": [1],
-                "datatype": SHOWN[column.kind],
+                "datatype": COLUMN_KINDS[column.kind].tensor_datatype,
                 "data": [row[column.name]],
             }
             for column in flowers.manifest.columns
