@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -54,7 +53,9 @@ def create_app(  # noqa: PLR0913 - a server's options
     leaving: Leaving | None = None,
     companion: Companion = no_companion,
 ) -> FastAPI:
-    """Make the application that serves models from a store; it follows their pointers while it runs.
+    """Make the application that serves models from a store.
+
+    It follows their pointers while it runs.
 
     Args:
         store: where packages and pointers are.
@@ -130,17 +131,20 @@ def _return_freed_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-async def _answer_problem(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - FastAPI's signature
-    return refusal(request.url.path, error)
+async def _answer_problem(request: Request, problem: Exception) -> JSONResponse:
+    assert isinstance(problem, Problem)  # noqa: S101 - as it was registered
+    return refusal(request.url.path, problem)
 
 
-async def _answer_http_exception(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - as above
+async def _answer_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
     response = refusal(request.url.path, Problem(error.status_code, str(error.detail)))
     response.headers.update(error.headers or {})
     return response
 
 
-async def _answer_invalid_request(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - as above
+async def _answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as it was registered
     errors = [
         {"field": ".".join(map(str, each["loc"])), "problem": each["msg"]}
         for each in error.errors()[:MAX_ERRORS]

@@ -1,4 +1,4 @@
-"""What a server accepts: the size of a request, the time for it to arrive, and how many run at once."""
+"""What a server accepts: a request's size, the time for it to arrive, and how many run at once."""
 
 import asyncio
 from dataclasses import dataclass

@@ -19,6 +19,8 @@ from api.codecs.rows import Cells, Encoder, Rows
 from registry.package import COLUMN_KINDS
 from registry.package.columns import Number
 
+Cell = Any  # a number, a flag, a text, or None
+RowDecoder = Callable[[bytes], list[Any]]
 QUOTES = 2  # around a field's name, and around a text
 NESTED = 2  # brackets at the beginning of instances that are lists
 SMALL = 1 << 12  # bytes of a body below which rows are few
@@ -100,7 +102,7 @@ class FastRowReader:
         return self._read_numbers(body)
 
     def tensors(self, body: bytes) -> tuple[str, Rows | Cells] | None:
-        """Read V2: the request's id, and rows from a tensor for each column; one row stays cells."""
+        """Read V2: the request's id, and rows of a tensor for each column; one row stays cells."""
         try:
             request = _decode_tensors(body)
             columns = self._by_column(request.inputs)
@@ -132,7 +134,7 @@ class FastRowReader:
             columns[place] = cells
         return columns
 
-    def _read_cells(self, place: int, tensor: TensorInput) -> list[Any] | None:
+    def _read_cells(self, place: int, tensor: TensorInput) -> list[Cell] | None:
         kind = COLUMN_KINDS[self.encoder.columns[place].kind]
         datatype = tensor.datatype
         if datatype not in kind.tensor_datatypes or datatype.startswith(INTEGERS):
@@ -142,7 +144,7 @@ class FastRowReader:
         return cells if tensor.shape in ([n], [n, 1]) and None not in cells else None
 
     def _read_rows(
-        self, decode: Callable[[bytes], list[Any]], body: bytes, quotes: int, *, others: int = 0
+        self, decode: RowDecoder, body: bytes, quotes: int, *, others: int = 0
     ) -> Rows | Cells | None:
         try:
             rows = [astuple(row) for row in decode(body)]
@@ -171,11 +173,11 @@ class FastRowReader:
         return QUOTES * sum(cells[i] is not None for i in self._texts for cells in rows)
 
 
-def _list_decoder(cell: Any) -> Callable[[msgspec.Raw], list[Any]]:  # noqa: ANN401 - a type
+def _list_decoder(cell: Any) -> Callable[[msgspec.Raw], list[Cell]]:  # noqa: ANN401 - a type
     return msgspec.json.Decoder(list[cell]).decode
 
 
-def _instances_decoder(row: Any) -> Callable[[bytes], list[Any]]:  # noqa: ANN401 - a type
+def _instances_decoder(row: Any) -> RowDecoder:  # noqa: ANN401 - a type
     fields = [("instances", list[row])]
     body = msgspec.defstruct("Instances", fields, forbid_unknown_fields=True)
     decode = msgspec.json.Decoder(body).decode

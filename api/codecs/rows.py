@@ -1,6 +1,7 @@
 """From rows as they came to what the trees read, in as few steps as a request can bear.
 
-The same encoding as `registry.package.encode`, which takes a table by columns; here it is rows, and mostly one.
+The same encoding as `registry.package.encode`, which takes a table by columns; here
+it is rows, and mostly one.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,12 @@ MAX_WARNINGS = 20  # named in one answer
 
 
 class Rows(NamedTuple):
-    """What a request asks to have predicted: float32 (n, sum of widths), and values that training has not seen."""
+    """Encoded rows of a request.
+
+    Attributes:
+        x: float32 (n, sum of widths).
+        warnings: a text for each value outside of what training has seen.
+    """
 
     x: NDArray[np.float32]
     warnings: Sequence[str]
@@ -29,7 +35,7 @@ class Encoder:
 
     Attributes:
         columns: the model's.
-        plain: whether cells are numbers and flags alone, none of which may be missing: one feature each.
+        plain: whether all cells are numbers and flags that may not be missing: one feature each.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -64,7 +70,7 @@ class Encoder:
         return self.table(flat.reshape(len(rows), -1))
 
     def table(self, encoded: NDArray[np.float64]) -> Rows:
-        """Take rows that are encoded but for their width: float64 (n, sum of widths), all of which fit float32."""
+        """Take float64 (n, sum of widths): encoded rows, all of which fit float32."""
         outside = (encoded < self._low) | (
             encoded > self._high
         )  # NaN, which is missing, is neither

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
+from api.codecs.tensors import NUMBERS, Tensor, Values, count, fault, known
 
-Values = NDArray[Any]
+Cells = list[Any]  # as JSON has them
 KINDS: dict[str, frozenset[type]] = {"BOOL": frozenset({bool}), "BYTES": frozenset({str})}
 NUMERIC = frozenset({int, float})
 EXPECTED = {"BOOL": "true or false", "BYTES": "a text"}
 
 
-def json_tensor(name: str, datatype: str, shape: Sequence[int], data: list[Any]) -> Tensor:
-    """Check and convert data as `json.loads` gives it; null stays missing for the columns to allow or refuse.
+def json_tensor(name: str, datatype: str, shape: Sequence[int], data: Cells) -> Tensor:
+    """Check and convert data as `json.loads` gives it; null stays missing.
 
     Raises:
         Problem: 422, with the place of the first value that is wrong.
@@ -43,7 +43,10 @@ def json_tensor(name: str, datatype: str, shape: Sequence[int], data: list[Any])
 
 
 def misfits(datatype: str, numbers: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """Say which numbers the datatype cannot hold, NaN apart: too large, or not whole; None where it is no number."""
+    """Return bool (n,): which numbers the datatype cannot hold, as too large or not whole.
+
+    NaN fits; None is returned for a datatype that is no number.
+    """
     dtype = NUMBERS.get(datatype)
     if dtype is None:
         return None
@@ -56,7 +59,7 @@ def misfits(datatype: str, numbers: NDArray[np.float64]) -> NDArray[np.bool_] | 
     return found
 
 
-def _flat(name: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
+def _flat(name: str, shape: Sequence[int], data: Cells) -> Cells:
     n = count(name, shape)
     if any(type(part) is list for part in data):
         if len(data) != shape[0]:
@@ -70,7 +73,7 @@ def _flat(name: str, shape: Sequence[int], data: list[Any]) -> list[Any]:
     return data
 
 
-def _numbers(name: str, flat: list[Any]) -> NDArray[np.float64]:
+def _numbers(name: str, flat: Cells) -> NDArray[np.float64]:
     missing = flat.count(None)
     if missing:
         cells = [np.nan if cell is None else cell for cell in flat]
@@ -96,7 +99,7 @@ def _beyond(cell: int) -> bool:
     return False
 
 
-def _texts(name: str, flat: list[Any]) -> NDArray[Any]:
+def _texts(name: str, flat: Cells) -> Values:
     for i, cell in enumerate(flat):
         if cell is not None and not _is_text(cell):
             fault(f"{name}[{i}]", "has half of a surrogate pair, which is no text")

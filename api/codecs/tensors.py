@@ -17,6 +17,7 @@ from api.problems import UNFIT, UNPROCESSABLE, Problem
 from registry.package import COLUMN_KINDS, Column
 from registry.package.columns import FLOAT32_MAX
 
+Values = NDArray[Any]  # of a tensor's datatype
 NUMBERS: Mapping[str, np.dtype[Any]] = {
     **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
@@ -42,7 +43,7 @@ class Tensor:
     name: str
     datatype: str
     shape: Sequence[int]
-    values: NDArray[Any]
+    values: Values
 
 
 def fault(name: str, problem: str) -> NoReturn:
@@ -157,9 +158,7 @@ class Inputs:
             return f"has shape {list(tensor.shape)}; [rows] or [rows, 1] is expected"
         return ""
 
-    def _encode(
-        self, numbers: NDArray[Any], texts: Mapping[str, NDArray[Any]], matrix: str
-    ) -> Rows:
+    def _encode(self, numbers: Values, texts: Mapping[str, Values], matrix: str) -> Rows:
         """Check and encode values.
 
         Args:
@@ -177,7 +176,7 @@ class Inputs:
             x = np.hstack([encoded[column.name] for column in self.columns])
         return Rows(x, self._range_warnings(numbers))
 
-    def _check_numbers(self, numbers: NDArray[Any], matrix: str) -> None:
+    def _check_numbers(self, numbers: Values, matrix: str) -> None:
         if not numbers.size or float(np.abs(numbers).max()) <= FLOAT32_MAX:  # NaN is not
             return
         wide = numbers.astype(np.float64)
@@ -193,7 +192,7 @@ class Inputs:
                 f"{problem}; a finite number is expected",
             )
 
-    def _check_texts(self, column: Column, values: NDArray[Any], matrix: str) -> None:
+    def _check_texts(self, column: Column, values: Values, matrix: str) -> None:
         if column.nullable:
             allowed = {*column.categories, None}
         else:
@@ -209,7 +208,7 @@ class Inputs:
             return f"{matrix}[{row}, {self.columns.index(column)}]"
         return f"{column.name}[{row}]"
 
-    def _range_warnings(self, numbers: NDArray[Any]) -> Sequence[str]:
+    def _range_warnings(self, numbers: Values) -> Sequence[str]:
         low = self._low
         high = self._high
         if numbers.dtype.kind == "f":  # or 0.1 as float32 would be above the bound 0.1 as float64
@@ -230,7 +229,7 @@ def _bounds(found: Sequence[float | None], otherwise: float) -> NDArray[np.float
 
 
 @np.errstate(over="ignore")  # a bound beyond float16 is none
-def _bounds_as(dtype: np.dtype[Any], bounds: NDArray[np.float64]) -> NDArray[Any]:
+def _bounds_as(dtype: np.dtype[Any], bounds: NDArray[np.float64]) -> Values:
     return bounds.astype(dtype)
 
 
@@ -239,6 +238,6 @@ def _no_numbers(rows: int) -> NDArray[np.float32]:
 
 
 @np.errstate(invalid="ignore")  # a signalling NaN
-def _as_float32(numbers: NDArray[Any]) -> NDArray[np.float32]:
+def _as_float32(numbers: Values) -> NDArray[np.float32]:
     # A copy, because bytes from a socket may not be aligned.
     return np.array(numbers, dtype=np.float32, order="C")

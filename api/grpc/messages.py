@@ -96,7 +96,7 @@ _Field = descriptor_pb2.FieldDescriptorProto
 Message = Any  # of a class made at run time, which has no types
 
 
-def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
+def grpc_message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
     """Return message classes by name.
 
     Args:

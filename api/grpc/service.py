@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from api.codecs.rows import Rows
-from api.grpc.messages import HEALTH_MESSAGES, PACKAGE, Message, message_classes
+from api.grpc.messages import HEALTH_MESSAGES, PACKAGE, Message, grpc_message_classes
 from api.grpc.tensors import INFERENCE, read_infer_request, write_infer_response
 from api.limits import InFlight, Limits
 from api.middleware.api_key import Key
@@ -43,7 +43,7 @@ from api.serving.served import Served, Slots
 
 logger = logging.getLogger("tunegate.api")
 HEALTH_PACKAGE = "grpc.health.v1"
-HEALTH = message_classes(HEALTH_PACKAGE, HEALTH_MESSAGES)
+HEALTH = grpc_message_classes(HEALTH_PACKAGE, HEALTH_MESSAGES)
 SERVICE = f"{PACKAGE}.GRPCInferenceService"
 SERVING = 1
 NOT_SERVING = 2
@@ -106,26 +106,26 @@ class InferenceService:
         return call
 
     async def _server_live(self, _: bytes, __: Context) -> bytes:
-        return _serialize(INFERENCE["ServerLiveResponse"](live=True))
+        return _message_bytes(INFERENCE["ServerLiveResponse"](live=True))
 
     async def _server_ready(self, _: bytes, __: Context) -> bytes:
-        return _serialize(INFERENCE["ServerReadyResponse"](ready=self.ready))
+        return _message_bytes(INFERENCE["ServerReadyResponse"](ready=self.ready))
 
     async def _check_health(self, content: bytes, _: Context) -> bytes:
         service = _parse_message(HEALTH["HealthCheckRequest"], content).service
         if service not in {"", SERVICE}:
             raise Problem(NOT_FOUND, "No such service", service)
-        return _serialize(
+        return _message_bytes(
             HEALTH["HealthCheckResponse"](status=SERVING if self.ready else NOT_SERVING)
         )
 
     async def _model_ready(self, content: bytes, context: Context) -> bytes:
         asked = _parse_message(INFERENCE["ModelReadyRequest"], content)
         await _send_headers(context, require_version(self.slots, asked.name, asked.version))
-        return _serialize(INFERENCE["ModelReadyResponse"](ready=True))
+        return _message_bytes(INFERENCE["ModelReadyResponse"](ready=True))
 
     async def _server_metadata(self, _: bytes, __: Context) -> bytes:
-        return _serialize(
+        return _message_bytes(
             INFERENCE["ServerMetadataResponse"](name=SERVER, version=version("tunegate"))
         )
 
@@ -133,7 +133,7 @@ class InferenceService:
         asked = _parse_message(INFERENCE["ModelMetadataRequest"], content)
         served = require_version(self.slots, asked.name, asked.version)
         await _send_headers(context, served)
-        return _serialize(INFERENCE["ModelMetadataResponse"](**model_metadata(served)))
+        return _message_bytes(INFERENCE["ModelMetadataResponse"](**model_metadata(served)))
 
     async def _model_infer(self, content: bytes, context: Context) -> bytes:
         self.in_flight.enter()
@@ -198,6 +198,6 @@ def _parse_message(kind: Any, content: bytes) -> Message:  # noqa: ANN401 - a me
         ) from error
 
 
-def _serialize(message: Message) -> bytes:
+def _message_bytes(message: Message) -> bytes:
     content: bytes = message.SerializeToString()
     return content

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from api.codecs.tensor_bytes import decode_texts, pack, unpack
 from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
-from api.grpc.messages import INFERENCE_MESSAGES, PACKAGE, Message, message_classes
+from api.grpc.messages import INFERENCE_MESSAGES, PACKAGE, Message, grpc_message_classes
 from api.problems import UNFIT, UNPROCESSABLE, Problem
 from api.routes.open_inference import InferRequest, RequestedOutput
 
-INFERENCE = message_classes(PACKAGE, INFERENCE_MESSAGES)
+INFERENCE = grpc_message_classes(PACKAGE, INFERENCE_MESSAGES)
 CONTENTS: Mapping[str, str] = {
     "BOOL": "bool_contents",
     **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),

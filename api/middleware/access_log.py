@@ -1,4 +1,7 @@
-"""The access log: a line of JSON a request on stdout, written by a thread so that no answer waits for a pipe."""
+"""The access log: a line of JSON a request on stdout.
+
+A thread writes it, so that no answer waits for a pipe.
+"""
 
 import os
 import threading

@@ -1,6 +1,6 @@
 """An API key for those who may ask for predictions; health, readiness and version stay open.
 
-The key lies in a file, which a Secret of Kubernetes is to a container, and is read again when the file
+The key is in a file, as a Secret of Kubernetes is to a container. It is read again when the file
 changes.
 """
 
@@ -46,7 +46,10 @@ class Key:
         self._read: tuple[tuple[int, int], bytes] | None = None
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> Problem | None:
-        """Say why a request with these headers is refused: 401, or 503 where there is no key; None where it is not."""
+        """Return why a request with these headers is refused, or None.
+
+        It is 401, or 503 where there is no key.
+        """
         key = self._key()
         if not key:  # closed, not open, when the Secret is missing
             return Problem(

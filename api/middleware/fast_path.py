@@ -33,11 +33,11 @@ from api.routes.replies import (
     encode_json,
     row_reply,
     rows_reply,
-    v1_reply,
     warning_text,
 )
 from api.routes.request_body import LARGE
-from api.routes.v2_json import write_infer_response
+from api.routes.v1 import v1_reply
+from api.routes.v2_json import format_infer_response
 from api.serving.served import Served, Slot
 from api.serving.state import State
 
@@ -232,7 +232,7 @@ def fast_v2(served: Served, text: bytes, limits: Limits) -> Reply | None:
     if isinstance(rows, Rows):
         limits.check_rows(len(rows.x), served.package.manifest.n_outputs)
         tensors = list(all_outputs(served, served.predict(rows.x)).values())
-        content, _ = write_infer_response(head, tensors, [False] * len(tensors))
+        content, _ = format_infer_response(head, tensors, [False] * len(tensors))
         return Reply(content, rows.warnings)
     outputs = row_outputs(served, served.predict_row(rows))
     return Reply(encode_json({**head, "outputs": outputs}), served.encoder.warnings(rows))

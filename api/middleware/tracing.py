@@ -1,7 +1,8 @@
-"""Spans by OpenTelemetry, where its own variable OTEL_TRACES_EXPORTER names an exporter and the extra is installed.
+"""Spans by OpenTelemetry, if OTEL_TRACES_EXPORTER names an exporter and the extra is installed.
 
-Exporters are packages of their own: `otlp` comes with opentelemetry-exporter-otlp, `console` with the SDK. All other
-settings are OpenTelemetry's (OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, ...).
+Exporters are packages of their own: `otlp` comes with opentelemetry-exporter-otlp, `console` with
+the SDK. All other settings are OpenTelemetry's (OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_ENDPOINT,
+OTEL_TRACES_SAMPLER, ...).
 """
 
 import logging
@@ -23,7 +24,9 @@ GROUP = "opentelemetry_traces_exporter"
 
 @contextmanager
 def traced(app: ASGIApp) -> Iterator[ASGIApp]:
-    """Wrap an application so that each request is a span, child of the caller's; the same application where not asked.
+    """Wrap an application so that each request is a span, a child of the caller's.
+
+    Without an exporter, it is the same application.
 
     The last spans are exported when the block ends.
     A server without its traces is better than none: the log says what is missing, and it serves.

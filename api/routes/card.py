@@ -23,7 +23,7 @@ router = APIRouter(tags=["Page"])
     summary="What is known of a model",
     responses=record_response(Card) | problem_responses(404, 503),
 )
-def model_card(served: NamedModel, request: Request) -> Response:
+def get_card(served: NamedModel, request: Request) -> Response:
     """Return the model's card."""
     content = card_of(served).to_json()
     headers = model_headers(served) | {"ETag": content_tag(content)}

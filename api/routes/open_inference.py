@@ -32,7 +32,7 @@ _inputs_of = once_a_model(lambda manifest: Inputs(manifest.columns))
 
 @dataclass(frozen=True, slots=True)
 class RequestedOutput:
-    """An output that a request names; `binary` says how it wants it, None leaves it to the request."""
+    """An output that a request names; whether as bytes, None leaves to the request."""
 
     name: str
     binary: bool | None = None

@@ -1,4 +1,4 @@
-"""Answers of a model: the JSON of `/predict` and V1, and the headers that say which model it was."""
+"""Answers of a model: the JSON of `/predict` and V1, and the headers that name the model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -47,17 +47,6 @@ def rows_reply(served: Served, rows: Rows, *, interval: bool = False) -> Reply:
         intervals = _intervals(served, predicted)
         contents = [a | b for a, b in zip(contents, intervals, strict=True)]
     return Reply(encode_json(contents), rows.warnings)
-
-
-def v1_reply(served: Served, rows: Rows | Cells) -> Reply:
-    """Answer one row or several as KServe's V1 does."""
-    if isinstance(rows, Rows):
-        predictions = predicted_values(served, served.predict(rows.x))
-        warnings = rows.warnings
-    else:
-        predictions = [predicted_value(served, served.predict_row(rows))]
-        warnings = served.encoder.warnings(rows)
-    return Reply(encode_json({"predictions": predictions}), warnings)
 
 
 def predicted_value(served: Served, shares: Sequence[float]) -> float | str | bool:

@@ -20,11 +20,14 @@ from api.problems import MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem, wrong_field
 from api.serving.served import once_a_model
 from registry.package import COLUMN_KINDS, Column, Manifest
 
+Json = Any  # what `json.loads` returns
+JsonObject = dict[str, Any]
+Adapter = TypeAdapter[Any]
 # What is documented where the model, and so its columns, is not known.
-_AnyRow = Annotated[dict[str, Any], Field(title="Row")]
+_AnyRow = Annotated[JsonObject, Field(title="Row")]
 _AnyRows = Annotated[list[_AnyRow], Field(min_length=1)]
-RowDocument: TypeAdapter[Any] = TypeAdapter(_AnyRow | _AnyRows)
-Prediction: TypeAdapter[Any] = TypeAdapter(dict[str, Any] | list[dict[str, Any]])
+RowDocument: Adapter = TypeAdapter(_AnyRow | _AnyRows)
+Prediction: Adapter = TypeAdapter(JsonObject | list[JsonObject])
 
 
 class RowSchema:
@@ -41,13 +44,13 @@ class RowSchema:
         self.columns = manifest.columns
         self.row_model = _row_model(manifest)
         row: Any = self.row_model
-        self.body: TypeAdapter[Any] = TypeAdapter(row | Annotated[list[row], Field(min_length=1)])
+        self.body: Adapter = TypeAdapter(row | Annotated[list[row], Field(min_length=1)])
         prediction: Any = _prediction_model(manifest)
-        self.answer: TypeAdapter[Any] = TypeAdapter(prediction | list[prediction])
+        self.answer: Adapter = TypeAdapter(prediction | list[prediction])
         self._ignored = len(manifest.ignored)
         self._fields = [f"f{i}" for i in range(len(manifest.columns))]
 
-    def row(self, document: Any, where: str = "") -> Cells:  # noqa: ANN401 - JSON
+    def row(self, document: Json, where: str = "") -> Cells:
         """Return raw values in the columns' order.
 
         Args:
@@ -71,14 +74,14 @@ class RowSchema:
             raise Problem(UNPROCESSABLE, UNFIT, errors=_field_errors(error, where)) from error
         return tuple(getattr(row, field) for field in self._fields)
 
-    def rows(self, documents: Any, where: str) -> list[Cells]:  # noqa: ANN401 - JSON
+    def rows(self, documents: Json, where: str) -> list[Cells]:
         """Return the rows of a list; raises as `row` does."""
         if not isinstance(documents, list) or not documents:
             detail = f"{where or 'the body'} must be a list of rows, of at least one"
             raise Problem(UNPROCESSABLE, UNFIT, detail)
         return [self.row(document, f"{where}[{i}]") for i, document in enumerate(documents)]
 
-    def _name_values(self, values: list[Any], where: str) -> dict[str, Any]:
+    def _name_values(self, values: list[Json], where: str) -> JsonObject:
         if len(values) != len(self.columns):
             problem = f"has {len(values)} values; the model has {len(self.columns)} columns"
             raise wrong_field(where or "body", problem)
@@ -88,14 +91,14 @@ class RowSchema:
 schema_of = once_a_model(RowSchema)  # made for the first row that FastAPI's routes read
 
 
-def example_row(manifest: Manifest) -> dict[str, Any]:
+def example_row(manifest: Manifest) -> JsonObject:
     """Return a row that the model answers: the training part's medians and most frequent values."""
     return {column.name: column.typical for column in manifest.columns}
 
 
 def _row_model(manifest: Manifest) -> type[BaseModel]:
     # Named f0, f1, ...: a column may be called anything, `model_config` or `class` too.
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         f"f{i}": (
             COLUMN_KINDS[column.kind].cell_type(column),
             Field(alias=column.name, **_documentation(column)),
@@ -112,7 +115,7 @@ def _row_model(manifest: Manifest) -> type[BaseModel]:
 
 def _prediction_model(manifest: Manifest) -> type[BaseModel]:
     digest = Field(description="sha256 of the model package that answered")
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         "p": (
             float | int | str | bool,
             Field(alias=manifest.prediction, description=f"predicted {manifest.target}"),
@@ -125,7 +128,7 @@ def _prediction_model(manifest: Manifest) -> type[BaseModel]:
     return create_model("Prediction", **fields)
 
 
-def _documentation(column: Column) -> dict[str, Any]:
+def _documentation(column: Column) -> JsonObject:
     if column.minimum is None or column.maximum is None:
         return {"description": column.kind}
     seen = f"seen in training: {column.minimum:g} to {column.maximum:g}"

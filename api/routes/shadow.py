@@ -16,7 +16,7 @@ router = APIRouter(tags=["Shadow"])
     summary="How a candidate in shadow mode differs from the model that serves",
     responses=record_response(ShadowStatus) | problem_responses(404, 503),
 )
-def shadow_status(name: str, served: NamedModel, state: ServerState) -> Response:
+def get_shadow(name: str, served: NamedModel, state: ServerState) -> Response:
     """Return how the candidate differs."""
     content = state.shadows[name].status(served, state.metrics.families()).to_json()
     return Response(content, media_type=JSON, headers=model_headers(served))

@@ -103,7 +103,7 @@ def add_content(
 def unless_unchanged(
     request: Request, content: bytes, media_type: str, headers: dict[str, str]
 ) -> Response:
-    """Send content, or 304 where the browser has it already, by its `ETag`; it must ask each time."""
+    """Send content, or 304 where the browser has it, by its `ETag`; it must ask each time."""
     known = request.headers.get("If-None-Match", "")
     headers = {**headers, "Cache-Control": "no-cache"}
     if headers["ETag"] in {each.strip().removeprefix("W/") for each in known.split(",")}:

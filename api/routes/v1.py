@@ -11,13 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.codecs.json_body import load_json
-from api.codecs.rows import Rows
+from api.codecs.rows import Cells, Rows
 from api.limits import Limits
 from api.problems import UNFIT, UNPROCESSABLE, Problem
 from api.routes.dependencies import NamedModel, ServerState, get_state, require_model
 from api.routes.openapi import POSTED, problem_responses
 from api.routes.predict import RowsRequest
-from api.routes.replies import json_response, reply_response, v1_reply
+from api.routes.replies import (
+    Reply,
+    encode_json,
+    json_response,
+    predicted_value,
+    predicted_values,
+    reply_response,
+)
 from api.routes.request_body import DocumentedAs, body_bytes, body_route, run_inline_or_threaded
 from api.routes.row_schema import schema_of
 from api.serving.served import Served
@@ -74,7 +81,7 @@ async def list_models(state: ServerState) -> V1Models:
     response_model=V1Ready,
     responses=problem_responses(404, 503),
 )
-async def model_ready(name: str, served: NamedModel) -> Response:
+async def v1_model_ready(name: str, served: NamedModel) -> Response:
     """Say that a model is ready."""
     return json_response(served, {"name": name, "ready": True})
 
@@ -110,3 +117,14 @@ def parse_instances(served: Served, text: bytes, limits: Limits) -> Rows:
     if isinstance(rows, list):
         limits.check_rows(len(rows), served.package.manifest.n_outputs)
     return served.encoder.rows(schema_of(served).rows(rows, "instances"))
+
+
+def v1_reply(served: Served, rows: Rows | Cells) -> Reply:
+    """Answer one row or several as KServe's V1 does."""
+    if isinstance(rows, Rows):
+        predictions = predicted_values(served, served.predict(rows.x))
+        warnings = rows.warnings
+    else:
+        predictions = [predicted_value(served, served.predict_row(rows))]
+        warnings = served.encoder.warnings(rows)
+    return Reply(encode_json({"predictions": predictions}), warnings)

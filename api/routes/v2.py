@@ -1,4 +1,4 @@
-"""The Open Inference Protocol (V2) over REST, with tensors as JSON or, by Triton's extension, bytes.
+"""The Open Inference Protocol (V2) over REST; tensors as JSON or, by Triton's extension, bytes.
 
 Source: https://github.com/kserve/open-inference-protocol. A row is checked as strictly as by
 `/predict`.
@@ -32,8 +32,8 @@ from api.routes.request_body import DocumentedAs, body_bytes, body_route, run_in
 from api.routes.v2_json import (
     InferenceRequest,
     InferenceResponse,
-    read_infer_request,
-    write_infer_response,
+    format_infer_response,
+    parse_infer_request,
 )
 from api.serving.served import Served
 
@@ -129,7 +129,7 @@ async def describe_model(served: NamedModel) -> Response:
     response_model=V2ModelReady,
     responses=FOUND,
 )
-async def model_ready(name: str, served: NamedModel) -> Response:
+async def v2_model_ready(name: str, served: NamedModel) -> Response:
     """Say that a model is ready."""
     return json_response(served, {"name": name, "ready": True})
 
@@ -201,7 +201,7 @@ def _parse(
 ) -> tuple[InferRequest, Rows]:
     if header is None:
         limits.check_text(body)
-    request = read_infer_request(body, header)
+    request = parse_infer_request(body, header)
     return request, requested_rows(served, request, limits)
 
 
@@ -210,7 +210,7 @@ def _answer(inference: Inference) -> Response:
     request = inference.request
     tensors = requested_outputs(served, request, served.predict(inference.rows.x))
     head = reply_head(served, request.id)
-    content, length = write_infer_response(head, tensors, _wants_bytes(request, len(tensors)))
+    content, length = format_infer_response(head, tensors, _wants_bytes(request, len(tensors)))
     headers = model_headers(served, inference.rows.warnings)
     if length is not None:
         headers[LENGTH_HEADER] = str(length)

@@ -24,7 +24,7 @@ from api.routes.replies import encode_json
 
 # Encoding refuses half of a surrogate pair, which is no text.
 Text = Annotated[StrictStr, AfterValidator(lambda text: text.encode().decode())]
-Parameters = Mapping[str, Any]
+Parameters = dict[str, Any]
 MAX_INPUTS = 10_000  # refused before each is looked at
 SIZE = "binary_data_size"
 BINARY = "binary_data"
@@ -32,7 +32,7 @@ ALL_BINARY = "binary_data_output"
 
 
 class InputTensor(BaseModel):
-    """An input: values in row-major order, flat or nested, or their size in the bytes that follow."""
+    """An input: values in row-major order, flat or nested, or the size of bytes that follow."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,7 +40,7 @@ class InputTensor(BaseModel):
     shape: list[StrictInt]
     datatype: Text
     data: list[Any] | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
 
 
 class OutputName(BaseModel):
@@ -49,7 +49,7 @@ class OutputName(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Text
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
 
 
 class InferenceRequest(BaseModel):
@@ -62,7 +62,7 @@ class InferenceRequest(BaseModel):
     model_version: Text | None = None
     inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=MAX_INPUTS)]
     outputs: list[OutputName] | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
 
 
 class OutputTensor(BaseModel):
@@ -72,7 +72,7 @@ class OutputTensor(BaseModel):
     datatype: str
     shape: list[int]
     data: list[Any] = []
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = {}
 
 
 class InferenceResponse(BaseModel):
@@ -94,7 +94,7 @@ class PendingTensor:
     size: int
 
 
-def read_infer_request(body: bytes, header: str | None) -> InferRequest:
+def parse_infer_request(body: bytes, header: str | None) -> InferRequest:
     """Read a request.
 
     Args:
@@ -124,7 +124,7 @@ def read_infer_request(body: bytes, header: str | None) -> InferRequest:
     return InferRequest(document.id or "", inputs, outputs, binary)
 
 
-def write_infer_response(
+def format_infer_response(
     head: Mapping[str, Any], tensors: Sequence[Tensor], binary: Sequence[bool]
 ) -> tuple[bytes, int | None]:
     """Return an answer's body, and its JSON's length in bytes where binary tensors follow.
@@ -135,9 +135,9 @@ def write_infer_response(
         binary: which of them go as bytes.
     """
     contents: list[bytes] = []
-    outputs: list[dict[str, Any]] = []
+    outputs: list[Parameters] = []
     for tensor, as_bytes in zip(tensors, binary, strict=True):
-        output: dict[str, Any] = {
+        output: Parameters = {
             "name": tensor.name,
             "datatype": tensor.datatype,
             "shape": tensor.shape,

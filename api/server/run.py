@@ -28,9 +28,11 @@ from api.serving.follower import INTERVAL
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
-SWITCH = 0.0005  # seconds that a thread which loads a model may keep Python's lock from requests; 5 ms by default
+# Seconds that a thread which loads a model may keep Python's lock from requests; 5 ms by default.
+SWITCH = 0.0005
 GRACE = 10  # seconds for requests in flight after SIGTERM
-KEEP_ALIVE = 75  # seconds that an idle connection stays: more than a proxy (60 s), which might use it as we close it
+# Seconds that an idle connection stays: more than a proxy's 60, which might use it as we close it.
+KEEP_ALIVE = 75
 
 
 class PortInUse(Exception):
@@ -46,9 +48,11 @@ class Options:
         model: whose rows `/predict` takes.
         also: other models, served under their names.
         workers: processes on the same socket.
-        drain: seconds after SIGTERM in which requests are still accepted and clients reconnect elsewhere.
+        drain: seconds after SIGTERM in which requests are accepted and clients reconnect
+            elsewhere.
         api_key: file with the key that requests for predictions must carry; None asks for none.
-        grpc_port: where to listen for gRPC too, on the same address; needs the extra `grpc`; 0 for nowhere.
+        grpc_port: where to listen for gRPC too, on the same address; needs the extra `grpc`;
+            0 for nowhere.
         access_log: whether each request is written to stdout.
         limits: what each process accepts.
         poll: seconds between two looks at a pointer.
@@ -75,7 +79,8 @@ def bind(host: str, port: int) -> socket.socket:
         PortInUse: when another process has the port, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, so that asyncio switches Nagle off: with 0 every answer on a kept connection takes 40 ms.
+    # Named as TCP, so that asyncio switches Nagle off: with 0 every answer on a kept connection
+    # takes 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -87,13 +92,13 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
+def serve_app(options: Options, listener: socket.socket, *, until_eof: bool = False) -> None:
     """Serve until SIGTERM, SIGHUP or SIGINT; requests in flight are finished.
 
     Args:
         options: how.
         listener: from `bind`.
-        until_eof: also end when stdin closes, so that a server never outlives the run that started it.
+        until_eof: also end when stdin closes: a server never outlives the run that started it.
     """
     if options.workers > 1:
         from api.server.workers import supervise  # noqa: PLC0415 - one worker needs no multiprocessing
@@ -167,7 +172,7 @@ def _grpc_companion(options: Options, host: str, leaving: Leaving) -> Companion:
 
 
 class _Server(uvicorn.Server):
-    """Keeps serving for a while after SIGTERM: until the cluster has stopped sending, and clients have let go."""
+    """Serves for a while after SIGTERM, until the cluster and clients have stopped sending."""
 
     def __init__(self, config: uvicorn.Config, leaving: Leaving, drain: float) -> None:
         super().__init__(config)
@@ -176,11 +181,14 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `work`: uvicorn would raise them again at the end, and kill what comes after serving."""
+        """Leave signals to `work`: uvicorn would raise them again, and kill what comes after."""
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain at the first SIGTERM or SIGHUP; end at any other signal, at once at a second SIGINT."""
+        """Begin to drain at the first SIGTERM or SIGHUP; end at any other signal.
+
+        A second SIGINT ends it at once.
+        """
         if sig != signal.SIGINT and self.drain and not self.leaving.begun:
             logger.info("draining for %g s", self.drain)
             self.leaving.begun = True

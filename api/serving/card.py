@@ -74,7 +74,7 @@ def card_of(served: Served) -> Card:
         size=package.size,
         residuals=None if package.residuals is None else package.residuals.tolist(),
         text=_read_text(package.path / CARD),
-        history=_read_history(served),
+        history=_read_promotions(served),
     )
 
 
@@ -86,7 +86,7 @@ def _read_text(path: Path) -> str:
         return ""
 
 
-def _read_history(served: Served) -> tuple[Past, ...] | None:
+def _read_promotions(served: Served) -> tuple[Past, ...] | None:
     store = ModelStore(served.package.path.parents[1])
     try:
         found = store.history(served.pointer.model)

@@ -116,7 +116,7 @@ class Served:
 
 
 def _row_predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
-    """Return a `predict_encoded` for one packed row, which does without arrays where the output allows."""
+    """Return a `predict_encoded` for one packed row, without arrays where the output allows."""
     forest = package.forest
     output = package.manifest.output
     if output.link != "identity" or output.base:

@@ -16,7 +16,7 @@ from api.codecs.tensors import NUMBERS, Inputs, Tensor
 from api.limits import Limits
 from api.problems import Problem
 from api.routes.open_inference import requested_rows
-from api.routes.v2_json import read_infer_request
+from api.routes.v2_json import parse_infer_request
 from api.serving.served import Served
 from registry import Pointer
 from registry.package import Column, encode, load_package
@@ -110,7 +110,7 @@ def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]])
         {"name": n, "shape": [len(found)], "datatype": types[n], "data": v}
         for n, v in table.items()
     ]
-    asked = read_infer_request(json.dumps({"inputs": inputs[::-1]}).encode(), None)
+    asked = parse_infer_request(json.dumps({"inputs": inputs[::-1]}).encode(), None)
     read_rows = Inputs(COLUMNS).read(asked.inputs)
     assert read_rows.x.tobytes() == encode(COLUMNS, table).tobytes()
     outside = sum(abs(row["size"]) > 10 for row in found)
@@ -197,7 +197,7 @@ def test_the_fast_reader_agrees_with_the_strict_one_or_declines(
     if found is None:
         return
     request_id, rows = found
-    expected = read_infer_request(body, None)
+    expected = parse_infer_request(body, None)
     by_array = requested_rows(served, expected, Limits())
     assert (request_id, (), False) == (expected.id, tuple(expected.outputs), expected.binary)
     assert encoded(served, rows) == by_array.x.tobytes()

@@ -9,6 +9,7 @@ from registry.atomic_files import write_atomic
 from tunegate.commands import options
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode, UsageError
+from tunegate.promotion.bundle import export_bundle, import_bundle
 
 
 @click.command("export")
@@ -19,8 +20,6 @@ def export_command(file: Path, **flags: options.Flags) -> int:
 
     Example: tunegate export boston.zip
     """
-    from tunegate.promotion.bundle import export_bundle
-
     workspace = options.workspace(**flags)
     content = export_bundle(workspace)
     if str(file) == "-":
@@ -41,8 +40,6 @@ def import_command(file: Path, *, json: bool, **flags: options.Flags) -> int:
 
     Example: tunegate import boston.zip
     """
-    from tunegate.promotion.bundle import import_bundle
-
     workspace = options.workspace(**flags)
     done = import_bundle(workspace, _read_bundle(file))
     for sentence in done:

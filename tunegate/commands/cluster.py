@@ -2,7 +2,9 @@
 
 import click
 
+from tunegate.cluster_install import install_missing
 from tunegate.commands import options
+from tunegate.commands.run import shipped
 from tunegate.errors import ExitCode
 
 
@@ -25,9 +27,6 @@ def install(timeout: float, **flags: options.Flags) -> int:
 
     Example: tunegate cluster install
     """
-    from tunegate.cluster_install import install_missing
-    from tunegate.commands.run import shipped
-
     context = options.settings(**flags).context
     install_missing(shipped(), context=context, timeout=timeout)
     return ExitCode.DONE

@@ -7,6 +7,8 @@ import click
 from tunegate.commands import options
 from tunegate.console import emit, show_verdict
 from tunegate.errors import VERDICT_CODES
+from tunegate.promotion.candidates import find_contenders
+from tunegate.promotion.decision import judge_candidate
 
 
 @click.command()
@@ -22,9 +24,6 @@ def gate(trial: str | None, package: Path | None, *, json: bool, **flags: option
 
     Example: tunegate gate --trial boston-forest-qd2sfcz2
     """
-    from tunegate.promotion.candidates import find_contenders
-    from tunegate.promotion.decision import judge_candidate
-
     workspace = options.workspace(**flags)
     settings = workspace.settings
     contenders = find_contenders(workspace, trial=trial, package=package)

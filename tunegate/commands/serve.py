@@ -88,14 +88,14 @@ def serve(data: str | None, *, until_eof: bool, **flags: options.Flags) -> int:
 
     Example: tunegate serve --port 8080 --workers 2
     """
-    from api.server.run import serve as run_server
+    from api.server.run import serve_app
 
     settings = options.settings(data=data, **flags)
     model = _model_name(settings, data)
     listener = _bind_listener(settings)
     names = dict.fromkeys([model, *settings.serving.also])
     say(f"serving {', '.join(names)} at {settings.address}")
-    run_server(server_options(settings, model), listener, until_eof=until_eof)
+    serve_app(server_options(settings, model), listener, until_eof=until_eof)
     return ExitCode.DONE
 
 

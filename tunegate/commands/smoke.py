@@ -2,9 +2,11 @@
 
 import click
 
+from promote.smoke import smoke_test
 from tunegate.commands import options
 from tunegate.errors import ExitCode
 from tunegate.output import emit, say
+from tunegate.promotion.candidates import require_champion
 
 
 @click.command()
@@ -31,9 +33,6 @@ def smoke(timeout: float, max_latency: float, *, json: bool, **flags: options.Fl
 
     Example: tunegate smoke --url http://127.0.0.1:8000
     """
-    from promote.smoke import smoke_test
-    from tunegate.promotion.candidates import require_champion
-
     workspace = options.workspace(**flags)
     package = require_champion(workspace, hint="`tunegate run` first")
     settings = workspace.settings

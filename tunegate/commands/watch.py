@@ -1,13 +1,20 @@
 """The command `watch`."""
 
+import time
 from pathlib import Path
 
 import click
 
+from katib.cluster.experiments import KatibCluster
+from katib.document import read_document
 from tunegate.commands import options
 from tunegate.commands.run import shipped
+from tunegate.console import say
 from tunegate.errors import UsageError
+from tunegate.search.on_katib import connect_cluster
 from tunegate.settings import Settings
+from tunegate.watch.local import local_boards
+from tunegate.watch.views import cluster_boards, show_boards
 
 DOCUMENTS = frozenset({".yaml", ".yml", ".json"})
 
@@ -38,15 +45,9 @@ def watch(
 
     Example: tunegate watch boston-forest
     """
-    from tunegate.watch.views import show_boards
-
     settings = options.settings(**flags)
     if on == options.Back.KATIB:
         return _watch_cluster(experiment or str(shipped()), settings, timeout, as_json=json)
-    import time
-
-    from tunegate.watch.local import local_boards
-
     name, _ = experiment_name(experiment)
     root = settings.state / "experiments"
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -60,11 +61,6 @@ def watch(
 def _watch_cluster(
     experiment: str, settings: Settings, timeout: float | None, *, as_json: bool
 ) -> int:
-    from katib.cluster.experiments import KatibCluster
-    from tunegate.console import say
-    from tunegate.search.on_katib import connect_cluster
-    from tunegate.watch.views import cluster_boards, show_boards
-
     name, written = experiment_name(experiment)
     if not name:
         raise UsageError(
@@ -86,8 +82,6 @@ def experiment_name(experiment: str | None) -> tuple[str, str]:
     """
     if experiment is None or Path(experiment).suffix not in DOCUMENTS:
         return experiment or "", ""
-    from katib.document import read_document
-
     document = read_document(Path(experiment))
     return tuple(str(document.get("metadata", key, default="")) for key in ("name", "namespace"))  # type: ignore[return-value] # two
 

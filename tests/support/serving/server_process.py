@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from api.limits import Limits
-from api.server.run import Options, bind, serve
+from api.server.run import Options, bind, serve_app
 
 if __name__ == "__main__":
     options = json.loads(sys.argv[3])
@@ -18,6 +18,6 @@ if __name__ == "__main__":
     listener = bind("127.0.0.1", 0)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
-    serve(
+    serve_app(
         Options(Path(sys.argv[1]), sys.argv[2], limits=limits, **options), listener, until_eof=True
     )
