@@ -17,7 +17,7 @@ from benchmarks.serving.closed import growth, medians, rounds, sweep, under_load
 from benchmarks.serving.model import Fixture, make_fixture
 from benchmarks.serving.openloop import open_loop
 from benchmarks.serving.running import Running, installed, running
-from benchmarks.serving.servers import BARE, OURS, SERVERS, TUTORIAL, Server
+from benchmarks.serving.servers import BARE, OURS, PLAIN, SERVERS, TUTORIAL, Server
 from benchmarks.serving.workers import workers
 from benchmarks.serving.wrk import require_wrk
 
@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _chosen(only: list[str] | None) -> list[Server]:
-    always = (OURS, BARE)
+    always = (OURS, PLAIN, BARE)
     wanted = [word.lower() for word in only or [""]]
     return [
         each

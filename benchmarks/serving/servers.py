@@ -21,6 +21,7 @@ PORTS = {
 }
 MLSERVER = {**PORTS, "MLSERVER_METRICS_PORT": "{metrics}", "MLSERVER_PARALLEL_WORKERS": "0"}
 OURS = "tunegate"
+PLAIN = "tunegate without fast path"
 TUTORIAL = "FastAPI tutorial"
 BARE = "floor"
 
@@ -47,7 +48,7 @@ class Server:
     variables: dict[str, str] = field(default_factory=dict)
 
 
-def _ours(name: str, *options: str) -> Server:
+def _ours(name: str, *options: str, **variables: str) -> Server:
     command = (
         "{python}",
         "-m",
@@ -63,7 +64,7 @@ def _ours(name: str, *options: str) -> Server:
         Route(f"{name} V2", "/v2/models/forest/infer", bodies.V2),
         Route(f"{name} V2 binary", "/v2/models/forest/infer", bodies.V2_BINARY, rounds=False),
     )
-    return Server(name, "tunegate", (*command, *options), routes, FLAT)
+    return Server(name, "tunegate", (*command, *options), routes, FLAT, variables)
 
 
 def _kserve(name: str, model: str, variables: dict[str, str]) -> Server:
@@ -90,6 +91,7 @@ def _mlserver(name: str, folder: str, model: str = SKLEARN, **variables: str) ->
 
 SERVERS = (
     _ours(OURS),
+    _ours(PLAIN, TUNEGATE_SERVING__FAST_PATH="false"),
     Server(
         BARE,
         "tunegate",
