@@ -25,7 +25,7 @@ QUOTES = 2  # around a field's name, and around a text
 NESTED = 2  # brackets at the beginning of instances that are lists
 SMALL = 1 << 12  # bytes of a body below which rows are few
 TENSOR_QUOTES = QUOTES * (4 + 2)  # an input's four names, and the texts of two of them
-INTEGERS = ("INT", "UINT")  # datatypes that FastAPI's routes check for whole numbers
+NARROW = ("INT", "UINT", "FP16")  # datatypes that do not hold every number of a column
 FAULTS = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
@@ -137,7 +137,7 @@ class FastRowReader:
     def _read_cells(self, place: int, tensor: TensorInput) -> list[Cell] | None:
         kind = COLUMN_KINDS[self.encoder.columns[place].kind]
         datatype = tensor.datatype
-        if datatype not in kind.tensor_datatypes or datatype.startswith(INTEGERS):
+        if datatype not in kind.tensor_datatypes or datatype.startswith(NARROW):
             return None
         cells = self._decode_cells[place](tensor.data)
         n = len(cells)

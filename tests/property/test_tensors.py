@@ -121,7 +121,7 @@ def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]])
 @st.composite
 def plain_requests(draw: st.DrawFn) -> bytes:
     """Draw a request for rows of the package in `packages`; now and then a part is something else."""
-    fitting = {"rooms": st.floats(-10, 10), "river": st.booleans(), "zone": st.sampled_from("ab")}
+    fitting = {"rooms": st.floats(-1e6, 1e6), "river": st.booleans(), "zone": st.sampled_from("ab")}
     datatypes = {"rooms": "FP64", "river": "BOOL", "zone": "BYTES"}
     n = draw(st.integers(1, 3))
     inputs = []
@@ -131,7 +131,7 @@ def plain_requests(draw: st.DrawFn) -> bytes:
             for _ in range(n)
         ]
         shape = draw(st.sampled_from([[n], [n], [n, 1], [n + 1], [1, n]]))
-        datatype = draw(st.sampled_from([datatypes[name]] * 6 + ["FP32", "INT8", "BOOL", "BF16"]))
+        datatype = draw(st.sampled_from([datatypes[name]] * 6 + ["FP32", "FP16", "INT8", "BOOL", "BF16"]))
         inputs.append({"name": name, "shape": shape, "datatype": datatype, "data": data})
     extras = draw(st.sampled_from([{}, {}, {"id": "7"}, {"parameters": {"a": "b"}}]))
     text = json.dumps({"inputs": inputs} | extras, ensure_ascii=draw(st.booleans()))

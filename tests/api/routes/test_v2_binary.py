@@ -231,9 +231,9 @@ def test_what_does_not_fit_is_refused(
 @pytest.mark.parametrize(
     ("regions", "text"),
     [
-        (struct.pack("<I5sI4s", 5, b"north", 5, b"east"), "region[1]: is said to end"),
+        (struct.pack("<I5sI4s", 5, b"north", 5, b"east"), "region[1]: has a length that ends"),
         (struct.pack("<I5sI4s", 5, b"north", 3, b"east"), "region: has 17 bytes"),
-        (struct.pack("<I5sI4s", 1 << 31, b"north", 4, b"east"), "region[0]: is said to end"),
+        (struct.pack("<I5sI4s", 1 << 31, b"north", 4, b"east"), "region[0]: has a length that ends"),
         (struct.pack("<I13s", 13, b"n" * 13), "region: has 17 bytes"),
         (struct.pack("<I5sI4s", 5, b"north", 4, b"\xff\xfe\x00\x00"), "region[1]: is not UTF-8"),
         (struct.pack("<I5sI4s", 5, b"north", 4, b"west"), "region[1]: 'west' is no category"),

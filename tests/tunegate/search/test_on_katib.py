@@ -140,8 +140,8 @@ def test_report_doctor_and_watch_speak_of_the_run_that_was_kept(
     run = workspace.last_run()
     assert run != before
     (cause,) = explain_newest(workspace.settings, "", None, tmp_path / "none.yaml")
-    assert str(run) in cause.seen
-    assert "tunegate doctor --experiment goal --namespace tuning" in cause.mend
+    assert str(run) in cause.evidence
+    assert "tunegate doctor --experiment goal --namespace tuning" in cause.fix
     *_, last = local_boards(workspace.experiments, "")
     assert (last.where, last.state) == (str(run), "Succeeded")
 
