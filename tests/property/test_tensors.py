@@ -1,4 +1,7 @@
-"""Tensors: the fast reader agrees with the strict one or declines; rows are encoded as the package does it."""
+"""Tensors: the fast reader agrees with the strict one or declines.
+
+Rows are encoded as the package does it.
+"""
 
 import json
 from contextlib import suppress
@@ -78,7 +81,10 @@ requests = st.fixed_dictionaries(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Draw a request's text, now and then spoilt: a field twice, an escape, a piece that is gone or doubled."""
+    """Draw a request's text, now and then spoilt.
+
+    It may have a field twice, an escape, or a piece that is gone or doubled.
+    """
     text = json.dumps(draw(requests), ensure_ascii=draw(st.booleans())).encode()
     spoil = draw(st.sampled_from(["no", "no", "twice", "cut", "repeat", "swap"]))
     a, b = sorted(draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
@@ -120,7 +126,10 @@ def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]])
 
 @st.composite
 def plain_requests(draw: st.DrawFn) -> bytes:
-    """Draw a request for rows of the package in `packages`; now and then a part is something else."""
+    """Draw a request for rows of the package in `packages`.
+
+    Now and then a part is something else.
+    """
     fitting = {"rooms": st.floats(-10, 10), "river": st.booleans(), "zone": st.sampled_from("ab")}
     datatypes = {"rooms": "FP64", "river": "BOOL", "zone": "BYTES"}
     n = draw(st.integers(1, 3))

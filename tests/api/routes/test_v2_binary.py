@@ -1,4 +1,7 @@
-"""Binary tensors over REST: packed here by hand, answered as JSON is; no lie about a size gets through."""
+"""Binary tensors over REST: packed here by hand, answered as JSON is.
+
+No lie about a size gets through.
+"""
 
 import json
 import struct
