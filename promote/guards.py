@@ -45,7 +45,7 @@ def guard_checks(
         yield _check_slices(slices, losses.candidate, losses.champion, policy)
         if package.manifest.task == "regression":  # one wrong class is as wrong as any other
             yield _check_largest_error(losses.candidate, losses.champion, policy)
-    yield _check_range(package, data)
+    yield _check_prediction_range(package, data)
     work = package.forest.n_trees * package.forest.depth
     detail = f"{work} decisions a row, at most {policy.max_work}"
     yield Check(name="work", passed=work <= policy.max_work, detail=detail)
@@ -87,7 +87,7 @@ def _check_largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Ch
     return Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
 
 
-def _check_range(package: ModelPackage, data: Evaluation) -> Check:
+def _check_prediction_range(package: ModelPackage, data: Evaluation) -> Check:
     predicted = package.predict(data.table)
     low = 0.0
     high = 1.0

@@ -6,7 +6,7 @@ from typing import Any
 from trainer.dataset import Dataset
 
 
-def model_card(
+def render_model_card(
     manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | None = None
 ) -> str:
     """Return the card as Markdown; `onnx_error` is the ONNX copy's largest deviation."""

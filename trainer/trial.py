@@ -22,7 +22,7 @@ from registry.package import (
     row_losses,
     write_package,
 )
-from trainer.card import model_card
+from trainer.card import render_model_card
 from trainer.dataset import Dataset
 from trainer.errors import TrainerError
 from trainer.flatten import flatten_estimator
@@ -153,7 +153,7 @@ def write_trial(  # noqa: PLR0913 - a trial's options
         forest=forest,
         rows=part.rows,
         golden_rows=_golden_rows(dataset),
-        card=model_card(manifest, dataset, onnx_error=copy_error),
+        card=render_model_card(manifest, dataset, onnx_error=copy_error),
         residuals=sample_residuals(seen, part.y, part.rows, task=recipe.task) if seen else None,
         onnx=copy,
     )
