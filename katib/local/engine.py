@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from katib.early_stopping import stop_rule
 from katib.errors import EngineError, SpaceExhausted
@@ -44,7 +44,7 @@ from katib.local.launcher import Launcher
 from katib.local.run_folder import JOURNAL, locked, read_meta, write_meta, write_objects
 from katib.local.trial_runner import TrialPlan, run_trial
 from katib.metrics_collector import MetricsReader
-from katib.objects import state
+from katib.objects import JsonObject, state
 from katib.search.sampler import Search, TrialRecord
 from katib.trial import Trial, best_trial, name_suffix, reset_trial
 
@@ -71,8 +71,8 @@ class Result:
     """
 
     folder: Path
-    experiment: dict[str, Any]
-    trials: list[dict[str, Any]]
+    experiment: JsonObject
+    trials: list[JsonObject]
     end: str
 
     @property
@@ -121,7 +121,7 @@ class Engine:
     events: Events | None = None
     clock: Callable[[], datetime] = _utc_clock
     _journal: Journal = field(init=False)
-    _meta: dict[str, Any] = field(init=False)
+    _meta: JsonObject = field(init=False)
     _last_start: float = field(init=False, default=math.inf)
     _any_started: bool = field(init=False, default=False)
 
@@ -301,7 +301,7 @@ class Engine:
             minimize=experiment.minimize,
         )
 
-    def _begin(self) -> dict[str, Any]:
+    def _begin(self) -> JsonObject:
         """Return what the run was first started with, which decides its trials."""
         if meta := read_meta(self.folder):
             if meta["digest"] != self.experiment.digest:
