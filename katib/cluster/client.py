@@ -139,7 +139,7 @@ class KubernetesClient:
         query: Mapping[str, str] | None = None,
         body: KatibObject | None = None,
         read: float = READ,
-    ) -> Any:  # noqa: ANN401 - urllib3's response
+    ) -> urllib3.HTTPResponse:
         headers = {"Accept": "application/json", "User-Agent": "tunegate", **self._credentials()}
         method = "GET"
         content = None
@@ -148,7 +148,7 @@ class KubernetesClient:
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         with _translated_errors(request):
-            response = self._api.rest_client.pool_manager.request(
+            response: urllib3.HTTPResponse = self._api.rest_client.pool_manager.request(
                 method,
                 self._api.configuration.host + _api_path(request, query or {}),
                 body=content,

@@ -9,13 +9,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from katib.cluster.spec_diff import first_difference
 from katib.cluster.watch import ClusterApi, RetryBudget, Selection, object_changes
 from katib.errors import AlreadyExists, Gone, Missing, TimedOut
 from katib.experiment import Experiment
-from katib.objects import EXPERIMENT_LABEL, JsonObject, is_finished, state
+from katib.objects import EXPERIMENT_LABEL, JsonObject, JsonValue, is_finished, state
 
 STRAGGLERS = 600.0
 
@@ -256,7 +255,8 @@ def owned_trials(trials: list[JsonObject], experiment: JsonObject) -> list[JsonO
     )
 
 
-def _uid(item: JsonObject) -> Any:  # noqa: ANN401 - None before the object exists
+def _uid(item: JsonObject) -> JsonValue:
+    """Return the object's uid, None before it exists."""
     return item.get("metadata", {}).get("uid")
 
 

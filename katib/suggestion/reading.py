@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from katib.errors import InvalidExperiment
 from katib.experiment import SEED_SETTING
@@ -12,6 +11,7 @@ from katib.objects import JsonObject
 from katib.search.algorithms import ALGORITHMS, settings_problems
 from katib.search.sampler import LARGEST_GRID, Search, TrialRecord
 from katib.space import Parameter
+from katib.suggestion.messages import Message
 from katib.suggestion.requests import (
     EARLY_STOPPED,
     FAILED,
@@ -24,7 +24,6 @@ from katib.suggestion.requests import (
     value_of,
 )
 
-Message = Any  # of protobuf, which has no types
 # Numbers of Katib's enumerations: ParameterType, Distribution.
 KINDS = {1: "double", 2: "int", 3: "discrete", 4: "categorical"}
 DISTRIBUTIONS = {0: "uniform", 1: "uniform", 2: "logUniform", 3: "normal", 4: "logNormal"}

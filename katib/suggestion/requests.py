@@ -5,14 +5,13 @@ Lint itself checks the document, so that service and lint never disagree.
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from katib.document import Document
 from katib.lint import lint_document, only_errors
 from katib.metrics_collector import number
 from katib.objects import JsonObject
+from katib.suggestion.messages import Message
 
-Message = Any  # of protobuf, which has no types
 # Numbers of Katib's enumerations: ObjectiveType, TrialConditionType.
 OBJECTIVES = {1: "minimize", 2: "maximize"}
 SUCCEEDED = 2
