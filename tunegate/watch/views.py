@@ -106,9 +106,8 @@ class _TableView(AbstractContextManager["_TableView"]):
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        signal.signal(
-            signal.SIGTERM, _exit_on_sigterm
-        )  # or the terminal would stay without a cursor
+        # Otherwise the terminal would stay without a cursor.
+        signal.signal(signal.SIGTERM, _exit_on_sigterm)
         live = Live(
             get_renderable=self._screen,
             console=console,
