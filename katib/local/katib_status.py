@@ -90,6 +90,13 @@ def _reaches_goal(value: float, experiment: Experiment) -> bool:
     return value >= experiment.goal
 
 
+def find_best(experiment: Experiment, trials: Sequence[Trial]) -> Trial | None:
+    """Return the best trial so far; None before one has a finite objective."""
+    return best_trial(
+        trials, metric=experiment.metric, strategy=experiment.strategy, minimize=experiment.minimize
+    )
+
+
 def ended_for_good(document: KatibObject) -> bool:
     """Whether an Experiment has ended and cannot be resumed, as it can after its time limit."""
     return is_finished(document) and reason(document) != ENDS[TIME].reason
@@ -183,9 +190,7 @@ def _condition(
 
 
 def _optimal_trial(experiment: Experiment, trials: Sequence[Trial]) -> JsonObject:
-    top = best_trial(
-        trials, metric=experiment.metric, strategy=experiment.strategy, minimize=experiment.minimize
-    )
+    top = find_best(experiment, trials)
     if top is None:
         return {"observation": {}}
     return {
