@@ -1,7 +1,9 @@
-"""How long does `tunegate gate` take on Boston, from command to verdict, and how much of it is imports?
+"""How long does `tunegate gate` take on Boston, from command to verdict?
 
-The command is run as a user runs it, with a champion and a candidate of 200 trees each; the imports are timed by a
-process that does nothing else, in turn with it.
+And how much of it is imports?
+
+The command is run as a user runs it, with a champion and a candidate of 200 trees each; the imports
+are timed by a process that does nothing else, in turn with it.
 """
 
 import argparse
@@ -12,7 +14,10 @@ import time
 from pathlib import Path
 from statistics import median
 
-IMPORTS = "import tunegate.cli, tunegate.promotion.decision, tunegate.promotion.evaluation, trainer.dataset, trainer.recipe"
+IMPORTS = (
+    "import tunegate.cli, tunegate.promotion.decision, tunegate.promotion.evaluation, "
+    "trainer.dataset, trainer.recipe"
+)
 
 
 def main() -> None:
@@ -36,7 +41,8 @@ def main() -> None:
     total = median(pair[0] for pair in pairs)
     imports = median(pair[1] for pair in pairs)
     print(
-        f"gate: {total:.2f} s from command to verdict (median of {runs}), of which imports {imports:.2f} s"
+        f"gate: {total:.2f} s from command to verdict (median of {runs}), "
+        f"of which imports {imports:.2f} s"
     )
     print(f"imports / gate: {imports / total:.2f}")
 

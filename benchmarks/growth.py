@@ -1,8 +1,8 @@
 """What does a prediction cost as forests, requests and clients grow, and where does the cost bend?
 
-Forests are complete trees without any fitting, so that every path has the depth that is asked for. Each line varies
-one of trees, depth, features and rows, and leaves the others. Clients ask our server, started as
-`benchmarks.serving` starts it.
+Forests are complete trees without any fitting, so that every path has the depth that is asked for.
+Each line varies one of trees, depth, features and rows, and leaves the others. Clients ask our
+server, started as `benchmarks.serving` starts it.
 """
 
 import argparse
@@ -94,9 +94,13 @@ def main() -> None:
 
 
 def complete_forest(case: Case, rng: np.random.Generator) -> FlatForest:
-    """Return complete binary trees over uniform features: each decision halves what reaches it, so none is foreseen."""
+    """Return complete binary trees over uniform features.
+
+    Each decision halves what reaches it, so none is foreseen.
+    """
     nodes = 2 ** (case.depth + 1) - 1
-    # In depth-first order, as scikit-learn numbers them: the left child follows, the right one comes after its tree.
+    # In depth-first order, as scikit-learn numbers them: the left child follows, the right one
+    # comes after its tree.
     below = _sizes(case.depth)
     place = np.arange(nodes)
     left = np.where(below > 1, place + 1, place)

@@ -1,4 +1,7 @@
-"""Small multiples on logarithmic axes as one SVG file that needs nothing else and is readable on light and dark."""
+"""Small multiples on logarithmic axes as one SVG file.
+
+It needs nothing else and is readable on light and dark.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,7 +17,8 @@ RIGHT = 16
 TOP = 52
 BOTTOM = 34  # of a panel's axes
 STYLE = """
-svg { font: 12px system-ui, sans-serif; } text, .text { fill: #1f2328; } .soft { fill: #59636e; } .room { fill: #fff; }
+svg { font: 12px system-ui, sans-serif; }
+text, .text { fill: #1f2328; } .soft { fill: #59636e; } .room { fill: #fff; }
 .grid { stroke: #d1d9e0; } .line0 { stroke: #b34700; } .line1 { stroke: #0969da; }
 .fill0 { fill: #b34700; } .fill1 { fill: #0969da; }
 @media (prefers-color-scheme: dark) {
@@ -60,7 +64,8 @@ def draw(title: str, panels: Sequence[Panel]) -> str:
     height = HEAD + -(-len(panels) // COLUMNS) * HEIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
-        f'<title>{escape(title)}</title><style>{STYLE}</style><rect class="room" width="{width}" height="{height}"/>',
+        f"<title>{escape(title)}</title><style>{STYLE}</style>",
+        f'<rect class="room" width="{width}" height="{height}"/>',
         f'<text x="{LEFT}" y="24" font-size="15" font-weight="600">{escape(title)}</text>',
     ]
     for number, panel in enumerate(panels):
@@ -89,12 +94,14 @@ def _head(panel: Panel) -> str:
 def _grid(x: _Axis, y: _Axis) -> str:
     across = "".join(
         f'<path class="grid" d="M{x.start} {y.at(tick)}H{x.end}"/>'
-        f'<text class="soft" x="{x.start - 6}" y="{y.at(tick) + 4}" text-anchor="end">{tick:,g}</text>'
+        f'<text class="soft" x="{x.start - 6}" y="{y.at(tick) + 4}" text-anchor="end">'
+        f"{tick:,g}</text>"
         for tick in y.ticks()
     )
     below = "".join(
         f'<path class="grid" d="M{x.at(tick)} {y.start}v5"/>'
-        f'<text class="soft" x="{x.at(tick)}" y="{y.start + 18}" text-anchor="middle">{_short(tick)}</text>'
+        f'<text class="soft" x="{x.at(tick)}" y="{y.start + 18}" text-anchor="middle">'
+        f"{_short(tick)}</text>"
         for tick in x.ticks()
     )
     return f'{across}<path class="grid" d="M{x.start} {y.start}H{x.end}"/>{below}'

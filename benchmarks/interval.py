@@ -1,16 +1,21 @@
-"""Which prediction interval: coverage, width and interval score of three forms, all from out-of-fold residuals.
+"""Which prediction interval: coverage, width and interval score of three forms.
+
+All are made from out-of-fold residuals.
 
     python benchmarks/interval.py [--splits 20] [--trees 100]
 
-Each split fits on four fifths of a data set's training part and looks at the other fifth, which neither the forest nor
-the interval has seen. The forms, all with the finite-sample quantile of the scores (Vovk 2015; Barber et al. 2021):
+Each split fits on four fifths of a data set's training part and looks at the other fifth, which
+neither the forest nor the interval has seen. The forms, all with the finite-sample quantile of the
+scores (Vovk 2015; Barber et al. 2021):
 
 constant  one half-width, the quantile of |residual|
-level     half-width follows the prediction: mean |residual| in five bins of the prediction, joined by straight lines
+level     half-width follows the prediction: mean |residual| in five bins of the prediction, joined
+          by straight lines
 spread    half-width follows the standard deviation of the trees' own answers, random forests alone
 
-The interval score (Gneiting and Raftery 2007) is the width plus 2/alpha times what an observation lies outside; lower
-is better. `thirds` is the coverage in the lower, middle and upper third of the predictions.
+The interval score (Gneiting and Raftery 2007) is the width plus 2/alpha times what an observation
+lies outside; lower is better. `thirds` is the coverage in the lower, middle and upper third of the
+predictions.
 """
 
 import argparse
@@ -64,7 +69,10 @@ def data_sets() -> Iterator[tuple[str, tuple[NDArray[np.float32], Floats]]]:
 def measured(
     recipe: Recipe, x: NDArray[np.float32], y: Floats, splits: int
 ) -> dict[str, list[Floats]]:
-    """Return for each form the rows of all splits: (covered, width, score, third), in units of y's deviation."""
+    """Return for each form the rows of all splits, in units of y's deviation.
+
+    A row is (covered, width, score, third).
+    """
     found: dict[str, list[Floats]] = {}
     for training, test in ShuffleSplit(splits, test_size=0.2, random_state=0).split(x):
         known, spreads = out_of_fold(recipe, x[training], y[training])
@@ -91,7 +99,10 @@ def out_of_fold(recipe: Recipe, x: NDArray[np.float32], y: Floats) -> tuple[Floa
 
 
 def spread(forest: Any, x: NDArray[np.float32]) -> Floats:  # noqa: ANN401 - an estimator
-    """Return the standard deviation of the trees' answers; zeros where trees are not models of their own."""
+    """Return the standard deviation of the trees' answers.
+
+    Zeros where trees are not models of their own.
+    """
     if not hasattr(forest, "estimators_"):
         return np.zeros(len(x))
     return np.std([tree.predict(x) for tree in forest.estimators_], axis=0)
@@ -114,7 +125,7 @@ def scales(recipe: Recipe, y: Floats, known: Floats) -> dict[str, Scale]:
 
 
 def quantile(scores: Floats) -> float:
-    """Return the smallest score that at least COVERAGE of n + 1 exchangeable scores do not exceed."""
+    """Return the smallest score that COVERAGE of n + 1 exchangeable scores do not exceed."""
     return float(np.sort(scores)[int(np.ceil((len(scores) + 1) * COVERAGE)) - 1])
 
 
@@ -131,7 +142,8 @@ def line(name: str, algorithm: str, form: str, found: Floats) -> str:
     """Return a line of the table."""
     covered, width, score, third = found.T
     thirds = " ".join(f"{covered[third == t].mean():.2f}" for t in range(3))
-    return f"| {name} | {algorithm} | {form} | {covered.mean():.3f} | {thirds} | {width.mean():.2f} | {score.mean():.2f} |"
+    means = f"{width.mean():.2f} | {score.mean():.2f}"
+    return f"| {name} | {algorithm} | {form} | {covered.mean():.3f} | {thirds} | {means} |"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What does the flat forest gain over `RandomForestRegressor.predict`, by kernel, trees and rows?
 
-All predictors answer the same rows in turn, round after round in one process with one thread; shown is the median of
-the rounds' ratios. Rows are new in each round, as one row again and again would flatter the compiled walk.
+All predictors answer the same rows in turn, round after round in one process with one thread; shown
+is the median of the rounds' ratios. Rows are new in each round, as one row again and again would
+flatter the compiled walk.
 """
 
 import argparse
@@ -35,7 +36,8 @@ def main() -> None:
     parser.add_argument("--trees", type=int, nargs="+", default=[100, 400])
     options = parser.parse_args()
     print(
-        "| trees | rows | `rf.predict` | C | numpy | C: speed-up (range) | numpy: speed-up (range) |"
+        "| trees | rows | `rf.predict` | C | numpy "
+        "| C: speed-up (range) | numpy: speed-up (range) |"
     )
     print("|---|---|---|---|---|---|---|")
     for trees in options.trees:

@@ -1,8 +1,10 @@
-"""What counting, the version header, the request's id and the access log cost, in CPU an answer: `python -m
-benchmarks.observing [--rounds N] [--seconds S]`.
+"""What counting, the version header, the request's id and the access log cost, in CPU an answer.
 
-The same server four times, asked in turn: as shipped; without the log; also without metrics and version header; also
-without request ids. Each step's cost is its share of the answer's CPU in the step before it.
+    python -m benchmarks.observing [--rounds N] [--seconds S]
+
+The same server four times, asked in turn: as shipped; without the log; also without metrics and
+version header; also without request ids. Each step's cost is its share of the answer's CPU in the
+step before it.
 """
 
 import argparse
@@ -34,7 +36,8 @@ def main() -> None:
             found = medians(rounds(runs, fixture, seconds=options.seconds, n=options.rounds))
     for clients in CONNECTIONS:
         print(
-            f"\nc={clients}\n\n| server | CPU us an answer | of which this step, % |\n| --- | --- | --- |"
+            f"\nc={clients}\n\n"
+            "| server | CPU us an answer | of which this step, % |\n| --- | --- | --- |"
         )
         cpu = [
             (variant.name, found[variant.routes[0].name, clients]["cpu"]) for variant in variants

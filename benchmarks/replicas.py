@@ -1,7 +1,8 @@
-"""A deployed Service of several replicas under a constant rate; latency counts from when each request was due.
+"""A deployed Service of several replicas under a constant rate.
 
-It needs a cluster (`KUBECONFIG`) on which an overlay is deployed and a model is in production, and whose Services can
-be reached from here by their addresses. The Deployment is scaled for the run, and back.
+Latency counts from when each request was due. It needs a cluster (`KUBECONFIG`) on which an overlay
+is deployed and a model is in production, and whose Services can be reached from here by their
+addresses. The Deployment is scaled for the run, and back.
 """
 
 import argparse

@@ -1,9 +1,10 @@
 """How fast does a running server swap models, and what do requests notice of it?
 
-One server, clients that ask all the time and check every answer, and a pointer that goes back and forth between two
-models of 200 trees; every fifth time it names a damaged package instead, which must be refused. Blocks of swaps and
-blocks without take turns, so that both latencies come from the same minutes. Then the same with two workers: how long
-after the first is the last one on the new version?
+One server, clients that ask all the time and check every answer, and a pointer that goes back and
+forth between two models of 200 trees; every fifth time it names a damaged package instead, which
+must be refused. Blocks of swaps and blocks without take turns, so that both latencies come from the
+same minutes. Then the same with two workers: how long after the first is the last one on the new
+version?
 """
 
 import argparse
@@ -35,7 +36,7 @@ POLL = 0.002
 
 @dataclass
 class Swaps:
-    """Seconds from the pointer's rename to the first client's and the last client's first new answer."""
+    """Seconds from the pointer's rename to the first and the last client's first new answer."""
 
     first: list[float] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
@@ -77,7 +78,7 @@ class Bench:
         swaps.last.append(max(self.clients.changed) - start)
 
     def offer_broken(self, swaps: Swaps) -> None:
-        """Point to the damaged package, and wait until it is refused and every client has asked on."""
+        """Point to the damaged package; wait until it is refused and every client has asked."""
         self.point(self.broken)
         _await(lambda: self.broken in str(httpx.get(f"{self.url}/version").json()["refused"]))
         swaps.refused += 1
@@ -132,20 +133,24 @@ def _report(swaps: Swaps, seen: Seen) -> None:
     steady, swapping = (sorted(taken) for taken in seen.taken)
     print(f"{len(swaps.first)} swaps, {swaps.refused} damaged packages refused between them")
     print(
-        f"{len(swapping):,} answers while swapping, {len(steady):,} between; {seen.failed} failed, {seen.wrong} wrong"
+        f"{len(swapping):,} answers while swapping, {len(steady):,} between; "
+        f"{seen.failed} failed, {seen.wrong} wrong"
     )
     print(
-        f"pointer to first new answer: median {median(swaps.first) * 1e3:.0f} ms, worst {max(swaps.first) * 1e3:.0f} ms"
+        f"pointer to first new answer: median {median(swaps.first) * 1e3:.0f} ms, "
+        f"worst {max(swaps.first) * 1e3:.0f} ms"
     )
     gaps = [last - first for first, last in zip(swaps.first, swaps.last, strict=True)]
     print(
-        f"first to last client on the new version: median {median(gaps) * 1e3:.0f} ms, worst {max(gaps) * 1e3:.0f} ms"
+        f"first to last client on the new version: median {median(gaps) * 1e3:.0f} ms, "
+        f"worst {max(gaps) * 1e3:.0f} ms"
     )
     for name, share in (("median", 0.5), ("p99", 0.99)):
         new = swapping[int(len(swapping) * share)]
         old = steady[int(len(steady) * share)]
         print(
-            f"{name}: {new * 1e3:.2f} ms while swapping, {old * 1e3:.2f} ms between, ratio {new / old:.2f}"
+            f"{name}: {new * 1e3:.2f} ms while swapping, {old * 1e3:.2f} ms between, "
+            f"ratio {new / old:.2f}"
         )
     print(flush=True)
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
 from katib.errors import InvalidExperiment
+from katib.objects import JsonObject, JsonValue
 
 FieldPath = tuple[str | int, ...]
 MOST_FIELDS = 20_000  # an Experiment has about a hundred
@@ -59,12 +60,12 @@ class Document:
     """
 
     source: str
-    value: dict[str, Any]
+    value: JsonObject
     positions: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
     text: str = field(default="", repr=False)
     spans: dict[FieldPath, Span] = field(default_factory=dict, repr=False)
     repeated: tuple[FieldPath, ...] = ()
-    other_objects: tuple[Any, ...] = field(default=(), repr=False)
+    other_objects: tuple[JsonValue, ...] = field(default=(), repr=False)
 
     def position(self, path: FieldPath) -> tuple[int, int]:
         """Return (line, column) of a field, or of its nearest parent if it is absent."""
@@ -72,12 +73,12 @@ class Document:
             path = path[:-1]
         return self.positions.get(path, (1, 1))
 
-    def get(self, *path: str | int, default: Any = None) -> Any:  # noqa: ANN401 - YAML
+    def get(self, *path: str | int, default: JsonValue = None) -> JsonValue:
         """Return the value at a path.
 
         Returns `default` if anything on the way is missing, null or of another shape.
         """
-        value: Any = self.value
+        value: JsonValue = self.value
         for step in path:
             try:
                 value = value[step]
@@ -85,7 +86,7 @@ class Document:
                 return default
         return default if value is None else value
 
-    def get_list(self, *path: str | int) -> list[Any]:
+    def get_list(self, *path: str | int) -> list[JsonValue]:
         """Return the list at a path; an empty one if it is missing or of another shape."""
         value = self.get(*path)
         return value if isinstance(value, list) else []
@@ -156,7 +157,7 @@ def parse_documents(text: str, *, source: str = "experiment") -> list[Document]:
     return found
 
 
-def _parse_objects(text: str) -> Iterator[tuple[yaml.Node, Any]]:
+def _parse_objects(text: str) -> Iterator[tuple[yaml.Node, JsonValue]]:
     """Yield each object of the stream with its node; those of a List one by one."""
     try:
         nodes: Iterator[yaml.Node | None] = yaml.compose_all(text, Loader=_Loader)
@@ -188,7 +189,7 @@ def _not_yaml(error: yaml.YAMLError, text: str) -> NotYaml:
     return NotYaml(problem, mark.line + 1, mark.column + 1, hint)
 
 
-def _construct(node: yaml.Node) -> Any:  # noqa: ANN401 - YAML
+def _construct(node: yaml.Node) -> JsonValue:
     loader = _Loader("")
     try:
         return loader.construct_document(node)

@@ -9,12 +9,12 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from katib.document import Document, read_document
 from katib.errors import InvalidExperiment
 from katib.lint import lint_document, only_errors
 from katib.lint.finding import Finding
+from katib.objects import JsonObject, JsonValue
 from katib.space import Parameter
 
 ANNOTATION = "tunegate.dev/"
@@ -41,14 +41,14 @@ class Experiment:
 
     name: str
     namespace: str
-    document: dict[str, Any]
+    document: JsonObject
     parameters: tuple[Parameter, ...]
-    written: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    written: JsonObject = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> JsonObject:
         """The object's `spec`."""
-        spec: dict[str, Any] = self.document["spec"]
+        spec: JsonObject = self.document["spec"]
         return spec
 
     @property
@@ -155,7 +155,7 @@ def _is_harmless(finding: Finding, *, local: bool) -> bool:
     return finding.for_local_only or finding.code == NOT_INSTALLED
 
 
-def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(value: JsonObject) -> JsonObject:
     """Return a copy of the object as Katib's defaulter would leave it."""
     value = _without_nulls(copy.deepcopy(value))
     metadata = value["metadata"]
@@ -174,7 +174,7 @@ def with_defaults(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - YAML
+def _without_nulls(value: JsonValue) -> JsonValue:
     """Leave out fields that are null: Go treats them as absent."""
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
@@ -183,7 +183,7 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - YAML
     return value
 
 
-def _default_collector(collector: dict[str, Any]) -> None:
+def _default_collector(collector: JsonObject) -> None:
     kind = collector.setdefault("collector", {}).setdefault("kind", "StdOut")
     if kind == "File":
         path = collector.setdefault("source", {}).setdefault("fileSystemPath", {})
@@ -191,7 +191,7 @@ def _default_collector(collector: dict[str, Any]) -> None:
             path.setdefault(name, default)
 
 
-def _default_strategies(objective: dict[str, Any]) -> None:
+def _default_strategies(objective: JsonObject) -> None:
     given = list(objective.get("metricStrategies") or [])
     default = "min" if objective["type"] == "minimize" else "max"
     known = {strategy["name"] for strategy in given}

@@ -13,7 +13,9 @@ from typing import Any
 from katib.metrics_collector import strategy_value
 from katib.trial import FINISHED
 
-KatibObject = Mapping[str, Any]
+JsonValue = Any  # whatever JSON or YAML gives
+JsonObject = dict[str, Any]
+KatibObject = Mapping[str, Any]  # an object of Katib's or Kubernetes', or a part of it, to read
 EXPERIMENT_LABEL = "katib.kubeflow.org/experiment"
 
 
@@ -84,7 +86,7 @@ def metric_value(trial: KatibObject, metric: str) -> float | None:
     return strategy_value(metrics, metric, metric_strategy(trial["spec"]["objective"], metric))
 
 
-def metric_strategy(objective: Mapping[str, Any], metric: str) -> str:
+def metric_strategy(objective: KatibObject, metric: str) -> str:
     """Return which of min, max and latest a metric is compared by, given `spec.objective`."""
     default = "min" if objective["type"] == "minimize" else "max"
     named = {each["name"]: each["value"] for each in objective.get("metricStrategies") or ()}

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal
 
 from katib.metrics_collector import number as finite_number
+from katib.objects import JsonObject
 
 Assignments = dict[str, str]
 UNIT_NORMAL = NormalDist(0.5, 1 / 6)
@@ -45,7 +46,7 @@ class Parameter:
     distribution: str = "uniform"
 
     @classmethod
-    def from_spec(cls, spec: dict[str, Any]) -> "Parameter":
+    def from_spec(cls, spec: JsonObject) -> "Parameter":
         """Read an entry of `spec.parameters` that lint has passed."""
         feasible = spec["feasibleSpace"]
         kind = spec["parameterType"]

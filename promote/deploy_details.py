@@ -1,11 +1,10 @@
 """deploy_details.json: the old, the new and the current model, in the form that its users know."""
 
 from datetime import datetime
-from typing import Any
 
 from promote.verdict import Verdict
 from registry import Entry
-from registry.record import Aware, Record
+from registry.record import Aware, JsonObject, Record
 
 
 class DeployDetails(Record, frozen=True, kw_only=True):
@@ -75,7 +74,7 @@ def rollback_details(
     )
 
 
-def _from_candidate(verdict: Verdict, after: Entry | None, store_uri: str) -> dict[str, Any] | None:
+def _from_candidate(verdict: Verdict, after: Entry | None, store_uri: str) -> JsonObject | None:
     new = verdict.candidate
     if new is None:
         return None
@@ -86,7 +85,7 @@ def _from_candidate(verdict: Verdict, after: Entry | None, store_uri: str) -> di
     return _model_details(verdict.metric, verdict.score, version, uri)
 
 
-def _from_entry(entry: Entry | None, store_uri: str) -> dict[str, Any] | None:
+def _from_entry(entry: Entry | None, store_uri: str) -> JsonObject | None:
     if entry is None:
         return None
     promotion = entry.promotion
@@ -94,7 +93,7 @@ def _from_entry(entry: Entry | None, store_uri: str) -> dict[str, Any] | None:
     return _model_details(promotion.metric, promotion.score, _promotion_name(entry), uri)
 
 
-def _model_details(metric: str, score: float | None, version: str, uri: str) -> dict[str, Any]:
+def _model_details(metric: str, score: float | None, version: str, uri: str) -> JsonObject:
     return {metric or "score": score, "version": version, "uri": uri}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from promote.evidence import Floats
 from promote.verdict import Finalist
 from registry.errors import PackageError
 from registry.package import Manifest, ModelPackage
+from registry.package.columns import CellArray
 from registry.shadow import ShadowEvidence
 
 
@@ -34,7 +34,7 @@ class Evaluation:
 
     fingerprint: str
     holdout_digest: str
-    table: Mapping[str, NDArray[Any]]
+    table: Mapping[str, CellArray]
     y: Floats
     rows: NDArray[np.uint64]
     trivial: Floats

@@ -1,7 +1,7 @@
 """Guards: is there something about the candidate that its mean loss does not show?"""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from promote.gate_input import Evaluation
 from promote.policy import GatePolicy
 from promote.verdict import Check
 from registry.package import ModelPackage
+from registry.package.columns import CellArray
 from registry.shadow import ShadowEvidence
 
 MIN_SLICE = 20  # rows
@@ -45,7 +46,7 @@ def guard_checks(
         yield _check_slices(slices, losses.candidate, losses.champion, policy)
         if package.manifest.task == "regression":  # one wrong class is as wrong as any other
             yield _check_largest_error(losses.candidate, losses.champion, policy)
-    yield _check_range(package, data)
+    yield _check_prediction_range(package, data)
     work = package.forest.n_trees * package.forest.depth
     detail = f"{work} decisions a row, at most {policy.max_work}"
     yield Check(name="work", passed=work <= policy.max_work, detail=detail)
@@ -87,7 +88,7 @@ def _check_largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Ch
     return Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
 
 
-def _check_range(package: ModelPackage, data: Evaluation) -> Check:
+def _check_prediction_range(package: ModelPackage, data: Evaluation) -> Check:
     predicted = package.predict(data.table)
     low = 0.0
     high = 1.0
@@ -113,7 +114,7 @@ def _make_slices(package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool
     return [each for each in found if each.rows.sum() >= MIN_SLICE]
 
 
-def _numeric_slices(name: str, values: NDArray[Any]) -> list[Slice]:
+def _numeric_slices(name: str, values: CellArray) -> list[Slice]:
     if np.isnan(values).all():
         return []
     middle = float(np.nanmedian(values))
@@ -123,7 +124,7 @@ def _numeric_slices(name: str, values: NDArray[Any]) -> list[Slice]:
     ]
 
 
-def _value_slices(name: str, values: NDArray[Any]) -> list[Slice]:
+def _value_slices(name: str, values: CellArray) -> list[Slice]:
     present = sorted({str(value) for value in values if value is not None})
     return [
         Slice(f"{name} = {text}", np.array([str(value) == text for value in values]))

@@ -28,7 +28,7 @@ def write_history_file(
     try:
         for _ in range(ATTEMPTS if entries else 0):
             wanted = History.of(model, entries)
-            if _read_history(store, model) == wanted:
+            if _current_history(store, model) == wanted:
                 break
             store.write_history(wanted)
             entries = ledger.history(model)
@@ -40,7 +40,7 @@ def write_history_file(
     return ""
 
 
-def _read_history(store: ModelStore, model: str) -> History | None:
+def _current_history(store: ModelStore, model: str) -> History | None:
     with suppress(StoreError):  # a damaged file is written again
         return store.history(model)
     return None

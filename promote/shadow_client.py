@@ -13,7 +13,7 @@ from registry.shadow import ShadowStatus
 STATUS_TIMEOUT = 5.0  # seconds
 
 
-def shadow_status(url: str, model: str, *, key: str = "") -> ShadowStatus:
+def fetch_shadow_status(url: str, model: str, *, key: str = "") -> ShadowStatus:
     """Return what the server at `url` reports of a model's shadow.
 
     Args:

@@ -6,13 +6,14 @@ It waits on conditions, never for a time; each check asserts a value, not only t
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 
 from registry.package import ModelPackage
-from registry.record import Record
+from registry.record import JsonObject, Record
 
 VERSION_HEADER = "X-Model-Version"
 KEY_HEADER = "X-API-Key"
@@ -164,7 +165,7 @@ def _check_golden_rows(session: httpx.Client, package: ModelPackage) -> CheckRes
     return worst <= TOLERANCE, f"{len(differences)} rows, largest relative difference {worst:.2g}"
 
 
-def _predicted_numbers(body: dict[str, Any], package: ModelPackage) -> Any:  # noqa: ANN401 - an array
+def _predicted_numbers(body: JsonObject, package: ModelPackage) -> NDArray[np.float64]:
     manifest = package.manifest
     if manifest.task == "regression":
         return np.array([body[manifest.prediction]])

@@ -5,13 +5,13 @@ It holds no time and no machine's name, so the same inputs and seed give the sam
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from msgspec import structs, to_builtins
 
 from promote.policy import GatePolicy
 from registry.package import HIGHER_IS_BETTER, ModelPackage
-from registry.record import Record
+from registry.record import JsonObject, Record
 from registry.shadow import ShadowEvidence
 
 Decision = Literal["promote", "keep", "hold", "refuse"]
@@ -143,7 +143,7 @@ class Verdict(Record, frozen=True, kw_only=True):
             return 1.0 - self.recipe.candidate
         return self.recipe.candidate
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the fields; those of `LATER` only if set: old verdicts keep their digests."""
         fields = _without_defaults(self, LATER)
         fields["policy"] = _without_defaults(self.policy, LATER_POLICY)
@@ -164,10 +164,10 @@ def gravest_decision(checks: Sequence[Check]) -> Decision:
     return max(failed, key=SEVERITY.__getitem__, default="promote")
 
 
-def _without_defaults(record: Record, later: frozenset[str]) -> dict[str, Any]:
+def _without_defaults(record: Record, later: frozenset[str]) -> JsonObject:
     """Return a record's fields, without those of `later` that have their defaults."""
     defaults = {field.name: field.default for field in structs.fields(record)}
-    fields: dict[str, Any] = to_builtins(record)
+    fields: JsonObject = to_builtins(record)
     return {
         name: value
         for name, value in fields.items()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
+JsonObject = dict[str, Any]
 # The end of a text. For Python, `$` alone also matches before a last line break.
 END = r"$(?!\n)"
 Sha256 = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{64}}{END}")]
@@ -43,7 +44,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise _invalid_record(error) from error
 
     @classmethod
-    def checked(cls, fields: Mapping[str, Any]) -> Self:
+    def checked(cls, fields: Mapping[str, object]) -> Self:
         """Make a record from fields whose types were not checked; raises as `parse` does."""
         try:
             found = msgspec.convert(fields, cls)
@@ -69,9 +70,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return msgspec.json.format(text, indent=indent)
         return text
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the fields as JSON has them, except that tuples stay tuples."""
-        fields: dict[str, Any] = msgspec.to_builtins(self)
+        fields: JsonObject = msgspec.to_builtins(self)
         return fields
 
     @classmethod
@@ -81,7 +82,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             name: getattr(other, name) for name in cls.__struct_fields__ if hasattr(other, name)
         }
 
-    def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - of the fields' types
+    def replace(self, **changes: object) -> Self:
         """Return a copy with other values in some fields."""
         return msgspec.structs.replace(self, **changes)
 

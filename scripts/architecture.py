@@ -1,9 +1,9 @@
 """Print docs/architecture.svg: python scripts/architecture.py > docs/architecture.svg.
 
-The picture is made from the imports. A room is a panel, a package in it a box, and so are modules of a room that lie outside of its
-packages, grouped by the packages that they need. An arrow leads from what imports to what is
-imported. Arrows that follow from others are left out: where `a` imports `b`, `b` imports `c` and
-`a` imports `c` too, the third is not drawn.
+The picture is made from the imports. A room is a panel, a package in it a box, and so are modules
+of a room that lie outside of its packages, grouped by the packages that they need. An arrow leads
+from what imports to what is imported. Arrows that follow from others are left out: where `a`
+imports `b`, `b` imports `c` and `a` imports `c` too, the third is not drawn.
 """
 
 from collections import defaultdict

@@ -1,4 +1,7 @@
-"""Adds pages to the documentation site that lie outside of docs/, and makes links to them work; see mkdocs.yml."""
+"""Adds pages to the documentation site that lie outside of docs/, and makes links to them work.
+
+See mkdocs.yml.
+"""
 
 import posixpath
 import re

@@ -14,11 +14,7 @@ from registry.errors import RegistryError
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import ParameterError, PushError, TrainerError
 from trainer.hyperparameters import LEARNERS, flag_name, hyperparameter_names
-from trainer.kubeflow_trainer import (
-    errors_naming_variables,
-    hyperparameters_from,
-    status_server,
-)
+from trainer.kubeflow_trainer import errors_naming_variables, hyperparameters_from, status_server
 from trainer.onnx import require_onnx
 from trainer.recipe import Recipe
 from trainer.spec import builtin_names

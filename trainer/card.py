@@ -5,9 +5,11 @@ from typing import Any
 
 from trainer.dataset import Dataset
 
+ManifestFields = Mapping[str, Any]  # by the names of `Manifest`
 
-def model_card(
-    manifest: Mapping[str, Any], dataset: Dataset, *, onnx_error: float | None = None
+
+def render_model_card(
+    manifest: ManifestFields, dataset: Dataset, *, onnx_error: float | None = None
 ) -> str:
     """Return the card as Markdown; `onnx_error` is the ONNX copy's largest deviation."""
     cv = manifest["cross_validation"]
@@ -39,7 +41,7 @@ a forest answers them with its nearest leaves.
 """
 
 
-def _interval_text(manifest: Mapping[str, Any]) -> str:
+def _interval_text(manifest: ManifestFields) -> str:
     if not (stated := manifest["interval"]):
         return ""
     return f"""\

@@ -4,13 +4,12 @@ A cell that does not fit its column's kind is named with its line.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from registry.package.columns import FLOAT32_MAX, Kind
+from registry.package.columns import FLOAT32_MAX, CellArray, Kind
 from trainer.errors import DataError
 
 FIRST_LINE = 2  # line 1 of a CSV file is its header
@@ -25,10 +24,9 @@ BOOLEANS = {
     "1.0": True,
     "0.0": False,
 }
-Values = NDArray[Any]
 
 
-def infer_kind(column: "pd.Series[Any]") -> Kind:
+def infer_kind(column: pd.Series) -> Kind:
     """Return the column's kind by the type that pandas gave it."""
     if pd.api.types.is_bool_dtype(column) or set(column.dropna().map(type)) == {bool}:
         return "boolean"
@@ -37,7 +35,7 @@ def infer_kind(column: "pd.Series[Any]") -> Kind:
     return "categorical"
 
 
-def read_numbers(column: "pd.Series[Any]", *, hint: str = "") -> NDArray[np.float64]:
+def read_numbers(column: pd.Series, *, hint: str = "") -> NDArray[np.float64]:
     """Return a column as float64, NaN for missing; `hint` says what to do about a bad cell.
 
     Raises:
@@ -52,7 +50,7 @@ def read_numbers(column: "pd.Series[Any]", *, hint: str = "") -> NDArray[np.floa
     return values
 
 
-def read_booleans(column: "pd.Series[Any]") -> Values:
+def read_booleans(column: pd.Series) -> CellArray:
     """Return a column as objects: True, False, or None for missing.
 
     Raises:
@@ -64,7 +62,7 @@ def read_booleans(column: "pd.Series[Any]") -> Values:
     return values
 
 
-def read_categories(column: "pd.Series[Any]") -> Values:
+def read_categories(column: pd.Series) -> CellArray:
     """Return a column as objects: str, or None for missing.
 
     Raises:
@@ -81,14 +79,14 @@ def read_categories(column: "pd.Series[Any]") -> Values:
     return values
 
 
-CELL_READERS: Mapping[Kind, Callable[["pd.Series[Any]"], Values]] = {
+CELL_READERS: Mapping[Kind, Callable[[pd.Series], CellArray]] = {
     "numeric": read_numbers,
     "boolean": read_booleans,
     "categorical": read_categories,
 }
 
 
-def _convert_cells(column: "pd.Series[Any]", convert: Callable[[Any], object]) -> Values:
+def _convert_cells(column: pd.Series, convert: Callable[[object], object]) -> CellArray:
     values = np.empty(len(column), dtype=object)
     values[:] = [None if pd.isna(cell) else convert(cell) for cell in column]
     return values
@@ -100,9 +98,7 @@ def _as_text(cell: object) -> str:
     return str(cell)
 
 
-def _refuse_cells(
-    column: "pd.Series[Any]", wrong: Iterable[bool], what: str, hint: str = ""
-) -> None:
+def _refuse_cells(column: pd.Series, wrong: Iterable[bool], what: str, hint: str = "") -> None:
     """Raise a DataError that names the first wrong cell and counts the others."""
     rows = np.flatnonzero(np.asarray(wrong))
     if not rows.size:

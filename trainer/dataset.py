@@ -1,20 +1,20 @@
 """A data set ready to learn from: typed, checked, split, and identified by its fingerprint."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from registry.package import COLUMN_KINDS, Column, encode
-from registry.package.columns import Kind
+from registry.package.columns import CellArray, Kind
 from trainer.cells import CELL_READERS, FIRST_LINE, infer_kind, read_numbers
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec, load_spec
 from trainer.split import fingerprint, refuse_duplicates, row_hashes, rows_digest, split_rows
 from trainer.table import read_table
 
+Label = bool | int | str
 MIN_TRAINING = 20
 MIN_HOLDOUT = 10
 MIN_PER_CLASS = 5
@@ -30,11 +30,11 @@ class DatasetPart:
         rows: uint64, the rows' hashes.
     """
 
-    table: dict[str, NDArray[Any]]
+    table: dict[str, CellArray]
     y: NDArray[np.float64]
     rows: NDArray[np.uint64]
 
-    def take(self, which: NDArray[Any]) -> "DatasetPart":
+    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> "DatasetPart":
         """Return the rows at these positions, or where this mask is True."""
         return DatasetPart(
             {name: values[which] for name, values in self.table.items()},
@@ -56,7 +56,7 @@ class Dataset:
 
     spec: DataSetSpec
     columns: tuple[Column, ...]
-    classes: tuple[bool | int | str, ...]
+    classes: tuple[Label, ...]
     training: DatasetPart
     holdout: DatasetPart
     fingerprint: str
@@ -107,7 +107,7 @@ def _feature_names(frame: pd.DataFrame, spec: DataSetSpec) -> list[str]:
     return names
 
 
-def _column_kind(column: "pd.Series[Any]", spec: DataSetSpec) -> Kind:
+def _column_kind(column: pd.Series, spec: DataSetSpec) -> Kind:
     stated = spec.columns.get(str(column.name))
     if stated:
         return stated.type
@@ -115,8 +115,8 @@ def _column_kind(column: "pd.Series[Any]", spec: DataSetSpec) -> Kind:
 
 
 def _read_target(
-    column: "pd.Series[Any]", spec: DataSetSpec
-) -> tuple[NDArray[np.float64], tuple[bool | int | str, ...]]:
+    column: pd.Series, spec: DataSetSpec
+) -> tuple[NDArray[np.float64], tuple[Label, ...]]:
     missing = np.flatnonzero(column.isna())
     if missing.size:
         line = missing[0] + FIRST_LINE
@@ -136,7 +136,7 @@ def _read_target(
     return np.array([classes.index(label) for label in labels], dtype=np.float64), classes
 
 
-def _class_label(value: Any) -> bool | int | str:  # noqa: ANN401 - a cell
+def _class_label(value: object) -> Label:
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and plain.is_integer():
         return int(plain)
@@ -156,7 +156,7 @@ def _split_parts(
 
 
 def _check_sizes(
-    training: DatasetPart, holdout: DatasetPart, classes: tuple[Any, ...], spec: DataSetSpec
+    training: DatasetPart, holdout: DatasetPart, classes: tuple[Label, ...], spec: DataSetSpec
 ) -> None:
     for part, name, least in (
         (training, "training part", MIN_TRAINING),
@@ -180,7 +180,7 @@ def _check_sizes(
             )
 
 
-def _describe_column(name: str, kind: Kind, values: NDArray[Any]) -> Column:
+def _describe_column(name: str, kind: Kind, values: CellArray) -> Column:
     missing = COLUMN_KINDS[kind].is_missing(values)
     if missing.all():
         raise DataError(f"column {name}: no value in the training part", hint="put it into `drop`")

@@ -11,6 +11,7 @@ from registry.package import FlatForest, Output
 
 LEAF = -1
 Estimator = Any  # fitted, of scikit-learn or XGBoost
+LibraryTree = Any  # one of its trees
 
 
 def flatten_estimator(estimator: Estimator, *, n_features: int) -> tuple[FlatForest, Output]:
@@ -36,7 +37,7 @@ def _random_forest(estimator: Estimator, n_features: int) -> FlatForest:
     return _join_trees(trees, n_features)
 
 
-def _random_forest_tree(tree: Any) -> "_TreeNodes":  # noqa: ANN401
+def _random_forest_tree(tree: LibraryTree) -> "_TreeNodes":
     return _TreeNodes(
         left=tree.children_left,
         right=tree.children_right,
@@ -67,7 +68,7 @@ def _xgboost(estimator: Estimator, n_features: int) -> tuple[FlatForest, Output]
     )
 
 
-def _xgboost_tree(tree: dict[str, Any], column: int, n_outputs: int) -> "_TreeNodes":
+def _xgboost_tree(tree: LibraryTree, column: int, n_outputs: int) -> "_TreeNodes":
     left = np.asarray(tree["left_children"])
     condition = np.asarray(tree["split_conditions"], dtype=np.float32)
     value = np.zeros((len(left), n_outputs))
@@ -87,12 +88,12 @@ def _xgboost_tree(tree: dict[str, Any], column: int, n_outputs: int) -> "_TreeNo
 class _TreeNodes:
     """One tree's arrays (see `FlatForest`), children counted from its own root, -1 at leaves."""
 
-    left: NDArray[Any]
-    right: NDArray[Any]
-    feature: NDArray[Any]
+    left: NDArray[np.integer]
+    right: NDArray[np.integer]
+    feature: NDArray[np.integer]
     threshold: NDArray[np.float32]
     missing_left: NDArray[np.bool_]
-    value: NDArray[Any]
+    value: NDArray[np.float64]
 
     def arrays_from(self, start: int) -> dict[str, NDArray[Any]]:
         """Return the node arrays of a flat forest, for a tree that begins at `start`."""

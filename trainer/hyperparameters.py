@@ -152,7 +152,7 @@ def flag_name(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse_hyperparameters(algorithm: str, values: dict[str, Any]) -> Hyperparameters:
+def parse_hyperparameters(algorithm: str, values: dict[str, Given]) -> Hyperparameters:
     """Check values, as text or typed, given by the learner's field names.
 
     Raises:
@@ -169,7 +169,7 @@ def parse_hyperparameters(algorithm: str, values: dict[str, Any]) -> Hyperparame
 
 
 def _explain_refusal(
-    learner: type[_Hyperparameters], algorithm: str, name: str, values: dict[str, Any]
+    learner: type[_Hyperparameters], algorithm: str, name: str, values: dict[str, Given]
 ) -> str:
     flag = flag_name(name)
     if name not in learner.model_fields:

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from trainer.errors import ParameterError, PushError, TrainerError
 from trainer.hyperparameters import flag_name, hyperparameter_names
@@ -134,7 +133,7 @@ class StatusServer:
         return f"HTTP {response.status_code}: {response.text[:200]}"
 
 
-def _status_body(scores: list[Score], share: float) -> dict[str, Any]:
+def _status_body(scores: list[Score], share: float) -> dict[str, object]:
     metrics = [{"name": score.metric, "value": format_score(score)} for score in scores]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {

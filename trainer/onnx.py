@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from registry.package import COLUMN_KINDS, Column, FlatForest, Output, predict_encoded
 from trainer.errors import TrainerError
 
+OnnxNode = Any  # a NodeProto of onnx, which is an extra
 LIBRARIES = ("onnx", "onnxruntime")
 # 5 is the first with TreeEnsemble; newer opsets would need newer runtimes.
 OPSETS = {"": 21, "ai.onnx.ml": 5}
@@ -126,7 +127,7 @@ def _comparison_rows(forest: FlatForest) -> NDArray[np.float32]:
     return np.vstack([whole, gaps, np.full((1, forest.n_features), np.nan)]).astype(np.float32)
 
 
-def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[Any]:
+def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[OnnxNode]:
     """Return the nodes for `finish`: from `sums` to the graph's output."""
     from onnx import helper  # noqa: PLC0415 - an extra
 
@@ -153,7 +154,7 @@ def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[Any]:
     return [*nodes, helper.make_node("Identity", [last], [name])]
 
 
-def _constant_node(name: str, values: list[float]) -> Any:  # noqa: ANN401 - onnx's own type
+def _constant_node(name: str, values: list[float]) -> OnnxNode:
     from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
 
     return helper.make_node(

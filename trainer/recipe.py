@@ -5,7 +5,6 @@
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from registry.package.losses import Floats
 from trainer.errors import TrainerError
 from trainer.flatten import Estimator
-from trainer.hyperparameters import Hyperparameters, RandomForest, parse_hyperparameters
+from trainer.hyperparameters import Given, Hyperparameters, RandomForest, parse_hyperparameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Recipe:
         cls,
         algorithm: str,
         task: str,
-        values: dict[str, Any],
+        values: dict[str, Given],
         seed: int,
         *,
         smallest_target: float = 0,

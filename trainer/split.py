@@ -8,7 +8,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +111,7 @@ def _holdout_mask(frame: pd.DataFrame, spec: SplitSpec) -> NDArray[np.bool_]:
     return share < spec.holdout
 
 
-def _column_codes(column: "pd.Series[Any]") -> Hashes:
+def _column_codes(column: pd.Series) -> Hashes:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0.0 becomes 0.0
         return np.where(np.isnan(numbers), _hash_code(MISSING), numbers.view(np.uint64))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,8 @@ from registry.package import (
     row_losses,
     write_package,
 )
-from trainer.card import model_card
+from registry.package.columns import Cell
+from trainer.card import ManifestFields, render_model_card
 from trainer.dataset import Dataset
 from trainer.errors import TrainerError
 from trainer.flatten import flatten_estimator
@@ -153,7 +153,7 @@ def write_trial(  # noqa: PLR0913 - a trial's options
         forest=forest,
         rows=part.rows,
         golden_rows=_golden_rows(dataset),
-        card=model_card(manifest, dataset, onnx_error=copy_error),
+        card=render_model_card(manifest, dataset, onnx_error=copy_error),
         residuals=sample_residuals(seen, part.y, part.rows, task=recipe.task) if seen else None,
         onnx=copy,
     )
@@ -167,7 +167,7 @@ def _out_of_fold(tests: list[NDArray[np.int64]], predicted: list[NDArray[np.floa
     return OutOfFold(np.concatenate(predicted)[order], fold[order])
 
 
-def _score_fields(score: Score, dataset: Dataset, fold_seed: int) -> dict[str, Any]:
+def _score_fields(score: Score, dataset: Dataset, fold_seed: int) -> ManifestFields:
     seen = None if dataset.classes else score.out_of_fold
     return {
         "cross_validation": CrossValidation(
@@ -200,7 +200,7 @@ def _metric_value(
     return loss
 
 
-def _recipe_fields(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> dict[str, Any]:
+def _recipe_fields(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> ManifestFields:
     spec = dataset.spec
     y = dataset.training.y
     return {
@@ -240,7 +240,7 @@ def _read_provenance() -> Provenance:
     return Provenance(experiment=trial.rpartition("-")[0], trial=trial, git_commit=commit)
 
 
-def _golden_rows(dataset: Dataset) -> list[dict[str, Any]]:
+def _golden_rows(dataset: Dataset) -> list[dict[str, Cell]]:
     """Pick training rows spread over the target, and one with missing values if there is one."""
     part = dataset.training
     by_target = np.argsort(part.y, kind="stable")
@@ -255,7 +255,7 @@ def _golden_rows(dataset: Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def _plain_cell(value: Any) -> Any:  # noqa: ANN401 - a cell
+def _plain_cell(value: Cell | np.generic) -> Cell:
     """Return a raw value as JSON has it."""
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and np.isnan(plain):

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -58,7 +57,7 @@ def _is_ours(workspace: Workspace, url: str) -> bool:
     """Whether a server of this workspace answers at `url`; False if nothing answers."""
     from api.routes.probes import store_id  # noqa: PLC0415 - brings FastAPI
 
-    about: Any = None
+    about: object = None
     try:
         response = httpx.get(f"{url}/version", timeout=REQUEST_TIMEOUT)
         if response.status_code == httpx.codes.OK:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from typing import Any
 
 # Bell, backspace, line breaks, ...: a sentence stays one line, whatever is quoted in it.
 DROPPED = dict.fromkeys((7, 8, 11, 12, 13))
@@ -14,7 +13,7 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def emit(document: Any) -> None:  # noqa: ANN401 - JSON
+def emit(document: object) -> None:
     """Print a result as JSON on stdout."""
     sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
     sys.stdout.flush()

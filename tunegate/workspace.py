@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from katib.local.run_folder import TRIALS, newest_run, read_objects
+from katib.objects import JsonObject
 from promote.deploy_details import DeployDetails, deploy_details, rollback_details
 from promote.promotion import Promoter
 from promote.smoke import smoke_test
@@ -83,7 +83,7 @@ class Workspace:
             raise UsageError(f"{run}: it has not started a trial yet", hint=hint)
         return run
 
-    def trials(self, run: Path) -> list[dict[str, Any]]:
+    def trials(self, run: Path) -> list[JsonObject]:
         """Return the Trial objects of a run."""
         return read_objects(run)[1]
 

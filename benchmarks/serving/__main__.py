@@ -1,4 +1,7 @@
-"""`python -m benchmarks.serving`: start every server, measure them in turn, print tables, keep the figures as JSON."""
+"""`python -m benchmarks.serving`: start every server and measure them in turn.
+
+It prints tables and keeps the figures as JSON.
+"""
 
 import argparse
 import compileall

@@ -1,4 +1,4 @@
-"""Many rows a request, one client: milliseconds from the request's first byte to the answer's last."""
+"""Many rows a request, one client: milliseconds from the first byte sent to the last received."""
 
 import http.client
 import time
@@ -23,7 +23,10 @@ Timed = Callable[[], object]
 def batches(
     runs: list[Running], fixture: Fixture, sizes: tuple[int, ...]
 ) -> dict[str, dict[int, Result]]:
-    """Return the median ms of `REPEATS` for each route and size, and of the forest alone; all take turns."""
+    """Return the median ms of `REPEATS` for each route and size, and of the forest alone.
+
+    All take turns.
+    """
     routes = [
         (run, route) for run in runs if run.server.model != FLOOR for route in run.server.routes
     ]

@@ -15,7 +15,10 @@ JSON_TYPE = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Protocol:
-    """A request's body and headers for rows (n, 13), and the predictions of an answer (body, its header length)."""
+    """A request's body and headers for rows (n, 13), and the predictions of an answer.
+
+    An answer is its body and the length of its header.
+    """
 
     write: Callable[[Rows], tuple[bytes, dict[str, str]]]
     read: Callable[[bytes, int], list[float]]

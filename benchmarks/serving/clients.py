@@ -36,7 +36,9 @@ class Seen:
 
 
 class Clients:
-    """Processes that ask `/predict` until the block ends; the phase is shared, so is what each saw last.
+    """Processes that ask `/predict` until the block ends.
+
+    The phase is shared, and so is what each saw last.
 
     Attributes:
         phase: STEADY or SWAPPING; answers are counted by the phase in which they were asked for.

@@ -1,4 +1,4 @@
-"""One row a request from 10 and 50 clients that wait for each answer: rounds over all servers in turn."""
+"""One row a request from 10 and 50 clients that wait for each answer, all servers in turn."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def under_load(runs: list[Running]) -> Iterator[tuple[Running, Route]]:
 
 
 def medians(samples: list[Sample]) -> dict[tuple[str, int], dict[str, float]]:
-    """Return the median of each figure over the rounds, and the sum of failures, by route and connections."""
+    """Return each figure's median over the rounds, and all failures, by route and connections."""
     groups: dict[tuple[str, int], list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.route, sample.connections].append(sample)

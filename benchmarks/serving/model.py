@@ -1,4 +1,7 @@
-"""The forest that every server serves: as our package, as pickles for the peers, and the rows to ask for."""
+"""The forest that every server serves: as our package and as pickles for the peers.
+
+The rows to ask for, too.
+"""
 
 import json
 import subprocess

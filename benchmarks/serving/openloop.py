@@ -1,9 +1,10 @@
-"""Open-loop load: a constant rate, and each latency counted from the time at which the request was due.
+"""Open-loop load: a constant rate, and each latency counts from when the request was due.
 
-A client that waits for answers slows down with the server and so never sees its worst (G. Tene: "coordinated
-omission"). Here requests fall due by the clock. One thread sleeps until the next is due and sends it on an idle
-connection, or a new one; another reads the answers. Where all `CONNECTIONS` are busy a request waits, and its clock
-runs. What is not answered `PATIENCE` seconds after the last was due counts with the time it has waited.
+A client that waits for answers slows down with the server and so never sees its worst (G. Tene:
+"coordinated omission"). Here requests fall due by the clock. One thread sleeps until the next is
+due and sends it on an idle connection, or a new one; another reads the answers. Where all
+`CONNECTIONS` are busy a request waits, and its clock runs. What is not answered `PATIENCE` seconds
+after the last was due counts with the time it has waited.
 """
 
 import math

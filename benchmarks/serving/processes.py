@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
-MARK = "TUNEGATE_BENCHMARK"  # in the environment of all that was started: daemons lose their parent, not this
+# In the environment of all that was started: daemons lose their parent, not this.
+MARK = "TUNEGATE_BENCHMARK"
 STOP_TIMEOUT = 10.0
 POLL = 0.02  # seconds between two looks at a condition
 
@@ -53,7 +54,8 @@ class Tree:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for the benchmark, which then ends the servers in order
+                # Ctrl-C is for the benchmark, which then ends the servers in order.
+                start_new_session=True,
             )
         return cls(process, mark, log)
 
@@ -87,8 +89,9 @@ class Tree:
     def pss(self) -> float:
         """Return the proportional memory, MiB, as if nobody else mapped the same files.
 
-        The kernel's own figure would shrink with each neighbour that has the same libraries open: a file's pages
-        count as often as the process that has most of them, everything else proportionally.
+        The kernel's own figure would shrink with each neighbour that has the same libraries open: a
+        file's pages count as often as the process that has most of them, everything else
+        proportionally.
         """
         files: dict[str, float] = {}
         anonymous = 0.0

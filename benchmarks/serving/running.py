@@ -55,7 +55,10 @@ def running(
 
 
 def post(port: int, route: Route, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, int]:
-    """Ask once on a connection of its own; returns status, body, and the length of its header where it is binary."""
+    """Ask once on a connection of its own.
+
+    Returns status, body, and the length of its header where it is binary.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=REQUEST_TIMEOUT)
     try:
         return ask(connection, route, body, headers)
@@ -73,7 +76,10 @@ def ask(
 
 
 def check(port: int, route: Route, fixture: Fixture, n: int) -> str:
-    """Ask for the first `n` rows; return "" where the answer is right, else what is wrong with it."""
+    """Ask for the first `n` rows.
+
+    Return "" where the answer is right, else what is wrong with it.
+    """
     status, body, header = post(port, route, *route.protocol.write(fixture.rows[:n]))
     if status != http.client.OK:
         return f"status {status}: {body[:120].decode(errors='replace')}"

@@ -1,7 +1,8 @@
-"""The table of servers: what each is called, how its users start it, and which of its routes are asked.
+"""The table of servers: each one's name, how its users start it, and its routes.
 
-Words in braces are filled in at the start: {python} and {bin} of the server's own environment, {folder} of the
-fixture, {here} of the small applications, {root} of this project, and {port}, {grpc}, {metrics}, each a free port.
+Words in braces are filled in at the start: {python} and {bin} of the server's own environment,
+{folder} of the fixture, {here} of the small applications, {root} of this project, and {port},
+{grpc}, {metrics}, each a free port.
 """
 
 from dataclasses import dataclass, field

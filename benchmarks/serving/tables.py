@@ -14,7 +14,10 @@ Medians = dict[tuple[str, int], dict[str, float]]
 
 
 def one_row(found: Medians, models: dict[str, str]) -> str:
-    """Show rates and latencies under load, and how many times its rate ours is, in the same protocol if it has it."""
+    """Show rates and latencies under load, and how many times its rate ours is.
+
+    Compared is the same protocol, if the server has it.
+    """
     head = ["route", "model"]
     for n in CONNECTIONS:
         head += [
@@ -166,7 +169,8 @@ def workers(found: dict[str, dict[str, dict[str, float]]] | str) -> str:
 def growth(found: dict[str, float]) -> str:
     """Show the growth of memory under load."""
     return (
-        f"{found['per_100k']:.2f} MiB per 100,000 requests: resident {found['before']:.1f} to {found['after']:.1f} MiB "
+        f"{found['per_100k']:.2f} MiB per 100,000 requests: "
+        f"resident {found['before']:.1f} to {found['after']:.1f} MiB "
         f"in {found['requests']:,.0f} requests of a warm server"
     )
 

@@ -1,9 +1,10 @@
 """One worker against two, and beside it what the machine gives to two of anything.
 
-Two loads. 25 rows as JSON are answered where they were read, so one worker has one core at most. Of 1,000 rows the
-kernel's part runs in threads without Python's lock, so one worker has more than one core already, and two cannot have
-twice as much of two. Two servers that know nothing of each other, each with half of the clients, and two processes that
-only count, say what of a ratio is the machine's.
+Two loads. 25 rows as JSON are answered where they were read, so one worker has one core at most. Of
+1,000 rows the kernel's part runs in threads without Python's lock, so one worker has more than one
+core already, and two cannot have twice as much of two. Two servers that know nothing of each other,
+each with half of the clients, and two processes that only count, say what of a ratio is the
+machine's.
 """
 
 import subprocess
@@ -41,7 +42,10 @@ Figures = dict[
 def workers(
     one: Running, fixture: Fixture, *, seconds: int, n: int
 ) -> dict[str, dict[str, Figures]] | str:
-    """Return the medians by load and by who answered, with the memory of both (MiB), or why there are none."""
+    """Return the medians by load and by who answered, with the memory of both, MiB.
+
+    Without any, return why there are none.
+    """
     if "--workers" not in _help():
         return "`tunegate serve` has no --workers"
     with running([TWO_WORKERS, replace(one.server, name="another")], fixture) as (started, missing):

@@ -1,4 +1,4 @@
-"""Closed-loop load by wrk: one thread, connections kept alive, 64 bodies in turn, every status counted."""
+"""Closed-loop load by wrk: one thread, connections kept alive, 64 bodies, each status counted."""
 
 import json
 import resource

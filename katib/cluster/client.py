@@ -20,6 +20,7 @@ from kubernetes import client, config
 from katib.cluster import responses
 from katib.cluster.responses import ApiRequest
 from katib.errors import ClusterUnreachable, Missing
+from katib.objects import JsonObject, KatibObject
 
 KATIB = "/apis/kubeflow.org/v1beta1"
 CORE = "/api/v1"
@@ -47,11 +48,11 @@ class KubernetesClient:
     def __init__(self, api: Any) -> None:  # noqa: ANN401 - an ApiClient, whose type differs between versions
         self._api = api
 
-    def namespace(self, name: str) -> dict[str, Any]:
+    def namespace(self, name: str) -> JsonObject:
         """Return a Namespace; raises as `get` does."""
         return self._fetch(ApiRequest("get", "namespaces", name=name))
 
-    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+    def get(self, kind: str, namespace: str, name: str) -> JsonObject:
         """Return one object; `kind` is the plural of its name, a key of `GROUPS`.
 
         Raises:
@@ -63,7 +64,7 @@ class KubernetesClient:
 
     def list(
         self, kind: str, namespace: str, *, name: str = "", labels: str = ""
-    ) -> tuple[list[dict[str, Any]], str]:
+    ) -> tuple[list[JsonObject], str]:
         """Return a kind's objects and the version to watch them from; raises as `get` does.
 
         A watch cannot start from an object's own version: the API server forgets versions within
@@ -76,7 +77,7 @@ class KubernetesClient:
         except (KeyError, TypeError) as error:
             raise responses.not_kubernetes(request) from error
 
-    def create(self, kind: str, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, kind: str, namespace: str, body: KatibObject) -> JsonObject:
         """Create an object and return it as the API server has it; raises as `get` does.
 
         Raises:
@@ -95,7 +96,7 @@ class KubernetesClient:
         seconds: float,
         name: str = "",
         labels: str = "",
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[JsonObject]:
         """Yield events since `version`, until the API server ends the watch after `seconds`.
 
         Raises:
@@ -125,8 +126,8 @@ class KubernetesClient:
         request: ApiRequest,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
+        body: KatibObject | None = None,
+    ) -> JsonObject:
         response = self._send(request, query=query, body=body)
         with _translated_errors(request):
             return responses.read_answer(response.data, request)
@@ -136,9 +137,9 @@ class KubernetesClient:
         request: ApiRequest,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: KatibObject | None = None,
         read: float = READ,
-    ) -> Any:  # noqa: ANN401 - urllib3's response
+    ) -> urllib3.HTTPResponse:
         headers = {"Accept": "application/json", "User-Agent": "tunegate", **self._credentials()}
         method = "GET"
         content = None
@@ -147,7 +148,7 @@ class KubernetesClient:
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         with _translated_errors(request):
-            response = self._api.rest_client.pool_manager.request(
+            response: urllib3.HTTPResponse = self._api.rest_client.pool_manager.request(
                 method,
                 self._api.configuration.host + _api_path(request, query or {}),
                 body=content,

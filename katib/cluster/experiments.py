@@ -9,13 +9,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from katib.cluster.spec_diff import first_difference
-from katib.cluster.watch import ClusterApi, Object, RetryBudget, Selection, object_changes
+from katib.cluster.watch import ClusterApi, RetryBudget, Selection, object_changes
 from katib.errors import AlreadyExists, Gone, Missing, TimedOut
 from katib.experiment import Experiment
-from katib.objects import EXPERIMENT_LABEL, is_finished, state
+from katib.objects import EXPERIMENT_LABEL, JsonObject, JsonValue, is_finished, state
 
 STRAGGLERS = 600.0
 
@@ -24,9 +23,9 @@ STRAGGLERS = 600.0
 class Progress:
     """The Experiment and its Trials at one moment; `finished` ended since the moment before."""
 
-    experiment: Object
-    trials: tuple[Object, ...]
-    finished: tuple[Object, ...] = ()
+    experiment: JsonObject
+    trials: tuple[JsonObject, ...]
+    finished: tuple[JsonObject, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -34,7 +33,7 @@ class Progress:
         return is_finished(self.experiment)
 
     @property
-    def unfinished(self) -> tuple[Object, ...]:
+    def unfinished(self) -> tuple[JsonObject, ...]:
         """The Trials that run or wait."""
         return tuple(trial for trial in self.trials if not is_finished(trial))
 
@@ -57,7 +56,7 @@ class KatibCluster:
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
-    def submit(self, experiment: Experiment) -> tuple[Object, bool]:
+    def submit(self, experiment: Experiment) -> tuple[JsonObject, bool]:
         """Create an Experiment as it is written, unless the cluster has the same one already.
 
         Returns:
@@ -123,17 +122,17 @@ class KatibCluster:
         yield from follower.until_ended()
         yield from follower.until_all_ended(self.clock() + stragglers)
 
-    def trials(self, experiment: Object) -> list[Object]:
+    def trials(self, experiment: JsonObject) -> list[JsonObject]:
         """Return an Experiment's Trials, oldest first."""
         labels = _label_selector(experiment["metadata"]["name"])
         found, _ = self.client.list("trials", self.namespace, labels=labels)
         return owned_trials(found, experiment)
 
-    def _find(self, name: str) -> Object | None:
+    def _find(self, name: str) -> JsonObject | None:
         found, _ = self.client.list("experiments", self.namespace, name=name)
         return found[0] if found else None
 
-    def _check_same(self, experiment: Experiment, existing: Object) -> None:
+    def _check_same(self, experiment: Experiment, existing: JsonObject) -> None:
         name = existing["metadata"]["name"]
         where = f"experiment {self.namespace}/{name}"
         delete = f"kubectl delete experiment {name} -n {self.namespace}"
@@ -156,7 +155,7 @@ class _Follower:
     budget: RetryBudget
     deadline: float | None
     appear: float
-    _latest: Object | None = None
+    _latest: JsonObject | None = None
     _reported: frozenset[str] = frozenset()
     _versions: tuple[str, ...] = ()
 
@@ -191,7 +190,7 @@ class _Follower:
         self._remember(self._experiments())  # its status may have changed with the last Trial
         yield from self._new_progress(trials)
 
-    def _remember(self, found: list[Object]) -> bool:
+    def _remember(self, found: list[JsonObject]) -> bool:
         """Keep the Experiment as it is now; returns whether it exists yet."""
         if self._latest is None and not found:
             return False
@@ -207,7 +206,7 @@ class _Follower:
         self._latest = now
         return True
 
-    def _new_progress(self, trials: list[Object]) -> Iterator[Progress]:
+    def _new_progress(self, trials: list[JsonObject]) -> Iterator[Progress]:
         versions = tuple(
             item["metadata"].get("resourceVersion", "") for item in (self._known(), *trials)
         )
@@ -219,13 +218,13 @@ class _Follower:
         self._reported = self._reported | ended
         yield Progress(self._known(), tuple(trials), finished)
 
-    def _known(self) -> Object:
+    def _known(self) -> JsonObject:
         return self._latest or {}
 
-    def _trials(self) -> list[Object]:
+    def _trials(self) -> list[JsonObject]:
         return self.budget.ask(lambda: self.katib.trials(self._known()))
 
-    def _experiments(self) -> list[Object]:
+    def _experiments(self) -> list[JsonObject]:
         client = self.katib.client
         namespace = self.katib.namespace
         return self.budget.ask(lambda: client.list("experiments", namespace, name=self.name)[0])
@@ -242,7 +241,7 @@ class _Follower:
         return f"experiment {self.katib.namespace}/{self.name}"
 
 
-def owned_trials(trials: list[Object], experiment: Object) -> list[Object]:
+def owned_trials(trials: list[JsonObject], experiment: JsonObject) -> list[JsonObject]:
     """Return an Experiment's Trials, oldest first, without a deleted one's of the same name."""
     uid = _uid(experiment)
     mine = [
@@ -256,7 +255,8 @@ def owned_trials(trials: list[Object], experiment: Object) -> list[Object]:
     )
 
 
-def _uid(item: Object) -> Any:  # noqa: ANN401 - None before the object exists
+def _uid(item: JsonObject) -> JsonValue:
+    """Return the object's uid, None before it exists."""
     return item.get("metadata", {}).get("uid")
 
 
@@ -264,7 +264,7 @@ def _label_selector(experiment: str) -> str:
     return f"{EXPERIMENT_LABEL}={experiment}"
 
 
-def _as_written(experiment: Experiment, namespace: str) -> Object:
+def _as_written(experiment: Experiment, namespace: str) -> JsonObject:
     """Return the object to create, without our defaults: Katib's own may be newer."""
     body = copy.deepcopy(experiment.written or experiment.document)
     body["metadata"] = {**body["metadata"], "namespace": namespace}

@@ -2,10 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from katib.errors import (
     AlreadyExists,
@@ -15,6 +13,7 @@ from katib.errors import (
     Missing,
     Refused,
 )
+from katib.objects import JsonObject, KatibObject
 
 LONGEST = 400  # characters kept of a server's message; Katib puts whole templates into some
 DENIED = re.compile(r'(?:^|.*?: )?admission webhook "[^"]+" denied the request: ', re.DOTALL)
@@ -49,7 +48,7 @@ def one_line(text: str) -> str:
     return line[: LONGEST - 1] + "…"
 
 
-def read_answer(data: bytes, request: ApiRequest) -> dict[str, Any]:
+def read_answer(data: bytes, request: ApiRequest) -> JsonObject:
     """Return an answer's JSON object.
 
     Raises:
@@ -64,7 +63,7 @@ def read_answer(data: bytes, request: ApiRequest) -> dict[str, Any]:
     return value
 
 
-def read_event(line: bytes, request: ApiRequest) -> dict[str, Any]:
+def read_event(line: bytes, request: ApiRequest) -> JsonObject:
     """Return one event of a watch.
 
     Raises:
@@ -133,7 +132,7 @@ def _other_error(code: int, message: str, request: ApiRequest, *, reason: str) -
     )
 
 
-def _read_status(data: bytes) -> dict[str, Any]:
+def _read_status(data: bytes) -> JsonObject:
     try:
         value = json.loads(data)
     except ValueError:
@@ -147,7 +146,7 @@ def _refusal_hint(message: str, request: ApiRequest) -> str:
     return "fix it, then run the same command again; `tunegate lint` names the line"
 
 
-def _not_found(status: Mapping[str, Any], request: ApiRequest) -> Missing:
+def _not_found(status: KatibObject, request: ApiRequest) -> Missing:
     details = status.get("details") or {}
     if details.get("kind") == "namespaces":
         return Missing(

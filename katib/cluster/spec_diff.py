@@ -1,7 +1,8 @@
 """Compare an Experiment on a cluster with the one written here, ignoring Katib's defaults."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from katib.objects import JsonValue
 
 WIDTH = 80  # of a value in a message
 TEMPLATE = "trialSpec"  # Katib fills in no defaults there
@@ -20,7 +21,7 @@ NEVER_DEFAULTED = frozenset(
 )
 
 
-def first_difference(ours: Any, theirs: Any, path: str = "spec") -> str:  # noqa: ANN401 - JSON
+def first_difference(ours: JsonValue, theirs: JsonValue, path: str = "spec") -> str:
     """Return the first field that differs, with both values; empty if there is none.
 
     A field that only the cluster's has counts if Katib does not fill it in by itself.

@@ -4,11 +4,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from katib.errors import ClusterUnreachable
+from katib.objects import JsonObject
 
-Object = dict[str, Any]
 T = TypeVar("T")
 
 WATCH = 60.0  # seconds that one watch lasts at most
@@ -20,15 +20,15 @@ SOUND = 1.0  # seconds; a watch that lived for so long, or brought an event, did
 class ClusterApi(Protocol):
     """The part of `katib.cluster.client.KubernetesClient` that following needs; see there."""
 
-    def get(self, kind: str, namespace: str, name: str) -> Object:
+    def get(self, kind: str, namespace: str, name: str) -> JsonObject:
         """Return one object."""
 
     def list(
         self, kind: str, namespace: str, *, name: str = "", labels: str = ""
-    ) -> tuple[list[Object], str]:
+    ) -> tuple[list[JsonObject], str]:
         """Return objects, and the resource version from which to watch them."""
 
-    def create(self, kind: str, namespace: str, body: Object) -> Object:
+    def create(self, kind: str, namespace: str, body: JsonObject) -> JsonObject:
         """Create an object."""
 
     def watch(
@@ -40,7 +40,7 @@ class ClusterApi(Protocol):
         seconds: float,
         name: str = "",
         labels: str = "",
-    ) -> Iterator[Object]:
+    ) -> Iterator[JsonObject]:
         """Yield events."""
 
 
@@ -124,7 +124,7 @@ class Selection:
 
 def object_changes(
     cluster: ClusterApi, what: Selection, budget: RetryBudget, until: Callable[[], float | None]
-) -> Iterator[list[Object]]:
+) -> Iterator[list[JsonObject]]:
     """Yield the selected objects as they are now, then after each change, until the end.
 
     Args:
@@ -171,7 +171,7 @@ def _seconds_left(until: float | None, budget: RetryBudget) -> float:
     return until - budget.clock()
 
 
-def _apply_event(event: Object, known: dict[str, Object]) -> bool:
+def _apply_event(event: JsonObject, known: dict[str, JsonObject]) -> bool:
     """Update the known objects; returns whether the event is about one, which a bookmark is not."""
     item = event["object"]
     uid = item.get("metadata", {}).get("uid")

@@ -1,7 +1,7 @@
 """Collect what a cluster shows of one Experiment, for `katib.diagnosis.cluster_run`."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 
@@ -10,6 +10,7 @@ from katib.cluster.experiments import owned_trials
 from katib.diagnosis.cluster_run import CONTROLLER
 from katib.diagnosis.pod_causes import job_of
 from katib.errors import Forbidden, Missing
+from katib.objects import JsonObject
 
 KATIB = "kubeflow"  # the namespace of Katib itself
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class _PermittedReader:
         return None
 
 
-def take_snapshot(kube: KubernetesClient, namespace: str, name: str) -> dict[str, Any]:
+def take_snapshot(kube: KubernetesClient, namespace: str, name: str) -> JsonObject:
     """Return everything that a cluster shows of an Experiment.
 
     Returns:
@@ -51,7 +52,7 @@ def take_snapshot(kube: KubernetesClient, namespace: str, name: str) -> dict[str
     reader = _PermittedReader()
     experiment, installed = _find_experiment(kube, namespace, name)
 
-    def listed(kind: str, where: str = namespace, **selectors: str) -> list[dict[str, Any]] | None:
+    def listed(kind: str, where: str = namespace, **selectors: str) -> list[JsonObject] | None:
         return reader.read(kind, lambda: kube.list(kind, where, **selectors)[0])
 
     trials = owned_trials(listed("trials") or [], experiment) if experiment else []
@@ -75,7 +76,7 @@ def take_snapshot(kube: KubernetesClient, namespace: str, name: str) -> dict[str
 
 def _find_experiment(
     kube: KubernetesClient, namespace: str, name: str
-) -> tuple[dict[str, Any] | None, bool]:
+) -> tuple[JsonObject | None, bool]:
     try:
         found, _ = kube.list("experiments", namespace, name=name)
     except Missing:
@@ -83,12 +84,12 @@ def _find_experiment(
     return (found[0] if found else None), True
 
 
-def _is_pod_of(pod: dict[str, Any], experiment: str, trials: set[str]) -> bool:
+def _is_pod_of(pod: JsonObject, experiment: str, trials: set[str]) -> bool:
     labels = pod["metadata"].get("labels") or {}
     return job_of(pod) in trials or labels.get("katib.kubeflow.org/suggestion") == experiment
 
 
-def _is_event_of(event: dict[str, Any], experiment: str) -> bool:
+def _is_event_of(event: JsonObject, experiment: str) -> bool:
     name = str(event["involvedObject"].get("name", ""))
     return name == experiment or name.startswith(f"{experiment}-")
 

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
-from typing import Any
 
 from katib.diagnosis.pod_causes import Cause
 from katib.diagnosis.trial_failures import Failure, group_failures
 from katib.local.run_folder import LocalRun
 from katib.metrics_collector import strategy_value
-from katib.objects import message, metric_strategy, reason
+from katib.objects import JsonObject, message, metric_strategy, reason
 from katib.trial import Trial
 
 LEAST_FREE = 100 << 20  # bytes
@@ -188,7 +187,7 @@ def _valued_trials(run: LocalRun) -> list[Trial]:
     """Return the trials that may become the candidate."""
     if not run.experiment:
         return []
-    objective: dict[str, Any] = run.experiment["spec"]["objective"]
+    objective: JsonObject = run.experiment["spec"]["objective"]
     metric = objective["objectiveMetricName"]
     strategy = metric_strategy(objective, metric)
     succeeded = [trial for trial in run.trials if trial.state == "Succeeded"]

@@ -26,16 +26,8 @@ SIGNALS = {
     15: ("ended by another process", "`tunegate tune --resume`, or a new run"),
 }
 OUTPUTS = (
-    KnownMessage(
-        r"No space left on device|Disk quota exceeded",
-        "disk full",
-        "free some space",
-    ),
-    KnownMessage(
-        r"MemoryError|Cannot allocate memory|bad_alloc",
-        OUT_OF_MEMORY,
-        USE_LESS_MEMORY,
-    ),
+    KnownMessage(r"No space left on device|Disk quota exceeded", "disk full", "free some space"),
+    KnownMessage(r"MemoryError|Cannot allocate memory|bad_alloc", OUT_OF_MEMORY, USE_LESS_MEMORY),
     KnownMessage(
         r"No module named",
         "a module is missing",

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 from katib.early_stopping import EndedTrial, StopRule, rule_after
 from katib.errors import InvalidExperiment
 from katib.metrics_collector import number
+from katib.suggestion.messages import Message
 from katib.suggestion.requests import (
     EARLY_STOPPED,
     OBJECTIVES,
@@ -19,7 +19,6 @@ from katib.suggestion.requests import (
 )
 from katib.suggestion.server import M, calling
 
-Message = Any  # of protobuf, which has no types
 REPORTS_TIMEOUT = 20.0  # seconds, for all reports; Katib waits a minute for the rule
 PARALLEL_REQUESTS = 4  # to the database
 

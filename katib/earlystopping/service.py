@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from katib.earlystopping.rules import rule_for, setting_problems
 from katib.earlystopping.status import TrialStatuses
 from katib.errors import ClusterUnreachable, InvalidExperiment
-from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
+from katib.suggestion.messages import Message
+from katib.suggestion.server import Context, M, Method, logger_of, refusals
 
 NAME = "EarlyStopping"
 LESS = 2

@@ -8,17 +8,16 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from katib.cluster.responses import ApiRequest, error_of, not_kubernetes, read_answer
 from katib.errors import ClusterUnreachable, Missing, Refused
+from katib.objects import JsonObject, KatibObject
 
 GROUP = "/apis/kubeflow.org/v1beta1"
 OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of an object in Kubernetes
@@ -90,8 +89,8 @@ class TrialStatuses:
         return True
 
     def _request_json(
-        self, method: str, path: str, asked: ApiRequest, body: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+        self, method: str, path: str, asked: ApiRequest, body: KatibObject | None = None
+    ) -> JsonObject:
         token = self._read_account("token")
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         content: bytes | None = None
@@ -136,7 +135,7 @@ class TrialStatuses:
             raise _no_account(self.account / name, error) from error
 
 
-def _resource_version(trial: Mapping[str, Any], asked: ApiRequest) -> str:
+def _resource_version(trial: KatibObject, asked: ApiRequest) -> str:
     try:
         return str(trial["metadata"]["resourceVersion"])
     except (KeyError, TypeError) as error:

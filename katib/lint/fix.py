@@ -9,9 +9,10 @@ from katib.lint.violation import Edit
 
 PASSES = 10  # what is wrong inside a misspelt field shows only once its name is right
 PLAIN = re.compile(r"[\w./+-]+")  # a scalar in one word, which no anchor, tag or fold can hide in
+# A number or boolean in every version of YAML.
 UNAMBIGUOUS = re.compile(
     r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|True|False"
-)  # a number or boolean in every version of YAML
+)
 NO_LONGER_READ = {"K001", "K002", "K105"}
 
 

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from katib.document import FieldPath
 from katib.lint.violation import Edit, Violation, string_expected, unknown_field
+from katib.objects import JsonObject
 
 LOCAL_VOLUMES = ("emptyDir", "hostPath", "persistentVolumeClaim")
 FREE = ("limits", "requests")  # of resources: devices may have any name there
@@ -24,19 +24,19 @@ WORDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def check_job(job: dict[str, Any], path: FieldPath) -> Iterator[Violation]:
+def check_job(job: JsonObject, path: FieldPath) -> Iterator[Violation]:
     """Yield K101, K181, K182 and K186 for the whole Job at `path`."""
     fields = {name: value for name, value in job.items() if name != "status"}
     yield from _check_fields(fields, _job_schema()["root"], path)
 
 
 @cache
-def _job_schema() -> dict[str, Any]:
+def _job_schema() -> JsonObject:
     text = files("katib.lint").joinpath("job_schema.json").read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 
-def _check_fields(value: dict[str, Any], type_name: str, path: FieldPath) -> Iterator[Violation]:
+def _check_fields(value: JsonObject, type_name: str, path: FieldPath) -> Iterator[Violation]:
     known: dict[str, str] = _job_schema()["types"][type_name]
     for key, item in value.items():
         if key not in known:

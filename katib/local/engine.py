@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from katib.early_stopping import stop_rule
 from katib.errors import EngineError, SpaceExhausted
@@ -39,14 +39,20 @@ from katib.local.job_template import (
     requested_cpus,
 )
 from katib.local.journal import Journal
-from katib.local.katib_status import TIME, end_reason, experiment_document, trial_document
+from katib.local.katib_status import (
+    TIME,
+    end_reason,
+    experiment_document,
+    find_best,
+    trial_document,
+)
 from katib.local.launcher import Launcher
 from katib.local.run_folder import JOURNAL, locked, read_meta, write_meta, write_objects
 from katib.local.trial_runner import TrialPlan, run_trial
 from katib.metrics_collector import MetricsReader
-from katib.objects import state
+from katib.objects import JsonObject, state
 from katib.search.sampler import Search, TrialRecord
-from katib.trial import Trial, best_trial, name_suffix, reset_trial
+from katib.trial import Trial, name_suffix, reset_trial
 
 
 class Events(Protocol):
@@ -71,8 +77,8 @@ class Result:
     """
 
     folder: Path
-    experiment: dict[str, Any]
-    trials: list[dict[str, Any]]
+    experiment: JsonObject
+    trials: list[JsonObject]
     end: str
 
     @property
@@ -121,7 +127,7 @@ class Engine:
     events: Events | None = None
     clock: Callable[[], datetime] = _utc_clock
     _journal: Journal = field(init=False)
-    _meta: dict[str, Any] = field(init=False)
+    _meta: JsonObject = field(init=False)
     _last_start: float = field(init=False, default=math.inf)
     _any_started: bool = field(init=False, default=False)
 
@@ -216,9 +222,8 @@ class Engine:
     def _known_before(self, index: int) -> int:
         """Return how many trials the sampler knows when it is asked for the trial of this index.
 
-        That is all before it, or before its batch: a run that was killed while it wrote a batch
-            thus gets the same
-        batch again.
+        That is all before it, or before its batch, so that a run that was killed while it wrote a
+        batch gets the same batch again.
         """
         if self.experiment.batch:
             return index - index % self.experiment.parallel
@@ -289,19 +294,10 @@ class Engine:
             # Before the next one gets its CPU: the Experiment may have ended.
             self._journal.write(trial)
         if self.events:
-            self.events.finished(trial, self._best_trial())
+            self.events.finished(trial, find_best(self.experiment, self._journal.ordered()))
         self._save("")
 
-    def _best_trial(self) -> Trial | None:
-        experiment = self.experiment
-        return best_trial(
-            self._journal.ordered(),
-            metric=experiment.metric,
-            strategy=experiment.strategy,
-            minimize=experiment.minimize,
-        )
-
-    def _begin(self) -> dict[str, Any]:
+    def _begin(self) -> JsonObject:
         """Return what the run was first started with, which decides its trials."""
         if meta := read_meta(self.folder):
             if meta["digest"] != self.experiment.digest:

@@ -18,9 +18,12 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+Main = Callable[[list[str]], int | None]
+Message = dict[str, Any]
 MESSAGE_LIMIT = 1 << 20
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
@@ -32,7 +35,7 @@ IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 class ForkServer:
     """Starts, reaps and kills; one thread, so that forking is safe."""
 
-    def __init__(self, control: socket.socket, mains: dict[str, Any]) -> None:
+    def __init__(self, control: socket.socket, mains: dict[str, Main]) -> None:
         self.control = control
         self.mains = mains
         self.children: dict[int, int] = {}
@@ -73,7 +76,7 @@ class ForkServer:
             self._fork_trial(json.loads(message), descriptors[0])
         return bool(message)
 
-    def _fork_trial(self, request: dict[str, Any], output: int) -> None:
+    def _fork_trial(self, request: Message, output: int) -> None:
         pid = os.fork()
         if pid == 0:
             self._become_trial(request, output)
@@ -98,11 +101,11 @@ class ForkServer:
                 {"id": self.children.pop(pid), "exit": code, "cpu": usage.ru_utime + usage.ru_stime}
             )
 
-    def _send_message(self, message: dict[str, Any]) -> None:
+    def _send_message(self, message: Message) -> None:
         with suppress(BrokenPipeError, ConnectionError):
             self.control.send(json.dumps(message).encode())
 
-    def _become_trial(self, request: dict[str, Any], output: int) -> None:
+    def _become_trial(self, request: Message, output: int) -> None:
         """Turn the fork into the trial; never returns."""
         code = 1
         try:
@@ -113,9 +116,7 @@ class ForkServer:
             null = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(source, target)
-            os.close(
-                output
-            )  # processes that the trial leaves behind shall not hold its output open
+            os.close(output)  # processes that the trial leaves behind shall not hold it open
             self.control.close()
             os.environ.update(request["env"])
             if request["cwd"]:
@@ -145,7 +146,7 @@ class ForkServer:
             return EXIT_NOT_EXECUTABLE
 
 
-def _call_main(main: Any, argv: list[str]) -> int:  # noqa: ANN401 - a module's main(argv)
+def _call_main(main: Main, argv: list[str]) -> int:
     sys.argv = argv
     try:
         return int(main(argv[1:]) or 0)

@@ -11,13 +11,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from katib.errors import EngineError
 from katib.experiment import Experiment
 from katib.lint.rules.trial_template import FIELD, META
 from katib.metrics_collector import number
-from katib.objects import EXPERIMENT_LABEL
+from katib.objects import EXPERIMENT_LABEL, JsonObject, JsonValue, KatibObject
 
 PYTHONS = frozenset({"python", "python3"})
 VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -75,9 +74,7 @@ class Launch:
     metrics_file: Path | None
 
 
-def render_job(
-    experiment: Experiment, assignments: Mapping[str, str], trial: str
-) -> dict[str, Any]:
+def render_job(experiment: Experiment, assignments: Mapping[str, str], trial: str) -> JsonObject:
     """Return the trial's Job: the template with every `${trialParameters.<name>}` replaced."""
     template = experiment.spec["trialTemplate"]
     values = {}
@@ -87,14 +84,12 @@ def render_job(
             values[parameter["name"]] = assignments[reference]
         else:
             values[parameter["name"]] = _meta_value(reference, experiment, trial)
-    job: dict[str, Any] = _fill_placeholders(template["trialSpec"], values)
+    job: JsonObject = _fill_placeholders(template["trialSpec"], values)
     job["metadata"] = {**job.get("metadata", {}), "name": trial, "namespace": experiment.namespace}
     return job
 
 
-def plan_launch(
-    experiment: Experiment, job: dict[str, Any], paths: PathMap, folder: Path
-) -> Launch:
+def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder: Path) -> Launch:
     """Translate the primary container of a rendered Job.
 
     Args:
@@ -139,7 +134,7 @@ def plan_launch(
     )
 
 
-def requested_cpus(container: Mapping[str, Any]) -> float:
+def requested_cpus(container: KatibObject) -> float:
     """Return the CPUs that a container requests, or is limited to; 1 if it names no number."""
     resources = container.get("resources", {})
     quantity = str(
@@ -153,14 +148,14 @@ def requested_cpus(container: Mapping[str, Any]) -> float:
     return cpus
 
 
-def primary_container(experiment: Experiment) -> dict[str, Any]:
+def primary_container(experiment: Experiment) -> JsonObject:
     """Return the template's primary container, placeholders and all."""
     template = experiment.spec["trialTemplate"]
     containers = template["trialSpec"]["spec"]["template"]["spec"]["containers"]
     return next(c for c in containers if c["name"] == template["primaryContainerName"])
 
 
-def _fill_placeholders(value: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 - YAML
+def _fill_placeholders(value: JsonValue, values: Mapping[str, str]) -> JsonValue:
     if isinstance(value, dict):
         return {key: _fill_placeholders(item, values) for key, item in value.items()}
     if isinstance(value, list):
@@ -193,7 +188,7 @@ def _meta_value(reference: str, experiment: Experiment, trial: str) -> str:
 
 
 def _mount_folders(
-    pod: dict[str, Any], container: dict[str, Any], paths: PathMap, folder: Path
+    pod: JsonObject, container: JsonObject, paths: PathMap, folder: Path
 ) -> dict[str, Path]:
     volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
     roots = {}
@@ -215,9 +210,7 @@ def _metrics_path(experiment: Experiment) -> str:
     return str(collector["source"]["fileSystemPath"]["path"])
 
 
-def _environment(
-    container: dict[str, Any], job: dict[str, Any], experiment: Experiment
-) -> dict[str, str]:
+def _environment(container: JsonObject, job: JsonObject, experiment: Experiment) -> dict[str, str]:
     trial = job["metadata"]["name"]
     env = {"KATIB_TRIAL_NAME": trial}
     for variable in container.get("env", []):
@@ -230,7 +223,7 @@ def _environment(
     return env
 
 
-def _field_value(path: str, job: dict[str, Any], experiment: Experiment) -> str:
+def _field_value(path: str, job: JsonObject, experiment: Experiment) -> str:
     metadata = job["spec"]["template"].get("metadata", {})
     labels = {
         "katib.kubeflow.org/trial": job["metadata"]["name"],
@@ -269,7 +262,7 @@ def _relocate_paths(text: str, roots: Mapping[str, Path]) -> str:
     )
 
 
-def _thread_limits(container: dict[str, Any], env: Mapping[str, str]) -> dict[str, str]:
+def _thread_limits(container: JsonObject, env: Mapping[str, str]) -> dict[str, str]:
     """Return variables that limit numeric libraries to the CPUs that the container requests."""
     threads = str(max(1, int(requested_cpus(container))))
     return {

@@ -4,9 +4,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from katib.errors import EngineError
+from katib.objects import JsonObject
 from katib.trial import Trial
 
 SEQUENCES = ("observation", "series", "tail")  # JSON has no tuples
@@ -93,5 +93,5 @@ class Journal:
         return found.trials
 
 
-def _parse_trial(record: dict[str, Any]) -> Trial:
+def _parse_trial(record: JsonObject) -> Trial:
     return Trial(**{**record, **{name: tuple(record[name]) for name in SEQUENCES}})

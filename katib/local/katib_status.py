@@ -4,11 +4,11 @@ Source: Katib v0.19, pkg/controller.v1beta1/{experiment,trial}/util, and recordi
 thing.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from katib.experiment import Experiment
-from katib.objects import EXPERIMENT_LABEL, is_finished, reason
+from katib.objects import EXPERIMENT_LABEL, JsonObject, KatibObject, is_finished, reason
 from katib.trial import Trial, best_trial
 
 COUNTERS = {
@@ -90,16 +90,23 @@ def _reaches_goal(value: float, experiment: Experiment) -> bool:
     return value >= experiment.goal
 
 
-def ended_for_good(document: Mapping[str, Any]) -> bool:
+def find_best(experiment: Experiment, trials: Sequence[Trial]) -> Trial | None:
+    """Return the best trial so far; None before one has a finite objective."""
+    return best_trial(
+        trials, metric=experiment.metric, strategy=experiment.strategy, minimize=experiment.minimize
+    )
+
+
+def ended_for_good(document: KatibObject) -> bool:
     """Whether an Experiment has ended and cannot be resumed, as it can after its time limit."""
     return is_finished(document) and reason(document) != ENDS[TIME].reason
 
 
 def experiment_document(
     experiment: Experiment, trials: Sequence[Trial], *, started: str, ended: str = "", end: str = ""
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return the Experiment object with its status; `end` is a key of `ENDS`, `ended` its time."""
-    status: dict[str, Any] = {
+    status: JsonObject = {
         "startTime": started,
         "conditions": _experiment_conditions(
             any_trial=bool(trials), started=started, ended=ended, end=end
@@ -116,7 +123,7 @@ def experiment_document(
     return {**experiment.document, "status": status}
 
 
-def trial_document(experiment: Experiment, trial: Trial, job: dict[str, Any]) -> dict[str, Any]:
+def trial_document(experiment: Experiment, trial: Trial, job: JsonObject) -> JsonObject:
     """Return the Trial object with its status."""
     template = experiment.spec["trialTemplate"]
     return {
@@ -138,7 +145,7 @@ def trial_document(experiment: Experiment, trial: Trial, job: dict[str, Any]) ->
     }
 
 
-def _trial_status(trial: Trial) -> dict[str, Any]:
+def _trial_status(trial: Trial) -> JsonObject:
     conditions = [_condition("Created", "TrialCreated", "Trial is created", trial.created)]
     if trial.started:
         conditions.append(
@@ -146,7 +153,7 @@ def _trial_status(trial: Trial) -> dict[str, Any]:
                 "Running", "TrialRunning", "Trial is running", trial.started, now=not trial.done
             )
         )
-    status: dict[str, Any] = {"startTime": trial.created, "conditions": conditions}
+    status: JsonObject = {"startTime": trial.created, "conditions": conditions}
     if trial.done:
         conditions.append(_condition(trial.state, trial.reason, trial.message, trial.finished))
         status["completionTime"] = trial.finished
@@ -182,10 +189,8 @@ def _condition(
     }
 
 
-def _optimal_trial(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, Any]:
-    top = best_trial(
-        trials, metric=experiment.metric, strategy=experiment.strategy, minimize=experiment.minimize
-    )
+def _optimal_trial(experiment: Experiment, trials: Sequence[Trial]) -> JsonObject:
+    top = find_best(experiment, trials)
     if top is None:
         return {"observation": {}}
     return {

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from katib.errors import EngineError
 from katib.local import fork_server
-from katib.local.fork_server import MESSAGE_LIMIT
+from katib.local.fork_server import MESSAGE_LIMIT, Message
 
 CHUNK = 1 << 16
 LINE_LIMIT = 1 << 20
@@ -151,7 +151,7 @@ class Launcher:
             os.close(write)
         return child
 
-    def _send_request(self, child: Child, request: dict[str, Any], output: int) -> None:
+    def _send_request(self, child: Child, request: Message, output: int) -> None:
         assert self._control is not None  # noqa: S101 - entered
         number = len(self._children)
         self._children[number] = child
@@ -180,7 +180,7 @@ class Launcher:
                     future.set_exception(lost)
                     future.exception()  # marks it as seen: not every future is awaited
 
-    def _handle_message(self, message: dict[str, Any]) -> None:
+    def _handle_message(self, message: Message) -> None:
         child = self._children[message["id"]]
         if "pid" in message:
             child.started.set_result(message["pid"])

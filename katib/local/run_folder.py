@@ -14,15 +14,14 @@ A run's folder is `<state>/experiments/<experiment>/<number>/`.
 import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from katib.errors import EngineError
 from katib.local.journal import JournalContent, parse_journal
-from katib.objects import is_finished, reason
+from katib.objects import JsonObject, KatibObject, is_finished, reason
 from katib.trial import Trial
 
 JOURNAL = "trials.jsonl"
@@ -31,7 +30,6 @@ TRIALS = "trials.json"
 META = "run.json"
 CLUSTER = "cluster.json"
 LOCK = "lock"
-Object = dict[str, Any]
 
 
 def runs(root: Path, experiment: str) -> list[Path]:
@@ -166,8 +164,8 @@ class LocalRun:
     folder: Path
     held: bool
     ran_here: bool
-    meta: Mapping[str, Any]
-    experiment: Object
+    meta: KatibObject
+    experiment: JsonObject
     trials: tuple[Trial, ...]
     torn: bool
     damaged: tuple[str, ...]
@@ -206,20 +204,20 @@ def read_run(folder: Path) -> LocalRun:
     )
 
 
-def read_meta(folder: Path) -> Object | None:
+def read_meta(folder: Path) -> JsonObject | None:
     """Return what a run was started with; None if no engine began it.
 
     Raises:
         OSError, ValueError: when the file cannot be read.
     """
     try:
-        meta: Object = json.loads((folder / META).read_bytes())
+        meta: JsonObject = json.loads((folder / META).read_bytes())
     except FileNotFoundError:
         return None
     return meta
 
 
-def read_objects(folder: Path) -> tuple[Object, list[Object]]:
+def read_objects(folder: Path) -> tuple[JsonObject, list[JsonObject]]:
     """Return the Experiment and its Trials as Katib would show them now.
 
     Raises:
@@ -230,15 +228,15 @@ def read_objects(folder: Path) -> tuple[Object, list[Object]]:
     return experiment, list(json.loads((folder / TRIALS).read_bytes())["items"])
 
 
-def write_meta(folder: Path, meta: Object) -> None:
+def write_meta(folder: Path, meta: JsonObject) -> None:
     """Write what a run was started with; raises as `replace_file` does."""
     replace_file(folder / META, _to_bytes(meta))
 
 
 def write_objects(
     folder: Path,
-    experiment: Object,
-    trials: Sequence[Object],
+    experiment: JsonObject,
+    trials: Sequence[JsonObject],
     write: Callable[[Path, bytes], None] | None = None,
 ) -> None:
     """Write the Experiment and its Trials; raises as `replace_file` does.
@@ -270,11 +268,11 @@ def replace_file(path: Path, content: bytes) -> None:
         raise EngineError(f"{path}: {error.strerror}", hint=hint) from error
 
 
-def _to_bytes(document: Object) -> bytes:
+def _to_bytes(document: JsonObject) -> bytes:
     return (json.dumps(document, indent=1) + "\n").encode()
 
 
-def _is_complete(experiment: Object) -> bool:
+def _is_complete(experiment: JsonObject) -> bool:
     """Whether an Experiment has the fields that an engine writes."""
     try:
         spec = experiment["spec"]
@@ -285,7 +283,7 @@ def _is_complete(experiment: Object) -> bool:
         return False
 
 
-def _read_document(path: Path, damaged: list[str]) -> Object:
+def _read_document(path: Path, damaged: list[str]) -> JsonObject:
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:

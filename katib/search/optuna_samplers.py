@@ -18,6 +18,7 @@ from katib.search.algorithms import CMAES, TPE
 from katib.search.conditions import conditions_of, inactive_names
 from katib.space import Assignments, Parameter, TrialRecord
 
+OptunaValue = Any  # its type follows the distribution
 STARTUP_TRIALS = 10
 CANDIDATES = 24
 FAILED_PER_COMPLETE = 9
@@ -156,7 +157,7 @@ class _Axis:
         self.p = parameter
         self.distribution = self._choose_distribution()
 
-    def to_optuna(self, value: str) -> Any:  # noqa: ANN401 - the type follows the distribution
+    def to_optuna(self, value: str) -> OptunaValue:
         """Turn Katib's string into Optuna's value."""
         if self.p.kind == "categorical":
             return value
@@ -168,7 +169,7 @@ class _Axis:
             return int(value)
         return float(value)
 
-    def to_katib(self, value: Any) -> str:  # noqa: ANN401
+    def to_katib(self, value: OptunaValue) -> str:
         """Turn Optuna's value into Katib's string."""
         if self.p.kind == "categorical":
             return str(value)

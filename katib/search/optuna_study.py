@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -55,7 +54,7 @@ class StudyTrial:
     started: datetime | None = None
     ended: datetime | None = None
     reports: tuple[float, ...] = ()
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Study:
     minimize: bool
     parameters: Sequence[Parameter]
     trials: Sequence[StudyTrial]
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
 
 
 def write_study(study: Study, target: Path) -> None:

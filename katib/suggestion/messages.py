@@ -106,9 +106,10 @@ HEALTH: Mapping[str, Fields] = {
     "HealthCheckResponse": {"status": (1, "int32")},
 }
 _Field = descriptor_pb2.FieldDescriptorProto
+Message = Any  # protobuf has no types
 
 
-def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str, Any]:
+def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str, type[Message]]:
     """Return message classes by name.
 
     They come from a pool of their own, as other clients in the process may have their own messages
@@ -117,7 +118,7 @@ def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str
     file = descriptor_pb2.FileDescriptorProto(
         name=f"tunegate/{package}.proto", package=package, syntax="proto3"
     )
-    made: dict[str, Any] = {}
+    made: dict[str, Message] = {}
     for name, fields in messages.items():
         outer, _, inner = name.rpartition(".")
         siblings = made[outer].nested_type if outer else file.message_type
@@ -130,7 +131,7 @@ def message_classes(package: str, messages: Mapping[str, Fields]) -> Mapping[str
     return {name: message_factory.GetMessageClass(find(f"{package}.{name}")) for name in messages}
 
 
-def _message_field(package: str, name: str, number: int, kind: str) -> Any:  # noqa: ANN401 - protobuf has no types
+def _message_field(package: str, name: str, number: int, kind: str) -> Message:
     field = _Field(name=name, number=number, label=_Field.LABEL_OPTIONAL)
     if kind.startswith("["):
         field.label = _Field.LABEL_REPEATED

@@ -4,15 +4,14 @@ import itertools
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from katib.errors import InvalidExperiment, SpaceExhausted
 from katib.search.sampler import Assignments, Search, TrialRecord
 from katib.space import Parameter
+from katib.suggestion.messages import Message
 from katib.suggestion.reading import to_records, to_search
 from katib.trial import NAME_CHARACTERS, NAME_LENGTH
 
-Message = Any  # of protobuf, which has no types
 MOST_POINTS = 10_000  # of one request
 
 

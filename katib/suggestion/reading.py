@@ -4,13 +4,14 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from katib.errors import InvalidExperiment
 from katib.experiment import SEED_SETTING
+from katib.objects import JsonObject
 from katib.search.algorithms import ALGORITHMS, settings_problems
 from katib.search.sampler import LARGEST_GRID, Search, TrialRecord
 from katib.space import Parameter
+from katib.suggestion.messages import Message
 from katib.suggestion.requests import (
     EARLY_STOPPED,
     FAILED,
@@ -23,7 +24,6 @@ from katib.suggestion.requests import (
     value_of,
 )
 
-Message = Any  # of protobuf, which has no types
 # Numbers of Katib's enumerations: ParameterType, Distribution.
 KINDS = {1: "double", 2: "int", 3: "discrete", 4: "categorical"}
 DISTRIBUTIONS = {0: "uniform", 1: "uniform", 2: "logUniform", 3: "normal", 4: "logNormal"}
@@ -86,7 +86,7 @@ def _to_record(metric: str, trial: Message, space: Mapping[str, Parameter]) -> T
     return TrialRecord(assignments, "running")
 
 
-def _to_spec(experiment: Message) -> dict[str, Any]:
+def _to_spec(experiment: Message) -> JsonObject:
     """Return as much of the Experiment's `spec` as the request carries."""
     spec = experiment.spec
     objective = {
@@ -108,7 +108,7 @@ def _to_spec(experiment: Message) -> dict[str, Any]:
     }
 
 
-def _to_feasible_space(space: Message) -> dict[str, Any]:
+def _to_feasible_space(space: Message) -> JsonObject:
     fields = {"min": space.min, "max": space.max, "step": space.step, "list": list(space.list)}
     written = {name: value for name, value in fields.items() if value}
     distribution = DISTRIBUTIONS.get(space.distribution, f"number {space.distribution}")
@@ -147,6 +147,6 @@ def _grid_problems(experiment: Message) -> Iterator[str]:
         )
 
 
-def _derive_seed(name: str, spec: dict[str, Any]) -> int:
+def _derive_seed(name: str, spec: JsonObject) -> int:
     content = json.dumps([name, spec], sort_keys=True).encode()
     return int.from_bytes(hashlib.sha256(content).digest()[:4])

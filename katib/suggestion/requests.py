@@ -5,13 +5,13 @@ Lint itself checks the document, so that service and lint never disagree.
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from katib.document import Document
 from katib.lint import lint_document, only_errors
 from katib.metrics_collector import number
+from katib.objects import JsonObject
+from katib.suggestion.messages import Message
 
-Message = Any  # of protobuf, which has no types
 # Numbers of Katib's enumerations: ObjectiveType, TrialConditionType.
 OBJECTIVES = {1: "minimize", 2: "maximize"}
 SUCCEEDED = 2
@@ -38,7 +38,7 @@ def value_of(trial: Message, metric: str) -> float | None:
     return next((number(m.value) for m in metrics if m.name == metric), None)
 
 
-def lint_errors(spec: dict[str, Any], within: tuple[str, ...]) -> list[str]:
+def lint_errors(spec: JsonObject, within: tuple[str, ...]) -> list[str]:
     """Return lint's errors about these fields of an Experiment's `spec`, a sentence each."""
     findings = only_errors(lint_document(Document("request", {"kind": "Experiment", "spec": spec})))
     found = [

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeAlias
 
 import grpc
 
@@ -24,7 +24,14 @@ from katib.errors import (
     Refused,
     SpaceExhausted,
 )
-from katib.suggestion.messages import HEALTH, HEALTH_PACKAGE, KATIB, PACKAGE, message_classes
+from katib.suggestion.messages import (
+    HEALTH,
+    HEALTH_PACKAGE,
+    KATIB,
+    PACKAGE,
+    Message,
+    message_classes,
+)
 
 M = message_classes(PACKAGE, KATIB)
 H = message_classes(HEALTH_PACKAGE, HEALTH)
@@ -32,7 +39,7 @@ SERVING = 1
 LARGEST_REQUEST = 64 << 20  # bytes of a request: some 100,000 trials
 LONGEST_REFUSAL = 2000  # characters of a refusal
 WORKERS = 4
-CODES: Mapping[type[KatibError], Any] = {
+CODES: Mapping[type[KatibError], grpc.StatusCode] = {
     InvalidExperiment: grpc.StatusCode.INVALID_ARGUMENT,
     SpaceExhausted: grpc.StatusCode.OUT_OF_RANGE,
     Missing: grpc.StatusCode.NOT_FOUND,
@@ -40,8 +47,7 @@ CODES: Mapping[type[KatibError], Any] = {
     Refused: grpc.StatusCode.FAILED_PRECONDITION,
     ClusterUnreachable: grpc.StatusCode.UNAVAILABLE,
 }
-Context = Any
-Message = Any
+Context: TypeAlias = grpc.ServicerContext
 Method = Callable[[Message, Context], Message]
 
 
@@ -77,7 +83,9 @@ def run_service(address: str, name: str, methods: Mapping[str, Method]) -> int:
     os._exit(0)
 
 
-def start_service(address: str, name: str, methods: Mapping[str, Method]) -> tuple[Any, int]:
+def start_service(
+    address: str, name: str, methods: Mapping[str, Method]
+) -> tuple[grpc.Server, int]:
     """Start to serve `api.v1.beta1.<name>`; returns the server and its port.
 
     Raises:
@@ -160,14 +168,16 @@ def _health_check(name: str) -> Method:
     return check
 
 
-def _abort(context: Context, code: Any, text: str, logger: logging.Logger) -> None:  # noqa: ANN401 - grpc has no types
+def _abort(context: Context, code: grpc.StatusCode, text: str, logger: logging.Logger) -> None:
     # It travels in a header: clients that get a longer header than they accept see no answer.
     short = text.encode("ascii", "backslashreplace").decode()[:LONGEST_REFUSAL]
     logger.warning("refused: %s", short)
     context.abort(code, short)
 
 
-def _service_handler(service: str, methods: Mapping[str, tuple[Method, Any]]) -> Any:  # noqa: ANN401 - grpc has no types
+def _service_handler(
+    service: str, methods: Mapping[str, tuple[Method, type[Message]]]
+) -> grpc.GenericRpcHandler:
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
             method, request_deserializer=request.FromString, response_serializer=_serialize

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from katib.search.algorithms import describe_sampler
+from katib.suggestion.messages import Message
 from katib.suggestion.points import suggest_points
 from katib.suggestion.reading import to_search
-from katib.suggestion.server import Context, M, Message, Method, logger_of, refusals
+from katib.suggestion.server import Context, M, Method, logger_of, refusals
 
 NAME = "Suggestion"
 logger = logger_of(NAME)

@@ -2,9 +2,8 @@
 
 Only the generated half of the official client, `mr_openapi`, is used, and `session` adds what it
 lacks. The hand-written half, `model_registry`, patches the event loop and sets up logging at
-import, and has no serving objects. Each release of the client knows one URL prefix, and each
-server serves one: v1alpha3 up to 0.3.8, v1 after. The first request finds the prefix, all others
-use it.
+import, and has no serving objects. Each release of the client knows one URL prefix, and each server
+serves one: v1alpha3 up to 0.3.8, v1 after. The first request finds the prefix, all others use it.
 """
 
 import asyncio

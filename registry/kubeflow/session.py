@@ -17,6 +17,7 @@ import aiohttp
 from mr_openapi import ApiClient, Configuration
 
 PATH = re.compile(r"/api/model_registry/[^/]+/")
+Response = Any  # the generated code has no types
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 PAUSES = (0.2, 0.6)  # seconds before reading is tried again
 TOO_MANY = 429
@@ -46,7 +47,7 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
             total=timeouts.connect + timeouts.read, connect=timeouts.connect
         )
 
-    async def call_api(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def call_api(self, method: str, url: str, *args: object, **kwargs: object) -> Response:
         """Send one request, or several to read; see the base class."""
         url = PATH.sub(f"/api/model_registry/{self.prefix}/", url, count=1)
         for pause in PAUSES if method == "GET" else ():
@@ -57,12 +58,12 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
             await asyncio.sleep(pause)
         return await self._send_request(method, url, *args, **kwargs)
 
-    async def _send_request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def _send_request(self, *args: object, **kwargs: object) -> Response:
         response = await super().call_api(*args, **{**kwargs, "_request_timeout": self.limits})
         await response.read()  # so that a broken answer fails here, too
         return response
 
-    def response_deserialize(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def response_deserialize(self, *args: object, **kwargs: object) -> Response:
         """Make an object of an answer.
 
         Raises:

@@ -19,6 +19,7 @@ from registry.errors import PackageError
 from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest
 
+NamedArrays = Mapping[str, NDArray[Any]]
 MAX_RESIDUALS = 400
 RETRAIN = "fetch the package again, or train it again; what is in production is not touched"
 
@@ -33,7 +34,7 @@ def pack_arrays(
     return buffer.getvalue()
 
 
-def unpack_arrays(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
+def unpack_arrays(content: bytes, path: Path) -> NamedArrays:
     """Return the arrays by name; they have plain types, nothing else is checked.
 
     Raises:
@@ -45,7 +46,7 @@ def unpack_arrays(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
         raise PackageError(f"{path}: not a readable array file: {error}", hint=RETRAIN) from error
 
 
-def training_rows(arrays: Mapping[str, Any], path: Path) -> NDArray[np.uint64]:
+def training_rows(arrays: NamedArrays, path: Path) -> NDArray[np.uint64]:
     """Return the hashes of the training rows, or raise PackageError."""
     rows = arrays.get("rows")
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint64 or rows.ndim != 1:
@@ -54,7 +55,7 @@ def training_rows(arrays: Mapping[str, Any], path: Path) -> NDArray[np.uint64]:
 
 
 def checked_residuals(
-    arrays: Mapping[str, Any], manifest: Manifest, path: Path
+    arrays: NamedArrays, manifest: Manifest, path: Path
 ) -> NDArray[np.float64] | None:
     """Return the residuals, None if there are none, or raise PackageError."""
     found = arrays.get("residuals")
@@ -88,7 +89,7 @@ def _are_plausible(residuals: NDArray[np.float64], n_classes: int) -> bool:
     return bool(known.all() and ((share >= 0) & (share <= 1)).all())
 
 
-def _read_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+def _read_arrays(content: bytes) -> NamedArrays:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("compressed members are not part of the format")

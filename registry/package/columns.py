@@ -11,7 +11,7 @@ to handle booleans, categories and missing values exactly as the trainer did.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -23,7 +23,9 @@ from registry.record import Record
 Kind = Literal["numeric", "boolean", "categorical"]
 Cell = bool | float | str | None
 CellType = Any  # an annotation that is built at run time
-RawValues = Sequence[Any] | NDArray[Any]  # cells of one column
+CellArray = NDArray[Any]  # cells of one column, in its own dtype
+RawValues = Sequence[Any] | CellArray
+ColumnFields = dict[str, Any]  # by the names of `Column`
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -72,7 +74,9 @@ class PydanticRules:
     def __init__(self, **rules: bool | float) -> None:
         self.rules = rules
 
-    def __get_pydantic_core_schema__(self, source: CellType, handler: Any) -> Any:  # noqa: ANN401
+    def __get_pydantic_core_schema__(
+        self, source: CellType, handler: Callable[[CellType], dict[str, object]]
+    ) -> dict[str, object]:
         """Add the rules to the type's schema; pydantic calls this."""
         return {**handler(source), **self.rules}
 
@@ -112,12 +116,12 @@ class ColumnKind(ABC):
             return self.present_type | None
         return self.present_type
 
-    def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+    def is_missing(self, values: CellArray) -> NDArray[np.bool_]:
         """Return bool (n,) for the raw values of the training table."""
         return np.array([value is None for value in values], dtype=bool)
 
     @abstractmethod
-    def describe(self, present: NDArray[Any]) -> dict[str, Any]:
+    def describe(self, present: CellArray) -> ColumnFields:
         """Return fields of `Column` from training values; there is at least one."""
 
     def feature_names(self, column: Column) -> list[str]:
@@ -156,11 +160,11 @@ class _NumericKind(ColumnKind):
     has_range = True
     present_type = Number
 
-    def is_missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+    def is_missing(self, values: CellArray) -> NDArray[np.bool_]:
         missing: NDArray[np.bool_] = np.isnan(values)
         return missing
 
-    def describe(self, present: NDArray[Any]) -> dict[str, Any]:
+    def describe(self, present: CellArray) -> ColumnFields:
         low, median, high = np.quantile(present, [0, 0.5, 1], method="nearest").tolist()
         return {"minimum": low, "maximum": high, "typical": median}
 
@@ -175,7 +179,7 @@ class _BooleanKind(ColumnKind):
     widget = "switch"
     present_type = Flag
 
-    def describe(self, present: NDArray[Any]) -> dict[str, Any]:
+    def describe(self, present: CellArray) -> ColumnFields:
         return {"typical": _most_frequent(present.tolist())}
 
 
@@ -192,7 +196,7 @@ class _CategoricalKind(ColumnKind):
         category: CellType = Literal[column.categories]
         return category | None if column.nullable else category
 
-    def describe(self, present: NDArray[Any]) -> dict[str, Any]:
+    def describe(self, present: CellArray) -> ColumnFields:
         texts = present.tolist()
         return {"typical": _most_frequent(texts), "categories": tuple(sorted(set(texts)))}
 

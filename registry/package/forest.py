@@ -8,15 +8,15 @@ own direction.
 A leaf is its own child: a traversal that reached it stays there while others continue.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import PackageError
 from registry.package.kernel import Traversal, make_traversal
+from registry.package.numpy_kernel import ForestArrays
 
 ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "start": (np.int32, 1),
@@ -77,13 +77,13 @@ class FlatForest:
         object.__setattr__(self, "_traversal", traversal)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any], *, n_features: int) -> Self:
+    def from_arrays(cls, arrays: ForestArrays, *, n_features: int) -> Self:
         """Build from a mapping that holds `ARRAYS`; extra keys are not read."""
         missing = sorted(ARRAYS.keys() - set(arrays))
         _refuse_unless(not missing, f"array(s) missing: {', '.join(missing)}")
         return cls(**{name: arrays[name] for name in ARRAYS}, n_features=n_features)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> ForestArrays:
         """Return the arrays by name, as `from_arrays` takes them."""
         return {name: getattr(self, name) for name in ARRAYS}
 

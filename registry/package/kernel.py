@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package.numpy_kernel import NumpyTraversal
+from registry.package.numpy_kernel import ForestArrays, NumpyTraversal
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
 VERSION = 2  # as in kernel.c
@@ -70,9 +70,7 @@ class _Library:
 class CTraversal:
     """The C kernel's traversal of packed nodes and leaves, copied once; see `Traversal`."""
 
-    def __init__(
-        self, library: _Library, arrays: Mapping[str, NDArray[Any]], *, n_features: int
-    ) -> None:
+    def __init__(self, library: _Library, arrays: ForestArrays, *, n_features: int) -> None:
         self._kept = _pack_nodes(arrays)  # the structure only points at them
         nodes, roots, values = self._kept
         self._n_outputs = values.shape[1]
@@ -96,7 +94,7 @@ class CTraversal:
 
 
 def _pack_nodes(
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: ForestArrays,
 ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
     """Renumber the nodes so that siblings are neighbours; return packed nodes, roots and values.
 
@@ -140,7 +138,7 @@ _library = load_library(LIBRARY, os.environ)
 KERNEL = "c" if _library else "numpy"
 
 
-def make_traversal(arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> Traversal:
+def make_traversal(arrays: ForestArrays, *, n_features: int, depth: int) -> Traversal:
     """Prepare checked arrays for the kernel that was chosen."""
     if _library:
         return CTraversal(_library, arrays, n_features=n_features)

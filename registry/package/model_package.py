@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from registry.package.arrays_file import (
     training_rows,
     unpack_arrays,
 )
-from registry.package.columns import RawValues, encode
+from registry.package.columns import Cell, RawValues, encode
 from registry.package.forest import FlatForest
 from registry.package.manifest import Manifest, Output
 from registry.record import InvalidRecord, Record
@@ -110,10 +110,10 @@ class ModelPackage:
 class Draft:
     """What a trainer gives to `write_package`, which fills in `manifest.files`."""
 
-    manifest: Mapping[str, Any]
+    manifest: Mapping[str, object]
     forest: FlatForest
     rows: NDArray[np.uint64]
-    golden_rows: Sequence[Mapping[str, Any]]
+    golden_rows: Sequence[Mapping[str, Cell]]
     card: str
     residuals: NDArray[np.float64] | None = None
     onnx: bytes | None = None

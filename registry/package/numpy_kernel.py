@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ForestArrays = Mapping[str, NDArray[Any]]  # see `registry.package.forest`
 CELLS_AT_ONCE = 1 << 14
 LOOK_EVERY = 4  # steps; finding the traversals that have ended costs about one step
 
@@ -19,7 +20,7 @@ LOOK_EVERY = 4  # steps; finding the traversals that have ended costs about one 
 class NumpyTraversal:
     """The trees, prepared once; its arguments were checked, see `registry.package.kernel`."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, n_features: int, depth: int) -> None:
+    def __init__(self, arrays: ForestArrays, *, n_features: int, depth: int) -> None:
         left = arrays["left"]
         right = arrays["right"]
         self._n_features = n_features

@@ -23,7 +23,7 @@ def homes_data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="session")
 def homes(homes_data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    """A regression with a number, a number that may be missing, a category, a flag, and an ignored column."""
+    """A regression: a number, one that may be missing, a category, a flag, an ignored column."""
     return toy.package(homes_data, tmp_path_factory.mktemp("homes") / "homes-good", toy.GOOD)
 
 

@@ -1,4 +1,7 @@
-"""The open loop counts from when a request was due: a server that is too slow must show its queue, not its own pace."""
+"""The open loop counts from when a request was due.
+
+A server that is too slow must show its queue, not its own pace.
+"""
 
 import threading
 import time

@@ -7,7 +7,8 @@ from support.serving.servers import await_true
 
 from benchmarks.serving.processes import Tree
 
-# A child in a session of its own whose parent is gone, one at the parent's side, and work for the CPU.
+# A child in a session of its own whose parent is gone, one at the parent's side, and work for the
+# CPU.
 PROGRAM = """
 import os, subprocess, sys, time
 if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""Swagger UI at `/docs` in a real browser: it draws the API and tries a request, without a network."""
+"""Swagger UI at `/docs` in a real browser draws the API and tries a request, without a network."""
 
 from typing import TYPE_CHECKING
 

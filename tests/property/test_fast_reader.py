@@ -74,7 +74,10 @@ def same(fast: Rows | Cells | None, slow: list[Cells] | None) -> bool:
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """JSON of a row or of several; sometimes with a field twice, an escape, white space, or an end too much."""
+    """JSON of a row or of several.
+
+    Sometimes with a field twice, an escape, white space, or an end too much.
+    """
     document = draw(st.one_of(rows, st.lists(rows, max_size=3)))
     text = json.dumps(
         document,
@@ -134,7 +137,10 @@ def test_rows_are_encoded_as_the_package_encodes_a_table(documents: list[dict[st
 @settings(max_examples=300, deadline=None)
 @given(st.integers(200, 300), st.data())
 def test_many_rows_of_numbers_are_read_as_few_are(n: int, data: st.DataObject) -> None:
-    """Without an object for each row; a single wrong value anywhere, and the strict reader must look."""
+    """Without an object for each row.
+
+    A single wrong value anywhere, and the strict reader must look.
+    """
     columns = tuple(Column(name=name, kind="numeric", minimum=0.0, maximum=1.0) for name in "abc")
     reader = FastRowReader(Encoder(columns))
     rows: list[list[Any]] = [[i / 7, -i, 1e-3 * i] for i in range(n)]

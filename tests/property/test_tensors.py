@@ -1,4 +1,7 @@
-"""Tensors: the fast reader agrees with the strict one or declines; rows are encoded as the package does it."""
+"""Tensors: the fast reader agrees with the strict one or declines.
+
+Rows are encoded as the package does it.
+"""
 
 import json
 from contextlib import suppress
@@ -78,7 +81,10 @@ requests = st.fixed_dictionaries(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Draw a request's text, now and then spoilt: a field twice, an escape, a piece that is gone or doubled."""
+    """Draw a request's text, now and then spoilt.
+
+    It may have a field twice, an escape, or a piece that is gone or doubled.
+    """
     text = json.dumps(draw(requests), ensure_ascii=draw(st.booleans())).encode()
     spoil = draw(st.sampled_from(["no", "no", "twice", "cut", "repeat", "swap"]))
     a, b = sorted(draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
@@ -120,7 +126,7 @@ def test_rows_become_what_the_package_makes_of_them(found: list[dict[str, Any]])
 
 @st.composite
 def plain_requests(draw: st.DrawFn) -> bytes:
-    """Draw a request for rows of the package in `packages`; now and then a part is something else."""
+    """Draw a request for rows of the package in `packages`; now and then a part is wrong."""
     fitting = {"rooms": st.floats(-1e6, 1e6), "river": st.booleans(), "zone": st.sampled_from("ab")}
     datatypes = {"rooms": "FP64", "river": "BOOL", "zone": "BYTES"}
     n = draw(st.integers(1, 3))
@@ -131,7 +137,9 @@ def plain_requests(draw: st.DrawFn) -> bytes:
             for _ in range(n)
         ]
         shape = draw(st.sampled_from([[n], [n], [n, 1], [n + 1], [1, n]]))
-        datatype = draw(st.sampled_from([datatypes[name]] * 6 + ["FP32", "FP16", "INT8", "BOOL", "BF16"]))
+        datatype = draw(
+            st.sampled_from([datatypes[name]] * 6 + ["FP32", "FP16", "INT8", "BOOL", "BF16"])
+        )
         inputs.append({"name": name, "shape": shape, "datatype": datatype, "data": data})
     extras = draw(st.sampled_from([{}, {}, {"id": "7"}, {"parameters": {"a": "b"}}]))
     text = json.dumps({"inputs": inputs} | extras, ensure_ascii=draw(st.booleans()))

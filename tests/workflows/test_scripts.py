@@ -110,7 +110,10 @@ class TestImages:
     def run_with_docker(
         self, tmp_path: Path, *words: object, **variables: str
     ) -> tuple[str, list[str]]:
-        """Run a script with a stand-in for docker; returns its stdout, and the arguments of each call of docker."""
+        """Run a script with a stand-in for docker.
+
+        Returns its stdout, and the arguments of each call of docker.
+        """
         path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
         if not (tmp_path / "bin").exists():
             path = stand_in(tmp_path, "docker", DOCKER)

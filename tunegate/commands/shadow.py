@@ -121,10 +121,12 @@ def _check_comparable(champion: ModelPackage, candidate: ModelPackage) -> None:
 
 
 def _show_status(workspace: Workspace) -> ShadowStatus:
-    from promote.shadow_client import shadow_status
+    from promote.shadow_client import fetch_shadow_status
 
     settings = workspace.settings
-    status = shadow_status(settings.url or settings.address, workspace.model, key=settings.key)
+    status = fetch_shadow_status(
+        settings.url or settings.address, workspace.model, key=settings.key
+    )
     if status.candidate:
         share = f"{status.share:g} of the requests " if status.share else ""
         say(

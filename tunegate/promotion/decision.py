@@ -8,7 +8,7 @@ from promote.errors import PromoteError
 from promote.finalists import Contender
 from promote.gate import judge
 from promote.gate_input import GateInput
-from promote.shadow_client import shadow_status
+from promote.shadow_client import fetch_shadow_status
 from promote.verdict import Verdict
 from registry import Entry
 from registry.errors import StoreError
@@ -122,7 +122,7 @@ def _shadow_evidence(
     if not (url and isinstance(candidate, ModelPackage) and isinstance(champion, ModelPackage)):
         return None
     try:
-        seen = shadow_status(url, workspace.model, key=workspace.settings.key).seen
+        seen = fetch_shadow_status(url, workspace.model, key=workspace.settings.key).seen
     except PromoteError as error:
         say(f"note: the verdict has no evidence of a shadow: {error}")
         return None

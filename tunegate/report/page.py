@@ -140,7 +140,7 @@ def _residuals_figure(workspace: Workspace, verdict: Verdict) -> str:
     holdout = dataset.holdout
     drawn = go.Figure()
     for role, model in _named_models(verdict):
-        package = _find_package(workspace, model)
+        package = _named_package(workspace, model)
         if package:
             residuals = package.predict(holdout.table)[:, 0] - holdout.y
             marker = MARKERS[role]
@@ -157,7 +157,7 @@ def _named_models(verdict: Verdict) -> Iterator[tuple[str, ModelSummary]]:
         yield "champion", verdict.champion
 
 
-def _find_package(workspace: Workspace, model: ModelSummary) -> ModelPackage | None:
+def _named_package(workspace: Workspace, model: ModelSummary) -> ModelPackage | None:
     try:
         return workspace.store.open(model.sha256)
     except RegistryError:

@@ -1,7 +1,6 @@
 """The report's part on the search: its history, which parameters mattered, all trials together."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -116,7 +115,7 @@ def _failed_conditions(board: Board) -> list[tuple[int, str, str]]:
     return [(len(trials), reason, trials[0]) for reason, trials in names.items()]
 
 
-def _trial_points(name: str, rows: Sequence[Row], marker: dict[str, Any]) -> go.Scatter:
+def _trial_points(name: str, rows: Sequence[Row], marker: Mapping[str, object]) -> go.Scatter:
     return go.Scatter(
         x=[row.number for row in rows],
         y=[row.value for row in rows],

@@ -5,12 +5,21 @@ import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from katib.cluster.experiments import KatibCluster, Progress
 from katib.experiment import Experiment
 from katib.local.run_folder import CLUSTER, new_run, prune, runs, write_objects
-from katib.objects import Ranked, assignments, is_finished, message, objective_name, rank, state
+from katib.objects import (
+    JsonObject,
+    Ranked,
+    assignments,
+    is_finished,
+    message,
+    objective_name,
+    rank,
+    state,
+)
 from promote.errors import NoCandidate
 from registry.atomic_files import write_atomic
 from tunegate.console import Steps, say, steps
@@ -21,9 +30,6 @@ from tunegate.workspace import Workspace
 
 if TYPE_CHECKING:
     from katib.cluster.client import KubernetesClient
-
-
-Object = dict[str, Any]
 
 
 def tune_on_katib(
@@ -100,7 +106,7 @@ class JsonEvents:
 
 
 def _follow_trials(
-    katib: KatibCluster, experiment: Object, events: JsonEvents, timeout: float | None
+    katib: KatibCluster, experiment: JsonObject, events: JsonEvents, timeout: float | None
 ) -> Progress:
     name = experiment["metadata"]["name"]
     last = Progress(experiment, ())
@@ -113,7 +119,7 @@ def _follow_trials(
     return last
 
 
-def _show_trial(trial: Object, progress: Progress, shown: Steps, events: JsonEvents) -> None:
+def _show_trial(trial: JsonObject, progress: Progress, shown: Steps, events: JsonEvents) -> None:
     """Count a Trial that has ended."""
     name = trial["metadata"]["name"]
     ended = [each for each in progress.trials if is_finished(each)]
@@ -139,11 +145,11 @@ def _show_trial(trial: Object, progress: Progress, shown: Steps, events: JsonEve
     )
 
 
-def _best_of(trials: list[Object]) -> Ranked | None:
+def _best_of(trials: list[JsonObject]) -> Ranked | None:
     return next(iter(rank(trials)), None)
 
 
-def _best_as_json(best: Ranked | None) -> Object | None:
+def _best_as_json(best: Ranked | None) -> JsonObject | None:
     if best:
         return {"trial": best.trial, "value": best.value, "assignments": best.assignments}
     return None
@@ -193,7 +199,7 @@ def _folder_of(workspace: Workspace, name: str, uid: str) -> Path:
     return new_run(workspace.experiments, name)
 
 
-def _without_managers(item: Object) -> Object:
+def _without_managers(item: JsonObject) -> JsonObject:
     """Return an object without the record of who changed which field when."""
     metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
     return {**item, "metadata": metadata}

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from katib.local.run_folder import is_running, read_run
 from katib.search.optuna_study import Study, StudyTrial, write_study
@@ -52,7 +51,7 @@ def _queued_again(row: Row) -> Row:
 
 
 def _to_study_trial(row: Row, reports: tuple[float, ...]) -> StudyTrial:
-    notes: dict[str, Any] = {"trial": row.name, "state": row.state, **row.others}
+    notes: dict[str, object] = {"trial": row.name, "state": row.state, **row.others}
     if row.value is None and row.message:
         notes["message"] = row.message
     return StudyTrial(row.assignments, row.state, row.value, row.began, row.ended, reports, notes)

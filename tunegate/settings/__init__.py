@@ -5,7 +5,6 @@ Nested settings are written as `TUNEGATE_GATE__MODE` in the environment.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,7 @@ from tunegate.settings.sources import merged, read_environment, read_toml
 __all__ = ["Serving", "Settings", "load_settings"]
 
 
-def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - whatever flags there are
+def load_settings(**flags: object) -> Settings:
     """Read the settings; flags that are None were not given.
 
     Raises:
@@ -26,7 +25,7 @@ def load_settings(**flags: Any) -> Settings:  # noqa: ANN401 - whatever flags th
     """
     given = {name: value for name, value in flags.items() if value is not None and value != ()}
     names = Settings.__struct_fields__
-    found: Mapping[str, Any] = {}
+    found: Mapping[str, object] = {}
     try:
         found = merged(read_toml(), read_environment(names, ("gate", "serving")), given)
         if "time" in found:
@@ -52,12 +51,12 @@ def _to_path(_: type, text: object) -> Path:
     raise ValueError("Expected a path")
 
 
-def _describe_error(error: Exception, found: Mapping[str, Any]) -> str:
+def _describe_error(error: Exception, found: Mapping[str, object]) -> str:
     """Return the setting's name, what is wrong with it, and what it was set to."""
     place, problem = split_error(error)
     if not place:
         return problem
-    value: Any = found
+    value: object = found
     for name in place.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return f"{place}: {problem} (got {value!r})"

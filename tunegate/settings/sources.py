@@ -5,13 +5,13 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+SettingValues = dict[str, object]  # not yet checked; nested settings are dicts, too
 PREFIX = "TUNEGATE_"
 FILE = Path("tunegate.toml")
 
 
-def read_environment(names: Sequence[str], parts: Sequence[str]) -> dict[str, Any]:
+def read_environment(names: Sequence[str], parts: Sequence[str]) -> SettingValues:
     """Return what is set in the environment; lists and objects are written as JSON.
 
     Args:
@@ -32,7 +32,7 @@ def read_environment(names: Sequence[str], parts: Sequence[str]) -> dict[str, An
     return found
 
 
-def read_toml() -> dict[str, Any]:
+def read_toml() -> SettingValues:
     """Return the file's contents; empty if there is no file.
 
     Raises:
@@ -46,9 +46,9 @@ def read_toml() -> dict[str, Any]:
         raise ValueError(f"{FILE}: {error}") from error
 
 
-def merged(*sources: Mapping[str, Any]) -> dict[str, Any]:
+def merged(*sources: Mapping[str, object]) -> SettingValues:
     """Return all sources in one, the later ones first; nested mappings are merged the same way."""
-    found: dict[str, Any] = {}
+    found: SettingValues = {}
     for source in sources:
         for name, value in source.items():
             known = found.get(name)
@@ -59,7 +59,7 @@ def merged(*sources: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _parse_value(text: str) -> Any:  # noqa: ANN401 - JSON
+def _parse_value(text: str) -> object:
     if not text.startswith(("[", "{")):
         return text
     try:

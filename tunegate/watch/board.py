@@ -102,8 +102,8 @@ def make_board(
         message=message(experiment),
         metric=objective_name(experiment),
         total=experiment["spec"].get("maxTrialCount"),
-        began=_parse_time(status.get("startTime")),
-        ended=_parse_time(status.get("completionTime")),
+        began=_parse_object_time(status.get("startTime")),
+        ended=_parse_object_time(status.get("completionTime")),
         rows=tuple(_make_row(number, trial, local=local) for number, trial in enumerate(trials, 1)),
         best=ranked[0].trial if ranked else "",
         where=where,
@@ -140,8 +140,8 @@ def _make_row(number: int, trial: KatibObject, *, local: bool) -> Row:
         state=now,
         assignments=assignments(trial),
         value=value,
-        began=_parse_time(_start_time(status, local=local)),
-        ended=_parse_time(status.get("completionTime")) if is_finished(trial) else None,
+        began=_parse_object_time(_start_time(status, local=local)),
+        ended=_parse_object_time(status.get("completionTime")) if is_finished(trial) else None,
         message=message(trial),
         others=others,
     )
@@ -161,7 +161,7 @@ def _other_values(trial: KatibObject) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _parse_time(text: str | None) -> datetime | None:
+def _parse_object_time(text: str | None) -> datetime | None:
     try:
         time = datetime.fromisoformat(text or "")
     except ValueError:

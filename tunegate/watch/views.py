@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from types import FrameType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from rich.live import Live
 from rich.text import Text
@@ -106,9 +106,8 @@ class _TableView(AbstractContextManager["_TableView"]):
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        signal.signal(
-            signal.SIGTERM, _exit_on_sigterm
-        )  # or the terminal would stay without a cursor
+        # Otherwise the terminal would stay without a cursor.
+        signal.signal(signal.SIGTERM, _exit_on_sigterm)
         live = Live(
             get_renderable=self._screen,
             console=console,
@@ -199,11 +198,11 @@ def _exit_on_sigterm(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _row_as_json(row: Row) -> dict[str, Any]:
+def _row_as_json(row: Row) -> dict[str, object]:
     return {"trial": row.name, "value": row.value, "assignments": row.assignments}
 
 
-def _best_row_as_json(now: Board) -> dict[str, Any] | None:
+def _best_row_as_json(now: Board) -> dict[str, object] | None:
     if now.top:
         return _row_as_json(now.top)
     return None

@@ -1,4 +1,7 @@
-"""Our package behind scikit-learn's interface, for other people's servers; needs numpy and msgspec."""
+"""Our package behind scikit-learn's interface, for other people's servers.
+
+Needs numpy and msgspec.
+"""
 
 from pathlib import Path
 from typing import Any

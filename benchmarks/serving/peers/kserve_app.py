@@ -1,4 +1,7 @@
-"""KServe's ModelServer with what its sklearnserver does, which is not on PyPI; with FLAT=1 our package behind it."""
+"""KServe's ModelServer with what its sklearnserver does, which is not on PyPI.
+
+With FLAT=1 our package behind it.
+"""
 
 import os
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Our server without what counts: `python uncounted.py [--nameless] serve …`; for `benchmarks.observing`.
+"""Our server without what counts, for `benchmarks.observing`.
+
+    python uncounted.py [--nameless] serve …
 
 Requests are not noted and predictions not counted, and no answer says the model's version; with
 `--nameless`, nor the request's id.

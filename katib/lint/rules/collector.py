@@ -6,12 +6,12 @@ Sources as in `katib.lint.rules.experiment`.
 import re
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 from katib.document import Document, FieldPath
 from katib.lint.rules.experiment import OBJECTIVE
 from katib.lint.violation import Violation, check_word, unknown_fields
 from katib.metrics_collector import number
+from katib.objects import JsonObject
 
 COLLECTORS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push")
 LOCAL_COLLECTORS = ("StdOut", "File")  # only these can stop a trial, too
@@ -94,7 +94,7 @@ def _check_metrics_file(document: Document, kind: str) -> Iterator[Violation]:
 
 def _check_prometheus(document: Document) -> Iterator[Violation]:
     yield Violation("K215", KIND, "no katib-config that Katib ships names an image for it")
-    request: dict[str, Any] = document.get(*SOURCE, "httpGet", default={})
+    request: JsonObject = document.get(*SOURCE, "httpGet", default={})
     port = request.get("port", 8080)
     if isinstance(port, bool) or not str(port).isdecimal() or int(port) == 0:
         message = f"must be a number above 0, is {port!r}"

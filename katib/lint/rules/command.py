@@ -9,7 +9,6 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from katib.document import Document, FieldPath
 from katib.lint.rules.collector import KIND, METRICS_FILE
@@ -21,6 +20,7 @@ from katib.lint.rules.trial_template import (
     words_of,
 )
 from katib.lint.violation import Edit, Violation, list_items
+from katib.objects import JsonObject
 
 WRAPPED = ("StdOut", "File", "TensorFlowEvent")
 DEFAULT_PATHS = {
@@ -61,7 +61,7 @@ def check_command(document: Document) -> Iterator[Violation]:
     yield from _check_metrics_folder(document, path, words, kind)
 
 
-def _command_missing(path: FieldPath, container: dict[str, Any]) -> Violation:
+def _command_missing(path: FieldPath, container: JsonObject) -> Violation:
     image = str(container.get("image"))
     fix = "write the image's command"
     if STRICT_IMAGE.fullmatch(image):

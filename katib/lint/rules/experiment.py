@@ -9,13 +9,7 @@ import re
 from collections.abc import Iterator
 
 from katib.document import Document, FieldPath
-from katib.lint.violation import (
-    Violation,
-    check_word,
-    list_items,
-    number_expected,
-    unknown_fields,
-)
+from katib.lint.violation import Violation, check_word, list_items, number_expected, unknown_fields
 from katib.metrics_collector import number
 from katib.search.algorithms import ALGORITHMS, settings_problems
 

@@ -1,10 +1,10 @@
 """Rules about the text as a whole: repeated fields, and the other objects of the stream."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from katib.document import Document
 from katib.lint.violation import Violation
+from katib.objects import JsonObject
 
 INJECTION = "katib.kubeflow.org/metrics-collector-injection"
 
@@ -36,7 +36,7 @@ def _check_namesakes(document: Document) -> Iterator[Violation]:
             yield Violation("K270", ("metadata", "name"), message, "give each a name of its own")
 
 
-def _metadata_of_kind(document: Document, kind: str) -> Iterator[dict[str, Any]]:
+def _metadata_of_kind(document: Document, kind: str) -> Iterator[JsonObject]:
     for other in document.other_objects:
         if isinstance(other, dict) and other.get("kind") == kind:
             metadata = other.get("metadata")

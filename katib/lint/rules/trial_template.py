@@ -6,12 +6,12 @@ Sources as in `katib.lint.rules.experiment`.
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from katib.document import Document, FieldPath
 from katib.lint.job_schema import LOCAL_VOLUMES, check_job
 from katib.lint.rules.experiment import PARAMETERS
 from katib.lint.violation import Edit, Violation, list_items, unknown_fields
+from katib.objects import JsonObject
 
 TEMPLATE: FieldPath = ("spec", "trialTemplate")
 TRIAL_SPEC: FieldPath = (*TEMPLATE, "trialSpec")
@@ -123,7 +123,7 @@ def _check_trial_parameters(document: Document, text: str) -> Iterator[Violation
 
 
 def _check_metadata_references(
-    document: Document, trial_spec: dict[str, Any], text: str
+    document: Document, trial_spec: JsonObject, text: str
 ) -> Iterator[Violation]:
     for path, entry in list_items(document, *TRIAL_PARAMETERS):
         found = META.fullmatch(str(entry.get("reference")))
@@ -147,7 +147,7 @@ def _check_quoting(document: Document) -> Iterator[Violation]:
                 yield Violation("K238", (*path, "feasibleSpace", "list", index), message)
 
 
-def _check_kind(document: Document, trial_spec: dict[str, Any]) -> Iterator[Violation]:
+def _check_kind(document: Document, trial_spec: JsonObject) -> Iterator[Violation]:
     kind = f"{trial_spec.get('apiVersion')} {trial_spec.get('kind')}"
     if not trial_spec.get("apiVersion") or not trial_spec.get("kind"):
         yield Violation("K179", TRIAL_SPEC, "apiVersion and kind are needed")

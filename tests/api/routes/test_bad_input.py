@@ -160,7 +160,10 @@ def test_all_wrong_fields_are_named_at_once(homes_server: Running) -> None:
 
 
 def test_a_body_of_very_many_fields_is_answered_like_any_other(homes_server: Running) -> None:
-    """As many as fit into the limit, one of them twice: this must not take time by the square of their number."""
+    """As many as fit into the limit, one of them twice.
+
+    This must not take time by the square of their number.
+    """
     body = b"{" + b",".join(b'"%x":1' % number for number in range(90_000)) + b',"0":1}'
     assert len(body) < 1 << 20
     assert [error["field"] for error in problem(homes_server, body)["errors"]] == ["0"]

@@ -1,4 +1,8 @@
-"""A fixed corpus of malformed requests: no 5xx, no silent 200, a problem to read, a connection that goes on."""
+"""A fixed corpus of malformed requests.
+
+Each is answered without a 5xx or a silent 200, with a problem to read, on a connection that stays
+open.
+"""
 
 import json
 import math
@@ -196,7 +200,8 @@ def predictions(package: ModelPackage, rows: list[list[Any]]) -> list[float]:
     return [float(value) for value in package.predict(table)[:, 0]]
 
 
-# What follows reads a row on its own, in the plainest way, and asks the server for the same judgement.
+# What follows reads a row on its own, in the plainest way, and asks the server for the same
+# judgement.
 
 
 def cell_fits(name: str, value: Any) -> bool:  # noqa: ANN401 - JSON
@@ -240,7 +245,10 @@ def read_v1(document: Any) -> list[list[Any]] | None:  # noqa: ANN401 - JSON
 
 
 def read_v2(document: Any) -> list[list[Any]] | None:  # noqa: ANN401 - JSON
-    """Read columns by what every client must get right: names, kinds, as many values as the shape says."""
+    """Read columns by what every client must get right.
+
+    That is names, kinds, and as many values as the shape says.
+    """
     try:
         columns = {tensor["name"]: flat(tensor["data"]) for tensor in document["inputs"]}
         sizes = [math.prod(tensor["shape"]) for tensor in document["inputs"]]
@@ -305,7 +313,7 @@ def row_like(draw: st.DrawFn) -> Any:  # noqa: ANN401 - JSON
 
 @st.composite
 def infer_like(draw: st.DrawFn) -> Any:  # noqa: ANN401 - JSON
-    """Draw a good request of V2, with nothing or one thing anywhere in it exchanged for anything."""
+    """Draw a good request of V2, with at most one thing in it exchanged for anything."""
     rows = draw(st.integers(1, 3))
     tensors = [
         {
@@ -351,7 +359,7 @@ def check_judgement(
     ask: httpx.Client,
     package: ModelPackage,
 ) -> None:
-    """Send a body: it must be answered where, and only where, the reading above has found rows in it."""
+    """Send a body: it must be answered if and only if the reading above has found rows in it."""
     answer = ask.post(path, content=content)
     if rows is None:
         assert 400 <= answer.status_code < 500, answer.text
@@ -428,7 +436,10 @@ BODIES = {
         read_predict,
     ),
     "/v1/models/homes:predict": (
-        b'{"instances": [[80.5, 12, "north", true], {"size": 2e1, "age": null, "region": "east", "garden": false}]}',
+        (
+            b'{"instances": [[80.5, 12, "north", true], '
+            b'{"size": 2e1, "age": null, "region": "east", "garden": false}]}'
+        ),
         read_v1,
     ),
     "/v2/models/homes/infer": (

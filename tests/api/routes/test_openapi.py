@@ -1,4 +1,4 @@
-"""The document that describes the server is valid, its examples work, and answers are as it says."""
+"""The OpenAPI document is valid, its examples work, and answers are as it says."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def document(session: httpx.Client) -> dict[str, Any]:
 
 
 def validator(found: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
-    """Return what checks against a schema of the document, its references to components included."""
+    """Return a validator of a schema of the document, with its references to components."""
     return Draft202012Validator({**schema, "components": found.get("components", {})})
 
 
@@ -61,7 +61,7 @@ def examples(found: dict[str, Any]) -> list[tuple[str, dict[str, Any], Any]]:
 
 
 def check_answer(found: dict[str, Any], operation: dict[str, Any], answer: httpx.Response) -> None:
-    """Look whether the document knows this status with this media type, and whether the body is as it says."""
+    """Check that the document knows this status with this media type, and that the body fits it."""
     content = operation["responses"][str(answer.status_code)].get("content", {})
     kind = answer.headers["content-type"].partition(";")[0]
     assert kind in content, f"{answer.status_code} {kind}"

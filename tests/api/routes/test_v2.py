@@ -1,4 +1,7 @@
-"""V2 as its clients expect it: versions, ids, what is ignored, faults that name the value, and large requests."""
+"""V2 as its clients expect it.
+
+Versions, ids, what is ignored, faults that name the value, and large requests.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -150,7 +153,9 @@ MORE: dict[str, bytes] = {
     "a field twice": b'{"id": "a", "id": "b", "inputs": %s}',
     "a name that is no text": b'{"id": "\\ud800", "inputs": %s}',
     "outputs that are no list": b'{"outputs": {"name": "predicted_price"}, "inputs": %s}',
-    "an output twice": b'{"outputs": [{"name": "predicted_price"}, {"name": "predicted_price"}], "inputs": %s}',
+    "an output twice": (
+        b'{"outputs": [{"name": "predicted_price"}, {"name": "predicted_price"}], "inputs": %s}'
+    ),
     "a flag that is none": b'{"parameters": {"binary_data_output": 1}, "inputs": %s}',
     "more after it": b'{"inputs": %s} {}',
 }

@@ -1,4 +1,7 @@
-"""Binary tensors over REST: packed here by hand, answered as JSON is; no lie about a size gets through."""
+"""Binary tensors over REST: packed here by hand, answered as JSON is.
+
+No lie about a size gets through.
+"""
 
 import json
 import struct
@@ -233,7 +236,10 @@ def test_what_does_not_fit_is_refused(
     [
         (struct.pack("<I5sI4s", 5, b"north", 5, b"east"), "region[1]: has a length that ends"),
         (struct.pack("<I5sI4s", 5, b"north", 3, b"east"), "region: has 17 bytes"),
-        (struct.pack("<I5sI4s", 1 << 31, b"north", 4, b"east"), "region[0]: has a length that ends"),
+        (
+            struct.pack("<I5sI4s", 1 << 31, b"north", 4, b"east"),
+            "region[0]: has a length that ends",
+        ),
         (struct.pack("<I13s", 13, b"n" * 13), "region: has 17 bytes"),
         (struct.pack("<I5sI4s", 5, b"north", 4, b"\xff\xfe\x00\x00"), "region[1]: is not UTF-8"),
         (struct.pack("<I5sI4s", 5, b"north", 4, b"west"), "region[1]: 'west' is no category"),

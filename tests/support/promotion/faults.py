@@ -31,7 +31,7 @@ def kill() -> None:
 
 
 class Intercepted:
-    """Stands before a store, a ledger or a smoke test, and acts around each call of these methods."""
+    """Stands before a store, a ledger or a smoke test; acts around each call of these methods."""
 
     def __init__(
         self,

@@ -29,8 +29,10 @@ class Case:
         model: `homes` or `flowers`, whose server is asked.
         path: the request's path; empty where `content` is the whole request.
         content: the body, or the whole request.
-        status: what is expected: a status, `4xx`, or `none` where a server may also hang up without a word.
-        named: the field that the problem must name, or how its place must end; empty where there is none.
+        status: what is expected: a status, `4xx`, or `none` where a server may also hang up without
+            a word.
+        named: the field that the problem must name, or how its place must end; empty where there is
+            none.
         hangs_up: whether the client ends its side after sending.
         rows: what must have been understood, for requests that are good.
     """
@@ -129,7 +131,8 @@ def _list(texts: dict[str, str]) -> str:
 
 def _columns(texts: dict[str, str]) -> str:
     tensors = [
-        f'{{"name": "{name}", "shape": [2], "datatype": "{DATATYPES[name]}", "data": [{GOOD[name]}, {texts[name]}]}}'
+        f'{{"name": "{name}", "shape": [2], "datatype": "{DATATYPES[name]}", '
+        f'"data": [{GOOD[name]}, {texts[name]}]}}'
         for name in NAMES
     ]
     return f'{{"inputs": [{", ".join(tensors)}]}}'
@@ -169,7 +172,8 @@ def _documents(name: str) -> Iterator[Case]:
 def _tensors(entry: dict[str, Any]) -> dict[str, Any]:
     """Return a good request of V2 of two equal rows, with the entry's changes.
 
-    A tensor that is null is left out; with `binary` at the entry, a tensor that has parameters has its data there.
+    A tensor that is null is left out; with `binary` at the entry, a tensor that has parameters has
+    its data there.
     """
     inputs: list[dict[str, Any]] = [
         {

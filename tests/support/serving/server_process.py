@@ -1,4 +1,6 @@
-"""A real server in a process of its own: `python -m support.serving.server_process STORE MODEL OPTIONS` prints its port.
+"""A real server in a process of its own, which prints its port.
+
+    python -m support.serving.server_process STORE MODEL OPTIONS
 
 OPTIONS is a JSON object: `api.server.run.Options` by name, `limits` one of `api.limits.Limits`.
 """

@@ -78,7 +78,10 @@ class Running:
 
 @contextmanager
 def running(store: ModelStore, model: str, **options: Any) -> Iterator[Running]:  # noqa: ANN401 - of several types
-    """Run a server with `api.server.run.Options`; it answers when this returns, and is gone when the block ends."""
+    """Run a server with `api.server.run.Options`.
+
+    It answers when this returns, and is gone when the block ends.
+    """
     store.root.mkdir(parents=True, exist_ok=True)
     log = store.root.parent / f"{model}.log"
     with (

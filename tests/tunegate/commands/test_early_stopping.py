@@ -63,7 +63,6 @@ def test_lint_says_that_a_cluster_needs_another_rule(tmp_path: Path) -> None:
     done = tunegate("lint", stopping_experiment(tmp_path))
     assert done.returncode == 0
     assert (
-        "K255 spec.earlyStopping.algorithmName: Katib does not ship it"
-        in done.stdout + done.stderr
+        "K255 spec.earlyStopping.algorithmName: Katib does not ship it" in done.stdout + done.stderr
     )
     assert "K256" not in done.stdout + done.stderr
