@@ -203,7 +203,7 @@ def test_an_image_that_is_not_there_is_named_by_the_doctor_and_a_time_limit_ends
     causes = eventually(
         lambda: [c for c in doctor(room)[1] if c["name"] == "trial: image not pulled"], seconds=120
     )
-    assert "localhost/absent:1" in causes[0]["seen"]
+    assert "localhost/absent:1" in causes[0]["evidence"]
 
 
 def test_a_wrong_primary_container_name_is_told_by_the_doctor(room: str) -> None:

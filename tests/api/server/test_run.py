@@ -16,7 +16,7 @@ from support.serving.servers import PATIENCE, Running, await_true, in_process, p
 
 from api import create_app
 from api.server.http_protocol import HttpProtocol
-from api.server.run import Options, PortInUse, bind, serve
+from api.server.run import Options, PortInUse, bind, serve_app
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -49,7 +49,7 @@ def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(
     seen: list[uvicorn.Server] = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, **_: seen.append(self))
     with bind("127.0.0.1", 0) as listener:
-        serve(Options(store.root, "toy"), listener)
+        serve_app(Options(store.root, "toy"), listener)
     assert seen[0].config.timeout_keep_alive > 60
 
 
