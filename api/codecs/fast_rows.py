@@ -26,6 +26,8 @@ NESTED = 2  # brackets at the beginning of instances that are lists
 SMALL = 1 << 12  # bytes of a body below which rows are few
 TENSOR_QUOTES = QUOTES * (4 + 2)  # an input's four names, and the texts of two of them
 NARROW = ("INT", "UINT", "FP16")  # datatypes that do not hold every number of a column
+MATRIX = 2  # dimensions
+FLOATS = frozenset({"FP64", "FP32"})
 FAULTS = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
@@ -46,6 +48,8 @@ class TensorRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _decode_tensors = msgspec.json.Decoder(TensorRequest).decode
+_decode_flat = msgspec.json.Decoder(list[Number]).decode
+_decode_nested = msgspec.json.Decoder(list[list[Number]]).decode
 
 
 class FastRowReader:
@@ -75,6 +79,7 @@ class FastRowReader:
         self._place = {column.name: i for i, column in enumerate(columns)}
         self._decode_cells = [_list_decoder(cell_type) for cell_type in types]
         self._width = len(columns)
+        self._numeric = all(COLUMN_KINDS[each.kind].json_type == "number" for each in columns)
         self._flags = any(COLUMN_KINDS[column.kind].json_type == "boolean" for column in columns)
         self._texts = [
             i for i, column in enumerate(columns) if COLUMN_KINDS[column.kind].json_type == "string"
@@ -102,37 +107,60 @@ class FastRowReader:
         return self._read_numbers(body)
 
     def tensors(self, body: bytes) -> tuple[str, Rows | Cells] | None:
-        """Read V2: the request's id, and rows of a tensor for each column; one row stays cells."""
+        """Read V2: the request's id, and its rows; one row stays cells.
+
+        There is a tensor for each column, or one tensor [n, columns] of numbers.
+        """
         try:
             request = _decode_tensors(body)
-            columns = self._by_column(request.inputs)
+            tensors = request.inputs
+            if len(tensors) == 1 and tensors[0].name not in self._place:
+                rows = self._matrix_rows(tensors[0])
+            else:
+                rows = self._column_rows(tensors)
         except FAULTS:
             return None
-        n = len(columns[0])
-        expected = QUOTES + TENSOR_QUOTES * self._width + QUOTES * n * len(self._texts)
+        if rows is None:
+            return None
+        n = len(rows.x) if isinstance(rows, Rows) else 1
+        expected = QUOTES + TENSOR_QUOTES * len(tensors) + QUOTES * n * len(self._texts)
         if request.id is not UNSET:
             expected += QUOTES * 2
-        if n == 0 or {n} != set(map(len, columns)) or body.count(b'"') != expected:
-            return None
-        rows: Rows | Cells
-        if n == 1:
-            rows = tuple(column[0] for column in columns)
-        elif self.encoder.plain:
-            rows = self.encoder.table(np.array(columns, np.float64).T)
-        else:
-            rows = self.encoder.rows(list(zip(*columns, strict=True)))
-        return request.id or "", rows
+        return (request.id or "", rows) if body.count(b'"') == expected else None
 
-    def _by_column(self, tensors: Sequence[TensorInput]) -> list[Sequence[Any]]:
-        """Return the values of each column; none where a tensor does not fit, or is missing."""
-        columns: list[Sequence[Any]] = [()] * self._width
+    def _matrix_rows(self, tensor: TensorInput) -> Rows | Cells | None:
+        if not self._numeric or tensor.datatype not in FLOATS or len(tensor.shape) != MATRIX:
+            return None
+        if bytes(memoryview(tensor.data)[:2]) == b"[[":
+            nested = _decode_nested(tensor.data)
+            if set(map(len, nested)) != {self._width}:
+                return None
+            numbers = list(chain.from_iterable(nested))
+        else:
+            numbers = _decode_flat(tensor.data)
+        n, width = tensor.shape
+        if width != self._width or n < 1 or len(numbers) != n * width:
+            return None
+        if n == 1:
+            return tuple(numbers)
+        return self.encoder.table(np.array(numbers, np.float64).reshape(n, width))
+
+    def _column_rows(self, tensors: Sequence[TensorInput]) -> Rows | Cells | None:
+        columns: list[Sequence[Cell]] = [()] * self._width
         for tensor in tensors:
             place = self._place.get(tensor.name)
             cells = None if place is None else self._read_cells(place, tensor)
             if place is None or cells is None or columns[place]:
-                return [()]
+                return None
             columns[place] = cells
-        return columns
+        n = len(columns[0])
+        if n == 0 or {n} != set(map(len, columns)):
+            return None
+        if n == 1:
+            return tuple(column[0] for column in columns)
+        if self.encoder.plain:
+            return self.encoder.table(np.array(columns, np.float64).T)
+        return self.encoder.rows(list(zip(*columns, strict=True)))
 
     def _read_cells(self, place: int, tensor: TensorInput) -> list[Cell] | None:
         kind = COLUMN_KINDS[self.encoder.columns[place].kind]

@@ -13,7 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.registry import packages
 
-from api.codecs.rows import Rows
+from api.codecs.fast_rows import FastRowReader
+from api.codecs.rows import Encoder, Rows
 from api.codecs.tensor_bytes import pack, unpack
 from api.codecs.tensors import NUMBERS, Inputs, Tensor
 from api.limits import Limits
@@ -211,6 +212,60 @@ def test_the_fast_reader_agrees_with_the_strict_one_or_declines(
     assert encoded(served, rows) == by_array.x.tobytes()
     warnings = rows.warnings if isinstance(rows, Rows) else served.encoder.warnings(rows)
     assert list(warnings) == list(by_array.warnings)
+
+
+NUMERIC = (
+    Column(name="a", kind="numeric", minimum=-1.0, maximum=1.0),
+    Column(name="b", kind="numeric", minimum=0.0, maximum=1.0, nullable=True),
+)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> bytes:
+    """Draw a request with one tensor of both columns; now and then a part of it is wrong."""
+    n = draw(st.integers(1, 3))
+    cell = st.one_of(st.floats(-10, 10), st.integers(-9, 9))
+    kinds = draw(st.sampled_from([[cell], [cell], [cell, cells]]))
+    data: list[Any] = draw(st.lists(st.one_of(*kinds), min_size=2 * n, max_size=2 * n))
+    if draw(st.booleans()):
+        data = [data[2 * i : 2 * i + 2] for i in range(n)]
+    shape = draw(st.sampled_from([[n, 2]] * 4 + [[2, n], [2 * n], [n + 1, 2]]))
+    datatype = draw(st.sampled_from(["FP64", "FP64", "FP32", "FP16", "INT64", "BOOL", "BYTES"]))
+    tensor = {"name": "rows", "shape": shape, "datatype": datatype, "data": data}
+    extras = draw(st.sampled_from([{}, {"id": "7"}, {"parameters": {"a": "b"}}]))
+    return json.dumps({"inputs": [tensor]} | extras).encode()
+
+
+@settings(max_examples=400)
+@given(matrices())
+@example(
+    b'{"inputs": [{"name": "rows", "shape": [2, 2], "datatype": "FP64", "data": [[1, 2], [3, 4]]}]}'
+)
+@example(
+    b'{"inputs": [{"name": "rows", "shape": [1, 2], "datatype": "FP32", "data": [1, 3.5e38]}]}'
+)
+def test_a_matrix_is_read_as_the_strict_way_reads_it_or_declined(body: bytes) -> None:
+    encoder = Encoder(NUMERIC)
+    found = FastRowReader(encoder).tensors(body)
+    if found is None:
+        return
+    request_id, rows = found
+    expected = parse_infer_request(body, None)
+    by_array = Inputs(NUMERIC).read(expected.inputs)
+    x = rows.x.tobytes() if isinstance(rows, Rows) else encoder.pack(rows)
+    warnings = rows.warnings if isinstance(rows, Rows) else encoder.warnings(rows)
+    assert request_id == expected.id
+    assert x == by_array.x.tobytes()
+    assert list(warnings) == list(by_array.warnings)
+
+
+@pytest.mark.parametrize("data", ["[1, 0.5, 2, 0.25]", "[[1, 0.5], [2, 0.25]]"])
+def test_a_plain_matrix_is_read_by_the_fast_reader(data: str) -> None:
+    body = f'{{"inputs": [{{"name": "m", "shape": [2, 2], "datatype": "FP64", "data": {data}}}]}}'
+    found = FastRowReader(Encoder(NUMERIC)).tensors(body.encode())
+    assert found
+    assert isinstance(found[1], Rows)
+    assert found[1].x.tolist() == [[1, 0.5], [2, 0.25]]
 
 
 @given(st.data())
