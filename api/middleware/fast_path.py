@@ -161,23 +161,8 @@ class FastPath:
         finally:
             self.in_flight.leave()
             if unsure is None:
-                ended = perf_counter()
-                client = scope.get("client")
-                path = scope["path"]
-                self.log.add(
-                    Note(
-                        "POST",
-                        route.path,
-                        status,
-                        began,
-                        ended,
-                        path,
-                        client,
-                        request_id,
-                        model,
-                        trace,
-                    )
-                )
+                scope["route"] = route
+                self.log.add(Note.ended_now(scope, began, status, model, (request_id, trace)))
         if unsure is not None:
             await self.app(scope, _replay(unsure, receive), send)
 

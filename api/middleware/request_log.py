@@ -48,6 +48,27 @@ class Note(NamedTuple):
     model: bytes
     trace: bytes
 
+    @classmethod
+    def ended_now(
+        cls, scope: Scope, began: float, status: int, model: bytes, ids: tuple[bytes, bytes]
+    ) -> "Note":
+        """Note a request that ends now; `ids` are its own and its traceparent."""
+        route = getattr(scope.get("route"), "path", "unmatched")
+        ended = perf_counter()
+        client = scope.get("client")
+        return cls(
+            scope["method"],
+            route,
+            status,
+            began,
+            ended,
+            scope["path"],
+            client,
+            ids[0],
+            model,
+            ids[1],
+        )
+
 
 class RequestLog:
     """Requests noted, then counted and logged some at a time.
@@ -159,21 +180,4 @@ class LogRequests:
             if status == CLIENT_LEFT:
                 await internal_error().response()(scope, receive, watch)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
-            ended = perf_counter()
-            client = scope.get("client")
-            path = scope["path"]
-            self.log.add(
-                Note(
-                    scope["method"],
-                    route,
-                    status,
-                    began,
-                    ended,
-                    path,
-                    client,
-                    request_id,
-                    model,
-                    trace,
-                )
-            )
+            self.log.add(Note.ended_now(scope, began, status, model, (request_id, trace)))
