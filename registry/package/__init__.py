@@ -9,14 +9,22 @@ from registry.package.arrays_file import MAX_RESIDUALS
 from registry.package.columns import COLUMN_KINDS, Column, encode
 from registry.package.forest import FlatForest
 from registry.package.kernel import KERNEL
-from registry.package.losses import HIGHER_IS_BETTER, METRICS, row_losses
-from registry.package.manifest import CrossValidation, Interval, Manifest, Output, Provenance
-from registry.package.model_package import (
-    Draft,
-    ModelPackage,
-    load_package,
+from registry.package.manifest import (
+    CrossValidation,
+    Importance,
+    Interval,
+    Link,
+    Manifest,
+    Output,
+    Provenance,
+)
+from registry.package.metrics import HIGHER_IS_BETTER, METRICS, find_metric, row_losses
+from registry.package.model_package import Draft, ModelPackage, load_package, write_package
+from registry.package.prediction import (
+    make_row_predictor,
     predict_encoded,
-    write_package,
+    row_matrix,
+    smooth_shares,
 )
 
 __all__ = [
@@ -29,14 +37,20 @@ __all__ = [
     "CrossValidation",
     "Draft",
     "FlatForest",
+    "Importance",
     "Interval",
+    "Link",
     "Manifest",
     "ModelPackage",
     "Output",
     "Provenance",
     "encode",
+    "find_metric",
     "load_package",
+    "make_row_predictor",
     "predict_encoded",
     "row_losses",
+    "row_matrix",
+    "smooth_shares",
     "write_package",
 ]

@@ -5,6 +5,9 @@ tests `x32 <= t64`; rounding every threshold *down* to float32 keeps each decisi
 float64 and are added in tree order, as scikit-learn adds them. A missing value follows the node's
 own direction.
 
+Where the leaves are float32, sums are rounded to float32 after each addition, as XGBoost adds. A
+sum that begins with a base has that as its first tree, which is one leaf.
+
 A leaf is its own child: a traversal that reached it stays there while others continue.
 """
 
@@ -18,14 +21,14 @@ from registry.errors import PackageError
 from registry.package.kernel import Traversal, make_traversal
 from registry.package.numpy_kernel import ForestArrays
 
-ARRAYS: dict[str, tuple[type[np.generic], int]] = {
-    "start": (np.int32, 1),
-    "feature": (np.int32, 1),
-    "threshold": (np.float32, 1),
-    "left": (np.int32, 1),
-    "right": (np.int32, 1),
-    "missing_left": (np.bool_, 1),
-    "value": (np.float64, 2),
+ARRAYS: dict[str, tuple[tuple[type[np.generic], ...], int]] = {  # dtypes, dimensions
+    "start": ((np.int32,), 1),
+    "feature": ((np.int32,), 1),
+    "threshold": ((np.float32,), 1),
+    "left": ((np.int32,), 1),
+    "right": ((np.int32,), 1),
+    "missing_left": ((np.bool_,), 1),
+    "value": ((np.float64, np.float32), 2),
 }
 FLOAT32_SIZE = 4
 MAX_DEPTH = 10_000  # traversing a forged chain of a million nodes would take minutes
@@ -50,7 +53,7 @@ class FlatForest:
         left: int32 (n_nodes,), the left child, a later node of the same tree; a leaf names itself.
         right: int32 (n_nodes,), the right child, by the same rules.
         missing_left: bool (n_nodes,), where NaN goes.
-        value: float64 (n_nodes, n_outputs), what a leaf adds; 0 at inner nodes.
+        value: float64, or float32 (n_nodes, n_outputs), what a leaf adds; 0 at inner nodes.
         n_features: width of the encoded input.
         depth: longest path, in decisions; derived.
 
@@ -64,7 +67,7 @@ class FlatForest:
     left: NDArray[np.int32]
     right: NDArray[np.int32]
     missing_left: NDArray[np.bool_]
-    value: NDArray[np.float64]
+    value: NDArray[np.float64] | NDArray[np.float32]
     n_features: int
     depth: int = field(init=False)
     _traversal: Traversal = field(init=False, repr=False)
@@ -131,11 +134,11 @@ class FlatForest:
         return self._traversal.sums_row(row)
 
     def _check_arrays(self) -> None:
-        for name, (dtype, ndim) in ARRAYS.items():
+        for name, (dtypes, ndim) in ARRAYS.items():
             array = getattr(self, name)
             _refuse_unless(
-                isinstance(array, np.ndarray) and array.dtype == dtype,
-                f"{name} must be {dtype.__name__}",
+                isinstance(array, np.ndarray) and array.dtype in dtypes,
+                f"{name} must be {' or '.join(dtype.__name__ for dtype in dtypes)}",
             )
             _refuse_unless(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
         lengths = {len(getattr(self, name)) for name in ARRAYS if name != "start"}
@@ -176,7 +179,8 @@ class FlatForest:
     def _sums_are_finite(self) -> bool:
         largest = np.maximum.reduceat(np.abs(self.value), self.start[:-1])
         with np.errstate(over="ignore"):
-            return bool(np.isfinite(largest.sum(axis=0)).all())
+            total = np.add.accumulate(largest, axis=0)[-1]  # rounded as the kernels round
+            return bool(np.isfinite(total).all())
 
     def _measure_depth(self, leaf: NDArray[np.bool_]) -> int:
         depth = 0

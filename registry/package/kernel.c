@@ -5,8 +5,9 @@
  * or, being missing, goes right. So no walk can leave the arrays or run for ever, and nothing is checked here.
  *
  * Twelve walks go on side by side, of twelve trees or of twelve rows: a walk alone would wait for memory at every step.
- * Leaves are added in the order of the trees, beginning with 0.0, as scikit-learn adds them. Nothing is written but the
- * sums, so any number of threads may share a forest.
+ * Leaves are added in the order of the trees, beginning with 0.0, as scikit-learn adds them; or, as XGBoost adds, each sum
+ * is rounded to float32 (of two floats it is exact in double first, so this is their float32 sum). Nothing is written but
+ * the sums, so any number of threads may share a forest.
  */
 
 #include <float.h>
@@ -19,7 +20,7 @@
 #define API __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline)) /* so that `missing` is a constant where it is compiled */
 
-enum { VERSION = 2 }; /* kernel.py asks for this version: raise both when a signature or struct changes */
+enum { VERSION = 3 }; /* kernel.py asks for this version: raise both when a signature or struct changes */
 enum { LANES = 12, BLOCK_BYTES = 1 << 19 };
 
 typedef struct {
@@ -33,6 +34,7 @@ typedef struct {
     const int32_t *roots;
     const double *values; /* n_outputs a node */
     int64_t n_trees, n_features, n_outputs;
+    int64_t single; /* 1: sums are rounded to float32 */
 } forest;
 
 /* Rows known to have no NaN are spared the question where it goes. NaN is the one value that differs from itself, and is
@@ -58,8 +60,10 @@ INLINE void descend(const node *at[LANES], const float *const rows[LANES], int m
 
 static inline void add(const forest *trees, const node *leaf, double *sums) {
     const double *value = trees->values + (leaf - trees->nodes) * trees->n_outputs;
-    for (int64_t k = 0; k < trees->n_outputs; k++)
-        sums[k] += value[k];
+    for (int64_t k = 0; k < trees->n_outputs; k++) {
+        double sum = sums[k] + value[k];
+        sums[k] = trees->single ? (double)(float)sum : sum;
+    }
 }
 
 static inline int any_missing(const float *x, int64_t n) {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from registry.package.numpy_kernel import ForestArrays, NumpyTraversal
 
 LIBRARY = Path(__file__).with_name("libkernel.so")
-VERSION = 2  # as in kernel.c
+VERSION = 3  # as in kernel.c
 NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.uint32)])
 _LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, not even missing values
 
@@ -38,6 +38,7 @@ class _Forest(ctypes.Structure):
         ("n_trees", ctypes.c_int64),
         ("n_features", ctypes.c_int64),
         ("n_outputs", ctypes.c_int64),
+        ("single", ctypes.c_int64),
     )
 
 
@@ -75,7 +76,8 @@ class CTraversal:
         nodes, roots, values = self._kept
         self._n_outputs = values.shape[1]
         where = (array.ctypes.data for array in (nodes, roots, values))
-        self._forest = _Forest(*where, len(roots), n_features, self._n_outputs)
+        single = arrays["value"].dtype == np.float32
+        self._forest = _Forest(*where, len(roots), n_features, self._n_outputs, single)
         self._address = ctypes.addressof(self._forest)
         self._sum_row = library.sum_row
         self._sum_rows = library.sum_rows

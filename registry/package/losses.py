@@ -1,16 +1,18 @@
 """The loss of each row, so that two models can be compared on the same rows.
 
-Only metrics that are a mean over rows are here: a paired bootstrap needs each row's share. For all
-losses, lower is better; `accuracy` is reported as a rate and compared as its 0/1 loss.
+Only what is a mean over rows is here: a paired bootstrap needs each row's share. For all losses,
+lower is better.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 PROBABILITY_FLOOR = 1e-15  # the log loss of a forest that gives a class no vote stays finite
+TARGET_FLOOR = float(np.finfo(np.float64).eps)  # as scikit-learn's, for a target of 0
+LOG_FLOOR = -1 + 1e-9  # a prediction of -1 or less has no log(1 + p); it costs much, but finitely
 
 
 def _squared_error(y: Floats, p: Floats) -> Floats:
@@ -19,6 +21,16 @@ def _squared_error(y: Floats, p: Floats) -> Floats:
 
 def _absolute_error(y: Floats, p: Floats) -> Floats:
     return np.abs(y - p[:, 0])
+
+
+def _relative_error(y: Floats, p: Floats) -> Floats:
+    return np.abs(y - p[:, 0]) / np.maximum(np.abs(y), TARGET_FLOOR)
+
+
+def _squared_log_error(y: Floats, p: Floats) -> Floats:
+    mine = np.log1p(np.maximum(p[:, 0], LOG_FLOOR))
+    error: Floats = np.square(np.log1p(np.maximum(y, LOG_FLOOR)) - mine)
+    return error
 
 
 def _log_loss(y: Floats, p: Floats) -> Floats:
@@ -38,23 +50,12 @@ def _zero_one_loss(y: Floats, p: Floats) -> Floats:
     return wrong
 
 
-METRICS: dict[str, dict[str, Callable[[Floats, Floats], Floats]]] = {
-    "regression": {"mse": _squared_error, "mae": _absolute_error},
-    "classification": {"log_loss": _log_loss, "brier": _brier_score, "accuracy": _zero_one_loss},
+LOSSES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
+    "mse": _squared_error,
+    "mae": _absolute_error,
+    "mape": _relative_error,
+    "msle": _squared_log_error,
+    "log_loss": _log_loss,
+    "brier": _brier_score,
+    "zero_one": _zero_one_loss,
 }
-HIGHER_IS_BETTER = frozenset({"accuracy"})
-
-
-def row_losses(task: str, metric: str, y: Floats, predicted: Floats) -> Floats:
-    """Return the loss of each row.
-
-    Args:
-        task: "regression" or "classification".
-        metric: a key of `METRICS[task]`.
-        y: float64 (n,), the target, or the class index.
-        predicted: float64 (n, 1) predictions, or (n, n_classes) probabilities.
-
-    Returns:
-        float64 (n,), in the metric's unit (the target's unit squared for mse); lower is better.
-    """
-    return METRICS[task][metric](y, predicted)

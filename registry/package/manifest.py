@@ -2,22 +2,47 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from registry.package.columns import Column
-from registry.package.losses import METRICS
+from registry.package.metrics import METRICS
 from registry.record import END, Positive, Record, Sha256, Share
 
 RESERVED = frozenset({"model_version", "probabilities", "interval"})  # an answer's other fields
 Scalar = bool | int | float | str | None
+MAX_FEATURES = 1 << 17  # encoded; a row is a float32 for each
+
+
+Link = Literal["identity", "logistic", "softmax", "expm1"]
 
 
 class Output(Record, frozen=True, kw_only=True):
-    """How the sums of leaves become a prediction: `link(base + (mean | sum) of the trees)`."""
+    """How the sums of leaves become a prediction: `link(base + (mean | sum) of the trees)`.
+
+    The link `expm1` takes a prediction of log(1 + target) back into the target's unit.
+
+    Attributes:
+        combine: how the trees' leaves are combined.
+        base: float64 (n_outputs,), added to that; empty for nothing.
+        link: what makes a prediction of it.
+        smooth: whether class shares are smoothed, see `prediction.smooth_shares`. Forests of
+            classification since release 0.3 are; older packages keep their shares.
+    """
 
     combine: Literal["mean", "sum"] = "mean"
     base: tuple[float, ...] = ()
-    link: Literal["identity", "logistic", "softmax"] = "identity"
+    link: Link = "identity"
+    smooth: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that shares are smoothed only where there are shares.
+
+        Raises:
+            ValueError: when anything but a mean of shares would be smoothed.
+        """
+        if self.smooth and (self.combine != "mean" or self.base or self.link != "identity"):
+            raise ValueError("only the mean of the trees' class shares can be smoothed")
 
 
 class CrossValidation(Record, frozen=True, kw_only=True):
@@ -49,6 +74,44 @@ class Interval(Record, frozen=True, kw_only=True):
     measured: Share
 
 
+class TextRules(Record, frozen=True, kw_only=True):
+    """How texts are read, in training and in requests alike.
+
+    Attributes:
+        missing: texts that mean a missing value, sorted.
+        missing_in: more of them, by the column's name.
+        strip: whether spaces around a text are taken off first.
+    """
+
+    missing: tuple[str, ...] = ()
+    missing_in: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    strip: bool = False
+
+    def markers(self, column: str) -> frozenset[str]:
+        """Return the texts that mean a missing value in a column, as `clean` leaves them."""
+        return frozenset(map(self.clean, (*self.missing, *self.missing_in.get(column, ()))))
+
+    def clean(self, text: str) -> str:
+        """Take off the spaces around a text where the rules say so."""
+        return text.strip() if self.strip else text
+
+
+class Importance(Record, frozen=True, kw_only=True):
+    """How much the metric gets worse when a column's values are shuffled among rows left out.
+
+    Attributes:
+        column: its name.
+        mean: the mean over folds and shuffles, in the metric's unit; above 0 the column helps.
+        low: 5 % quantile.
+        high: 95 % quantile.
+    """
+
+    column: str
+    mean: float
+    low: float
+    high: float
+
+
 class Provenance(Record, frozen=True, kw_only=True):
     """Where the model came from; empty when the trainer was run by hand."""
 
@@ -58,9 +121,17 @@ class Provenance(Record, frozen=True, kw_only=True):
 
 
 class Manifest(Record, frozen=True, kw_only=True):
-    """Contents of `manifest.json`. It holds no time: the same inputs give the same bytes."""
+    """Contents of `manifest.json`. It holds no time: the same inputs give the same bytes.
 
-    format: Literal[1] = 1
+    Attributes:
+        format: 1 until release 0.2; 2 since there are datetime and text columns, `texts`, `scores`,
+            `importances`, `out_of_bag` and the link `expm1`. Readers take both.
+        scores: the task's metrics over all rows left out in cross-validation, by name.
+        importances: of each column, the most important first; empty where they were not computed.
+        out_of_bag: the metric over the rows that each tree was not fitted on; forests only.
+    """
+
+    format: Literal[1, 2] = 2
     name: Annotated[str, Meta(pattern=rf"^[a-z0-9]([a-z0-9_-]{{0,62}}){END}")]
     task: Literal["regression", "classification"]
     target: str
@@ -69,7 +140,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     columns: Annotated[tuple[Column, ...], Meta(min_length=1)]
     ignored: tuple[str, ...] = ()
     metric: str
-    algorithm: Literal["random_forest", "xgboost"]
+    algorithm: Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,62}}{END}")]
     parameters: dict[str, Scalar]
     seed: int
     output: Output = Output()
@@ -79,6 +150,10 @@ class Manifest(Record, frozen=True, kw_only=True):
     holdout: Sha256
     cross_validation: CrossValidation
     interval: Interval | None = None
+    texts: TextRules = TextRules()
+    scores: dict[str, float] = msgspec.field(default_factory=dict)
+    importances: tuple[Importance, ...] = ()
+    out_of_bag: float | None = None
     versions: dict[str, str]
     provenance: Provenance = Provenance()
     files: dict[str, Sha256]
@@ -93,15 +168,27 @@ class Manifest(Record, frozen=True, kw_only=True):
             raise ValueError(f"metric {self.metric} does not fit a {self.task}")
         if (self.task == "classification") != bool(self.classes):
             raise ValueError("classes are for classification, and needed there")
+        if self.output.smooth and not self.classes:
+            raise ValueError("only class shares can be smoothed")
         if self.classes and self.interval:
             raise ValueError("an interval is for a regression")
         if self.prediction in RESERVED:
             raise ValueError(
                 f"an answer has a field {self.prediction} already; name the prediction otherwise"
             )
+        self._check_columns()
+
+    def _check_columns(self) -> None:
         names = [column.name for column in self.columns]
         if len(set(names)) != len(names):
             raise ValueError("two columns share a name")
+        for column in self.columns:
+            markers = self.texts.markers(column.name)
+            for text in column.categories:
+                if self.texts.clean(text) != text or text in markers:
+                    raise ValueError(f"column {column.name}: no request can name {text!r}")
+        if self.width > MAX_FEATURES:
+            raise ValueError(f"{self.width} encoded features; at most {MAX_FEATURES} are served")
 
     @property
     def n_outputs(self) -> int:

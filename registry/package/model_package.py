@@ -9,9 +9,8 @@ model.onnx      optional: a copy for other servers; it is verified and kept, but
 
 import hashlib
 import json
-import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,35 +20,34 @@ from numpy.typing import NDArray
 from registry.atomic_files import publish_folder
 from registry.errors import PackageError
 from registry.package.arrays_file import (
-    RETRAIN,
     checked_residuals,
     pack_arrays,
+    rounded_training_rows,
     training_rows,
     unpack_arrays,
 )
 from registry.package.columns import Cell, RawValues, encode
 from registry.package.forest import FlatForest
-from registry.package.manifest import Manifest, Output
+from registry.package.golden import Golden
+from registry.package.manifest import Manifest
+from registry.package.package_files import (
+    CARD,
+    FILES,
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    ONNX,
+    OPTIONAL_FILES,
+    RETRAIN,
+    check_size,
+    hash_package_file,
+    read_package_file,
+)
+from registry.package.prediction import predict_encoded
 from registry.record import InvalidRecord, Record
 
-MODEL = "model.npz"
-MANIFEST = "manifest.json"
-GOLDEN = "golden.json"
-CARD = "card.md"
-ONNX = "model.onnx"
-FILES = (MODEL, MANIFEST, GOLDEN, CARD)
-OPTIONAL_FILES = (ONNX,)
-# Relative. Forests agree to the bit, a link function may differ between maths libraries.
-GOLDEN_TOLERANCE = 1e-9
 FLOAT64_MAX = float(np.finfo(np.float64).max)
 R = TypeVar("R", bound=Record)
-
-
-class Golden(Record, frozen=True, kw_only=True):
-    """A few input rows and the predictions that belong to them."""
-
-    rows: tuple[dict[str, bool | float | str | None], ...]
-    predictions: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,13 @@ class ModelPackage:
 
     Attributes:
         rows: uint64 (n,), the hashes of the rows it was trained on, sorted.
+        rounded_rows: uint64 (n,), their hashes with fractions as float32 holds them, sorted; empty
+            in packages from before release 0.2.
         residuals: out-of-fold predictions for at most 400 of the training rows; None if the package
             has none. Regression: float64 (n, 2), predicted and observed. Classification: float64
             (n, 3), the likeliest class, the true one (both as indices), the likeliest's share.
+        golden: rows with their predictions.
+        card: the card as it was verified, Markdown.
         size: bytes of all files.
     """
 
@@ -71,12 +73,24 @@ class ModelPackage:
     rows: NDArray[np.uint64]
     residuals: NDArray[np.float64] | None
     golden: Golden
+    card: str
     size: int
+    rounded_rows: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
 
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the package's files."""
-        return _file_names(self.manifest)
+        return file_names(self.manifest)
+
+    def knows(self, rows: NDArray[np.uint64], rounded: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return whether it was trained on each of some rows, given by their hashes.
+
+        Args:
+            rows: uint64 (n,), the hashes.
+            rounded: uint64 (n,), those of the same rows with fractions as float32 holds them.
+        """
+        found: NDArray[np.bool_] = np.isin(rows, self.rows) | np.isin(rounded, self.rounded_rows)
+        return found
 
     def predict(self, table: Mapping[str, RawValues]) -> NDArray[np.float64]:
         """Predict for a table, column name -> raw values.
@@ -117,35 +131,7 @@ class Draft:
     card: str
     residuals: NDArray[np.float64] | None = None
     onnx: bytes | None = None
-
-
-# exp overflows to the right limit, and golden rows must be finite.
-@np.errstate(over="ignore", invalid="ignore")
-def predict_encoded(
-    forest: FlatForest, output: Output, x: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Predict for encoded rows: apply the manifest's `output` to the forest's sums.
-
-    Args:
-        forest: the trees.
-        output: how sums become predictions.
-        x: float32 (n, n_features).
-
-    Returns:
-        float64 (n, 1) in the target's unit, or (n, n_classes) probabilities.
-    """
-    raw = forest.sums(x)
-    if output.combine == "mean":
-        raw = raw / forest.n_trees
-    if output.base:
-        raw = raw + np.asarray(output.base)
-    if output.link == "logistic":
-        positive = 1.0 / (1.0 + np.exp(-raw))
-        raw = np.hstack([1.0 - positive, positive])
-    elif output.link == "softmax":
-        shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
-        raw = shifted / shifted.sum(axis=1, keepdims=True)
-    return raw
+    rounded_rows: NDArray[np.uint64] | None = None
 
 
 def write_package(target: Path, draft: Draft) -> str:
@@ -153,14 +139,17 @@ def write_package(target: Path, draft: Draft) -> str:
 
     Raises:
         StoreError: when the volume is full or read-only.
+        PackageError: when a file is larger than readers take.
     """
-    model = pack_arrays(draft.forest, draft.rows, draft.residuals)
+    model = pack_arrays(draft.forest, draft.rows, draft.residuals, draft.rounded_rows)
     files = {MODEL: model, GOLDEN: _golden_content(draft), CARD: draft.card.encode()}
     if draft.onnx is not None:
         files[ONNX] = draft.onnx
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = Manifest.checked({**draft.manifest, "files": digests})
     files[MANIFEST] = manifest.to_json(indent=1)
+    for name, content in files.items():
+        check_size(name, len(content))
 
     def write_files(folder: Path) -> None:
         for name, content in files.items():
@@ -181,7 +170,7 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
         PackageError: when anything is missing, damaged or forged, or the model does not predict its
             golden rows as written.
     """
-    text = _read_file(path / MANIFEST)
+    text = read_package_file(path / MANIFEST)
     actual = hashlib.sha256(text).hexdigest()
     if digest not in {None, actual}:
         raise PackageError(
@@ -189,11 +178,10 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
             hint=RETRAIN,
         )
     manifest = _parse_record(Manifest, text, path / MANIFEST)
-    contents = {
-        name: _read_verified(path / name, manifest)
-        for name in _file_names(manifest)
-        if name != MANIFEST
-    }
+    contents = {name: _read_verified(path / name, manifest) for name in (MODEL, GOLDEN, CARD)}
+    size = len(text) + sum(map(len, contents.values()))
+    if ONNX in manifest.files:
+        size += _verify_unread(path / ONNX, manifest)
     arrays = unpack_arrays(contents[MODEL], path / MODEL)
     package = ModelPackage(
         path=path,
@@ -203,7 +191,9 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
         rows=training_rows(arrays, path / MODEL),
         residuals=checked_residuals(arrays, manifest, path / MODEL),
         golden=_parse_record(Golden, contents[GOLDEN], path / GOLDEN),
-        size=len(text) + sum(map(len, contents.values())),
+        card=contents[CARD].decode(errors="replace"),
+        size=size,
+        rounded_rows=rounded_training_rows(arrays, path / MODEL),
     )
     _check_outputs(package)
     check_golden(package)
@@ -214,25 +204,15 @@ def check_golden(package: ModelPackage) -> None:
     """Predict the golden rows and compare.
 
     Raises:
-        PackageError: when a prediction is off by more than `GOLDEN_TOLERANCE`, or cannot be made.
+        PackageError: when a prediction is off by more than the tolerance, or cannot be made.
     """
-    rows = package.golden.rows
-    expected = package.golden.predictions
+    path = package.path / GOLDEN
+    table = package.golden.table(package.manifest.columns, path)
     try:
-        table = {
-            column.name: [row[column.name] for row in rows] for column in package.manifest.columns
-        }
         answers = package.predict(table)
-        wanted = np.asarray(expected, dtype=np.float64)
-        # np.allclose broadcasts: no predictions at all would agree with any.
-        agree = answers.shape == wanted.shape and np.allclose(
-            answers, wanted, rtol=GOLDEN_TOLERANCE, atol=1e-12
-        )
-    except (KeyError, ValueError, TypeError) as error:
-        raise PackageError(
-            f"{package.path / GOLDEN}: cannot be predicted: {error}", hint=RETRAIN
-        ) from error
-    if not (rows and agree):
+    except ValueError as error:
+        raise PackageError(f"{path}: cannot be predicted: {error}", hint=RETRAIN) from error
+    if not package.golden.agrees(answers):
         raise PackageError(
             f"{package.path}: the model does not answer its golden rows as written", hint=RETRAIN
         )
@@ -267,27 +247,28 @@ def _golden_content(draft: Draft) -> bytes:
     return json.dumps(content, allow_nan=False, indent=1).encode()
 
 
-def _file_names(manifest: Manifest) -> tuple[str, ...]:
+def file_names(manifest: Manifest) -> tuple[str, ...]:
+    """Return the names of a package's files, those included that only some packages have."""
     return (*FILES, *(name for name in OPTIONAL_FILES if name in manifest.files))
 
 
-def _read_file(path: Path) -> bytes:
-    try:
-        # Reading a pipe would wait, reading a device never end.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise PackageError(f"{path}: not a regular file", hint=RETRAIN)
-        return path.read_bytes()
-    except OSError as error:
-        raise PackageError(f"{path}: {error.strerror}", hint=RETRAIN) from error
-
-
 def _read_verified(path: Path, manifest: Manifest) -> bytes:
-    content = _read_file(path)
-    if hashlib.sha256(content).hexdigest() != manifest.files.get(path.name):
+    content = read_package_file(path)
+    _check_digest(hashlib.sha256(content).hexdigest(), path, manifest)
+    return content
+
+
+def _verify_unread(path: Path, manifest: Manifest) -> int:
+    digest, size = hash_package_file(path)
+    _check_digest(digest, path, manifest)
+    return size
+
+
+def _check_digest(digest: str, path: Path, manifest: Manifest) -> None:
+    if digest != manifest.files.get(path.name):
         raise PackageError(
             f"{path}: its content does not have the sha256 that the manifest names", hint=RETRAIN
         )
-    return content
 
 
 def _parse_record(kind: type[R], text: bytes, path: Path) -> R:

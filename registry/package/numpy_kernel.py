@@ -52,10 +52,10 @@ class NumpyTraversal:
         return self._add_leaves(self._find_leaves(x).reshape(len(x), -1))
 
     def _add_leaves(self, leaves: NDArray[np.intp]) -> NDArray[np.float64]:
-        # accumulate adds strictly in order; np.sum would add pairwise and differ in the last bit.
-        # scikit-learn starts with 0.0.
+        # accumulate adds strictly in order, in the leaves' own type; np.sum would add pairwise and
+        # differ in the last bit. scikit-learn starts with 0.0.
         total: NDArray[np.float64] = 0.0 + np.add.accumulate(self._value[leaves], axis=1)[:, -1]
-        return total
+        return total.astype(np.float64, copy=False)
 
     def _find_leaves_of_row(self, x: NDArray[np.float32]) -> NDArray[np.intp]:
         # A hundred traversals are too few to drop some: the calls cost more than the numbers.

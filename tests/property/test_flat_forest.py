@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,7 +20,8 @@ from support.registry.kernels import traversals
 
 from registry.package import Column, CrossValidation, Draft, load_package, write_package
 from registry.package.model_package import predict_encoded
-from trainer.flatten import flatten_estimator, round_down
+from trainer.learners.flatten import flatten_estimator
+from trainer.learners.tree_nodes import round_down
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -193,45 +193,6 @@ def test_a_package_predicts_the_same_bits_once_it_was_written_and_loaded(case: F
         package = load_package(Path(folder) / "package")
     predicted = package.predict({column.name: case.x[:, i] for i, column in enumerate(columns)})
     assert_same_bits(predicted, case.expected(case.x))
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    objective=st.sampled_from(["reg:squarederror", "binary:logistic", "multi:softprob"]),
-    depth=st.integers(1, 6),
-    trees=st.integers(1, 30),
-    share=st.sampled_from([0.0, 0.2]),
-)
-def test_xgboosts_margins_agree_within_the_last_bits_of_its_float32(
-    seed: int, objective: str, depth: int, trees: int, share: float
-) -> None:
-    xgboost = pytest.importorskip("xgboost")
-    rng = np.random.default_rng(seed)
-    x = with_missing_cells(rng, case_table(rng, 100, 3, 1.0), share)
-    y = (
-        rng.normal(size=100)
-        if objective.startswith("reg")
-        else np.arange(100) % (2 + objective.startswith("multi"))
-    )
-    kind = xgboost.XGBRegressor if objective.startswith("reg") else xgboost.XGBClassifier
-    estimator = kind(
-        n_estimators=trees, max_depth=depth, objective=objective, n_jobs=1, random_state=0
-    ).fit(x, y)
-    forest, output = flatten_estimator(estimator, n_features=3)
-    theirs = estimator.predict(x, output_margin=True).reshape(len(x), -1)
-    # XGBoost rounds to float32 at each addition, we do not: each can cost half a bit of the largest
-    # sum on the way.
-    largest = (
-        np.abs(output.base).max()
-        + np.maximum.reduceat(np.abs(forest.value), forest.start[:-1]).sum(axis=0).max()
-    )
-    for kernel in traversals(forest):
-        mine = kernel.sums(x) + np.asarray(output.base)
-        np.testing.assert_allclose(
-            mine, theirs, rtol=0, atol=(trees + 2) * np.finfo(np.float32).eps * largest
-        )
-        assert_same_bits(np.array([kernel.sums_row(row.tobytes()) for row in x]), kernel.sums(x))
 
 
 def case_manifest(case: ForestCase) -> dict[str, Any]:

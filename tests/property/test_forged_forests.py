@@ -84,7 +84,9 @@ def sound_arrays(draw: st.DrawFn, *, most_splits: int = 4) -> Arrays:
         "left": np.array(left, dtype=np.int32),
         "right": np.array(right, dtype=np.int32),
         "missing_left": draw(arrays_of.arrays(np.bool_, n)),
-        "value": draw(arrays_of.arrays(np.float64, (n, outputs), elements=st.floats(-1e9, 1e9))),
+        "value": draw(
+            arrays_of.arrays(np.float64, (n, outputs), elements=st.floats(-1e9, 1e9))
+        ).astype(draw(st.sampled_from([np.float64, np.float32]))),
     }
 
 
@@ -116,7 +118,7 @@ def forged_arrays(draw: st.DrawFn) -> Arrays:
     return arrays
 
 
-def traverse(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray[np.float64]:
+def traverse(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray[np.floating]:
     """Follow one row through one tree, a step at a time, and check each step."""
     node = int(forest.start[tree])
     end = int(forest.start[tree + 1])
@@ -126,8 +128,7 @@ def traverse(forest: FlatForest, tree: int, row: NDArray[np.float32]) -> NDArray
         child = int(forest.left[node] if go_left else forest.right[node])
         assert node < child < end
         node = child
-    value: NDArray[np.float64] = forest.value[node]
-    return value
+    return forest.value[node]
 
 
 def assert_every_walk_ends_on_a_leaf(forest: FlatForest) -> None:
@@ -139,7 +140,7 @@ def assert_every_walk_ends_on_a_leaf(forest: FlatForest) -> None:
         assert np.array_equal(kernel.sums(ROWS[without_gaps]), sums[without_gaps])
         assert np.array_equal([kernel.sums_row(row.tobytes()) for row in ROWS], sums)
     for row, total in zip(ROWS, sums, strict=True):
-        expected = np.zeros_like(total)
+        expected = np.zeros(len(total), dtype=forest.value.dtype)
         for tree in range(forest.n_trees):
             expected += traverse(forest, tree, row)
         assert np.array_equal(total, expected)

@@ -78,7 +78,8 @@ def test_both_libraries_document_the_limits_of_a_number() -> None:
 
 def test_a_kind_is_shown_as_one_tensor_datatype_and_may_take_others() -> None:
     shown = {name: kind.tensor_datatype for name, kind in COLUMN_KINDS.items()}
-    assert shown == {"numeric": "FP64", "boolean": "BOOL", "categorical": "BYTES"}
+    texts = dict.fromkeys(["categorical", "datetime", "text"], "BYTES")
+    assert shown == {"numeric": "FP64", "boolean": "BOOL", **texts}
     assert all(kind.tensor_datatype in kind.tensor_datatypes for kind in COLUMN_KINDS.values())
     sizes = ("16", "32", "64")
     numbers = {f"{family}{bits}" for family in ("FP", "INT", "UINT") for bits in sizes}
@@ -88,7 +89,13 @@ def test_a_kind_is_shown_as_one_tensor_datatype_and_may_take_others() -> None:
 
 def test_each_kind_has_a_widget_of_its_own() -> None:
     widgets = {name: kind.widget for name, kind in COLUMN_KINDS.items()}
-    assert widgets == {"numeric": "number", "boolean": "switch", "categorical": "select"}
+    assert widgets == {
+        "numeric": "number",
+        "boolean": "switch",
+        "categorical": "select",
+        "datetime": "datetime",
+        "text": "textarea",
+    }
 
 
 def test_features_are_named_by_column_and_category() -> None:
@@ -99,9 +106,8 @@ def test_features_are_named_by_column_and_category() -> None:
 def test_the_features_of_each_possible_cell_are_those_that_encoding_gives() -> None:
     features = COLUMN_KINDS["categorical"].cell_features(ZONE)
     assert features
-    assert list(features) == [None, "a", "b"]
-    for cell, expected in features.items():
-        assert ZONE.encode([cell]).tolist() == [list(expected)]
+    for cell in (None, "a", "b", "unknown"):
+        assert ZONE.encode([cell]).tolist() == [list(features[cell])]
     assert COLUMN_KINDS["numeric"].cell_features(ROOMS) is None
     assert COLUMN_KINDS["boolean"].cell_features(RIVER) is None
 
@@ -117,15 +123,17 @@ def test_a_column_is_described_by_its_training_values() -> None:
     assert described == [
         {"minimum": 1.0, "maximum": 10.0, "typical": 3.0},
         {"typical": True},
-        {"typical": "b", "categories": ("a", "b")},
+        {"typical": "b", "categories": ("a", "b"), "other": False},
     ]
 
 
-def test_missing_training_values_are_nan_among_numbers_and_none_elsewhere() -> None:
+def test_missing_training_values_are_nan_nat_or_none() -> None:
     gaps = {
         "numeric": np.array([np.nan, 0.0]),
         "boolean": np.array([None, False], dtype=object),
         "categorical": np.array([None, ""], dtype=object),
+        "datetime": np.array([None, "1970-01-01"], dtype="M8[us]"),
+        "text": np.array([None, ""], dtype=object),
     }
     for name, kind in COLUMN_KINDS.items():
         assert kind.is_missing(gaps[name]).tolist() == [True, False]

@@ -1,8 +1,10 @@
 """Archives that were forged, each under a manifest that names the right digests."""
 
 import io
+import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from support.registry.packages import archive, model_arrays, npy, npz, replace_f
 
 from registry import PackageError
 from registry.package import load_package
+
+SOUND = npz(model_arrays())
 
 
 @pytest.fixture
@@ -68,7 +72,7 @@ def test_a_pickle_in_the_archive_is_refused_and_not_run(
     replace_file(
         package_folder,
         "model.npz",
-        npz({**model_arrays(), "extra": np.array([Bomb()], dtype=object)}),
+        npz({**model_arrays(), "rows": np.array([Bomb()], dtype=object)}),
     )
     assert_refused(package_folder, "Object arrays cannot be loaded")
     assert not (tmp_path / "exploded").exists()
@@ -92,6 +96,7 @@ def test_compressed_members_are_refused_before_they_grow(
         pytest.param(array(f"({2**62}, 4)"), id="a shape that overflows to nothing"),
         pytest.param(array("(-1,)"), id="a negative shape"),
         pytest.param(array("(9,)") + bytes(8), id="a shape larger than the data"),
+        pytest.param(array("(1,)") + bytes(16), id="a shape smaller than the data"),
         pytest.param(array("(1,)", "()"), id="an empty type"),
         pytest.param(array("(1,)", "[('a',)]"), id="half a type"),
         pytest.param(array("(1,)", "'|O'"), id="a type of objects"),
@@ -130,6 +135,90 @@ def test_a_member_that_zipfile_does_not_read_is_refused(
     assert old in content
     replace_file(package_folder, "model.npz", content.replace(old, new))
     assert_refused(package_folder, "model.npz: not a readable array file")
+
+
+def directory_entry(member: zipfile.ZipInfo) -> bytes:
+    """Return what an archive's directory says of a stored member."""
+    fields = (20, 0, 20, 0, 0, 0, 0, 33, member.CRC, member.file_size, member.file_size)
+    sizes = (len(member.filename), 0, 0, 0, 0, 0, member.header_offset)
+    head = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", *fields, *sizes)
+    return head + member.filename.encode()
+
+
+def with_directory(
+    content: bytes, members: Sequence[zipfile.ZipInfo], *, gap: bytes = b""
+) -> bytes:
+    """Return an archive's members under another directory, which begins after a gap."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        start = file.start_dir
+    directory = b"".join(map(directory_entry, members))
+    count = len(members) & 0xFFFF
+    sizes = (0, 0, count, count, len(directory), start + len(gap), 0)
+    return content[:start] + gap + directory + struct.pack("<4s4H2LH", b"PK\5\6", *sizes)
+
+
+def members_of(content: bytes) -> list[zipfile.ZipInfo]:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return file.infolist()
+
+
+def renamed(member: zipfile.ZipInfo, name: str) -> zipfile.ZipInfo:
+    other = copy(member)
+    other.filename = name
+    return other
+
+
+def nested_archive() -> bytes:
+    """Return an archive of which the first member holds the second one."""
+    inner = archive({"right.npy": npy_file(np.zeros(9))})
+    (right,) = members_of(inner)
+    held = inner[: right.header_offset + 30 + len(right.filename) + right.file_size]
+    outer = archive({"left.npy": held})
+    (left,) = members_of(outer)
+    right.header_offset = outer.index(held)
+    return with_directory(outer, [left, right])
+
+
+@pytest.mark.parametrize(
+    ("forged", "message"),
+    [
+        pytest.param(
+            with_directory(SOUND, members_of(SOUND) * 2), "a member is named twice", id="twice"
+        ),
+        pytest.param(
+            with_directory(SOUND, members_of(SOUND) * 2000),
+            "more members than the format has",
+            id="very often",
+        ),
+        pytest.param(
+            with_directory(
+                SOUND, [*members_of(SOUND), renamed(members_of(SOUND)[0], "residuals.npy")]
+            ),
+            "members overlap",
+            id="under two names",
+        ),
+        pytest.param(nested_archive(), "members overlap", id="inside of another"),
+        pytest.param(
+            with_directory(SOUND, members_of(SOUND), gap=b"x" * 64),
+            "something between them",
+            id="before a gap",
+        ),
+        pytest.param(
+            with_directory(SOUND, members_of(SOUND)[1:]), "something between them", id="after a gap"
+        ),
+        pytest.param(
+            npz({**model_arrays(), "extra": np.zeros(3)}),
+            "no array of the format: extra.npy",
+            id="unknown",
+        ),
+        pytest.param(SOUND + b"more", "something follows it", id="before other bytes"),
+    ],
+)
+def test_members_that_make_a_file_larger_than_it_looks_are_refused(
+    package_folder: Path, forged: bytes, message: str
+) -> None:
+    replace_file(package_folder, "model.npz", forged)
+    assert_refused(package_folder, message)
 
 
 @pytest.mark.parametrize("name", sorted(model_arrays()))

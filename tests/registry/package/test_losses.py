@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from registry.package import HIGHER_IS_BETTER, METRICS, row_losses
+from registry.package import HIGHER_IS_BETTER, METRICS, find_metric, row_losses
 
 RNG = np.random.default_rng(3)
 CLASSES = RNG.integers(0, 3, 50).astype(np.float64)
@@ -76,8 +76,20 @@ def test_a_perfect_answer_costs_nothing_and_any_other_more(task: str, metric: st
     assert (row_losses(task, metric, y, wrong) > 0).all()
 
 
-def test_only_accuracy_is_better_when_higher() -> None:
-    assert {"accuracy"} == HIGHER_IS_BETTER
+def test_rates_are_better_when_higher_and_losses_when_lower() -> None:
+    assert {
+        *("r2", "accuracy", "balanced_accuracy", "f1", "auc", "average_precision")
+    } == HIGHER_IS_BETTER
+
+
+def test_a_metric_is_known_by_its_mean_loss_or_another_loss_stands_for_it() -> None:
+    values = {name: find_metric(name).from_loss for name in ("rmse", "accuracy", "mae", "auc")}
+    assert values["rmse"] is not None
+    assert values["accuracy"] is not None
+    assert values["rmse"](9.0) == 3
+    assert values["accuracy"](0.25) == 0.75
+    assert values["auc"] is None
+    assert {find_metric(name).loss for name in ("f1", "auc", "average_precision")} == {"brier"}
 
 
 def test_an_unknown_metric_is_a_mistake() -> None:

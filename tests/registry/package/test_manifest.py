@@ -70,7 +70,7 @@ def test_a_name_that_is_no_plain_file_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"format": 2}, id="a later format"),
+        pytest.param({"format": 3}, id="a later format"),
         pytest.param({"columns": ()}, id="no columns"),
         pytest.param({"training_rows": 0}, id="no rows"),
         pytest.param({"fingerprint": "f" * 63}, id="a short digest"),
@@ -79,7 +79,7 @@ def test_a_name_that_is_no_plain_file_name_is_refused(name: str) -> None:
         pytest.param({"target_range": (0.0, float("inf"))}, id="an infinite range"),
         pytest.param({"parameters": {"depth": [1]}}, id="a parameter that is no scalar"),
         pytest.param({"parameters": {"depth": float("nan")}}, id="a parameter that is no number"),
-        pytest.param({"algorithm": "svm"}, id="an unknown algorithm"),
+        pytest.param({"algorithm": "Forest!"}, id="an algorithm that is no name"),
         pytest.param({"command": "rm"}, id="an unknown field"),
         pytest.param({"output": {"link": "exec"}}, id="an unknown link"),
         pytest.param({"interval": {**INTERVAL, "half_width": -1.0}}, id="an interval inside out"),

@@ -179,7 +179,7 @@ def test_a_softmax_output_adds_up_to_one_however_sure() -> None:
 
 def test_the_manifest_is_json_that_people_can_read(houses: ModelPackage) -> None:
     text = (houses.path / "manifest.json").read_text()
-    assert json.loads(text)["format"] == 1
+    assert json.loads(text)["format"] == 2
     assert len(text.splitlines()) > 20
 
 

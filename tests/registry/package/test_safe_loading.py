@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from support.registry.packages import (
     FILES,
@@ -14,8 +13,6 @@ from support.registry.packages import (
     GOLDEN_ROWS,
     edit_golden,
     edit_manifest,
-    model_arrays,
-    npz,
     replace_file,
     write_houses,
 )
@@ -69,6 +66,25 @@ def test_a_device_without_end_is_refused_and_not_read(intact_folder: Path, name:
     (intact_folder / name).unlink()
     (intact_folder / name).symlink_to("/dev/zero")
     load_error(intact_folder, f"{name}: not a regular file")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_link_is_refused_whatever_it_leads_to(intact_folder: Path, name: str) -> None:
+    moved = (intact_folder / name).rename(intact_folder.parent / "moved")
+    (intact_folder / name).symlink_to(moved)
+    load_error(intact_folder, f"{name}: not a regular file, but a link")
+
+
+@pytest.mark.parametrize("name", [*FILES, "model.onnx"])
+def test_a_file_that_would_fill_the_memory_is_refused_and_not_read(
+    intact_folder: Path, name: str
+) -> None:
+    if name == "model.onnx":
+        (intact_folder / name).touch()
+        replace_file(intact_folder, name, b"")
+    with (intact_folder / name).open("r+b") as file:
+        file.truncate(100 << 30)  # it takes no space on the disk
+    load_error(intact_folder, f"{name}: {100 << 30} bytes; a package's may have")
 
 
 def test_a_missing_package_is_refused(tmp_path: Path) -> None:
@@ -181,6 +197,10 @@ def test_golden_rows_that_do_not_match_are_refused(
         pytest.param(
             {"rooms": 1e300, "river": True, "zone": "a"}, id="with a number beyond float32"
         ),
+        pytest.param({"rooms": 6.5, "river": True, "zone": None}, id="with a gap that none takes"),
+        pytest.param({"rooms": True, "river": True, "zone": "a"}, id="with a flag for a number"),
+        pytest.param({"rooms": 6.5, "river": 1, "zone": "a"}, id="with a number for a flag"),
+        pytest.param({"rooms": 6.5, "river": True, "zone": "c"}, id="with an unknown category"),
     ],
 )
 def test_a_golden_row_that_cannot_be_predicted_is_refused(
@@ -190,6 +210,16 @@ def test_a_golden_row_that_cannot_be_predicted_is_refused(
     load_error(intact_folder, "golden.json: cannot be predicted")
 
 
+def test_golden_rows_without_end_are_refused_before_they_are_encoded(intact_folder: Path) -> None:
+    edit_golden(intact_folder, rows=[GOLDEN_ROWS[0]] * 1001)
+    load_error(intact_folder, "golden.json: 1001 rows of 4 features; a package may have 1000 rows")
+
+
+def test_golden_predictions_of_several_lengths_are_refused(intact_folder: Path) -> None:
+    edit_golden(intact_folder, predictions=[[11.0], [25.0, 1.0], [20.0]])
+    load_error(intact_folder, "does not answer its golden rows as written")
+
+
 def test_answers_within_the_tolerance_of_another_maths_library_are_accepted(
     intact_folder: Path,
 ) -> None:
@@ -197,8 +227,7 @@ def test_answers_within_the_tolerance_of_another_maths_library_are_accepted(
     assert load_package(intact_folder).forest.n_trees == 2
 
 
-def test_further_files_and_members_are_not_read(intact_folder: Path, tmp_path: Path) -> None:
+def test_further_files_are_not_read(intact_folder: Path, tmp_path: Path) -> None:
     (intact_folder / "setup.py").write_text("raise SystemExit")
-    replace_file(intact_folder, "model.npz", npz({**model_arrays(), "extra": np.zeros(3)}))
     shutil.move(intact_folder, tmp_path / "moved")
     assert load_package(tmp_path / "moved").manifest.name == "houses"

@@ -1,0 +1,91 @@
+"""From a model's sums to its answers: the one arithmetic of search, gate and server.
+
+Whatever predicts (cross-validation, gate, server, its fast path) ends here, so that a number that
+was judged is the number that is served, to the last bit.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.package.forest import FlatForest
+from registry.package.manifest import Output
+
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+
+# exp overflows to the right limit, and golden rows must be finite.
+@np.errstate(over="ignore", invalid="ignore")
+def predict_encoded(
+    forest: FlatForest, output: Output, x: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Predict for encoded rows: apply the manifest's `output` to the forest's sums.
+
+    Args:
+        forest: the trees.
+        output: how sums become predictions.
+        x: float32 (n, n_features).
+
+    Returns:
+        float64 (n, 1) in the target's unit, or (n, n_classes) probabilities.
+    """
+    raw = forest.sums(x)
+    if output.combine == "mean":
+        raw = raw / forest.n_trees
+    if output.base:
+        raw = raw + np.asarray(output.base)
+    if output.smooth:
+        return smooth_shares(raw, n_trees=forest.n_trees, n_classes=raw.shape[1])
+    if output.link == "logistic":
+        positive = 1.0 / (1.0 + np.exp(-raw))
+        return np.hstack([1.0 - positive, positive])
+    if output.link == "softmax":
+        shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
+        return shares
+    if output.link == "expm1":
+        return np.expm1(raw)
+    return raw
+
+
+def smooth_shares(share: Number, *, n_trees: int, n_classes: int) -> Number:
+    """Return class shares as if one tree more had voted for every class alike.
+
+    That is (n_trees * share + 1 / n_classes) / (n_trees + 1), computed in this order in float64. A
+    forest whose trees all agree on its training rows otherwise gives a class the share 0, which one
+    row of that class punishes with a log loss of 34.5: with rare classes such rows decide instead
+    of the model's quality. The likeliest class stays the likeliest.
+
+    Args:
+        share: mean over the trees, in 0 to 1: a number, or an array of any shape.
+        n_trees: how many trees the mean is of.
+        n_classes: of the data set.
+
+    Returns:
+        What `share` is; the shares of a row still add up to 1.
+    """
+    return (n_trees * share + 1.0 / n_classes) / (n_trees + 1)
+
+
+def make_row_predictor(forest: FlatForest, output: Output) -> Callable[[bytes], Sequence[float]]:
+    """Return a `predict_encoded` for one packed row, without arrays where the output allows."""
+    sums = forest.sums_row
+    n_trees = forest.n_trees
+    n_classes = forest.value.shape[1]
+    if output.link != "identity" or output.base:
+        return lambda packed: predict_encoded(forest, output, row_matrix(packed))[0].tolist()
+    if output.smooth:
+        return lambda packed: [
+            smooth_shares(total / n_trees, n_trees=n_trees, n_classes=n_classes)
+            for total in sums(packed)
+        ]
+    if output.combine == "mean":
+        return lambda packed: [total / n_trees for total in sums(packed)]
+    return sums
+
+
+def row_matrix(packed: bytes) -> NDArray[np.float32]:
+    """Return one packed row as float32 (1, width)."""
+    return np.frombuffer(packed, np.float32)[None]

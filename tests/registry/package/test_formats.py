@@ -1,0 +1,50 @@
+"""Packages that earlier releases wrote: they load, and answer the same bytes.
+
+`formats/1` was written and answered by the sources at the end of format 1 (`fbab72c`): regression
+and classification, both learners, categories, gaps and booleans. A file is never written again; a
+new format gets a folder of its own.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from api.limits import Limits
+from api.routes.predict import parse_rows
+from api.routes.replies import rows_reply
+from api.serving.served import Served
+from registry import Pointer
+from registry.package import load_package
+
+FORMAT_1 = Path(__file__).parent / "formats" / "1"
+DIGESTS = {
+    "boston": "7a875d3e8327c592db82991804c932e8e16eeb3291eff6825ee4a245b2945b3a",
+    "deals": "c8a93ec3635d582a23895ebe9e5d50c2160d7f4e8f2549b03d8e67d3bbca84a4",
+    "homes": "83b4479d5aa9e17e25adf21360595421504332fde63088ed28be7d32930aad3d",
+    "iris": "961a2c513544f1461b2e75cb75f1f4ebb6c2cd332c7ce716c4b136d314f24d46",
+}
+
+
+def test_each_package_is_listed() -> None:
+    assert sorted(path.name for path in FORMAT_1.iterdir() if path.is_dir()) == sorted(DIGESTS)
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_a_package_of_format_1_answers_the_same_bytes(name: str) -> None:
+    package = load_package(FORMAT_1 / name, digest=DIGESTS[name])
+    assert package.manifest.format == 1
+    pointer = Pointer(model=package.manifest.name, number=1, sha256=package.digest)
+    served = Served.make(package, pointer)
+    document = [dict(row) for row in package.golden.rows]
+    body = json.dumps(document, ensure_ascii=False).encode()
+    reply = rows_reply(served, parse_rows(served, body, Limits()))
+    assert reply.payload == (FORMAT_1 / f"{name}.answer.json").read_bytes()
+    assert not reply.warnings
+    # The fast path reads the rows too, unless it leaves them to the other.
+    assert served.reader
+    rows = served.reader.rows(
+        json.dumps([dict(row) for row in package.golden.rows], ensure_ascii=False).encode()
+    )
+    assert rows is not None
+    assert rows_reply(served, rows).payload == reply.payload

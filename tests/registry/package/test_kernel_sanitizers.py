@@ -1,0 +1,75 @@
+"""The C kernel under the compiler's sanitizers: packages of other releases, and forged forests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import sys
+from pathlib import Path
+import numpy as np
+from registry.errors import PackageError
+from registry.package import FlatForest, kernel, load_package
+kernel._library = kernel.load_library(Path(sys.argv[1]), {})
+assert kernel._library
+rng = np.random.default_rng(1)
+walked = 0
+for folder in sorted(Path(sys.argv[2]).iterdir()):
+    if not folder.is_dir():
+        continue
+    package = load_package(folder)
+    forest = package.forest
+    width = forest.n_features
+    for _ in range(100):
+        arrays = {name: array.copy() for name, array in forest.arrays().items()}
+        for name in ("feature", "left", "right", "start"):
+            if rng.random() < 0.5:
+                place = rng.integers(len(arrays[name]))
+                arrays[name][place] = rng.integers(-2, len(arrays[name]) + 2)
+        try:
+            mutant = FlatForest.from_arrays(arrays, n_features=width)
+        except PackageError:
+            mutant = forest
+        x = rng.normal(size=(3, width)).astype(np.float32)
+        x[rng.random(x.shape) < 0.2] = np.nan
+        mutant.sums(x)
+        mutant.sums_row(x[0].tobytes())
+        walked += 1
+print(walked)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("gcc"), reason="needs gcc's sanitizers"
+)
+def test_the_kernel_reads_and_writes_only_what_is_its_own(tmp_path: Path) -> None:
+    library = tmp_path / "libkernel.so"
+    source = ROOT / "registry" / "package" / "kernel.c"
+    flags = ["-std=c99", "-O1", "-g", "-fPIC", "-shared", "-ffp-contract=off"]
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    built = subprocess.run(
+        ["gcc", *flags, *sanitizers, str(source), "-o", str(library)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        pytest.skip(f"gcc has no sanitizers here: {built.stderr[:200]}")
+    runtime = subprocess.run(
+        ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(library), str(Path(__file__).parent / "formats" / "1")],
+        cwd=ROOT,
+        env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) == 400
