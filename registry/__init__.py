@@ -6,6 +6,7 @@ promotions, a port with an adapter for each backend.
 
 from registry.errors import (
     Conflict,
+    DamagedLedger,
     InFlight,
     LedgerError,
     PackageError,
@@ -18,6 +19,7 @@ from registry.store import ModelStore, Pointer
 
 __all__ = [
     "Conflict",
+    "DamagedLedger",
     "Entry",
     "InFlight",
     "Ledger",

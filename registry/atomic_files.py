@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from registry.errors import StoreError
 
@@ -37,27 +38,40 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(target: Path, content: bytes) -> None:
-    """Replace `target` by `content` in one step; a crash leaves the old bytes or the new ones.
+@contextmanager
+def atomic_file(target: Path, *, check: Callable[[], None] | None = None) -> Iterator[BinaryIO]:
+    """Write a new file while the block runs; it becomes `target` when the block has ended well.
+
+    A crash leaves the old file or the new one. The folder must be there. `check` is called right
+    before `target` is replaced; what it raises keeps the old file.
 
     Raises:
         StoreError: when the volume is full or read-only.
     """
     with as_store_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 # mkstemp's 0600 would hide the file from a server that runs as another user.
                 os.fchmod(file.fileno(), 0o644)
                 os.fsync(file.fileno())
+            if check:
+                check()
             temporary.replace(target)
             flush_to_disk(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_atomic(target: Path, content: bytes, *, check: Callable[[], None] | None = None) -> None:
+    """Replace `target` by `content` in one step, and make its folder; raises as `atomic_file`."""
+    with as_store_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(target, check=check) as file:
+        file.write(content)
 
 
 def publish_folder(

@@ -6,6 +6,7 @@
     └── LedgerError
         ├── Conflict      somebody else created this number, or this outcome, first
         ├── InFlight      the newest promotion has no outcome yet
+        ├── DamagedLedger a record is not as it was written, or missing
         └── Unreachable   the backend does not answer
 
 `str(error)` says what is wrong and where; `hint` says what to do next.
@@ -18,6 +19,8 @@ class RegistryError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # tracebacks and notebooks show it
 
 
 class PackageError(RegistryError):
@@ -38,6 +41,10 @@ class Conflict(LedgerError):
 
 class InFlight(LedgerError):
     """The newest promotion is still open, so its successor may not be numbered."""
+
+
+class DamagedLedger(LedgerError):
+    """The ledger's history is not the one that was written."""
 
 
 class Unreachable(LedgerError):

@@ -12,6 +12,9 @@ The contract, which `tests/contract/ledger.py` checks on every adapter:
 - **One outcome.** Closing N creates its outcome, `live` or `reverted`, once; a second close raises
   `Conflict`, even with the same outcome.
 - **Append-only.** There is no update and no delete; a rollback is one more promotion.
+- **Nothing changes unseen.** Each record carries a digest of itself and of all before it, see
+  `registry.chain`. `history` raises `DamagedLedger` where a record is missing or not as it was
+  written.
 - **Read your writes.** After `create` or `close` returns, every reader of the same backend sees the
   record, and a record that was seen survives a crash of the writer.
 - Order comes from the numbers alone, never from a clock. The timestamps are for people and for the
@@ -21,6 +24,7 @@ The contract, which `tests/contract/ledger.py` checks on every adapter:
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -92,11 +96,31 @@ class Entry(Record, frozen=True, kw_only=True):
         return "in flight"
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A model's history, verified.
+
+    Attributes:
+        entries: oldest first.
+        begins: number of the first promotion with a digest of its own; None if there is none yet.
+        head: digest of the chain after the last record; `registry.chain.START` where there is
+            no record.
+    """
+
+    entries: tuple[Entry, ...]
+    begins: int | None
+    head: str
+
+
 class Ledger(Protocol):
     """The port; the module's docstring is its contract."""
 
     def history(self, model: str) -> Sequence[Entry]:
-        """All entries of a model, oldest first."""
+        """All entries of a model, oldest first; raises DamagedLedger or Unreachable."""
+        ...
+
+    def chain(self, model: str) -> Chain:
+        """The same entries, and how far digests vouch for them; raises as `history` does."""
         ...
 
     def create(self, promotion: Promotion) -> None:

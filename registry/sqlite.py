@@ -1,7 +1,9 @@
 """The ledger in one SQLite file, for one machine.
 
-Two tables, one row a record, the record's JSON as it was written. `BEGIN IMMEDIATE` takes the write
-lock before the check, and the primary keys would refuse a duplicate even without it.
+Two tables, one row a record: the record's JSON as it was written, and its digest (`chain`). A third
+one has the last digest of each model, so that a lost last record is noticed too. `BEGIN IMMEDIATE`
+takes the write lock before the check, and the primary keys would refuse a duplicate even without
+it. A file of schema 1, which has no digests, is read as it is and altered by the next write.
 
 No write-ahead log: even reading would need space and permission for two more files, and switching
 to it fails at once, whatever the timeout, while another process opens the same new file.
@@ -12,21 +14,30 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from registry.errors import Conflict, LedgerError, Unreachable
-from registry.ledger import Entry, Outcome, Promotion, check_next
+from registry.chain import HINT, StoredEntry, check_chain, link
+from registry.errors import Conflict, DamagedLedger, LedgerError, Unreachable
+from registry.ledger import Chain, Entry, Outcome, Promotion, check_next
 from registry.record import InvalidRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TABLE_COLUMNS = "model TEXT, number INTEGER, document TEXT NOT NULL, PRIMARY KEY (model, number)"
-SCHEMA = (
+FIRST_SCHEMA = (
     f"CREATE TABLE promotions ({TABLE_COLUMNS}) STRICT",
     f"CREATE TABLE outcomes ({TABLE_COLUMNS}) STRICT",
+)
+DIGESTS = (
+    "ALTER TABLE promotions ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outcomes ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE heads (model TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 READ = """
-    SELECT p.document, o.document FROM promotions p LEFT JOIN outcomes o USING (model, number)
+    SELECT p.document, p.digest, o.document, o.digest
+    FROM promotions p LEFT JOIN outcomes o USING (model, number)
     WHERE model = ? ORDER BY number
 """
+READ_FIRST = READ.replace("p.digest", "''").replace("o.digest", "''")
+DAMAGE = (sqlite3.Error, OSError, UnicodeError)  # sqlite3 cannot even name some damaged tables
 
 
 class SqliteLedger:
@@ -43,35 +54,36 @@ class SqliteLedger:
 
     def history(self, model: str) -> Sequence[Entry]:
         """All entries of a model, oldest first."""
+        return list(self.chain(model).entries)
+
+    def chain(self, model: str) -> Chain:
+        """The same entries, and how far digests vouch for them."""
         if not self._file_exists():
-            return []
+            return check_chain(model, ())
         with self._transaction("BEGIN") as connection:
-            return self._read_entries(connection, model)
+            return self._read_chain(connection, model)
 
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
         with self._transaction() as connection:
-            check_next(promotion, self._read_entries(connection, promotion.model))
+            before = self._read_chain(connection, promotion.model)
+            check_next(promotion, before.entries)
+            digest = link(before.head, promotion)
             self._insert_record(
-                connection,
-                "promotions",
-                promotion.model,
-                promotion.number,
-                promotion.to_json().decode(),
+                connection, "promotions", promotion.model, promotion.number, promotion, digest
             )
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; see the port's contract."""
         with self._transaction() as connection:
-            entry = next(
-                (e for e in self._read_entries(connection, model) if e.promotion.number == number),
-                None,
-            )
+            before = self._read_chain(connection, model)
+            entry = next((e for e in before.entries if e.promotion.number == number), None)
             if entry is None:
                 raise LedgerError(f"promotion {number} of {model} does not exist")
             if entry.outcome:
                 raise Conflict(f"promotion {number} of {model} is {entry.state} already")
-            self._insert_record(connection, "outcomes", model, number, outcome.to_json().decode())
+            digest = link(before.head, outcome)
+            self._insert_record(connection, "outcomes", model, number, outcome, digest)
 
     def _file_exists(self) -> bool:
         try:
@@ -79,37 +91,55 @@ class SqliteLedger:
         except OSError as error:  # such as a folder that may not be searched
             raise self._unreachable_error(error) from error
 
-    def _read_entries(self, connection: sqlite3.Connection, model: str) -> list[Entry]:
-        rows = connection.execute(READ, (model,)).fetchall()
+    def _read_chain(self, connection: sqlite3.Connection, model: str) -> Chain:
+        digests = self._schema_version(connection) > 1
+        rows = connection.execute(READ if digests else READ_FIRST, (model,)).fetchall()
         try:
-            return [
-                Entry(
-                    promotion=Promotion.parse(promotion),
-                    outcome=Outcome.parse(outcome) if outcome is not None else None,
-                )
-                for promotion, outcome in rows
-            ]
-        except InvalidRecord as error:
-            raise LedgerError(
-                f"{self.path}: a record cannot be read: {error}", hint="restore the file"
+            chain = check_chain(model, [_stored_entry(*row) for row in rows])
+        except (InvalidRecord, TypeError) as error:
+            raise DamagedLedger(
+                f"{self.path}: a record cannot be read: {error}", hint=HINT
             ) from error
+        if digests:
+            self._check_head(connection, model, chain)
+        return chain
+
+    def _check_head(self, connection: sqlite3.Connection, model: str, chain: Chain) -> None:
+        head = connection.execute("SELECT digest FROM heads WHERE model = ?", (model,)).fetchone()
+        if head is None and chain.begins is None:
+            return
+        if head is None or head[0] != chain.head:
+            raise DamagedLedger(
+                f"{self.path}: the last record of {model} that was written is missing", hint=HINT
+            )
 
     def _insert_record(
-        self, connection: sqlite3.Connection, table: str, model: str, number: int, document: str
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        model: str,
+        number: int,
+        record: Promotion | Outcome,
+        digest: str,
     ) -> None:
-        connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?)", (model, number, document))  # noqa: S608 - ours
+        if self._schema_version(connection) == 1:
+            for statement in DIGESTS:
+                connection.execute(statement)
+        values = (model, number, record.to_json().decode(), digest)
+        connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", values)  # noqa: S608 - ours
+        connection.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (model, digest))
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         try:
             connection = self._connect()
-        except (sqlite3.Error, OSError) as error:
+        except DAMAGE as error:
             raise self._unreachable_error(error) from error
         try:
             connection.execute(begin)
             yield connection
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             raise self._unreachable_error(error) from error
         finally:
             connection.close()  # an open transaction is rolled back
@@ -130,7 +160,7 @@ class SqliteLedger:
     def _create_tables(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         if self._schema_version(connection) == 0:  # nobody was faster
-            for statement in SCHEMA:
+            for statement in (*FIRST_SCHEMA, *DIGESTS):
                 connection.execute(statement)
         connection.execute("COMMIT")
 
@@ -148,3 +178,13 @@ class SqliteLedger:
             f"{self.path}: {error}",
             hint="check that the file is a ledger, readable and on a disk with space",
         )
+
+
+def _stored_entry(
+    promotion: str, digest: str, outcome: str | None, closing_digest: str | None
+) -> StoredEntry:
+    entry = Entry(
+        promotion=Promotion.parse(promotion),
+        outcome=Outcome.parse(outcome) if outcome is not None else None,
+    )
+    return StoredEntry(entry, digest, closing_digest or "")

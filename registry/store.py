@@ -7,20 +7,27 @@ pointers/<model>.shadow.json   the candidate in shadow mode; see `shadow`
 pointers/<model>.history.json  the ledger up to the last outcome, for the page; see `history`
 """
 
+import math
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from copy import copy
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 from registry.atomic_files import as_store_errors, flush_to_disk, publish_folder, write_atomic
 from registry.errors import PackageError, StoreError
 from registry.history import History
 from registry.package import ModelPackage, load_package
+from registry.package.package_files import copy_package_file
 from registry.record import InvalidRecord, Positive, Record, Sha256
 from registry.shadow import Shadow
 
 R = TypeVar("R", bound=Record)
+SCRATCH_AGE = timedelta(hours=1)
 
 
 class Pointer(Record, frozen=True, kw_only=True):
@@ -36,6 +43,30 @@ class ModelStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._check: Callable[[], None] | None = None
+
+    def fenced(self, check: Callable[[], None]) -> "ModelStore":
+        """Return the same store, which calls `check` right before it replaces a pointer.
+
+        The new file is then on the disk, so that little time passes between the two. What `check`
+        raises keeps the pointer as it is.
+        """
+        store = copy(self)
+        store._check = check  # noqa: SLF001 - a copy of this one
+        return store
+
+    def run_check(self) -> None:
+        """Call what `fenced` was given; does nothing in any other store."""
+        if self._check:
+            self._check()
+
+    def now(self) -> datetime | None:
+        """Return the time of day of the volume's server, UTC; None where nothing can be written."""
+        try:
+            with TemporaryFile(dir=self.root) as file:
+                return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        except OSError:
+            return None
 
     def trial(self, name: str) -> Path:
         """Return where the package of a trial is, or will be."""
@@ -82,13 +113,34 @@ class ModelStore:
         hint = "the ledger knows what is in production: run `tunegate repair`"
         return _read_record(Pointer, self.pointer_path(model), hint)
 
+    def models(self) -> list[str]:
+        """Return the names of the models that have a pointer, sorted.
+
+        Raises:
+            StoreError: when the folder cannot be read.
+        """
+        folder = self.root / "pointers"
+        with as_store_errors(folder):
+            found = list(folder.iterdir()) if folder.is_dir() else []
+        # Shadows and histories are next to the pointers; a model's name holds no dot.
+        names = [path.name.removesuffix(".json") for path in found if path.suffix == ".json"]
+        return sorted(name for name in names if "." not in name)
+
+    def refresh(self, model: str) -> None:
+        """Bring what others wrote into the folder: nothing, where they write to the folder itself.
+
+        Raises:
+            RegistryError: when it cannot be read, or does not verify; the folder stays as it was.
+        """
+
     def point(self, pointer: Pointer) -> None:
         """Let servers follow this promotion, in one step.
 
         Raises:
             StoreError: when the volume is full or read-only.
         """
-        write_atomic(self.pointer_path(pointer.model), pointer.to_json())
+        path = self.pointer_path(pointer.model)
+        write_atomic(path, pointer.to_json(), check=self.run_check)
 
     def unpoint(self, model: str) -> None:
         """Remove the pointer: nothing is in production (the first promotion of all was reverted).
@@ -96,6 +148,7 @@ class ModelStore:
         Raises:
             StoreError: when the volume is read-only.
         """
+        self.run_check()
         _remove_file(self.pointer_path(model))
 
     def shadow_path(self, model: str) -> Path:
@@ -148,6 +201,23 @@ class ModelStore:
         """
         write_atomic(self.history_path(history.model), history.to_json(indent=1))
 
+    def remove_scratch(self) -> int:
+        """Delete what killed writers of packages left more than an hour ago; return how many.
+
+        A copy takes seconds, and each file that it writes makes it young again.
+        """
+        now = self.now()
+        if now is None:
+            return 0
+        oldest = (now - SCRATCH_AGE).timestamp()
+        removed = 0
+        for folder in (self.root / "models", self.root / "trials"):
+            for path in folder.glob(".*"):
+                if _last_change(path) < oldest:
+                    shutil.rmtree(path, ignore_errors=True)
+                    removed += not path.exists()
+        return removed
+
     def prune_trials(self, keep: Iterable[str]) -> list[str]:
         """Delete the packages of all trials but these; return the names of the deleted ones.
 
@@ -171,6 +241,15 @@ def _read_record(kind: type[R], path: Path, hint: str) -> R | None:
         raise StoreError(f"{path}: not a readable {kind.__name__.lower()}", hint=hint) from error
 
 
+def _last_change(path: Path) -> float:
+    """Return the last change of a folder or of those in it, seconds since 1970."""
+    try:
+        inside = [each.stat().st_mtime for each in path.iterdir()]
+        return max([path.stat().st_mtime, *inside])
+    except OSError:  # its writer has finished meanwhile
+        return math.inf
+
+
 def _remove_file(path: Path) -> None:
     with as_store_errors(path), suppress(FileNotFoundError):
         path.unlink()
@@ -187,5 +266,5 @@ def _is_intact(path: Path, digest: str) -> bool:
 
 def _copy_package(package: ModelPackage, folder: Path) -> None:
     for name in package.files:
-        shutil.copyfile(package.path / name, folder / name)
+        copy_package_file(package.path / name, folder / name)
     load_package(folder, digest=package.digest)

@@ -2,8 +2,9 @@
 
 Only the generated half of the official client, `mr_openapi`, is used, and `session` adds what it
 lacks. The hand-written half, `model_registry`, patches the event loop and sets up logging at
-import, and has no serving objects. Each release of the client knows one URL prefix, and each server
-serves one: v1alpha3 up to 0.3.8, v1 after. The first request finds the prefix, all others use it.
+import, and has no serving objects. Each release of the client knows one URL prefix. Servers up to
+0.3.8 serve v1alpha3 alone, later ones v1 too, and in 2027 those answer 410 for the old one. The
+first request finds the prefix, the newest first, and all others use it.
 """
 
 import asyncio
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from mr_openapi import Configuration, ModelRegistryServiceApi
-from mr_openapi.exceptions import ApiException, NotFoundException
+from mr_openapi.exceptions import ApiException
 
 from registry.errors import Conflict, LedgerError, Unreachable
 from registry.kubeflow.session import FAILURES, Session, Timeouts, is_transient
 
 T = TypeVar("T")
-PREFIXES = ("v1alpha3", "v1")
+PREFIXES = ("v1", "v1alpha3")
+GONE = 410
+NOT_HERE = (404, GONE)  # answers of a server that does not serve a prefix, or not any more
 CONFLICT = 409
 DENIED = (401, 403)
 SHOWN = 300  # characters of a server's answer
@@ -49,6 +52,12 @@ class RegistryClient:
         self.ca = ca
         self.timeouts = timeouts or Timeouts()
         self._prefix = ""
+        self._sunset = ""
+
+    @property
+    def sunset(self) -> str:
+        """When the server stops to serve what it was asked for, in its words; empty if unknown."""
+        return self._sunset
 
     def run(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
         """Send some requests over one session.
@@ -76,14 +85,18 @@ class RegistryClient:
             api = ModelRegistryServiceApi(session)
             if not self._prefix:
                 self._prefix = session.prefix = await self._served_prefix(api, session)
-            return await work(api)
+            answer = await work(api)
+            self._sunset = session.sunset
+            return answer
 
     async def _served_prefix(self, api: ModelRegistryServiceApi, session: Session) -> str:
         for prefix in PREFIXES:
             session.prefix = prefix
             try:
                 await api.get_registered_models(page_size="1")
-            except NotFoundException:
+            except ApiException as error:
+                if error.status not in NOT_HERE:
+                    raise
                 continue
             return prefix
         raise LedgerError(
@@ -124,6 +137,8 @@ class RegistryClient:
     def _translate_error(self, error: ApiException) -> LedgerError:
         status = error.status
         text = _one_line(error.body or error.reason)
+        if status == GONE:  # since the prefix was found; the next operation looks for it again
+            self._prefix = ""
         if status == CONFLICT:
             return Conflict(f"{self.url}: {text}", hint="somebody was faster: run the gate again")
         if status is None or is_transient(status):

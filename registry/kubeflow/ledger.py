@@ -14,17 +14,35 @@ late learns that it lost.
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
-from registry.errors import Conflict, LedgerError
+from registry.chain import check_chain, link
+from registry.errors import Conflict, DamagedLedger, LedgerError
 from registry.kubeflow.client import RegistryClient
 from registry.kubeflow.objects import RegistryObjects
-from registry.kubeflow.records import Records, ServeRecord, current_records, ledger_entries
-from registry.ledger import Entry, Outcome, Promotion, champion, check_next, number_taken
+from registry.kubeflow.records import (
+    Records,
+    ServeRecord,
+    current_records,
+    ledger_entries,
+    stored_entries,
+)
+from registry.ledger import Chain, Entry, Outcome, Promotion, champion, check_next, number_taken
 
 T = TypeVar("T")
 GRACE = 3.0  # times the read timeout: so long, the writer of a taken name may still be writing
 POLL = 0.25  # seconds between two looks at such a name
+
+
+READINGS = 3  # of records that do not agree
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadChain:
+    service: str | None
+    records: Records
+    chain: Chain
 
 
 class KubeflowLedger:
@@ -50,31 +68,43 @@ class KubeflowLedger:
         self.environment = environment
         self.clock = clock
 
+    @property
+    def sunset(self) -> str:
+        """When the server stops to serve what this asks for, after an answer; empty if unknown."""
+        return self.client.sunset
+
     def history(self, model: str) -> Sequence[Entry]:
         """All entries of a model, oldest first."""
-        return ledger_entries(self._read_records(model)[1])
+        return list(self.chain(model).entries)
+
+    def chain(self, model: str) -> Chain:
+        """The same entries, and how far digests vouch for them."""
+        return self._read_chain(model).chain
 
     def create(self, promotion: Promotion) -> None:
         """Append a promotion; see the port's contract."""
         # Between two writers that both pass this check, the server decides.
-        check_next(promotion, self.history(promotion.model))
+        before = self.chain(promotion.model)
+        check_next(promotion, before.entries)
         version, service = self._with_objects(lambda objects: objects.ensure(promotion))
-        self._write_record(service, ServeRecord.opening(promotion, version))
+        digest = link(before.head, promotion)
+        self._write_record(service, ServeRecord.opening(promotion, version, digest))
         written = _find_entry(self.history(promotion.model), promotion.number)
         if written is None or written.promotion != promotion:
             raise number_taken(promotion)
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; see the port's contract."""
-        service, records = self._read_records(model)
-        entry = _find_entry(ledger_entries(records), number)
+        before = self._read_chain(model)
+        service = before.service
+        entry = _find_entry(before.chain.entries, number)
         if entry is None or service is None:
             raise LedgerError(f"promotion {number} of {model} does not exist")
         if entry.outcome:
             raise Conflict(f"promotion {number} of {model} is {entry.state} already")
-        self._write_record(
-            service, ServeRecord.closing(number, outcome, records[number, ""].model_version_id)
-        )
+        version = before.records[number, ""].model_version_id
+        digest = link(before.chain.head, outcome)
+        self._write_record(service, ServeRecord.closing(number, outcome, version, digest))
         _, records = self._read_records(model)
         written = _find_entry(ledger_entries(records), number)
         if written is None or written.outcome != outcome:
@@ -88,6 +118,21 @@ class KubeflowLedger:
             version = records[current.promotion.number, ""].model_version_id
             with suppress(LedgerError):
                 self._with_objects(lambda objects: objects.deploy(service, version))
+
+    def _read_chain(self, model: str) -> _ReadChain:
+        """Read the records, and verify them.
+
+        They come in pages, between which others may write; so an outcome can be missing that was
+        written in between, and what looks damaged is read again.
+        """
+        for _ in range(READINGS - 1):
+            with suppress(DamagedLedger):
+                return self._verify_records(model)
+        return self._verify_records(model)
+
+    def _verify_records(self, model: str) -> _ReadChain:
+        service, records = self._read_records(model)
+        return _ReadChain(service, records, check_chain(model, stored_entries(records)))
 
     def _read_records(self, model: str) -> tuple[str | None, Records]:
         async def read(objects: RegistryObjects) -> tuple[str | None, Records]:

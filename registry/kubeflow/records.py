@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import mr_openapi as mr
 
+from registry.chain import StoredEntry
 from registry.errors import LedgerError
 from registry.ledger import Entry, Outcome, Promotion
 from registry.record import InvalidRecord
@@ -19,7 +20,8 @@ ATTEMPTS = 9
 # Each number has one spelling.
 NAME = re.compile(r"promotion-(?!0000)([0-9]{4}|[1-9][0-9]{4,8})(\.outcome)?(?:\.retry([2-9]))?")
 OUTCOME = ".outcome"
-DOCUMENT = "document"  # the property with the record as JSON; the others are for people
+DOCUMENT = "document"  # the property with the record as JSON
+DIGEST = "digest"  # that with the digest of the chain up to it; the others are for people
 Records = dict[tuple[int, str], mr.ServeModel]
 
 
@@ -33,20 +35,23 @@ class ServeRecord:
     properties: dict[str, str]
 
     @classmethod
-    def opening(cls, promotion: Promotion, version: str) -> "ServeRecord":
+    def opening(cls, promotion: Promotion, version: str, digest: str = "") -> "ServeRecord":
         """Return the record of a promotion that begins."""
         shown = {name: getattr(promotion, name) for name in ("sha256", "kind", "trial", "actor")}
-        properties = {DOCUMENT: promotion.to_json().decode(), **shown}
+        properties = {DOCUMENT: promotion.to_json().decode(), DIGEST: digest, **shown}
         return cls(f"promotion-{promotion.number:04d}", version, mr.ExecutionState.NEW, properties)
 
     @classmethod
-    def closing(cls, number: int, outcome: Outcome, version: str) -> "ServeRecord":
+    def closing(
+        cls, number: int, outcome: Outcome, version: str, digest: str = ""
+    ) -> "ServeRecord":
         """Return the record of how a promotion ended."""
         if outcome.result == "live":
             state = mr.ExecutionState.COMPLETE
         else:
             state = mr.ExecutionState.FAILED
-        properties = {DOCUMENT: outcome.to_json().decode(), "result": outcome.result}
+        document = outcome.to_json().decode()
+        properties = {DOCUMENT: document, DIGEST: digest, "result": outcome.result}
         return cls(f"promotion-{number:04d}{OUTCOME}", version, state, properties)
 
     def names(self) -> Iterator[str]:
@@ -68,35 +73,44 @@ def current_records(items: Iterable[mr.ServeModel]) -> Records:
 
 
 def ledger_entries(records: Records) -> list[Entry]:
-    """Return the ledger's entries, by number.
+    """Return the ledger's entries, by number; raises as `stored_entries`."""
+    return [stored.entry for stored in stored_entries(records)]
+
+
+def stored_entries(records: Records) -> list[StoredEntry]:
+    """Return the ledger's entries with their digests, by number.
 
     Raises:
         LedgerError: when a record cannot be read.
     """
     numbers = sorted(number for number, kind in records if not kind)
     try:
-        return [_ledger_entry(records, number) for number in numbers]
+        return [_stored_entry(records, number) for number in numbers]
     except InvalidRecord as error:
         raise LedgerError(
             f"a record of the registry cannot be read: {error}", hint="was it written by hand?"
         ) from error
 
 
-def _ledger_entry(records: Records, number: int) -> Entry:
-    promotion = Promotion.parse(_record_document(records[number, ""]))
+def _stored_entry(records: Records, number: int) -> StoredEntry:
+    opened = records[number, ""]
+    promotion = Promotion.parse(_read_property(opened, DOCUMENT))
     if promotion.number != number:
         raise LedgerError(
             f"the registry's record of promotion {number} is about number {promotion.number}",
             hint="was it written by hand?",
         )
     closed = records.get((number, OUTCOME))
-    return Entry(
-        promotion=promotion, outcome=Outcome.parse(_record_document(closed)) if closed else None
-    )
+    digest = _read_property(opened, DIGEST)
+    if closed is None:
+        return StoredEntry(Entry(promotion=promotion), digest)
+    outcome = Outcome.parse(_read_property(closed, DOCUMENT))
+    entry = Entry(promotion=promotion, outcome=outcome)
+    return StoredEntry(entry, digest, _read_property(closed, DIGEST))
 
 
-def _record_document(item: mr.ServeModel) -> str:
-    value = (item.custom_properties or {}).get(DOCUMENT)
+def _read_property(item: mr.ServeModel, name: str) -> str:
+    value = (item.custom_properties or {}).get(name)
     if value:
         return str(getattr(value.actual_instance, "string_value", ""))
     return ""

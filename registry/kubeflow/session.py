@@ -43,6 +43,7 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
     def __init__(self, configuration: Configuration, timeouts: Timeouts, prefix: str) -> None:
         super().__init__(configuration)
         self.prefix = prefix
+        self.sunset = ""  # the header of the last answer
         self.limits = aiohttp.ClientTimeout(
             total=timeouts.connect + timeouts.read, connect=timeouts.connect
         )
@@ -61,6 +62,7 @@ class Session(ApiClient):  # type: ignore[misc] # the generated code has no type
     async def _send_request(self, *args: object, **kwargs: object) -> Response:
         response = await super().call_api(*args, **{**kwargs, "_request_timeout": self.limits})
         await response.read()  # so that a broken answer fails here, too
+        self.sunset = response.getheader("Sunset") or ""
         return response
 
     def response_deserialize(self, *args: object, **kwargs: object) -> Response:

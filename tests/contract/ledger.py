@@ -20,6 +20,7 @@ from registry import (
     champion,
     in_flight,
 )
+from registry.chain import closing_digests
 from registry.ledger import next_number
 
 Connect = Callable[[], Ledger]
@@ -258,6 +259,19 @@ class LedgerContract:
         ledger.create(written)
         ledger.close("houses", 1, ended)
         assert list(ledger.history("houses")) == [Entry(promotion=written, outcome=ended)]
+
+    # Nothing changes unseen.
+
+    def test_each_record_carries_the_digest_of_all_before_it(self, ledger: Ledger) -> None:
+        heads = set()
+        for results in (["live"], ["reverted", ""]):
+            entries = advance(ledger, *results)
+            chain = ledger.chain("houses")
+            assert list(chain.entries) == list(entries)
+            assert chain.begins == 1
+            assert chain.head == closing_digests(entries)[-1]
+            heads.add(chain.head)
+        assert len(heads) == 2
 
     # Order comes from the numbers alone.
 

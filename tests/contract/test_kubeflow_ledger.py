@@ -15,11 +15,11 @@ pytestmark = pytest.mark.cluster
 
 
 class V1(Proxy):
-    """Lets a server look like one that serves v1 alone."""
+    """Lets a server look like one that serves v1, and the alpha API no more."""
 
     def before(self, method: str, path: str, body: bytes) -> tuple[int, bytes] | str:
         if "/v1/" not in path:
-            return 404, b'{"code":"","message":"not found"}'
+            return 410, b'{"code":"","message":"gone"}'
         return path.replace("/v1/", "/v1alpha3/", 1)
 
 

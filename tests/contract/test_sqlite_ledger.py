@@ -1,3 +1,4 @@
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,7 +10,8 @@ from contract.ledger import Connect, LedgerContract, advance
 from support.registry.ledgers import outcome, promotion
 from support.registry.volumes import fill, read_only, tiny_volume
 
-from registry import Ledger, LedgerError, Unreachable
+from registry import DamagedLedger, Ledger, LedgerError, RegistryError, Unreachable
+from registry.chain import START
 from registry.sqlite import SqliteLedger
 
 
@@ -68,11 +70,11 @@ def test_it_is_one_file(ledger: SqliteLedger) -> None:
 
 
 def test_a_ledger_of_a_newer_tunegate_is_left_alone(ledger: SqliteLedger) -> None:
-    execute(ledger.path, "PRAGMA user_version = 2")
+    execute(ledger.path, "PRAGMA user_version = 3")
     before = ledger.path.read_bytes()
     for act in (lambda: ledger.history("houses"), lambda: ledger.create(promotion(2))):
         with pytest.raises(
-            LedgerError, match=r"written by a newer tunegate \(schema 2\)"
+            LedgerError, match=r"written by a newer tunegate \(schema 3\)"
         ) as refused:
             act()
         assert not isinstance(refused.value, Unreachable)
@@ -121,6 +123,99 @@ def test_a_record_that_cannot_be_read_is_said_and_not_passed_over(
     for act in (lambda: ledger.history("houses"), lambda: ledger.create(promotion(2))):
         with pytest.raises(LedgerError, match="a record cannot be read"):
             act()
+
+
+FIRST_SCHEMA = """
+    CREATE TABLE promotions (model TEXT, number INTEGER, document TEXT NOT NULL,
+                             PRIMARY KEY (model, number)) STRICT;
+    CREATE TABLE outcomes (model TEXT, number INTEGER, document TEXT NOT NULL,
+                           PRIMARY KEY (model, number)) STRICT;
+    PRAGMA user_version = 1;
+"""
+
+
+def first_ledger(path: Path, *results: str) -> SqliteLedger:
+    """Write a ledger as release 0.2 did; "" leaves the last promotion in flight."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(FIRST_SCHEMA)
+        for number, result in enumerate(results, start=1):
+            document = promotion(number).to_json().decode()
+            connection.execute("INSERT INTO promotions VALUES ('houses', ?, ?)", (number, document))
+            if result:
+                document = outcome(result).to_json().decode()
+                values = (number, document)
+                connection.execute("INSERT INTO outcomes VALUES ('houses', ?, ?)", values)
+    return SqliteLedger(path)
+
+
+def test_a_ledger_without_digests_is_read_and_left_as_it_is(ledger_path: Path) -> None:
+    ledger = first_ledger(ledger_path, "live", "reverted", "")
+    before = ledger_path.read_bytes()
+    assert ledger_states(ledger) == ["live", "reverted", "in flight"]
+    assert ledger.chain("houses").begins is None
+    assert ledger_path.read_bytes() == before
+
+
+def test_the_next_record_of_an_old_ledger_begins_the_chain_and_covers_what_is_before(
+    ledger_path: Path,
+) -> None:
+    ledger = first_ledger(ledger_path, "live", "")
+    ledger.close("houses", 2, outcome("reverted"))
+    assert ledger.chain("houses").begins == 2
+    advance(ledger, "live")
+    assert ledger_states(ledger) == ["live", "reverted", "live"]
+    execute(ledger_path, "UPDATE promotions SET document = replace(document, '1', '2')")
+    with pytest.raises(DamagedLedger):
+        ledger.history("houses")
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE promotions SET document = replace(document, '{f}1', '{f}3')", "promotion 1 of"),
+        ("UPDATE outcomes SET document = replace(document, 'live', 'reverted')", "promotion 1 of"),
+        ("DELETE FROM promotions WHERE number = 1", "promotion 1 of houses is missing"),
+        ("DELETE FROM promotions WHERE number = 3", "the last record of houses"),
+        ("DELETE FROM outcomes WHERE number = 2", "the outcome of promotion 2 of houses"),
+        ("DELETE FROM outcomes WHERE number = 3", "the last record of houses"),
+        ("UPDATE promotions SET number = 10 - number WHERE number > 1", "promotion 2 of houses"),
+        ("UPDATE promotions SET digest = ''", "promotion 2 of houses"),
+        ("UPDATE promotions SET model = 'homes'", "the last record of houses"),
+        ("DELETE FROM heads", "the last record of houses"),
+    ],
+    ids=lambda value: "" if value.startswith(("promotion", "the ")) else value,
+)
+def test_what_was_changed_removed_or_moved_is_found_and_named(
+    ledger: SqliteLedger, statement: str, said: str
+) -> None:
+    advance(ledger, "live", "live")
+    execute(ledger.path, statement.replace("{f}", "0" * 62))
+    for act in (lambda: ledger.history("houses"), lambda: ledger.create(promotion(4))):
+        with pytest.raises(DamagedLedger, match=said) as refused:
+            act()
+        assert "restore the ledger" in refused.value.hint
+
+
+def test_the_chain_of_an_empty_ledger_begins_nowhere(ledger: SqliteLedger) -> None:
+    chain = ledger.chain("iris")
+    assert (chain.entries, chain.begins, chain.head) == ((), None, START)
+
+
+def test_no_single_bit_changes_the_history_unseen(ledger: SqliteLedger, tmp_path: Path) -> None:
+    advance(ledger, "reverted", "live")
+    sound = ledger.path.read_bytes()
+    written = ledger.history("houses")
+    rng = random.Random(1)  # noqa: S311 - repeatable
+    damaged = SqliteLedger(tmp_path / "damaged.db", timeout=0)
+    for _ in range(300):
+        content = bytearray(sound)
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        damaged.path.write_bytes(content)
+        try:
+            assert damaged.history("houses") == written
+        except RegistryError as error:
+            assert error.hint  # noqa: PT017 - most flipped bits are in no record
 
 
 def test_while_another_process_writes_the_ledger_can_be_read(

@@ -63,11 +63,11 @@ def test_a_copy_that_does_not_verify_is_refused_and_removed(
     assert trial_names(store.root / "models") == []
 
 
-def test_a_trial_that_was_deleted_meanwhile_is_a_store_error(
+def test_a_trial_that_was_deleted_meanwhile_is_refused(
     store: ModelStore, stored_package: ModelPackage
 ) -> None:
     store.prune_trials(keep=[])
-    with pytest.raises(StoreError, match="No such file"):
+    with pytest.raises(PackageError, match="No such file"):
         store.add(stored_package)
 
 

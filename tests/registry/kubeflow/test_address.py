@@ -24,6 +24,7 @@ from registry import LedgerError, Unreachable
 from registry.kubeflow import RegistryClient
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
+GONE = 410, b'{"code":"","message":"gone for ever"}'
 SECRET = "s3cr3t-t0ken"  # noqa: S105 - a test's
 
 
@@ -100,16 +101,37 @@ def test_the_prefix_is_asked_for_once(serve: Serve) -> None:
     create_model(client)
     paths = [path for _, path in server.seen]
     assert [path.partition("?")[0] for path in paths] == [
-        "/api/model_registry/v1alpha3/registered_models"
+        "/api/model_registry/v1/registered_models"
     ] * 4
 
 
-def test_a_server_of_v1_is_spoken_to_in_v1(serve: Serve) -> None:
-    server = serve(UNROUTED, listing())
+@pytest.mark.parametrize("absent", [UNROUTED, GONE], ids=["404", "410"])
+def test_a_server_that_knows_the_alpha_api_alone_is_spoken_to_in_that(
+    serve: Serve, absent: Answer
+) -> None:
+    server = serve(absent, listing())
     client = RegistryClient(server.url)
     list_models(client)
     create_model(client)
-    assert [path.split("/")[3] for _, path in server.seen] == ["v1alpha3", "v1", "v1", "v1"]
+    assert [path.split("/")[3] for _, path in server.seen] == ["v1", *["v1alpha3"] * 3]
+
+
+def test_a_server_whose_old_api_ends_meanwhile_is_asked_for_the_new_one(serve: Serve) -> None:
+    server = serve(UNROUTED, listing(), listing(), GONE, listing())
+    client = RegistryClient(server.url)
+    list_models(client)
+    with pytest.raises(LedgerError, match="410"):
+        list_models(client)
+    list_models(client)
+    assert server.seen[-1][1].startswith("/api/model_registry/v1/")
+
+
+def test_the_day_on_which_an_api_ends_is_known_after_an_answer(raw: Raw) -> None:
+    day = "Thu, 29 Apr 2027 00:00:00 GMT"
+    client = RegistryClient(raw(http_answer(listing()[1], f"Sunset: {day}")))
+    assert client.sunset == ""
+    list_models(client)
+    assert client.sunset == day
 
 
 def test_a_prefix_is_not_learned_from_a_fault(serve: Serve) -> None:
@@ -118,14 +140,14 @@ def test_a_prefix_is_not_learned_from_a_fault(serve: Serve) -> None:
     with pytest.raises(Unreachable):
         list_models(client)
     list_models(client)
-    assert server.seen[-1][1].startswith("/api/model_registry/v1/")
+    assert server.seen[-1][1].startswith("/api/model_registry/v1alpha3/")
 
 
 @pytest.mark.parametrize("tail", ["", "/", "//", "/hub", "/hub/", "/hub/api"])
 def test_an_address_may_have_a_path_and_a_slash(serve: Serve, tail: str) -> None:
     server = serve()
     list_models(RegistryClient(server.url + tail))
-    path = tail.rstrip("/") + "/api/model_registry/v1alpha3/registered_models"
+    path = tail.rstrip("/") + "/api/model_registry/v1/registered_models"
     assert {seen.partition("?")[0] for _, seen in server.seen} == {path}
 
 

@@ -58,7 +58,7 @@ def test_who_is_denied_is_sent_to_the_token(
 
 
 def test_a_server_without_our_prefixes_is_told_them(serve: Serve) -> None:
-    with pytest.raises(LedgerError, match="v1alpha3, v1") as refused:
+    with pytest.raises(LedgerError, match="v1, v1alpha3") as refused:
         list_models(RegistryClient(serve(UNROUTED).url))
     assert type(refused.value) is LedgerError
     assert refused.value.hint
