@@ -1,28 +1,46 @@
-"""`python -m trainer`: runs one trial, as a container does.
+"""`python -m trainer` and `tunegate train`: run one trial, as a container does.
 
 The metric lines are the last thing printed, after the package is complete: a trial that reports has
 a model. With `--report-folds` the objective is also printed after each fold, as its mean over the
-folds so far. Exit code 2 is a wrong flag or unusable data, 1 anything else that went wrong.
+folds so far, and each line begins with its time. Exit code 2 is a wrong flag or unusable data, 1
+anything else that went wrong.
 """
 
 import argparse
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from registry.errors import RegistryError
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import ParameterError, PushError, TrainerError
-from trainer.hyperparameters import LEARNERS, flag_name, hyperparameter_names
-from trainer.kubeflow_trainer import errors_naming_variables, hyperparameters_from, status_server
+from trainer.hyperparameters import flag_name, hyperparameter_help, hyperparameter_names
+from trainer.kubeflow_trainer import (
+    StatusServer,
+    errors_naming_variables,
+    hyperparameters_from,
+    status_server,
+)
+from trainer.learners import LEARNERS, Learner
 from trainer.onnx import require_onnx
+from trainer.profile import finding_lines
 from trainer.recipe import Recipe
+from trainer.scoring.importance import ImportanceMeter
+from trainer.scoring.report_times import ReportTimes
 from trainer.spec import builtin_names
-from trainer.trial import Score, cross_validate, format_score, metric_lines, write_trial
+from trainer.trial import (
+    Score,
+    cross_validate,
+    format_score,
+    left_out_metrics,
+    metric_lines,
+    write_trial,
+)
 
 EPILOG = """\
 example:
-  python -m trainer --data boston --n-estimators 200 --max-depth 12 --output /tmp/boston
+  {prog} --data boston --n-estimators 200 --max-depth 12 --output /tmp/boston
 
 Each hyperparameter may also come as an environment variable, --max-depth as
 KUBEFLOW_TRAINER_OPT_MAX_DEPTH; a flag wins. If KUBEFLOW_TRAINER_SERVER_URL is set, as in a
@@ -30,9 +48,9 @@ TrainJob, the metrics are sent there too.
 """
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one trial; returns the exit code."""
-    arguments = _make_parser().parse_args(argv)
+def main(argv: list[str] | None = None, *, prog: str = "python -m trainer") -> int:
+    """Run one trial; `prog` is the command's name in its help; returns the exit code."""
+    arguments = make_parser(prog).parse_args(argv)
     try:
         _run_trial(arguments)
     except (TrainerError, RegistryError) as error:
@@ -51,12 +69,43 @@ def _run_trial(arguments: argparse.Namespace) -> None:
             raise ParameterError("--onnx: there is no package to put it into", hint="add --output")
         require_onnx()  # before minutes of fitting
     dataset = load_dataset(arguments.data, include=tuple(arguments.include))
+    for line in (*dataset.notes, *finding_lines(dataset.findings)):
+        print(f"note: {line}", file=sys.stderr)
     recipe = _make_recipe(arguments, dataset)
     server = status_server(os.environ)
+    meter = None
+    if arguments.output and arguments.importances:
+        meter = ImportanceMeter(dataset, recipe)
+    times = ReportTimes() if arguments.report_folds else None
+    scores = _cross_validate(arguments, recipe, dataset, server, meter, times)
+    if arguments.output:
+        digest = write_trial(
+            arguments.output,
+            recipe,
+            dataset,
+            scores[0],
+            fold_seed=arguments.fold_seed,
+            n_jobs=arguments.n_jobs,
+            onnx=arguments.onnx,
+            importances=meter.importances() if meter else (),
+        )
+        print(f"model package {digest[:12]} written to {arguments.output}", file=sys.stderr)
+    if server:
+        server.push_result(scores)
+    _print_metrics(scores, times)
 
+
+def _cross_validate(
+    arguments: argparse.Namespace,
+    recipe: Recipe,
+    dataset: Dataset,
+    server: StatusServer | None,
+    meter: ImportanceMeter | None,
+    times: ReportTimes | None,
+) -> list[Score]:
     def report_fold(score: Score) -> None:
-        if arguments.report_folds:
-            _print_metrics([score])
+        if times:
+            _print_metrics([score], times)
         if server:
             server.push_progress(score, share=len(score.folds) / (arguments.folds + 1))
 
@@ -67,23 +116,13 @@ def _run_trial(arguments: argparse.Namespace) -> None:
         seed=arguments.fold_seed,
         n_jobs=arguments.n_jobs,
         on_fold=report_fold,
+        meter=meter,
     )
     for score in scores:
         format_score(score)  # a trial that cannot report writes no package
-    if arguments.output:
-        digest = write_trial(
-            arguments.output,
-            recipe,
-            dataset,
-            scores[0],
-            fold_seed=arguments.fold_seed,
-            n_jobs=arguments.n_jobs,
-            onnx=arguments.onnx,
-        )
-        print(f"model package {digest[:12]} written to {arguments.output}", file=sys.stderr)
-    if server:
-        server.push_result(scores)
-    _print_metrics(scores)
+    if missing := ", ".join(left_out_metrics(recipe.task, scores)):
+        print(f"note: undefined for these rows, and left out: {missing}", file=sys.stderr)
+    return scores
 
 
 def _make_recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
@@ -93,28 +132,26 @@ def _make_recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
     variables = {
         name: value for name, value in hyperparameters_from(os.environ).items() if name not in flags
     }
-    smallest = float(dataset.training.y.min())
     with errors_naming_variables(variables):
-        return Recipe.make(
-            arguments.model,
-            dataset.spec.task,
-            {**variables, **flags},
-            arguments.seed,
-            smallest_target=smallest,
-        )
+        return Recipe.of_dataset(dataset, arguments.model, {**variables, **flags}, arguments.seed)
 
 
-def _print_metrics(scores: list[Score]) -> None:
-    print("\n".join(metric_lines(scores)), flush=True)
+def _print_metrics(scores: list[Score], times: ReportTimes | None) -> None:
+    lines = list(metric_lines(scores))
+    if times:  # of several reports of a metric the latest counts
+        lines = [times.stamp(line) for line in lines]
+    print("\n".join(lines), flush=True)
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Return the parser of a trial's command, which is called `prog`."""
     parser = argparse.ArgumentParser(
-        prog="python -m trainer",
+        prog=prog,
         description="Fit one model with cross-validation, print its metrics, write its package.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(prog=prog),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"tunegate {version('tunegate')}")
     parser.add_argument(
         "--data",
         required=True,
@@ -128,7 +165,11 @@ def _make_parser() -> argparse.ArgumentParser:
         help="learn from a dropped column too",
     )
     parser.add_argument(
-        "--model", choices=list(LEARNERS), default="random_forest", help="default: random_forest"
+        "--model",
+        choices=list(LEARNERS),
+        default="random_forest",
+        metavar="NAME",
+        help=_model_help(),
     )
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="write the model package here"
@@ -139,8 +180,24 @@ def _make_parser() -> argparse.ArgumentParser:
         help="put a copy for other servers into the package: model.onnx (extra: onnx)",
     )
     parser.add_argument(
+        "--no-importances",
+        dest="importances",
+        action="store_false",
+        help="do not measure how much the columns matter; a package has no importances then",
+    )
+    parser.add_argument(
         "--seed", type=_IntegerRange(0, 2**32 - 1), default=0, help="of the model; default: 0"
     )
+    _add_fold_options(parser)
+    parser.add_argument(
+        "--n-jobs", type=_IntegerRange(1, 1024), default=1, help="threads to fit with; default: 1"
+    )
+    for name, text in hyperparameter_help().items():
+        parser.add_argument(flag_name(name), metavar="VALUE", help=text)
+    return parser
+
+
+def _add_fold_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds", type=_IntegerRange(2, 20), default=5, help="of the cross-validation; default: 5"
     )
@@ -156,20 +213,17 @@ def _make_parser() -> argparse.ArgumentParser:
         help="print the metric's mean so far after each fold too, for early stopping; "
         "the objective's metricStrategies must then be `latest`",
     )
-    parser.add_argument(
-        "--n-jobs", type=_IntegerRange(1, 1024), default=1, help="threads to fit with; default: 1"
-    )
-    for name, text in _hyperparameter_help().items():
-        parser.add_argument(flag_name(name), metavar="VALUE", help=text)
-    return parser
 
 
-def _hyperparameter_help() -> dict[str, str]:
-    texts: dict[str, list[str]] = {}
-    for algorithm, learner in LEARNERS.items():
-        for name, field in learner.model_fields.items():
-            texts.setdefault(name, []).append(f"{algorithm}: {field.description}")
-    return {name: "; ".join(parts) for name, parts in texts.items()}
+def _model_help() -> str:
+    names = ", ".join(f"{each.name} ({_learner_words(each)})" for each in LEARNERS.values())
+    return f"{names}; default: random_forest"
+
+
+def _learner_words(learner: Learner) -> str:
+    if learner.extra:
+        return f"{learner.words}; extra: {learner.extra}"
+    return learner.words
 
 
 class _IntegerRange:

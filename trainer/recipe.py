@@ -4,27 +4,43 @@
 (measured: equal in 0 of 7 cases of regression).
 """
 
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.model_selection import KFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
+from registry.package import smooth_shares
 from registry.package.losses import Floats
+from trainer.dataset import Dataset
 from trainer.errors import TrainerError
-from trainer.flatten import Estimator
-from trainer.hyperparameters import Given, Hyperparameters, RandomForest, parse_hyperparameters
+from trainer.hyperparameters import parse_hyperparameters
+from trainer.learners import LEARNERS, Estimator, Given, Hyperparameters, Learner
+from trainer.weights import balanced_weights
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to make a model; `parameters` are complete for the task."""
+    """How to make a model.
+
+    Attributes:
+        algorithm: a key of `LEARNERS`.
+        task: "regression" or "classification".
+        parameters: complete for the task.
+        seed: of the model.
+        balanced: whether each class gets the same total weight in fits.
+        log_target: whether log(1 + target) is learned; predictions are in the target's own unit.
+        smooth: whether a forest's class shares are smoothed, see `registry.package.smooth_shares`.
+    """
 
     algorithm: str
     task: str
     parameters: Hyperparameters
     seed: int
+    balanced: bool = False
+    log_target: bool = False
+    smooth: bool = False
 
     @classmethod
     def make(
@@ -44,44 +60,117 @@ class Recipe:
         parameters = parse_hyperparameters(algorithm, values).for_task(
             task, smallest_target=smallest_target
         )
-        return cls(algorithm, task, parameters, seed)
+        smooth = task == "classification" and LEARNERS[algorithm].averages
+        return cls(algorithm, task, parameters, seed, smooth=smooth)
 
-    def fit(self, x: NDArray[np.float32], y: Floats, *, n_jobs: int = 1) -> Estimator:
-        """Fit on float32 (n, n_features) and float64 (n,); the estimator predicts with one thread.
+    @classmethod
+    def of_dataset(
+        cls, dataset: Dataset, algorithm: str, values: dict[str, Given], seed: int
+    ) -> "Recipe":
+        """Make a recipe that fits a data set: its task, class weights and target transform.
+
+        Raises:
+            ParameterError: as `make` does.
+        """
+        spec = dataset.spec
+        smallest = float(dataset.training.y.min())
+        recipe = cls.make(algorithm, spec.task, values, seed, smallest_target=smallest)
+        return replace(
+            recipe,
+            balanced=spec.class_weight == "balanced",
+            log_target=spec.target_transform == "log1p",
+        )
+
+    @property
+    def learner(self) -> Learner:
+        """The table's entry of the algorithm."""
+        return LEARNERS[self.algorithm]
+
+    def fit(
+        self,
+        x: NDArray[np.float32],
+        y: Floats,
+        *,
+        weight: Floats | None = None,
+        n_jobs: int = 1,
+        out_of_bag: bool = False,
+    ) -> Estimator:
+        """Fit; the estimator predicts with one thread.
+
+        Args:
+            x: float32 (n, n_features).
+            y: float64 (n,), the target in its own unit, or the class index.
+            weight: float64 (n,), the rows' weights; None for equal ones.
+            n_jobs: threads to fit with.
+            out_of_bag: whether a forest with bootstrap also predicts the rows that its trees were
+                not fitted on.
 
         Raises:
             TrainerError: when the library is not installed, or refuses the values or the data.
         """
-        estimator = self._make_estimator(n_jobs)
+        estimator = self.learner.make_estimator(
+            self.parameters, self.task, seed=self.seed, n_jobs=n_jobs
+        )
+        if out_of_bag and getattr(self.parameters, "bootstrap", False):
+            estimator.set_params(oob_score=True)
         try:
-            estimator.fit(x, y if self.task == "regression" else y.astype(np.int64))
+            with _limited_threads(estimator, n_jobs):
+                estimator.fit(x, self._learned_target(y), sample_weight=self._fit_weight(y, weight))
         except ValueError as error:  # also XGBoost's, with a stack trace in its text
             reason = str(error).partition("\n")[0]
-            raise TrainerError(f"{self.algorithm} cannot be fitted: {reason}") from error
-        estimator.set_params(n_jobs=1)
+            raise TrainerError(
+                f"{self.algorithm} cannot be fitted: {reason}", hint=_hint_of_refusal(reason)
+            ) from error
+        if "n_jobs" in estimator.get_params():
+            estimator.set_params(n_jobs=1)
         return estimator
 
-    def predict(self, estimator: Estimator, x: NDArray[np.float32]) -> Floats:
-        """Return float64 (n, 1) predictions or (n, n_classes) probabilities."""
-        if self.task == "regression":
-            return np.asarray(estimator.predict(x), dtype=np.float64)[:, None]
-        return np.asarray(estimator.predict_proba(x), dtype=np.float64)
+    def predict(
+        self, estimator: Estimator, x: NDArray[np.float32], *, n_classes: int = 0
+    ) -> Floats:
+        """Return float64 (n, 1) predictions in the target's unit, or (n, n_classes) probabilities.
 
-    def folds(
-        self, y: Floats, *, n: int, seed: int
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Split row numbers into n shuffled folds: (training, test); classes keep their shares.
-
-        Raises:
-            TrainerError: when there are more folds than rows, or than rows of any class.
+        Args:
+            estimator: fitted by this recipe.
+            x: float32 (n, n_features).
+            n_classes: of the data set; by default those that the estimator was fitted on. A class
+                that it has not seen gets share 0 before smoothing.
         """
-        kind = KFold if self.task == "regression" else StratifiedKFold
-        try:
-            return list(kind(n_splits=n, shuffle=True, random_state=seed).split(y[:, None], y))
-        except ValueError as error:
-            raise TrainerError(
-                f"{n} folds are too many for these data: {error}", hint="use fewer folds"
-            ) from error
+        with _limited_threads(estimator, 1):
+            if self.task == "regression":
+                predicted = np.asarray(estimator.predict(x), dtype=np.float64)[:, None]
+                return self.in_target_unit(predicted)
+            shares = np.asarray(estimator.predict_proba(x), dtype=np.float64)
+        if shares.shape[1] < n_classes:
+            complete = np.zeros((len(x), n_classes))
+            complete[:, estimator.classes_.astype(np.int64)] = shares
+            shares = complete
+        return self.served_shares(estimator, shares)
+
+    def served_shares(self, estimator: Estimator, shares: Floats) -> Floats:
+        """Return the class shares that the package gives for those of the fitted estimator."""
+        if not self.smooth:
+            return shares
+        return smooth_shares(shares, n_trees=len(estimator.estimators_), n_classes=shares.shape[1])
+
+    def in_target_unit(self, learned: Floats) -> Floats:
+        """Return predictions of what was learned in the target's own unit, as the package does."""
+        return np.expm1(learned) if self.log_target else learned
+
+    def fit_fold(
+        self,
+        x: NDArray[np.float32],
+        y: Floats,
+        fold: tuple[NDArray[np.int64], NDArray[np.int64]],
+        *,
+        weight: Floats | None = None,
+        n_jobs: int = 1,
+    ) -> tuple[Estimator, Floats]:
+        """Fit on a fold's training rows and predict its test rows; return both."""
+        training, test = fold
+        known = None if weight is None else weight[training]
+        estimator = self.fit(x[training], y[training], weight=known, n_jobs=n_jobs)
+        return estimator, self.predict(estimator, x[test], n_classes=int(y.max()) + 1)
 
     def fold_predictions(
         self,
@@ -89,24 +178,29 @@ class Recipe:
         y: Floats,
         fold: tuple[NDArray[np.int64], NDArray[np.int64]],
         *,
-        n_jobs: int = 1,
+        weight: Floats | None = None,
     ) -> Floats:
-        """Fit on a fold's training rows and predict its test rows."""
-        training, test = fold
-        return self.predict(self.fit(x[training], y[training], n_jobs=n_jobs), x[test])
+        """Fit on a fold's training rows and return the predictions for its test rows."""
+        return self.fit_fold(x, y, fold, weight=weight)[1]
 
-    def _make_estimator(self, n_jobs: int) -> Estimator:
-        settings = {**self.parameters.model_dump(), "random_state": self.seed, "n_jobs": n_jobs}
-        regression = self.task == "regression"
-        if isinstance(self.parameters, RandomForest):
-            forest = RandomForestRegressor if regression else RandomForestClassifier
-            return forest(**settings)
-        try:
-            import xgboost  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            hint = "install tunegate with the extra `xgboost`"
-            raise TrainerError(
-                "--model xgboost: the package xgboost is not installed", hint=hint
-            ) from error
-        boosted = xgboost.XGBRegressor if regression else xgboost.XGBClassifier
-        return boosted(**settings, tree_method="hist")
+    def _learned_target(self, y: Floats) -> NDArray[np.float64] | NDArray[np.int64]:
+        if self.task == "classification":
+            return y.astype(np.int64)
+        return np.log1p(y) if self.log_target else y
+
+    def _fit_weight(self, y: Floats, weight: Floats | None) -> Floats | None:
+        return balanced_weights(y, weight) if self.balanced else weight
+
+
+def _limited_threads(estimator: Estimator, n: int) -> AbstractContextManager[object]:
+    """Limit the threads of what has no `n_jobs`: it would use every processor in each trial."""
+    if "n_jobs" in estimator.get_params():
+        return nullcontext()
+    limits: AbstractContextManager[object] = threadpool_limits(n)
+    return limits
+
+
+def _hint_of_refusal(reason: str) -> str:
+    if "NaN" in reason:
+        return "this learner takes no missing values: fill them in the table, or use another"
+    return ""

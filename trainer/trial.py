@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
@@ -13,22 +13,29 @@ from numpy.typing import NDArray
 
 from registry.package import (
     COLUMN_KINDS,
-    HIGHER_IS_BETTER,
-    METRICS,
     CrossValidation,
     Draft,
+    FlatForest,
+    Importance,
+    Output,
     Provenance,
-    row_losses,
+    predict_encoded,
     write_package,
 )
 from registry.package.columns import Cell
 from trainer.card import ManifestFields, render_model_card
-from trainer.dataset import Dataset
+from trainer.dataset import Dataset, DatasetPart
 from trainer.errors import TrainerError
-from trainer.flatten import flatten_estimator
+from trainer.folds import cross_validation_folds
+from trainer.learners import LEARNERS
+from trainer.learners.flatten import flatten_estimator, proof_rows, refuse_difference, takes_missing
 from trainer.onnx import export_onnx, largest_error, require_onnx
 from trainer.recipe import Recipe
-from trainer.residuals import OutOfFold, prediction_interval, sample_residuals
+from trainer.scoring.importance import ImportanceMeter
+from trainer.scoring.metrics import metric_names, metric_value
+from trainer.scoring.out_of_bag import FittedModel, fit_whole
+from trainer.scoring.residuals import OutOfFold, prediction_interval, sample_residuals
+from trainer.text_rules import text_rules
 
 GOLDEN_ROWS = 8
 
@@ -53,7 +60,7 @@ class Score:
         return float(np.mean(self.folds))
 
 
-def cross_validate(
+def cross_validate(  # noqa: PLR0913 - a cross-validation's options
     recipe: Recipe,
     dataset: Dataset,
     *,
@@ -61,6 +68,7 @@ def cross_validate(
     seed: int,
     n_jobs: int = 1,
     on_fold: Callable[[Score], None] | None = None,
+    meter: ImportanceMeter | None = None,
 ) -> list[Score]:
     """Score a recipe on the training part; the holdout is not touched.
 
@@ -68,26 +76,38 @@ def cross_validate(
         on_fold: called after each fold but the last, with the data set's own metric over the folds
             so far. They are the same folds for every recipe, so that two recipes can be compared
             before either has finished.
+        meter: measures the importances of the columns with each fold's model.
 
     Returns:
-        One score a metric of the task, the data set's own metric first.
+        One score a metric of the task, the data set's own metric first. Other metrics that are
+        undefined in a fold, such as mape where a target is 0, are left out.
     """
     part = dataset.training
-    spec = dataset.spec
+    metric = dataset.spec.metric
     x = dataset.matrix(part)
-    splits = recipe.folds(part.y, n=folds, seed=seed)
-    tests = [test for _, test in splits]
+    splits = cross_validation_folds(dataset, n=folds, seed=seed)
+    tests = [fold.test for fold in splits]
     predicted = list[NDArray[np.float64]]()
     for fold in splits:
-        predicted.append(recipe.fold_predictions(x, part.y, fold, n_jobs=n_jobs))
+        estimator, answers = recipe.fit_fold(x, part.y, fold, weight=part.weight, n_jobs=n_jobs)
+        predicted.append(answers)
+        if meter:
+            meter.measure_fold(estimator, fold, x, answers)
+        del estimator  # a forest of many rows is large, and the next one is on its way
         if on_fold and len(predicted) < folds:
-            on_fold(Score(spec.metric, _fold_metrics(dataset, spec.metric, tests, predicted)))
-    names = [spec.metric, *(name for name in METRICS[spec.task] if name != spec.metric)]
-    found = _out_of_fold(tests, predicted)
-    return [
+            on_fold(Score(metric, _fold_metrics(dataset, metric, tests, predicted)))
+    found = OutOfFold.join(tests, predicted)
+    scores = [
         Score(name, _fold_metrics(dataset, name, tests, predicted), out_of_fold=found)
-        for name in names
+        for name in metric_names(dataset.spec.task, metric)
     ]
+    return [score for score in scores if score.metric == metric or np.isfinite(score.folds).all()]
+
+
+def left_out_metrics(task: str, scores: Sequence[Score]) -> list[str]:
+    """Return the task's metrics that are not among these scores, because they are undefined."""
+    scored = {score.metric for score in scores}
+    return [name for name in metric_names(task, scores[0].metric) if name not in scored]
 
 
 def metric_lines(scores: list[Score]) -> Iterator[str]:
@@ -108,7 +128,8 @@ def format_score(score: Score) -> str:
     """
     if not np.isfinite(score.mean):
         raise TrainerError(
-            f"{score.metric} is not finite", hint="scale the target, or choose milder values"
+            f"{score.metric} is not finite",
+            hint="scale the target, choose milder values, or another `metric` in the spec",
         )
     return np.format_float_positional(score.mean, trim="0")
 
@@ -122,22 +143,73 @@ def write_trial(  # noqa: PLR0913 - a trial's options
     fold_seed: int,
     n_jobs: int = 1,
     onnx: bool = False,
+    importances: tuple[Importance, ...] = (),
 ) -> str:
     """Fit on the whole training part, write the model package to `target`, return its digest.
 
     Args:
         score: of the cross-validation; its predictions give the package's residuals and interval.
         onnx: whether to add a copy for other servers; its error goes onto the card.
+        importances: of the columns, as the meter of the cross-validation gives them.
 
     Raises:
         TrainerError: when `onnx` is True and its libraries are not installed.
         StoreError: when the volume is full or read-only.
     """
+    x = dataset.matrix(dataset.training)
+    if onnx:
+        require_onnx()
+    model = fit_whole(recipe, dataset, x, n_jobs=n_jobs)
+    forest, output = flatten_estimator(model.estimator, n_features=x.shape[1])
+    if recipe.log_target:
+        output = output.replace(link="expm1")
+    if recipe.smooth:
+        output = output.replace(smooth=True)
+    rows = proof_rows(forest, x, gaps=takes_missing(model.estimator))
+    refuse_difference(
+        predict_encoded(forest, output, rows),
+        recipe.predict(model.estimator, rows, n_classes=len(dataset.classes)),
+        allowed=recipe.learner.share_error if dataset.classes else 0.0,
+        name=recipe.algorithm,
+    )
+    return write_model(
+        target,
+        recipe,
+        dataset,
+        score,
+        model,
+        (forest, output),
+        fold_seed=fold_seed,
+        onnx=onnx,
+        importances=importances,
+    )
+
+
+def write_model(  # noqa: PLR0913 - what a package is made of
+    target: Path,
+    recipe: Recipe,
+    dataset: Dataset,
+    score: Score,
+    model: FittedModel,
+    flat: tuple[FlatForest, Output],
+    *,
+    fold_seed: int,
+    onnx: bool = False,
+    importances: tuple[Importance, ...] = (),
+) -> str:
+    """Write the package of a model that was fitted and proven; return its digest.
+
+    Args:
+        model: what was fitted.
+        flat: what the package holds of it; other arguments are as for `write_trial`.
+
+    Raises:
+        TrainerError, StoreError: as `write_trial` does.
+    """
+    forest, output = flat
     part = dataset.training
     seen = score.out_of_fold
-    x = dataset.matrix(part)
     libraries = require_onnx() if onnx else {}
-    forest, output = flatten_estimator(recipe.fit(x, part.y, n_jobs=n_jobs), n_features=x.shape[1])
     copy: bytes | None = None
     copy_error: float | None = None
     if onnx:
@@ -147,34 +219,43 @@ def write_trial(  # noqa: PLR0913 - a trial's options
         **_recipe_fields(recipe, dataset, libraries),
         "output": output,
         **_score_fields(score, dataset, fold_seed),
+        "importances": importances,
+        "out_of_bag": model.out_of_bag,
     }
     draft = Draft(
         manifest=manifest,
         forest=forest,
         rows=part.rows,
+        rounded_rows=part.rounded,
         golden_rows=_golden_rows(dataset),
         card=render_model_card(manifest, dataset, onnx_error=copy_error),
-        residuals=sample_residuals(seen, part.y, part.rows, task=recipe.task) if seen else None,
+        residuals=sample_residuals(seen, part, task=recipe.task) if seen else None,
         onnx=copy,
     )
     return write_package(target, draft)
 
 
-def _out_of_fold(tests: list[NDArray[np.int64]], predicted: list[NDArray[np.float64]]) -> OutOfFold:
-    """Put what each fold's model predicted back into the order of the training part."""
-    order = np.argsort(np.concatenate(tests))
-    fold = np.repeat(np.arange(len(tests)), [len(test) for test in tests])
-    return OutOfFold(np.concatenate(predicted)[order], fold[order])
-
-
 def _score_fields(score: Score, dataset: Dataset, fold_seed: int) -> ManifestFields:
-    seen = None if dataset.classes else score.out_of_fold
+    seen = score.out_of_fold
+    part = dataset.training
     return {
         "cross_validation": CrossValidation(
             metric=score.metric, score=score.mean, folds=score.folds, seed=fold_seed
         ),
-        "interval": prediction_interval(seen, dataset.training.y) if seen else None,
+        "interval": prediction_interval(seen, part.y) if seen and not dataset.classes else None,
+        "scores": _out_of_fold_metrics(seen, dataset) if seen else {},
     }
+
+
+def _out_of_fold_metrics(seen: OutOfFold, dataset: Dataset) -> dict[str, float]:
+    """Return the task's metrics over all rows left out, but for those that are undefined."""
+    spec = dataset.spec
+    part = dataset.training.take(seen.rows)
+    values = {
+        name: metric_value(spec.task, name, part.y, seen.predicted, part.weight)
+        for name in metric_names(spec.task, spec.metric)
+    }
+    return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 def _fold_metrics(
@@ -185,19 +266,15 @@ def _fold_metrics(
 ) -> tuple[float, ...]:
     """Return a metric of each fold that has been predicted."""
     task = dataset.spec.task
-    y = dataset.training.y
+    part = dataset.training
     return tuple(
-        _metric_value(task, metric, y[test], p) for test, p in zip(tests, predicted, strict=False)
+        metric_value(task, metric, part.y[test], p, _weights_of(part, test))
+        for test, p in zip(tests, predicted, strict=False)
     )
 
 
-def _metric_value(
-    task: str, metric: str, y: NDArray[np.float64], predicted: NDArray[np.float64]
-) -> float:
-    loss = float(row_losses(task, metric, y, predicted).mean())
-    if metric in HIGHER_IS_BETTER:  # its loss is 1 minus the rate
-        return 1.0 - loss
-    return loss
+def _weights_of(part: DatasetPart, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    return None if part.weight is None else part.weight[rows]
 
 
 def _recipe_fields(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> ManifestFields:
@@ -210,7 +287,8 @@ def _recipe_fields(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) 
         "prediction": spec.prediction,
         "classes": dataset.classes,
         "columns": dataset.columns,
-        "ignored": spec.drop,
+        "ignored": dataset.ignored,
+        "texts": text_rules(spec),
         "metric": spec.metric,
         "algorithm": recipe.algorithm,
         "parameters": recipe.parameters.model_dump(),
@@ -228,8 +306,9 @@ def _library_versions(algorithm: str) -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in ("numpy", "pandas", "scikit-learn", "tunegate"):
         versions[name] = version(name)
-    if algorithm == "xgboost":  # two distributions provide it: xgboost and xgboost-cpu
-        versions["xgboost"] = import_module("xgboost").__version__
+    learner = LEARNERS[algorithm]
+    if learner.extra:  # two distributions may provide it, such as xgboost and xgboost-cpu
+        versions[learner.library] = import_module(learner.library).__version__
     return versions
 
 
@@ -250,14 +329,9 @@ def _golden_rows(dataset: Dataset) -> list[dict[str, Cell]]:
     ]
     with_gaps = np.flatnonzero(np.logical_or.reduce(missing))[:1]
     return [
-        {name: _plain_cell(values[i]) for name, values in part.table.items()}
+        {
+            column.name: COLUMN_KINDS[column.kind].json_cell(column, part.table[column.name][i])
+            for column in dataset.columns
+        }
         for i in [*spread, *with_gaps]
     ]
-
-
-def _plain_cell(value: Cell | np.generic) -> Cell:
-    """Return a raw value as JSON has it."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    if isinstance(plain, float) and np.isnan(plain):
-        return None
-    return plain

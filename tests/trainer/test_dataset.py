@@ -9,8 +9,9 @@ import pytest
 from support.registry.toy_data import flowers, homes
 
 from trainer import DataError, load_spec
-from trainer.dataset import MIN_HOLDOUT, MIN_PER_CLASS, MIN_TRAINING, Dataset, load_dataset
-from trainer.table import read_table
+from trainer.dataset import Dataset, load_dataset
+from trainer.part_sizes import MIN_HOLDOUT, MIN_PER_CLASS, MIN_TRAINING
+from trainer.tables import read_table
 
 Write = Callable[..., str]
 
@@ -44,7 +45,7 @@ def test_the_built_in_data_sets_load(
 def test_boston_has_thirteen_columns_and_learns_from_all_but_b_unless_asked(
     boston: Dataset,
 ) -> None:
-    assert read_table(load_spec("boston")).shape == (506, 14)
+    assert read_table(load_spec("boston")).frame.shape == (506, 14)
     assert "B" not in [column.name for column in boston.columns]
     assert "B" in [column.name for column in load_dataset("boston", include=("B",)).columns]
 
@@ -76,16 +77,18 @@ def test_booleans_may_have_gaps(write: Write) -> None:
     assert np.isnan(data.matrix(data.training)[:, -1]).any()
 
 
-def test_columns_are_described_by_the_training_part_alone(
+def test_columns_are_described_by_the_training_part_alone_but_for_their_gaps(
     write: Write, table: pd.DataFrame
 ) -> None:
-    by = '[split]\nby = ["id"]'
+    by = '[split]\nby = ["id"]\n[columns.id]\ntype = "numeric"'
     held = table["id"].isin(load_dataset(write(table, by)).holdout.table["id"])
     odd = table.assign(a=table["a"].where(~held, 1e6), b=table["b"].where(~held, np.nan))
     before = load_dataset(write(table, by))
     after = load_dataset(write(odd, by))
     assert after.holdout.table["a"].min() == 1e6
-    assert after.columns == before.columns
+    gaps = {column.name: column.nullable for column in after.columns}
+    assert gaps == {"id": False, "a": False, "b": True}
+    assert [column.replace(nullable=False) for column in after.columns] == list(before.columns)
 
 
 def test_features_are_taken_in_the_order_of_the_spec_and_without_what_is_dropped(
@@ -111,7 +114,7 @@ def test_a_constant_target_is_refused(write: Write, table: pd.DataFrame, task: s
 def test_a_target_that_is_constant_in_the_training_part_is_refused(
     write: Write, table: pd.DataFrame
 ) -> None:
-    by = '[split]\nby = ["id"]'
+    by = '[split]\nmethod = "hash"\nby = ["id"]\n[columns.id]\ntype = "numeric"'
     held = table["id"].isin(load_dataset(write(table, by)).holdout.table["id"])
     assert "y: constant in the training part" in str(
         dataset_error(write(table.assign(y=held * 1.0), by))
@@ -186,3 +189,14 @@ def test_a_category_that_training_never_saw_is_none_of_the_known_ones(houses: Da
     part = houses.training.take(np.array([0]))
     strange = replace(part, table={**part.table, "region": np.array(["west"], dtype=object)})
     assert houses.matrix(strange)[0, 2:5].tolist() == [0, 0, 0]
+
+
+def test_a_gap_that_only_held_out_rows_have_is_a_gap_of_the_column(
+    write: Write, table: pd.DataFrame
+) -> None:
+    by = '[split]\nby = ["id"]\n[columns.id]\ntype = "numeric"'
+    whole = load_dataset(write(table, by))
+    assert not any(column.nullable for column in whole.columns)
+    held = table["id"].isin(whole.holdout.table["id"])
+    data = load_dataset(write(table.assign(a=table["a"].mask(held)), by))
+    assert {column.name for column in data.columns if column.nullable} == {"a"}

@@ -1,4 +1,4 @@
-"""The flat forest predicts as scikit-learn to the bit, as XGBoost up to its float32 sums."""
+"""A written package predicts as its library: sums to the bit, shares as far as exp agrees."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.registry.toy_data import flowers, homes
 
-from registry.package import ModelPackage, load_package
+from registry.package import ModelPackage, Output, load_package, predict_encoded
 from trainer.dataset import Dataset, DatasetPart, load_dataset
-from trainer.flatten import flatten_estimator, round_down
+from trainer.learners.flatten import flatten_estimator
+from trainer.learners.tree_nodes import round_down
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
 
@@ -87,8 +88,9 @@ def test_a_random_forest_answers_to_the_bit_on_and_neighbours_every_threshold(
     edges = rng.choice(forest.threshold[np.isfinite(forest.threshold)], (500, 4))
     neighbours = [np.nextafter(edges, np.float32(to)) for to in (-9, 9)]
     rows = np.vstack([x, edges, *neighbours, np.full((1, 4), np.nan)]).astype(np.float32)
+    shares = forest.sums(rows) / forest.n_trees
     np.testing.assert_array_equal(
-        forest.sums(rows) / forest.n_trees, recipe.predict(estimator, rows)
+        recipe.served_shares(estimator, shares), recipe.predict(estimator, rows)
     )
 
 
@@ -103,9 +105,19 @@ def test_a_written_random_forest_answers_raw_rows_to_the_bit(
     np.testing.assert_array_equal(*both_predictions(tmp_path, recipe, houses, part))
 
 
-def test_xgboosts_regression_answers_within_a_hundred_thousandth(
-    tmp_path: Path, write: Write
+@pytest.mark.parametrize("kinds", [["a", "b"], ["a", "b", "c"]])
+def test_a_forests_package_answers_the_smoothed_shares_that_the_search_scores(
+    tmp_path: Path, write: Write, kinds: list[str]
 ) -> None:
+    data = kinds_of_flowers(write, kinds)
+    recipe = Recipe.make("random_forest", "classification", TREES, 0)
+    mine, theirs = both_predictions(tmp_path, recipe, data, data.holdout)
+    np.testing.assert_array_equal(mine, theirs)
+    assert mine.min() >= 0.999 / len(kinds) / 6
+    assert load_package(tmp_path / "package").manifest.output == Output(smooth=True)
+
+
+def test_a_written_xgboost_answers_raw_rows_to_the_bit(tmp_path: Path, write: Write) -> None:
     pytest.importorskip("xgboost")
     data = load_dataset(
         write(homes().assign(price=lambda h: h["price"] + 50), target="price", drop=["note"])
@@ -113,7 +125,7 @@ def test_xgboosts_regression_answers_within_a_hundred_thousandth(
     recipe = Recipe.make("xgboost", "regression", TREES, 0)
     for number, part in enumerate((data.training, data.holdout, with_gaps(data.holdout))):
         mine, theirs = both_predictions(tmp_path / str(number), recipe, data, part)
-        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=0)
+        np.testing.assert_array_equal(mine, theirs)
         assert np.ptp(mine) > 1
 
 
@@ -154,5 +166,4 @@ def test_xgboost_agrees_where_a_value_is_a_threshold(write: Write) -> None:
         x[:, 0], np.nextafter(forest.threshold[forest.feature == 0], np.float32(np.inf))
     )
     assert on_a_threshold.any()
-    mine = forest.sums(x) + np.asarray(output.base)
-    np.testing.assert_allclose(mine, recipe.predict(estimator, x), rtol=1e-5, atol=0)
+    np.testing.assert_array_equal(predict_encoded(forest, output, x), recipe.predict(estimator, x))

@@ -3,7 +3,10 @@
 import pytest
 
 from trainer import ParameterError
-from trainer.hyperparameters import LEARNERS, RandomForest, XGBoost, parse_hyperparameters
+from trainer.hyperparameters import hyperparameter_help, parse_hyperparameters
+from trainer.learners import LEARNERS
+from trainer.learners.random_forest import RandomForest
+from trainer.learners.xgboost import XGBoost
 
 INTEGERS = [
     ("random_forest", "n_estimators", 1, 10_000),
@@ -57,12 +60,45 @@ def refusal_of(algorithm: str, name: str, text: object) -> str:
     return message
 
 
+OTHERS = [
+    (algorithm, name)
+    for algorithm, learner in LEARNERS.items()
+    for name in learner.parameters.model_fields
+    if algorithm not in {"random_forest", "xgboost"}
+]
+
+
 def test_every_parameter_is_tested_here() -> None:
     assert {
         (algorithm, name)
         for algorithm, learner in LEARNERS.items()
-        for name in learner.model_fields
-    } == set(ALL)
+        for name in learner.parameters.model_fields
+    } == {*ALL, *OTHERS}
+
+
+@pytest.mark.parametrize(("algorithm", "name"), OTHERS)
+def test_other_learners_take_their_searched_range_and_refuse_what_is_no_value(
+    algorithm: str, name: str
+) -> None:
+    kind = LEARNERS[algorithm].parameters
+    searched = kind.searched().get(name)
+    if searched:
+        assert searched.low < searched.high
+        for value in (searched.low, searched.high):
+            assert parsed_value(algorithm, name, str(value)) == value
+    for text in ("", "nan", "inf", "1,5", "-1", "[1]"):
+        assert refusal_of(algorithm, name, text).endswith(str(kind.model_fields[name].description))
+
+
+def test_learners_that_agree_on_a_parameter_share_its_description() -> None:
+    assert hyperparameter_help()["num_leaves"] == "lightgbm: an integer from 2 to 10000"
+    assert "extra_trees, gradient_boosting" in hyperparameter_help()["n_estimators"]
+
+
+def test_an_unknown_learner_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(ParameterError, match=r"^--model: no learner forest\n") as caught:
+        parse_hyperparameters("forest", {})
+    assert caught.value.hint == f"learners: {', '.join(LEARNERS)}"
 
 
 @pytest.mark.parametrize(("algorithm", "name", "low", "high"), INTEGERS)
@@ -122,7 +158,7 @@ def test_a_nasty_value_is_refused_with_what_is_allowed(
     algorithm: str, name: str, text: str
 ) -> None:
     assert refusal_of(algorithm, name, text).endswith(
-        str(LEARNERS[algorithm].model_fields[name].description)
+        str(LEARNERS[algorithm].parameters.model_fields[name].description)
     )
 
 
@@ -173,7 +209,7 @@ def test_max_features_may_be_a_rule(text: str) -> None:
 def test_a_parameter_of_the_other_learner_is_refused_by_name(
     algorithm: str, other: type[RandomForest | XGBoost]
 ) -> None:
-    foreign = sorted(set(other.model_fields) - set(LEARNERS[algorithm].model_fields))
+    foreign = sorted(set(other.model_fields) - set(LEARNERS[algorithm].parameters.model_fields))
     with pytest.raises(ParameterError) as caught:
         parse_hyperparameters(algorithm, dict.fromkeys(foreign, "1"))
     expected = [f"--{name.replace('_', '-')}: not a parameter of {algorithm}" for name in foreign]
@@ -228,7 +264,7 @@ def test_a_criterion_of_the_other_task_is_refused_with_those_that_fit(
     task: str, criterion: str, allowed: str
 ) -> None:
     with pytest.raises(
-        ParameterError, match=f"^--criterion: {criterion} is not for {task}$"
+        ParameterError, match=f"^--criterion: {criterion} is not for {task}\n"
     ) as caught:
         parse_hyperparameters("random_forest", {"criterion": criterion}).for_task(task)
     assert caught.value.hint == f"allowed: {allowed}"

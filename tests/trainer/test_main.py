@@ -10,7 +10,8 @@ from support.registry.volumes import largest_file, read_only, tiny_volume
 
 from registry.package import load_package
 from trainer.__main__ import main
-from trainer.hyperparameters import LEARNERS
+from trainer.hyperparameters import hyperparameter_help
+from trainer.learners import LEARNERS
 
 Write = Callable[..., str]
 Capture = pytest.CaptureFixture[str]
@@ -52,7 +53,8 @@ def test_metrics_are_all_of_stdout_and_the_package_is_there(
 ) -> None:
     assert main(["--data", "boston", *FEW, "--output", str(tmp_path / "package")]) == 0
     printed = capsys.readouterr()
-    assert re.fullmatch(r"mse=\d+\.\d+\nmae=\d+\.\d+\n", printed.out)
+    names = ["mse", "mae", "rmse", "mape", "rmsle", "r2"]
+    assert re.fullmatch("".join(rf"{name}=\d+\.\d+\n" for name in names), printed.out)
     package = load_package(tmp_path / "package")
     assert printed.err == f"model package {package.digest[:12]} written to {tmp_path / 'package'}\n"
     assert printed.out.startswith(f"mse={package.manifest.cross_validation.score!r}\n")
@@ -61,8 +63,40 @@ def test_metrics_are_all_of_stdout_and_the_package_is_there(
 def test_without_an_output_only_metrics_are_made(capsys: Capture) -> None:
     assert main(["--data", "iris", *FEW]) == 0
     printed = capsys.readouterr()
-    assert re.fullmatch(r"log_loss=\S+\nbrier=\S+\naccuracy=\S+\n", printed.out)
+    assert re.findall(r"^(\w+)=\d+\.\d+$", printed.out, re.MULTILINE) == [
+        *("log_loss", "brier", "accuracy", "balanced_accuracy"),
+        *("f1", "auc", "average_precision"),
+    ]
     assert printed.err == ""
+
+
+def test_a_metric_that_is_undefined_is_left_out_and_said(
+    write: Write, table: pd.DataFrame, capsys: Capture
+) -> None:
+    assert (
+        main(
+            [
+                "--data",
+                write(table.assign(y=table["y"].where(table["id"] > 60, 0)), drop=["id"]),
+                *FEW,
+            ]
+        )
+        == 0
+    )
+    printed = capsys.readouterr()
+    assert "mape=" not in printed.out
+    assert "nan" not in printed.out
+    assert printed.err == "note: undefined for these rows, and left out: mape, rmsle\n"
+
+
+def test_importances_are_in_the_package_unless_they_are_not_wanted(tmp_path: Path) -> None:
+    assert main(["--data", "boston", *FEW, "--output", str(tmp_path / "with")]) == 0
+    quick = ["--data", "boston", *FEW, "--no-importances", "--output", str(tmp_path / "without")]
+    assert main(quick) == 0
+    found = load_package(tmp_path / "with").manifest.importances
+    assert {each.column for each in found[:2]} == {"LSTAT", "RM"}
+    assert len(found) == 12
+    assert load_package(tmp_path / "without").manifest.importances == ()
 
 
 def test_flags_reach_the_package(tmp_path: Path) -> None:
@@ -160,7 +194,7 @@ def test_targets_whose_squares_overflow_are_not_reported(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
     assert "is too large" in failed_trial(
-        capsys, "--data", write(table.assign(y=table["y"] * 1e200))
+        capsys, "--data", write(table.assign(y=table["y"] * 1e200), drop=["id"])
     )
 
 
@@ -168,13 +202,15 @@ def test_values_that_only_a_float64_holds_are_named(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
     wide = table.assign(a=table["a"].where(table["id"] != 5, 1e39))
-    assert "column a, line 7: '1e+39' is too large" in failed_trial(capsys, "--data", write(wide))
+    assert "column a: line 7 says '1e+39', which is too large for float32" in failed_trial(
+        capsys, "--data", write(wide)
+    )
 
 
 def test_more_folds_than_rows_of_any_class_are_refused(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
-    path = write(table.assign(y=table["id"] % 8), task="classification")
+    path = write(table.assign(y=table["id"] % 8), task="classification", drop=["id"])
     assert "20 folds are too many" in failed_trial(capsys, "--data", path, "--folds", "20")
 
 
@@ -193,7 +229,8 @@ def test_a_wrong_hyperparameter_is_named_with_its_range(capsys: Capture) -> None
 def test_a_criterion_that_does_not_fit_the_data_is_refused(
     write: Write, table: pd.DataFrame, capsys: Capture
 ) -> None:
-    error = failed_trial(capsys, "--data", write(table), "--criterion", "poisson")
+    path = write(table, drop=["id"])
+    error = failed_trial(capsys, "--data", path, "--criterion", "poisson")
     assert "--criterion: poisson needs a target that is never negative" in error
     assert "--criterion: gini is not for regression" in failed_trial(
         capsys, "--data", "boston", "--criterion", "gini"
@@ -229,6 +266,7 @@ def test_help_names_every_flag_with_its_range_and_the_data_sets(capsys: Capture)
     text = " ".join(capsys.readouterr().out.split())
     assert "boston, boston_published, breast_cancer" in text
     for algorithm, learner in LEARNERS.items():
-        for name, field in learner.model_fields.items():
+        assert f"{algorithm} ({learner.words}" in text
+        for name in learner.parameters.model_fields:
             assert f"--{name.replace('_', '-')} VALUE" in text
-            assert f"{algorithm}: {field.description}" in text
+    assert all(allowed in text for allowed in hyperparameter_help().values())

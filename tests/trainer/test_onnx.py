@@ -24,7 +24,7 @@ from registry.package import (
 )
 from trainer.__main__ import main
 from trainer.errors import TrainerError
-from trainer.flatten import flatten_estimator
+from trainer.learners.flatten import flatten_estimator
 from trainer.onnx import export_onnx, largest_error
 from trainer.recipe import Recipe
 
@@ -105,13 +105,15 @@ def test_the_copy_answers_as_the_package_does(
     package = trained(write, tmp_path / "package", data, "--model", learner, "--onnx")
     table = (homes(seed=9) if data == "homes" else flowers(seed=9)).to_dict("list")
     manifest = package.manifest
+    # XGBoost adds in float32, the copy in float64.
+    tolerance = 1e-5 if learner == "xgboost" else 1e-12
     raw = encode(manifest.columns, {column.name: table[column.name] for column in manifest.columns})
     for rows in (raw, rows_around(package.forest)):
         wanted = predict_encoded(package.forest, manifest.output, rows)
         answers = run_onnxruntime((package.path / "model.onnx").read_bytes(), rows)
-        np.testing.assert_allclose(answers, wanted, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(answers, wanted, rtol=tolerance, atol=tolerance)
         assert np.ptp(answers) > 0.1
-    assert 0 <= on_the_card(package) < 1e-12
+    assert 0 <= on_the_card(package) < tolerance
     assert {"onnx", "onnxruntime"} < set(manifest.versions)
 
 

@@ -63,8 +63,12 @@ def test_a_metric_of_the_task_is_taken(write: Write, task: str, metric: str) -> 
 @pytest.mark.parametrize(
     ("task", "metric", "allowed"),
     [
-        ("regression", "accuracy", "mse, mae"),
-        ("classification", "mse", "log_loss, brier, accuracy"),
+        ("regression", "accuracy", "mse, mae, rmse, mape, rmsle, r2"),
+        (
+            "classification",
+            "mse",
+            "log_loss, brier, accuracy, balanced_accuracy, f1, auc, average_precision",
+        ),
     ],
 )
 def test_a_metric_of_the_other_task_is_refused_with_those_that_fit(
@@ -111,13 +115,13 @@ def test_a_field_that_must_be_there_is_named(write: Write, field: str) -> None:
     path = Path(write(""))
     kept = [line for line in path.read_text().splitlines() if not line.startswith(f"{field} ")]
     path.write_text("\n".join(kept))
-    assert str(spec_error(str(path))) == f"{path}: {field}: Field required"
+    assert str(spec_error(str(path))) == f"{path}: {field}: is missing"
 
 
 @pytest.mark.parametrize(
     ("more", "field"),
     [
-        ('[split]\nmethod = "time"', "split.method"),
+        ('[split]\nmethod = "later"', "split.method"),
         ("[split]\nholdout = 0", "split.holdout"),
         ("[split]\nholdout = 1.0", "split.holdout"),
         ("[split]\nholdout = nan", "split.holdout"),
@@ -128,7 +132,6 @@ def test_a_field_that_must_be_there_is_named(write: Write, field: str) -> None:
         ('[split]\nmethod = "seeded"\nby = ["id"]', "split"),
         ("[split]\nshare = 0.2", "split.share"),
         ('[columns.a]\ntype = "date"', "columns.a.type"),
-        ("[columns.a]", "columns.a.type"),
         ('[columns]\na = "numeric"', "columns.a"),
     ],
 )
@@ -193,3 +196,70 @@ def test_only_a_dropped_column_can_be_included(column: str) -> None:
     ) as caught:
         load_spec("boston").including(("B", column))
     assert caught.value.hint == "dropped columns: B"
+
+
+@pytest.mark.parametrize(
+    ("split", "problem"),
+    [
+        ('method = "time"\nby = ["day"]', 'write time = "day" in place of method and by'),
+        ('method = "time"', "name the column that tells when a row was known"),
+        ('time = "day"\nby = ["street"]', "`by` and `time` exclude each other"),
+        ('time = "day"\nmethod = "hash"', "`time` states method = \"time\", not 'hash'"),
+    ],
+)
+def test_a_split_by_time_names_its_column(write: Write, split: str, problem: str) -> None:
+    assert problem in str(spec_error(write("", f"[split]\n{split}")))
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "meant"),
+    [
+        ("regression", "rsme", "rmse"),
+        ("regression", "R2", "r2"),
+        ("classification", "roc_auc", "auc"),
+        ("classification", "logloss", "log_loss"),
+    ],
+)
+def test_a_metric_that_is_nearly_right_is_guessed(
+    write: Write, task: str, given: str, meant: str
+) -> None:
+    message = str(spec_error(write("", task=task, metric=given)))
+    assert f"; did you mean {meant}?" in message
+
+
+@pytest.mark.parametrize(
+    ("task", "fields", "problem"),
+    [
+        ("regression", {"class_weight": "balanced"}, 'class_weight is for task = "classification"'),
+        (
+            "classification",
+            {"target_transform": "log1p"},
+            'target_transform is for task = "regression"',
+        ),
+        ("regression", {"weight": "y"}, "weight: y cannot be the target or a feature"),
+    ],
+)
+def test_weights_and_transforms_that_do_not_fit_are_refused(
+    write: Write, task: str, fields: dict[str, str], problem: str
+) -> None:
+    assert problem in str(spec_error(write("", task=task, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "more", "words"),
+    [
+        ({"seperator": ";"}, "", "seperator: there is no such field; did you mean read.separator?"),
+        ({"featuers": []}, "", "featuers: there is no such field; did you mean features?"),
+        ({"zzz": 1}, "", "zzz: there is no such field"),
+        ({"task": "binary"}, "", "task: 'binary' is not 'regression' or 'classification'"),
+        ({"metric": "nonsense"}, "", "metric 'nonsense' is not one of"),
+        ({"name": "My Model"}, "", "name: 'My Model' is not made of lower-case letters"),
+        ({"drop": "B"}, "", "drop: 'B' should be a tuple"),
+        ({}, "[split]\nholdout = 2", "split.holdout: 2 should be less than 1"),
+    ],
+)
+def test_a_wrong_field_is_explained_in_plain_words(
+    write: Write, fields: dict[str, object], more: str, words: str
+) -> None:
+    path = write("", more, **fields)
+    assert str(spec_error(path)).startswith(f"{path}: {words}")

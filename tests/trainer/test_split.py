@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.registry.toy_data import homes
 
-from trainer import DataError
+from trainer import DataError, split
 from trainer.dataset import load_dataset
 from trainer.spec import SplitSpec
-from trainer.split import row_hashes, split_rows
+from trainer.split import SplitTarget, row_hashes, split_rows
 
 Write = Callable[..., str]
 COLUMNS = ("count", "size", "flag", "text", "y")
@@ -31,7 +31,7 @@ ROWS = st.lists(
     min_size=1,
     max_size=30,
 )
-BY_ID = '[split]\nby = ["id"]'
+BY_ID = '[split]\nby = ["id"]\n[columns.id]\ntype = "numeric"'
 
 
 def held_out(frame: pd.DataFrame, spec: SplitSpec) -> NDArray[np.bool_]:
@@ -143,7 +143,7 @@ def test_rows_that_stand_on_both_sides_are_refused_and_the_hash_split_keeps_them
 ) -> None:
     twins = pd.concat([table, table])
     with pytest.raises(
-        DataError, match=r"^\d+ row\(s\) are in both the training part and the holdout$"
+        DataError, match=r"^\d+ row\(s\) are in both the training part and the holdout\n"
     ) as caught:
         load_dataset(write(twins, '[split]\nmethod = "seeded"'))
     assert 'method = "hash"' in caught.value.hint
@@ -218,3 +218,111 @@ def test_the_holdouts_digest_depends_on_the_held_rows_alone(
     other = load_dataset(write(table, metric="mae"))
     assert one.holdout_digest == other.holdout_digest
     assert one.holdout_digest != load_dataset(write(table, "[split]\nseed = 1")).holdout_digest
+
+
+STRATIFIED = SplitSpec(method="stratified", holdout=0.25)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=2, max_size=6),
+    holdout=st.floats(0.05, 0.6),
+    seed=st.integers(0, 999),
+)
+def test_each_class_gets_its_share_to_less_than_a_row(
+    sizes: list[int], holdout: float, seed: int
+) -> None:
+    y = np.repeat(np.arange(len(sizes)), sizes).astype(np.float64)
+    frame = pd.DataFrame({"a": np.arange(len(y)), "y": y})
+    spec = SplitSpec(method="stratified", holdout=holdout, seed=seed)
+    _, held = split_rows(frame, row_hashes(frame), spec, SplitTarget(y, classes=True))
+    counts = np.bincount(y[held].astype(int), minlength=len(sizes))
+    assert (np.abs(counts - holdout * np.array(sizes)) <= 1).all()
+    assert abs(len(held) - holdout * len(y)) <= 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.integers(20, 300), seed=st.integers(0, 999))
+def test_each_quantile_of_a_number_gets_its_share(rows: int, seed: int) -> None:
+    y = np.random.default_rng(seed).lognormal(size=rows)
+    frame = pd.DataFrame({"y": y})
+    target = SplitTarget(y, classes=False)
+    _, held = split_rows(frame, row_hashes(frame), STRATIFIED, target)
+    assert abs(len(held) - 0.25 * rows) <= 0.5
+    upper = y > np.median(y)
+    assert abs(upper[held].sum() - 0.25 * upper.sum()) <= 4
+
+
+def test_groups_and_equal_rows_are_on_one_side_of_a_stratified_split() -> None:
+    frame = pd.DataFrame({"street": np.arange(600) % 60, "y": np.arange(600) % 7})
+    spec = SplitSpec(method="stratified", by=("street",), seed=3)
+    for classes in (True, False):
+        target = SplitTarget(frame["y"].to_numpy(np.float64), classes=classes)
+        _, held = split_rows(frame, row_hashes(frame), spec, target)
+        sides = pd.Series(np.isin(np.arange(600), held)).groupby(frame["street"]).nunique()
+        assert set(sides) == {1}
+        assert 0.1 < len(held) / 600 < 0.3
+
+
+def test_rows_added_to_a_stratified_split_move_few_others(write: Write) -> None:
+    frame = homes(400)
+    split = '[split]\nmethod = "stratified"'
+    before = load_dataset(write(frame.head(380), split, target="price"))
+    after = load_dataset(write(frame, split, target="price"))
+    moved = np.isin(before.holdout.rows, after.training.rows).sum()
+    assert moved <= 10
+
+
+def times(rows: int = 200) -> pd.DataFrame:
+    days = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(rows) // 4, unit="D")
+    frame = homes(rows).assign(day=days.strftime("%Y-%m-%d"))
+    return frame.sample(frac=1, random_state=0)
+
+
+@pytest.mark.parametrize("as_number", [True, False])
+def test_the_holdout_of_a_split_by_time_is_the_latest_part(
+    write: Write, *, as_number: bool
+) -> None:
+    frame = times()
+    if as_number:
+        frame = frame.assign(day=pd.to_datetime(frame["day"]).dt.day_of_year)
+    data = load_dataset(write(frame, '[split]\ntime = "day"', target="price", drop=["day"]))
+    assert data.spec.split.method == "time"
+    assert data.training.time is not None
+    assert data.holdout.time is not None
+    assert data.training.time.max() < data.holdout.time.min()
+    assert len(data.holdout.y) == 40
+    assert (np.diff(data.training.time) >= 0).all()
+
+
+@pytest.mark.parametrize(("cell", "problem"), [("soon", "'soon' is not a time"), (None, "no time")])
+def test_a_cell_that_is_no_time_is_named_with_its_line(
+    write: Write, cell: str | None, problem: str
+) -> None:
+    frame = times().reset_index(drop=True)
+    frame.loc[[4, 9], "day"] = cell
+    with pytest.raises(DataError, match=rf"^column day, line 6: {problem} \(2 in all\)\n"):
+        load_dataset(write(frame, '[split]\ntime = "day"', target="price", drop=["day"]))
+
+
+def test_one_time_alone_cannot_be_split(write: Write) -> None:
+    with pytest.raises(DataError, match="every row has the same day"):
+        load_dataset(
+            write(times().assign(day=7), '[split]\ntime = "day"', target="price", drop=["day"])
+        )
+
+
+def test_a_rows_hash_is_what_packages_remember(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame(
+        {
+            "a": [1.5, -0.0, None],
+            "b": ["x", None, "y"],
+            "c": [True, False, True],
+            "d": np.array([True, None, 2.0], dtype=object),
+        }
+    )
+    wanted = [2198242558920086076, 5714590819187065300, 9331357131564775985]
+    assert row_hashes(frame).tolist() == wanted
+    assert row_hashes(frame.astype({"b": object, "c": object})).tolist() == wanted
+    monkeypatch.setattr(split, "CHUNK", 2)
+    assert row_hashes(frame).tolist() == wanted

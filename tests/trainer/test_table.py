@@ -1,5 +1,6 @@
 """What a table may hold, and how each fault is named: what, where, what to do."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from registry.package.columns import MAX_CATEGORIES
 from trainer import DataError
-from trainer.cells import MAX_CATEGORIES
 from trainer.dataset import load_dataset
 
 Write = Callable[..., str]
@@ -57,10 +58,9 @@ def test_the_target_is_neither_a_feature_nor_dropped(
 @pytest.mark.parametrize(
     ("kind", "cell", "what"),
     [
-        ("numeric", "twelve", "is not a number"),
-        ("numeric", "1,234", "is not a number"),
-        ("boolean", "maybe", "is not true or false"),
-        ("boolean", "2", "is not true or false"),
+        ("numeric", "twelve", "119 of 120 cells are numbers; line 9 says 'twelve'"),
+        ("boolean", "maybe", "line 9 says 'maybe', which is not true or false"),
+        ("boolean", "2", "line 9 says '2', which is not true or false"),
     ],
 )
 def test_a_cell_of_another_type_is_named_with_its_line(
@@ -68,8 +68,8 @@ def test_a_cell_of_another_type_is_named_with_its_line(
 ) -> None:
     flags = table.assign(b=[f"{i % 2}" for i in range(len(table))])
     error = table_error(write(with_cell(flags, "b", 7, cell), f'[columns.b]\ntype = "{kind}"'))
-    assert str(error) == f"column b, line 9: {cell!r} {what}"
-    assert 'set [columns."b"] type = "categorical"' in error.hint
+    assert str(error) == f"column b: {what}"
+    assert 'columns.b.type = "categorical"' in error.hint
 
 
 def test_the_first_of_several_wrong_cells_is_named_and_the_others_are_counted(
@@ -77,7 +77,7 @@ def test_the_first_of_several_wrong_cells_is_named_and_the_others_are_counted(
 ) -> None:
     wrong = with_cell(with_cell(table, "a", 3, "x"), "a", 90, "y")
     assert str(table_error(write(wrong, '[columns.a]\ntype = "numeric"'))) == (
-        "column a, line 5: 'x' is not a number (and 1 more)"
+        "column a: 118 of 120 cells are numbers; line 5 says 'x' (and 1 more)"
     )
 
 
@@ -95,7 +95,7 @@ def test_a_number_that_no_tree_can_read_is_named_with_its_line(
     write: Write, table: pd.DataFrame, column: str, cell: str, what: str
 ) -> None:
     message = str(table_error(write(with_cell(table, column, 0, cell))))
-    assert message.startswith(f"column {column}, line 2: '{float(cell)}' {what}")
+    assert message.startswith(f"column {column}: line 2 says '{float(cell)}', which {what}")
 
 
 def test_the_largest_float32_is_still_learned_from(write: Write, table: pd.DataFrame) -> None:
@@ -108,7 +108,7 @@ def test_a_target_that_is_no_number_points_to_classification(
     write: Write, table: pd.DataFrame
 ) -> None:
     error = table_error(write(with_cell(table, "y", 4, "high")))
-    assert str(error) == "column y, line 6: 'high' is not a number"
+    assert str(error) == "column y: 119 of 120 cells are numbers; line 6 says 'high'"
     assert 'task = "classification"' in error.hint
 
 
@@ -118,27 +118,41 @@ def test_a_row_without_a_target_is_named_with_its_line(
 ) -> None:
     wrong = with_cell(with_cell(table, "y", 10, None), "y", 20, None)
     error = table_error(write(wrong, task=task))
-    assert str(error) == "target y, line 12: missing (2 in all)"
-    assert "remove the rows" in error.hint
+    assert str(error) == (
+        "column y: 2 of 120 cells of the target are missing, the first in line 12"
+    )
+    assert 'target_gaps = "drop"' in error.hint
 
 
-def test_too_many_categories_are_counted_and_as_many_as_allowed_are_learned(
+def test_of_too_many_categories_the_most_frequent_are_learned_and_one_for_the_rest(
     write: Write, table: pd.DataFrame
 ) -> None:
-    texts = pd.Series([f"t{i}" for i in range(len(table))])
-    error = table_error(write(table.assign(text=texts)))
-    assert str(error) == f"column text: {len(table)} different texts"
-    assert "`drop`" in error.hint
-    assert str(MAX_CATEGORIES) in error.hint
-    allowed = load_dataset(
-        write(table.assign(text=texts.where(texts.index < MAX_CATEGORIES, "t0")))
-    )
-    assert allowed.columns[-1].kind == "categorical"
+    table = pd.concat([table] * 3, ignore_index=True)
+    rare = pd.Series([f"t{i:03}" for i in range(len(table))])
+    texts = rare.where(rare.index % 3 > 0, "usual")
+    stated = '[columns.text]\ntype = "categorical"'
+    dataset = load_dataset(write(table.assign(text=texts), stated))
+    column = dataset.columns[-1]
+    assert (column.kind, column.other) == ("categorical", True)
+    assert len(column.categories) == MAX_CATEGORIES
+    assert column.width == MAX_CATEGORIES + 1
+    counts = Counter(dataset.training.table["text"].tolist())
+    by_frequency = sorted(counts, key=lambda text: (-counts[text], text))
+    assert column.categories == tuple(sorted(by_frequency[:MAX_CATEGORIES]))
+    assert column.typical == "usual"
+    rest = dataset.matrix(dataset.training)[:, -1]
+    assert rest.sum() == len(counts) - MAX_CATEGORIES
+
+
+def test_as_many_categories_as_allowed_leave_no_rest(write: Write, table: pd.DataFrame) -> None:
+    texts = pd.Series([f"t{i % MAX_CATEGORIES}" for i in range(len(table))])
+    column = load_dataset(write(table.assign(text=texts))).columns[-1]
+    assert not column.other
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "\n\n", "a,b,y\n", b"\x89PNG\r\n\x1a\n\xff\x00", 'a,y\n1,"2\n', "a,y\n1,2\n1,2,3\n"],
+    ["", "\n\n", "a,b,y\n", 'a,y\n1,"2\n'],
 )
 def test_a_file_without_rows_or_of_another_format_is_named(
     write: Write, content: str | bytes
@@ -149,14 +163,6 @@ def test_a_file_without_rows_or_of_another_format_is_named(
     assert ": no rows" in message or ": not a readable CSV file: " in message
 
 
-@pytest.mark.parametrize("source", ["table.zip", "table.csv.gz", "table.csv.xz"])
-def test_an_archive_is_not_a_table(write: Write, tmp_path: Path, source: str) -> None:
-    (tmp_path / source).write_bytes(b"PK\x03\x04\xff\xfe")
-    assert str(table_error(write("", source=source))).startswith(
-        f"{tmp_path / source}: not a readable CSV file: "
-    )
-
-
 @pytest.mark.parametrize(
     ("source", "reason"), [("none.csv", "No such file or directory"), (".", "Is a directory")]
 )
@@ -164,7 +170,7 @@ def test_a_source_that_cannot_be_read_is_named_with_the_reason(
     write: Write, source: str, reason: str
 ) -> None:
     error = table_error(write("", source=source))
-    assert str(error).endswith(f": {reason}")
+    assert f": {reason}" in str(error)
     assert "relative to the TOML file" in error.hint
 
 
@@ -192,7 +198,9 @@ def test_a_long_table_is_typed_as_a_whole(write: Write) -> None:
     wide = ",".join("0" for _ in range(600))
     rows = [f"{i},{'A1' if i == 1199 else '01'},{i % 7},{wide}" for i in range(1200)]
     header = ",".join(["id", "code", "y", *(f"c{i}" for i in range(600))])
-    data = load_dataset(write("\n".join([header, *rows]), features=["code"]))
+    data = load_dataset(
+        write("\n".join([header, *rows]), '[columns.code]\ntype = "categorical"', features=["code"])
+    )
     assert {*data.training.table["code"], *data.holdout.table["code"]} == {"01", "A1"}
 
 

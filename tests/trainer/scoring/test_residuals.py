@@ -8,6 +8,7 @@ from support.registry.toy_data import dataset, flowers, homes
 
 from registry.package import ModelPackage, load_package
 from trainer.dataset import Dataset, load_dataset
+from trainer.folds import cross_validation_folds
 from trainer.recipe import Recipe
 from trainer.trial import Score, cross_validate, write_trial
 
@@ -29,7 +30,7 @@ def test_regression_keeps_what_was_predicted_out_of_fold_and_what_was_seen(tmp_p
     recipe = Recipe.make("random_forest", "regression", TREES, 0)
     x = data.matrix(part)
     expected = np.empty((len(part.y), 2))
-    for training, test in recipe.folds(part.y, n=5, seed=1):
+    for training, test in cross_validation_folds(data, n=5, seed=1):
         expected[test, 0] = recipe.fit(x[training], part.y[training]).predict(x[test])
         expected[test, 1] = part.y[test]
     found = package_with_residuals(tmp_path, data).residuals

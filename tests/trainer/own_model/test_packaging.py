@@ -1,0 +1,176 @@
+"""A fitted model of one's own as a package: exact, or refused by the step's name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
+from sklearn.tree import DecisionTreeRegressor
+from support.registry.toy_data import flowers
+
+import tunegate as tg
+from trainer.dataset import Dataset, load_dataset
+from trainer.errors import TrainerError
+
+FOREST = {"n_estimators": 4, "random_state": 0}
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> str:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "area": rng.normal(100, 20, 300).astype(np.float32).astype(float),
+            "age": np.where(rng.random(300) < 0.1, np.nan, rng.integers(0, 90, 300)),
+            "zone": rng.choice(["a", "b", "c"], 300),
+        }
+    )
+    price = frame["area"] * 3 - frame["age"].fillna(40) + (frame["zone"] == "b") * 50
+    frame.assign(price=price + rng.normal(size=300)).to_csv(tmp_path / "h.csv", index=False)
+    spec = tmp_path / "h.toml"
+    spec.write_text(
+        'name = "houses"\nsource = "h.csv"\ntarget = "price"\ntask = "regression"\n'
+        'prediction = "price_predicted"\n'
+    )
+    return str(spec)
+
+
+def raw(data: Dataset, names: list[str] | None = None) -> pd.DataFrame:
+    return pd.DataFrame({c.name: data.training.table[c.name] for c in data.columns})[
+        names or [c.name for c in data.columns]
+    ]
+
+
+def by_kind(numbers: BaseEstimator | str) -> ColumnTransformer:
+    zones = ("zones", OneHotEncoder(handle_unknown="ignore"), ["zone"])
+    return ColumnTransformer([zones, ("numbers", numbers, ["age", "area"])])
+
+
+PIPELINES = [
+    make_pipeline(by_kind("passthrough"), RandomForestRegressor(**FOREST)),
+    make_pipeline(
+        by_kind(make_pipeline(SimpleImputer(), StandardScaler())), RandomForestRegressor(**FOREST)
+    ),
+    make_pipeline(
+        by_kind(make_pipeline(StandardScaler(), SimpleImputer(strategy="median"), MinMaxScaler())),
+        ExtraTreesRegressor(**FOREST),
+    ),
+    make_pipeline(
+        by_kind(Pipeline([("fill", SimpleImputer(strategy="constant", fill_value=-1))])),
+        MinMaxScaler(feature_range=(-1, 3)),
+        DecisionTreeRegressor(random_state=0),
+    ),
+]
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=["trees", "scaled", "moved", "tree"])
+def test_a_pipelines_package_answers_as_the_pipeline_to_the_bit(
+    houses: str, tmp_path: Path, pipeline: BaseEstimator
+) -> None:
+    data = load_dataset(houses)
+    pipeline.fit(raw(data), data.training.y)
+    model = tg.package(pipeline, houses, tmp_path / "p", folds=2)
+    frame = raw(data)
+    assert np.array_equal(model.predict(frame), pipeline.predict(frame))
+    assert model.manifest.parameters.get("n_estimators", 4) == 4
+    assert model.manifest.interval
+
+
+def test_a_classifiers_package_gives_its_own_shares(tmp_path: Path) -> None:
+    flowers(rows=200).to_csv(tmp_path / "f.csv", index=False)
+    (tmp_path / "f.toml").write_text(
+        'name = "flowers"\nsource = "f.csv"\ntarget = "kind"\ntask = "classification"\n'
+        'prediction = "kind_predicted"\n'
+    )
+    spec = str(tmp_path / "f.toml")
+    data = load_dataset(spec)
+    labels = np.array(data.classes)[data.training.y.astype(int)]
+    names = [column.name for column in data.columns if column.kind == "numeric"]
+    forest = RandomForestClassifier(**FOREST).fit(raw(data, names), labels)
+    model = tg.package(forest, spec, tmp_path / "p", folds=2)
+    frame = raw(data)
+    shares = forest.predict_proba(frame[names].astype(np.float32))
+    assert np.array_equal(model.predict_proba(frame), shares)
+    assert not model.manifest.output.smooth
+
+
+def refused(
+    pipeline: BaseEstimator, houses: str, tmp_path: Path, names: list[str] | None = None
+) -> str:
+    data = load_dataset(houses)
+    pipeline.fit(raw(data, names), data.training.y)
+    with pytest.raises(TrainerError) as caught:
+        tg.package(pipeline, houses, tmp_path / "p", folds=2)
+    assert caught.value.hint
+    assert not (tmp_path / "p").exists()
+    return str(caught.value)
+
+
+NUMBERS = ["area", "age"]
+UNSUPPORTED = [
+    (make_pipeline(SimpleImputer(), PCA(1), RandomForestRegressor(**FOREST)), "the step PCA"),
+    (make_pipeline(SimpleImputer(), Ridge()), "Ridge cannot be packaged"),
+    (
+        make_pipeline(FunctionTransformer(np.abs), RandomForestRegressor(**FOREST)),
+        "the step FunctionTransformer",
+    ),
+    (
+        make_pipeline(SimpleImputer(add_indicator=True), RandomForestRegressor(**FOREST)),
+        "add_indicator",
+    ),
+    (
+        make_pipeline(StandardScaler(), HistGradientBoostingRegressor(max_iter=2)),
+        "a scaler before hist_gradient_boosting",
+    ),
+    (
+        make_pipeline(SimpleImputer(), GradientBoostingRegressor(**FOREST)),
+        "gradient_boosting cannot be fitted: Input X contains NaN",
+    ),
+    (RandomForestRegressor(**FOREST, max_leaf_nodes=5), "max_leaf_nodes: not a hyperparameter"),
+]
+
+
+@pytest.mark.parametrize(("pipeline", "words"), UNSUPPORTED, ids=[w for _, w in UNSUPPORTED])
+def test_what_a_package_cannot_hold_is_refused_by_its_name(
+    houses: str, tmp_path: Path, pipeline: BaseEstimator, words: str
+) -> None:
+    assert words in refused(pipeline, houses, tmp_path, NUMBERS)
+
+
+def test_categories_that_are_encoded_otherwise_are_refused(houses: str, tmp_path: Path) -> None:
+    encoder = ColumnTransformer([("zones", OrdinalEncoder(), ["zone"])], remainder="passthrough")
+    pipeline = make_pipeline(encoder, RandomForestRegressor(**FOREST))
+    assert "column zone" in refused(pipeline, houses, tmp_path)
+
+
+def test_other_columns_than_the_data_sets_are_refused(houses: str, tmp_path: Path) -> None:
+    x = np.ones((30, 1))
+    forest = RandomForestRegressor(**FOREST)
+    forest.fit(pd.DataFrame({"garden": x[:, 0]}), x[:, 0])
+    with pytest.raises(TrainerError, match="does not learn from: garden"):
+        tg.package(forest, houses, tmp_path / "p")
+    forest.fit(x, x[:, 0])
+    with pytest.raises(TrainerError, match="1 unnamed columns, the data set has 3"):
+        tg.package(forest, houses, tmp_path / "p")

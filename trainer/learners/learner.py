@@ -1,0 +1,82 @@
+"""What a learner is: how to make its estimator, and how its fitted model becomes a package."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from registry.package import FlatForest, Output
+from trainer.errors import TrainerError
+from trainer.learners.parameters import Hyperparameters
+
+Estimator = Any  # fitted or not, of any library; they share no type
+Flatten = Callable[[Estimator, int], tuple[FlatForest, Output]]
+NO_ERROR = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """One entry of the table of learners.
+
+    Attributes:
+        name: as `--model` takes it and the manifest's `algorithm` states it.
+        words: what it is, in half a sentence.
+        parameters: the type of its hyperparameters.
+        classes: the estimator's class by task, as `module:class`.
+        flatten: turns a fitted estimator of n encoded features into the package's model; raises
+            TrainerError for a model that the package cannot hold.
+        fixed: settings that are not searched, such as those that make fits repeatable.
+        extra: the extra of tunegate that installs the library; empty if every trainer has it.
+        averages: whether class shares are means over trees, and therefore smoothed.
+        share_error: how far a class share may differ from the library's own, by its arithmetic of
+            exp; sums are always equal bit for bit.
+    """
+
+    name: str
+    words: str
+    parameters: type[Hyperparameters]
+    classes: Mapping[str, str]
+    flatten: Flatten
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    extra: str = ""
+    averages: bool = False
+    share_error: float = NO_ERROR
+
+    def make_estimator(
+        self, parameters: Hyperparameters, task: str, *, seed: int, n_jobs: int
+    ) -> Estimator:
+        """Return an estimator that has not been fitted.
+
+        Raises:
+            TrainerError: when the library is not installed.
+        """
+        module, _, name = self.classes[task].partition(":")
+        estimator = getattr(self._import_library(module), name)()
+        common = {"random_state": seed, "n_jobs": n_jobs}
+        known = estimator.get_params()
+        settings = {name: value for name, value in common.items() if name in known}
+        return estimator.set_params(**settings, **self.fixed, **parameters.model_dump())
+
+    def made(self, estimator: Estimator) -> bool:
+        """Whether an estimator is of one of this learner's classes."""
+        kind = type(estimator)
+        library = kind.__module__.partition(".")[0]
+        for path in self.classes.values():
+            module, _, name = path.partition(":")
+            if (module.partition(".")[0], name) == (library, kind.__name__):
+                return True
+        return False
+
+    @property
+    def library(self) -> str:
+        """The import package of the library."""
+        return next(iter(self.classes.values())).partition(":")[0].partition(".")[0]
+
+    def _import_library(self, module: str) -> Any:  # noqa: ANN401 - any library
+        try:
+            return import_module(module)
+        except ImportError as error:
+            raise TrainerError(
+                f"--model {self.name}: the package {self.library} is not installed",
+                hint=f"pip install 'tunegate[{self.extra}]'",
+            ) from error

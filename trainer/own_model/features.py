@@ -1,0 +1,204 @@
+"""What the last step of a fitted pipeline sees, in terms of a package's encoded features.
+
+A supported step never mixes columns: each feature that it makes is a rising function of one
+encoded feature. So a tree's test of it is a test of that encoded feature with another threshold.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.package import Column
+from trainer.errors import TrainerError
+
+Step = Any  # a fitted transformer
+Floats = NDArray[np.float64]
+HINT = "docs/models.md lists the steps that are supported; take this one out, or do it in the data"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature that a step gives on.
+
+    Attributes:
+        source: index of the encoded feature that it is made of.
+        value: the rising function from the encoded feature, float64, NaN where missing.
+        scaled: whether it is more than the encoded feature with its gaps filled.
+    """
+
+    source: int
+    value: Callable[[Floats], Floats]
+    scaled: bool = False
+
+
+Inputs = Mapping[str, int | Mapping[str, int]]  # a feature a column, or one a category
+
+
+def identity(values: Floats) -> Floats:
+    """Return values as they are."""
+    return values
+
+
+def column_inputs(columns: Sequence[Column]) -> Inputs:
+    """Return, by column, the encoded feature's index; of a categorical column one a category."""
+    found: dict[str, int | Mapping[str, int]] = {}
+    at = 0
+    for column in columns:
+        if column.kind == "categorical":
+            found[column.name] = {text: at + i for i, text in enumerate(column.categories)}
+        elif column.width == 1:
+            found[column.name] = at
+        at += column.width
+    return found
+
+
+def follow_steps(steps: Sequence[Step], names: Sequence[str], inputs: Inputs) -> list[Feature]:
+    """Return what the step after these sees.
+
+    Args:
+        steps: fitted transformers, in order.
+        names: the columns that the first one sees.
+        inputs: see `column_inputs`.
+
+    Raises:
+        TrainerError: naming the step that is not supported, and why.
+    """
+    if not steps:
+        return [_number(name, inputs) for name in names]
+    first, *rest = steps
+    features = _from_columns(first, names, inputs)
+    for step in rest:
+        features = _from_features(step, features)
+    return features
+
+
+def _number(name: str, inputs: Inputs) -> Feature:
+    source = inputs.get(name)
+    if not isinstance(source, int):
+        raise TrainerError(
+            f"column {name}: categories, dates and texts reach a step that takes numbers",
+            hint="encode categories by a OneHotEncoder in a ColumnTransformer",
+        )
+    return Feature(source, identity)
+
+
+def _from_columns(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
+    """Return what a step makes of raw columns."""
+    kind = type(step).__name__
+    if kind == "Pipeline":
+        return follow_steps([each for _, each in step.steps], names, inputs)
+    if kind == "ColumnTransformer":
+        return _column_transformer(step, names, inputs)
+    if kind == "OneHotEncoder":
+        return _one_hot(step, names, inputs)
+    return _from_features(step, [_number(name, inputs) for name in names])
+
+
+def _from_features(step: Step, features: list[Feature]) -> list[Feature]:
+    kind = type(step).__name__
+    if isinstance(step, str) or (kind == "FunctionTransformer" and step.func is None):
+        return features  # "passthrough", also as a fitted ColumnTransformer writes it
+    if kind not in STEPS:
+        raise TrainerError(f"the step {kind} cannot be packaged", hint=HINT)
+    return STEPS[kind](step, features)
+
+
+def _column_transformer(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
+    found: list[Feature] = []
+    for _, each, chosen in step.transformers_:
+        if isinstance(each, str) and each == "drop":
+            continue
+        columns = [
+            name if isinstance(name, str) else names[name]
+            for name in ([chosen] if isinstance(chosen, str) else chosen)
+        ]
+        found += _from_columns(each, columns, inputs)
+    return found
+
+
+def _one_hot(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
+    limits = (step.drop_idx_, step.min_frequency, step.max_categories)
+    if any(each is not None for each in limits):
+        raise TrainerError(
+            "OneHotEncoder with `drop`, `min_frequency` or `max_categories` cannot be packaged",
+            hint="leave them out",
+        )
+    found = []
+    for name, categories in zip(names, step.categories_, strict=True):
+        source = inputs.get(name)
+        for category in categories:
+            if not isinstance(source, Mapping) or category not in source:
+                raise TrainerError(
+                    f"OneHotEncoder: column {name} has no category {category!r} in the data set",
+                    hint="fit it on the data set's training part, without missing categories",
+                )
+            found.append(Feature(source[category], identity))
+    return found
+
+
+def _imputed(step: Step, features: list[Feature]) -> list[Feature]:
+    if step.add_indicator or not np.isreal(step.missing_values):
+        raise TrainerError(
+            "SimpleImputer with `add_indicator`, or of other missing values than NaN, "
+            "cannot be packaged",
+            hint="leave it out",
+        )
+    filled = np.asarray(step.statistics_, dtype=np.float64)
+    if np.isnan(filled).any():
+        raise TrainerError(
+            "SimpleImputer: a column without values cannot be packaged", hint="drop the column"
+        )
+    return [
+        Feature(each.source, _fill(each.value, value), each.scaled)
+        for each, value in zip(features, filled.tolist(), strict=True)
+    ]
+
+
+def _fill(before: Callable[[Floats], Floats], filled: float) -> Callable[[Floats], Floats]:
+    def value(x: Floats) -> Floats:
+        seen = before(x)
+        return np.where(np.isnan(seen), filled, seen)
+
+    return value
+
+
+def _standardised(step: Step, features: list[Feature]) -> list[Feature]:
+    center = np.zeros(len(features)) if step.mean_ is None else step.mean_
+    scale = np.ones(len(features)) if step.scale_ is None else step.scale_
+    if not step.with_mean:
+        center = np.zeros(len(features))
+    return [
+        Feature(each.source, _shift(each.value, float(c), float(s)), scaled=True)
+        for each, c, s in zip(features, center, scale, strict=True)
+    ]
+
+
+def _shift(
+    before: Callable[[Floats], Floats], center: float, scale: float
+) -> Callable[[Floats], Floats]:
+    return lambda x: (before(x) - center) / scale
+
+
+def _min_max(step: Step, features: list[Feature]) -> list[Feature]:
+    if step.clip:
+        raise TrainerError("MinMaxScaler with `clip` cannot be packaged", hint="leave `clip` out")
+    return [
+        Feature(each.source, _stretch(each.value, float(scale), float(low)), scaled=True)
+        for each, scale, low in zip(features, step.scale_, step.min_, strict=True)
+    ]
+
+
+def _stretch(
+    before: Callable[[Floats], Floats], scale: float, low: float
+) -> Callable[[Floats], Floats]:
+    return lambda x: before(x) * scale + low
+
+
+STEPS: Mapping[str, Callable[[Step, list[Feature]], list[Feature]]] = {
+    "SimpleImputer": _imputed,
+    "StandardScaler": _standardised,
+    "MinMaxScaler": _min_max,
+}

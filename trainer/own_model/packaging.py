@@ -1,0 +1,206 @@
+"""Makes a package of a fitted estimator or pipeline of scikit-learn, and proves it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from registry.package import FlatForest, Output, encode, predict_encoded
+from trainer.dataset import Dataset, load_dataset
+from trainer.errors import TrainerError
+from trainer.learners import Estimator, Learner, find_learner
+from trainer.learners.flatten import refuse_difference, takes_missing
+from trainer.own_model.features import column_inputs, follow_steps
+from trainer.own_model.thresholds import move_thresholds
+from trainer.recipe import Recipe
+from trainer.scoring.out_of_bag import FittedModel
+from trainer.trial import cross_validate, write_model
+
+Table = dict[str, NDArray[Any]]
+WIDE = frozenset({"hist_gradient_boosting", "lightgbm"})  # they read float64
+WITHOUT_EFFECT = frozenset(
+    {"random_state", "n_jobs", "verbose", "warm_start", "oob_score", "verbosity", "importance_type"}
+)
+ROWS = 300
+SPLITS = 300
+MISSING_SHARE = 0.3  # of the cells in rows with gaps
+
+
+def package_fitted(fitted: Estimator, data: str, target: Path, *, folds: int = 5) -> str:
+    """Write the package of a fitted model; return its digest.
+
+    The package answers as the fitted model does, which is proven on rows of the training part, on
+    thresholds, and on rows with gaps. Its score is of a cross-validation of the same learner with
+    the same hyperparameters on the package's own encoding; the gate compares that recipe, too.
+
+    Args:
+        fitted: an estimator of a learner's class, or a Pipeline that ends in one, fitted on
+            DataFrames with the data set's columns, or arrays with them in order.
+        data: a data set by its name, or by the path of its spec (.toml).
+        target: the package's folder.
+        folds: of the cross-validation.
+
+    Raises:
+        TrainerError: naming the step or setting that is not supported, or rows on which the
+            package would answer differently.
+        DataError: when the data set cannot be used.
+    """
+    dataset = load_dataset(data)
+    *steps, final = _steps(fitted)
+    learner = find_learner(final)
+    names = _seen_columns(fitted, dataset)
+    features = follow_steps(steps, names, column_inputs(dataset.columns))
+    if learner.name in WIDE and any(feature.scaled for feature in features):
+        raise TrainerError(
+            f"a scaler before {learner.name} cannot be packaged: it compares float64 numbers",
+            hint="leave the scaler out; trees need none",
+        )
+    recipe = _recipe(learner, final, dataset)
+    forest, output = learner.flatten(final, len(features))
+    width = sum(column.width for column in dataset.columns)
+    forest = move_thresholds(forest, features, n_features=width)
+    _refuse_classes(final, dataset)
+    _prove(fitted, final, (forest, output), dataset, learner)
+    score = cross_validate(recipe, dataset, folds=folds, seed=0)[0]
+    model = FittedModel(final, None)
+    return write_model(target, recipe, dataset, score, model, (forest, output), fold_seed=0)
+
+
+def _steps(fitted: Estimator) -> list[Any]:
+    """Return a pipeline's steps, inner pipelines unfolded, or the estimator alone."""
+    if type(fitted).__name__ != "Pipeline":
+        return [fitted]
+    return [each for _, step in fitted.steps for each in _steps(step)]
+
+
+def _seen_columns(fitted: Estimator, dataset: Dataset) -> list[str]:
+    """Return the columns that a model was fitted on, in its order."""
+    own = _names(dataset)
+    names = [str(name) for name in getattr(fitted, "feature_names_in_", own)]
+    if unknown := [name for name in names if name not in own]:
+        raise TrainerError(
+            f"the model was fitted on columns that the data set does not learn from: "
+            f"{', '.join(unknown)}",
+            hint=f"columns of {dataset.spec.name}: {', '.join(own)}",
+        )
+    if len(names) != fitted.n_features_in_:
+        raise TrainerError(
+            f"the model was fitted on {fitted.n_features_in_} unnamed columns, the data set has "
+            f"{len(own)}",
+            hint="fit it on a DataFrame, so that columns have names",
+        )
+    return names
+
+
+def _names(dataset: Dataset) -> list[str]:
+    return [column.name for column in dataset.columns]
+
+
+def _recipe(learner: Learner, final: Estimator, dataset: Dataset) -> Recipe:
+    """Return the recipe of the estimator's settings, so that the gate can fit it again."""
+    settings = final.get_params()
+    defaults = type(final)().get_params()
+    known = learner.parameters.model_fields.keys() | learner.fixed.keys() | WITHOUT_EFFECT
+    changed = [
+        name for name, value in settings.items() if name not in known and value != defaults[name]
+    ]
+    if changed:
+        raise TrainerError(
+            f"{', '.join(changed)}: not a hyperparameter of {learner.name}, "
+            "so the gate could not fit it again",
+            hint=f"hyperparameters: {', '.join(learner.parameters.model_fields)}",
+        )
+    values = {
+        name: settings[name]
+        for name in learner.parameters.model_fields
+        if settings.get(name) is not None
+    }
+    seed = settings.get("random_state")
+    return Recipe.of_dataset(dataset, learner.name, values, seed if isinstance(seed, int) else 0)
+
+
+def _refuse_classes(final: Estimator, dataset: Dataset) -> None:
+    found = tuple(np.asarray(getattr(final, "classes_", ())).tolist())
+    if found != dataset.classes:
+        raise TrainerError(
+            f"the model's classes are {list(found)}, the data set's {list(dataset.classes)}",
+            hint="fit it on the data set's target",
+        )
+
+
+def _prove(
+    fitted: Estimator,
+    final: Estimator,
+    model: tuple[FlatForest, Output],
+    dataset: Dataset,
+    learner: Learner,
+) -> None:
+    forest, output = model
+    table = _proof_table(forest, dataset, gaps=_gaps(fitted, final))
+    frame = pd.DataFrame(table)[_seen_columns(fitted, dataset)]
+    rows: pd.DataFrame | NDArray[Any] = frame
+    if not hasattr(fitted, "feature_names_in_"):
+        rows = frame.to_numpy()
+    if dataset.classes:
+        theirs = np.asarray(fitted.predict_proba(rows), dtype=np.float64)
+    else:
+        theirs = np.asarray(fitted.predict(rows), dtype=np.float64)[:, None]
+    refuse_difference(
+        predict_encoded(forest, output, encode(dataset.columns, table)),
+        theirs,
+        allowed=learner.share_error if dataset.classes else 0.0,
+        name=learner.name,
+    )
+
+
+def _gaps(fitted: Estimator, final: Estimator) -> bool:
+    steps = [type(each).__name__ for each in _steps(fitted)]
+    return "SimpleImputer" in steps or takes_missing(final)
+
+
+def _proof_table(forest: FlatForest, dataset: Dataset, *, gaps: bool) -> Table:
+    """Return rows of the training part: as they are, on thresholds and next to them, with gaps.
+
+    Numbers are float32 already: that is how a package reads them.
+    """
+    rng = np.random.default_rng(0)
+    part = dataset.training
+    rows = rng.integers(0, len(part.y), ROWS + 3 * SPLITS)
+    table = {name: part.table[name][rows] for name in _names(dataset)}
+    numbers: Mapping[int, str] = {
+        index: name
+        for name, index in column_inputs(dataset.columns).items()
+        if isinstance(index, int) and table[name].dtype == np.float64
+    }
+    for name in numbers.values():
+        table[name] = table[name].astype(np.float32).astype(np.float64)
+    _put_thresholds(table, forest, numbers, rng)
+    if gaps:
+        _put_gaps(table, dataset, numbers, rng)
+    return table
+
+
+def _put_thresholds(
+    table: Table, forest: FlatForest, numbers: Mapping[int, str], rng: np.random.Generator
+) -> None:
+    inner = (forest.left != np.arange(forest.n_nodes)) & np.isfinite(forest.threshold)
+    splits = np.flatnonzero(inner & np.isin(forest.feature, list(numbers)))
+    for place, split in enumerate(rng.permutation(splits)[:SPLITS]):
+        on = forest.threshold[split]
+        near = (on, np.nextafter(on, np.float32(np.inf)), np.nextafter(on, np.float32(-np.inf)))
+        for side, value in enumerate(near):
+            if np.isfinite(value):
+                table[numbers[int(forest.feature[split])]][ROWS + 3 * place + side] = value
+
+
+def _put_gaps(
+    table: Table, dataset: Dataset, numbers: Mapping[int, str], rng: np.random.Generator
+) -> None:
+    """Empty cells of columns that had gaps in training; others never reach the model empty."""
+    nullable = {column.name for column in dataset.columns if column.takes_missing}
+    for name in numbers.values():
+        if name in nullable:
+            table[name][:ROWS][rng.random(ROWS) < MISSING_SHARE] = np.nan

@@ -1,0 +1,80 @@
+"""Texts and numbers that probably mean "no value", though the table does not say so."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from trainer.profile.column_facts import MOSTLY, ColumnFacts
+
+UNKNOWN = "?"  # the one mark that is no category anywhere; "-" is next to "+"
+MARKS = frozenset(
+    {UNKNOWN, "-", "--", "---", ".", "..", "*", "#", "_", "\N{EN DASH}", "\N{EM DASH}"}
+)
+WORDS = frozenset(
+    {
+        *("unknown", "missing", "not available", "not known", "n.a.", "na?", "n/a?", "nil", "none"),
+        *("nodata", "no data", "tbd", "unspecified", "k.a.", "keine angabe", "#value!", "#div/0!"),
+    }
+)
+CODES = frozenset(sign * (10.0**digits - 1) for digits in range(2, 8) for sign in (1, -1))
+LEAST_CODES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MissingMarker:
+    """A text or number in a column that probably means "no value".
+
+    Attributes:
+        column: the column's name.
+        text: as the cells have it.
+        cells: how many have it.
+        certain: whether it can mean nothing else: a question mark, or a mark or word among numbers.
+        everywhere: whether it means so in every column.
+    """
+
+    column: str
+    text: str
+    cells: int
+    certain: bool
+    everywhere: bool = False
+
+
+def find_markers(column: ColumnFacts) -> list[MissingMarker]:
+    """Return a column's probable missing markers."""
+    if column.is_numeric:
+        return _number_markers(column)
+    if column.kind == "boolean":
+        return []
+    found = []
+    numbers = _mostly_numbers(column)
+    for level, cells in zip(column.levels, column.counts, strict=True):
+        text = str(level).strip()
+        everywhere = text == UNKNOWN
+        if everywhere or (numbers and (text in MARKS or text.lower() in WORDS)):
+            marker = MissingMarker(
+                column.name, text, int(cells), certain=True, everywhere=everywhere
+            )
+            found.append(marker)
+    return found
+
+
+def _mostly_numbers(column: ColumnFacts) -> bool:
+    parsed = pd.to_numeric(pd.Series(column.levels), errors="coerce").notna().to_numpy()
+    return bool(column.counts[parsed].sum() >= MOSTLY * column.present > 0)
+
+
+def _number_markers(column: ColumnFacts) -> list[MissingMarker]:
+    """Return numbers of nines, at least two cells of them, that lie far from all others."""
+    numbers = column.numbers[~np.isnan(column.numbers)]
+    ends = {float(end) for end in (numbers.min(initial=0), numbers.max(initial=0))}
+    suspected = ends & CODES  # only at an end can a number be far from all others
+    others = numbers[~np.isin(numbers, list(suspected))]
+    if not suspected or not len(others):
+        return []
+    found = []
+    for code in sorted(suspected):
+        cells = int((numbers == code).sum())
+        if cells >= LEAST_CODES and np.abs(others - code).min() > np.ptp(others) > 0:
+            found.append(MissingMarker(column.name, str(int(code)), cells, certain=False))
+    return found

@@ -1,0 +1,64 @@
+"""Turns a frame that a program holds into Arrow's table, which Parquet keeps as it is."""
+
+import pandas as pd
+import pyarrow as pa
+
+from trainer.errors import DataError
+
+
+def frame_to_arrow(frame: object) -> pa.Table:
+    """Return a frame of pandas, polars or pyarrow (whatever exports an Arrow stream) as a table.
+
+    Categories, dates, gaps and nullable types stay. An index of pandas with a name becomes a
+    column, another is left out. Columns are called by their texts. A column that mixes numbers
+    and texts becomes texts, as in a CSV file.
+
+    Raises:
+        DataError: when it is none of these, or a column mixes types that a table cannot hold.
+    """
+    try:
+        if isinstance(frame, pd.DataFrame):
+            return _from_pandas(frame)
+        if hasattr(frame, "__arrow_c_stream__"):
+            return _with_plain_texts(pa.table(frame))
+    except (pa.ArrowException, TypeError) as error:
+        raise DataError(
+            f"this frame cannot be kept as a table: {error}",
+            hint="let each column have one type: frame[name] = frame[name].astype(...)",
+        ) from error
+    raise DataError(
+        f"a {type(frame).__name__} is no table",
+        hint="give a path, or a DataFrame of pandas, polars or pyarrow",
+    )
+
+
+def _with_plain_texts(table: pa.Table) -> pa.Table:
+    """Return the table with texts as Parquet's writer takes them; polars has views of them."""
+    for place, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type) and pa.types.is_string_view(column.type.value_type):
+            chunks = [
+                pa.DictionaryArray.from_arrays(each.indices, each.dictionary.cast(pa.string()))
+                for each in column.chunks
+            ]
+            plain = pa.chunked_array(chunks, pa.dictionary(column.type.index_type, pa.string()))
+            table = table.set_column(place, table.column_names[place], plain)
+    return table
+
+
+def _from_pandas(frame: pd.DataFrame) -> pa.Table:
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+    names = [str(name) for name in frame.columns]
+    named = frame.set_axis(names, axis="columns")
+    texts = {
+        name: named[name].map(str, na_action="ignore") for name in names if _is_mixed(named[name])
+    }
+    return pa.Table.from_pandas(named.assign(**texts), preserve_index=False)
+
+
+def _is_mixed(column: pd.Series) -> bool:
+    """Tell whether a column holds numbers and texts; a CSV file would hold their texts."""
+    return bool(
+        pd.api.types.is_object_dtype(column)
+        and pd.api.types.infer_dtype(column, skipna=True) in {"mixed", "mixed-integer"}
+    )

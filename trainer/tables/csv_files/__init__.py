@@ -1,0 +1,1 @@
+"""CSV files: encoding, dialect, header, lines, and their reading by pandas."""

@@ -1,0 +1,105 @@
+"""Reads the rows of an SQL query by SQLAlchemy."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from trainer.errors import DataError
+from trainer.spec import DataSetSpec
+from trainer.tables.packages import require_package
+from trainer.tables.parsed import Parsed
+from trainer.tables.result import NumberedRows
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.engine import URL
+
+_ADDRESS = re.compile(
+    r"(sqlite|postgres(ql)?|mysql|mariadb|mssql|oracle|duckdb|snowflake|bigquery|redshift)(\+\w+)?:",
+)
+
+_LISTED_TABLES = 10
+
+
+def is_database(spec: DataSetSpec) -> bool:
+    """Tell whether a spec's source is a database's address."""
+    return bool(_ADDRESS.match(spec.source)) or spec.read.format == "sql" or bool(spec.read.query)
+
+
+def read_query(spec: DataSetSpec) -> Parsed:
+    """Run the spec's query.
+
+    Raises:
+        DataError: when SQLAlchemy or the database's driver is not installed, the address or the
+            query is wrong, or there are no rows. No message shows a password.
+    """
+    require_package("sqlalchemy", "a database")
+    from sqlalchemy import exc, text  # noqa: PLC0415 - an extra
+
+    url = _parse_address(spec)
+    shown = url.render_as_string(hide_password=True)
+    engine = _connect(url, shown)
+    try:
+        if not spec.read.query:
+            raise DataError(f"{shown}: there is no query", hint=_query_hint(engine))
+        with engine.connect() as connection:
+            frame = pd.read_sql_query(text(spec.read.query), connection)
+    except (exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
+        cause = error.__cause__ or error
+        reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+        raise DataError(f"{shown}: {reason}", hint="check source and read.query") from error
+    finally:
+        engine.dispose()
+    if frame.empty:
+        raise DataError(f"{shown}: no rows", hint="run the query by hand")
+    return Parsed(frame, NumberedRows())
+
+
+def _parse_address(spec: DataSetSpec) -> "URL":
+    from sqlalchemy import exc, make_url  # noqa: PLC0415 - an extra
+
+    try:
+        url = make_url(spec.source)
+    except exc.ArgumentError as error:
+        raise DataError(
+            "source: not a database's address, which read.query needs",
+            hint='such as "postgresql+psycopg://user@host/name" or "sqlite:///data.db"',
+        ) from error
+    if url.drivername in {"postgres", "postgresql"}:
+        url = url.set(drivername="postgresql+psycopg")  # the driver of our extra
+    if url.drivername.startswith("sqlite") and url.database not in {None, "", ":memory:"}:
+        path = spec.folder / str(url.database)
+        if not Path(path).is_file():
+            raise DataError(
+                f"{path}: No such file or directory", hint="`source` is relative to the TOML file"
+            )
+        url = url.set(database=str(path))
+    return url
+
+
+def _connect(url: "URL", shown: str) -> "Engine":
+    from sqlalchemy import create_engine, exc  # noqa: PLC0415 - an extra
+
+    try:
+        return create_engine(url)
+    except ModuleNotFoundError as error:
+        name = error.name or "its driver"
+        require_package(name, shown)
+        raise
+    except exc.NoSuchModuleError as error:
+        raise DataError(
+            f"{shown}: SQLAlchemy knows no such database",
+            hint="check the part of the address before the colon, or install its driver",
+        ) from error
+
+
+def _query_hint(engine: "Engine") -> str:
+    from sqlalchemy import inspect  # noqa: PLC0415 - an extra
+
+    tables = inspect(engine).get_table_names()
+    hint = 'write into the spec: read.query = "select ... from ..."'
+    if not tables:
+        return hint
+    return f"{hint}; tables: {', '.join(tables[:_LISTED_TABLES])}"
