@@ -1,18 +1,23 @@
 """The gate's checks of a candidate, and the evidence that they gather."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from promote.evidence import Floats, compare_losses
+from promote.evidence import Floats, Groups, compare_losses
+from promote.explanation import RowFinding, find_deciding_row, row_text
 from promote.gate_input import Evaluation
 from promote.guards import Losses, guard_checks
 from promote.policy import GatePolicy
+from promote.recipes import RecipeEvidence, compare_with_champion, compare_with_recipe
 from promote.verdict import Check, Comparison
-from registry.package import Manifest, ModelPackage, row_losses
+from registry.metric_names import readable_number
+from registry.package import Manifest, ModelPackage, find_metric, row_losses
+from registry.package.columns import CellArray
 
-SEARCH_SEEDS = 1000  # trials draw their folds from seeds below this; the gate's own start here
 TRIVIAL_P = 0.95
+FIRST_HOLDOUT = 10  # rows that are enough for a first model
 SAME_TASK = ("name", "task", "target", "metric", "classes")  # fields that must equal the champion's
 
 
@@ -23,6 +28,7 @@ class CheckRunner:
         fresh: bool (n_holdout,), the rows to judge by: the champion was not trained on them.
         excluded: how many others there are.
         recipe: the evidence of key one, once it was gathered.
+        new_rows: the same on the rows that are new to the champion alone.
         holdout: the evidence of key two, once it was gathered.
     """
 
@@ -37,10 +43,12 @@ class CheckRunner:
         self.champion = champion
         self.data = data
         self.policy = policy
-        seen = champion.rows if champion else np.empty(0, dtype=np.uint64)
-        self.fresh = ~np.isin(data.rows, seen)
+        self.fresh = np.ones(len(data.rows), dtype=bool)
+        if champion:
+            self.fresh = ~champion.knows(data.rows, data.rounded)
         self.excluded = int((~self.fresh).sum())
         self.recipe: Comparison | None = None
+        self.new_rows: Comparison | None = None
         self.holdout: Comparison | None = None
 
     def comparability_checks(self) -> Iterator[Check]:
@@ -52,13 +60,8 @@ class CheckRunner:
         leaked = int(np.isin(self.data.rows, self.candidate.rows).sum())
         detail = f"{leaked} holdout row(s) in the candidate's training rows"
         yield Check(name="leak", passed=not leaked, detail=detail)
-        left = int(self.fresh.sum())
-        enough = left >= self.policy.min_holdout
-        detail = (
-            f"{left} holdout rows to judge by, "
-            f"{self.excluded} left out: the champion was trained on them"
-        )
-        yield Check(name="holdout", passed=enough, detail=detail, otherwise="hold")
+        yield self._check_holdout_size()
+        yield from _stand_in_check(self.candidate.manifest.metric)
         yield self._check_scorable("candidate", self.candidate)
         if self.champion is not None:
             yield self._check_scorable("champion", self.champion)
@@ -77,6 +80,24 @@ class CheckRunner:
             yield from self._two_keys(mine, theirs, self.champion)
         losses = Losses(mine, theirs)
         yield from guard_checks(self.candidate, self.data, self.fresh, losses, self.policy)
+
+    def _check_holdout_size(self) -> Check:
+        left = int(self.fresh.sum())
+        least = self.policy.min_holdout
+        if self.champion is None:  # compared with a model without inputs, from which it is far away
+            least = min(least, FIRST_HOLDOUT)
+        detail = self._holdout_detail(left, least)
+        return Check(name="holdout", passed=left >= least, detail=detail, otherwise="hold")
+
+    def _holdout_detail(self, left: int, least: int) -> str:
+        detail = f"{left} holdout rows to judge by"
+        if left < least:
+            detail += f", at least {least} needed: raise [split] holdout, or lower gate.min_holdout"
+        if self.champion is None:
+            return detail
+        if not self.excluded:
+            return f"{detail}; the champion was trained on none of them"
+        return f"{detail}, {self.excluded} left out: the champion was trained on them"
 
     def _check_scorable(self, role: str, package: ModelPackage) -> Check:
         """Check that every column is still there, and still holds what the package was made for."""
@@ -108,6 +129,8 @@ class CheckRunner:
         if not same:
             detail += ": --allow-new-data to compare now"
         yield Check(name="fingerprint", passed=same or self.policy.allow_new_data, detail=detail)
+        if not same:
+            yield self._check_known_rows(champion)
 
         same = self.candidate.digest == champion.digest
         detail = "another package than the champion's"
@@ -115,58 +138,76 @@ class CheckRunner:
             detail = "the candidate is the champion's own package"
         yield Check(name="novelty", passed=not same, detail=detail, otherwise="keep")
 
+    def _check_known_rows(self, champion: ModelPackage) -> Check:
+        """Say how many of the champion's rows are among today's."""
+        training = self.data.training
+        known = int(champion.knows(training.rows, training.rounded).sum())
+        learned = len(champion.rows)
+        detail = f"the champion knows {known} of {len(training.rows)} training rows"
+        if not known + self.excluded:
+            detail = (
+                f"none of the champion's {learned} training rows is among these data; if they are "
+                "the same rows, written otherwise, the champion has seen them, which favours it"
+            )
+        return Check(name="champion's rows", passed=True, detail=detail)
+
     def _absolute_checks(self, mine: Floats) -> Iterator[Check]:
-        trivial = np.repeat(self.data.trivial, len(mine), axis=0)
-        manifest = self.candidate.manifest
-        baseline = row_losses(manifest.task, manifest.metric, self.data.y[self.fresh], trivial)
-        found = self._compare(baseline, mine)
+        trivial = np.repeat(self.data.trivial, len(self.data.y), axis=0)
+        without_inputs = self._weighted_losses(trivial)
+        found = self._compare_on_holdout(without_inputs, mine)
         detail = (
-            f"loss {found.candidate:.4g}, without inputs {found.champion:.4g}, "
-            f"P(better) {found.p_better:.3f}"
+            f"loss {readable_number(found.candidate)}, "
+            f"without inputs {readable_number(found.champion)}, P(better) {found.p_better:.3f}"
         )
+        detail += self._holdout_row_words(without_inputs, mine, TRIVIAL_P)
         yield Check(name="trivial baseline", passed=found.p_better >= TRIVIAL_P, detail=detail)
         if self.champion is None:
             self.holdout = found
         ceiling = self.policy.ceiling
         if ceiling is not None:
-            detail = f"loss {mine.mean():.4g}, at most {ceiling:.4g} allowed"
+            loss = readable_number(mine.mean())
+            detail = f"loss {loss}, at most {readable_number(ceiling)} allowed"
             yield Check(name="ceiling", passed=bool(mine.mean() <= ceiling), detail=detail)
 
     def _check_against_defaults(self) -> Check:
         """Check that a first model, which has no champion, looks no worse than library defaults."""
         default = self.data.default_recipe(self.candidate.manifest)
-        self.recipe = self._cross_validate(default)
-        found = self.recipe
+        found = compare_with_recipe(
+            self.candidate.manifest, default, self.data, self.policy
+        ).comparison
+        self.recipe = found
         least = self.policy.p_holdout
         detail = (
-            f"{found.candidate:.4g}, the library's defaults {found.champion:.4g}; "
+            f"{readable_number(found.candidate)}, "
+            f"the library's defaults {readable_number(found.champion)}; "
             f"P(better) {found.p_better:.3f}, at least {least:.2f} unless the mean is no worse"
         )
-        return Check(name="default recipe", passed=self._no_worse(found), detail=detail)
-
-    def _no_worse(self, found: Comparison) -> bool:
-        """Whether a recipe looks no worse; compared with itself, P(better) and gain are 0."""
-        return found.p_better >= self.policy.p_holdout or found.gain >= 0
+        # Compared with itself, a recipe has P(better) 0 and gain 0.
+        passed = found.p_better >= least or found.gain >= 0
+        return Check(name="default recipe", passed=passed, detail=detail)
 
     def _two_keys(self, mine: Floats, theirs: Floats, champion: ModelPackage) -> Iterator[Check]:
-        recipe = self._cross_validate(champion.manifest)
-        holdout = self._compare(theirs, mine)
-        self.recipe = recipe
+        policy = self.policy
+        recipe = compare_with_champion(self.candidate.manifest, champion, self.data, policy)
+        holdout = self._compare_on_holdout(theirs, mine)
+        self.recipe = recipe.comparison
+        self.new_rows = recipe.new_rows
         self.holdout = holdout
-        least_recipe = self.policy.p_recipe
-        least_holdout = self.policy.p_holdout
-        may_tie = False
-        # Two recipes on the same new data say nothing of the data; the packages, each trained on
-        # its own data, do. So the packages decide then, and the recipes may only object.
-        if self.candidate.manifest.fingerprint != champion.manifest.fingerprint:
-            least_recipe = self.policy.p_holdout
-            least_holdout = self.policy.p_recipe
-            may_tie = self._no_worse(recipe)
-        yield _key_check("key 1, recipes on fresh folds", recipe, least_recipe, may_tie=may_tie)
-        yield _key_check("key 2, packages on the holdout", holdout, least_holdout)
+        yield _key_check(
+            "key 1, recipes on fresh folds",
+            recipe.comparison,
+            policy.p_recipe,
+            more=_recipe_words(recipe, policy) + self._training_row_words(recipe),
+        )
+        yield _key_check(
+            "key 2, packages on the holdout",
+            holdout,
+            policy.p_holdout,
+            more=self._holdout_row_words(theirs, mine, policy.p_holdout),
+        )
 
     def _check_strictly_lower(self, mine: Floats, theirs: Floats) -> Check:
-        found = self._compare(theirs, mine)
+        found = self._compare_on_holdout(theirs, mine)
         self.holdout = found
         detail = (
             f"{found.candidate:.6g} against {found.champion:.6g}; equal models win half of the time"
@@ -174,29 +215,88 @@ class CheckRunner:
         return Check(name="strict-lower", passed=found.gain > 0, detail=detail, otherwise="keep")
 
     def _holdout_losses(self, package: ModelPackage) -> Floats:
+        return self._weighted_losses(package.predict(self.data.table))
+
+    def _weighted_losses(self, predicted: Floats) -> Floats:
+        """Return the losses of the fresh rows; their mean is the weighted mean."""
         manifest = self.candidate.manifest
-        predicted = package.predict(self.data.table)
-        return row_losses(manifest.task, manifest.metric, self.data.y, predicted)[self.fresh]
+        losses = row_losses(manifest.task, manifest.metric, self.data.y, predicted)[self.fresh]
+        if self.data.weight is None:
+            return losses
+        weight = self.data.weight[self.fresh]
+        weighted: Floats = losses * (weight / weight.mean())
+        return weighted
 
-    def _cross_validate(self, other: Manifest) -> Comparison:
-        policy = self.policy
-        seeds = policy.seeds(SEARCH_SEEDS)
-        mine = self.data.out_of_fold(self.candidate.manifest, seeds, policy.folds)
-        return self._compare(self.data.out_of_fold(other, seeds, policy.folds), mine)
+    def _training_row_words(self, found: RecipeEvidence) -> str:
+        """Name the training row that alone decides key 1, if there is one."""
+        training = self.data.training
+        group = None if training.group is None else training.group[found.rows]
+        least = self.policy.p_recipe
+        row = find_deciding_row(found.champion, found.candidate, least, self.policy, group)
+        return self._row_words(row, found.rows, training.table, training.y)
 
-    def _compare(self, champion: Floats, candidate: Floats) -> Comparison:
+    def _holdout_row_words(self, theirs: Floats, mine: Floats, least: float) -> str:
+        """Name the holdout row that alone decides, if there is one."""
+        row = find_deciding_row(theirs, mine, least, self.policy, self._fresh_group())
+        return self._row_words(row, np.flatnonzero(self.fresh), self.data.table, self.data.y)
+
+    def _row_words(
+        self,
+        row: RowFinding | None,
+        rows: NDArray[np.int64],
+        table: Mapping[str, CellArray],
+        y: Floats,
+    ) -> str:
+        if row is None:
+            return ""
+        name = row_text(self.candidate.manifest, table, y, int(rows[row.position]))
+        return f"; {row.words}: {name}"
+
+    def _compare_on_holdout(self, champion: Floats, candidate: Floats) -> Comparison:
         policy = self.policy
-        return compare_losses(champion, candidate, resamples=policy.resamples, seed=policy.seed)
+        return compare_losses(
+            champion,
+            candidate,
+            resamples=policy.resamples,
+            seed=policy.seed,
+            group=self._fresh_group(),
+        )
+
+    def _fresh_group(self) -> Groups | None:
+        """Return the groups of the rows to judge by; None without groups."""
+        return None if self.data.group is None else self.data.group[self.fresh]
+
+
+def _stand_in_check(metric: str) -> Iterator[Check]:
+    """Say which loss is compared, where the metric is not a mean over rows or the root of one."""
+    if find_metric(metric).from_loss is None:
+        loss = find_metric(metric).loss
+        detail = f"{metric} is not a mean over rows; the gate compares {loss} in its place"
+        yield Check(name="loss", passed=True, detail=detail)
 
 
 def _columns(manifest: Manifest) -> list[tuple[str, str]]:
     return [(column.name, column.kind) for column in manifest.columns]
 
 
-def _key_check(name: str, found: Comparison, least: float, *, may_tie: bool = False) -> Check:
+def _key_check(name: str, found: Comparison, least: float, *, more: str = "") -> Check:
     detail = (
         f"P(better) {found.p_better:.3f}, at least {least:.2f}; "
-        f"{found.candidate:.4g} against {found.champion:.4g}"
+        f"{readable_number(found.candidate)} against {readable_number(found.champion)}{more}"
     )
-    passed = found.p_better >= least or may_tie
-    return Check(name=name, passed=passed, detail=detail, otherwise="keep")
+    return Check(name=name, passed=found.p_better >= least, detail=detail, otherwise="keep")
+
+
+def _recipe_words(found: RecipeEvidence, policy: GatePolicy) -> str:
+    """Return what else there is to say about key 1, as further clauses of its detail."""
+    clauses = []
+    if found.stand == "known rows":
+        clauses.append(f"the champion's recipe learns from the {found.known} rows that it knows")
+    if found.stand == "package":
+        clauses.append("too few of the champion's rows are left, so its package is judged as it is")
+    if found.new_rows:
+        new = found.new_rows
+        clauses.append(f"P(better) {new.p_better:.3f} on the {new.rows} new rows alone")
+    if found.repetitions < policy.repeats:
+        clauses.append(f"clear after {found.repetitions} of {policy.repeats} repetitions")
+    return "".join(f"; {clause}" for clause in clauses)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from promote.gate_input import Evaluation
 from promote.policy import GatePolicy
 from promote.verdict import Finalist
@@ -48,9 +50,11 @@ def score_finalists(
 def _score_finalist(contender: Contender, data: Evaluation, policy: GatePolicy) -> Finalist:
     manifest = contender.manifest
     losses = data.out_of_fold(manifest, policy.seeds(FINALIST_SEEDS), policy.folds)
+    tested = ~np.isnan(losses)
+    weight = data.training.weight
     return Finalist(
         trial=manifest.provenance.trial,
         sha256=contender.digest,
         search_score=manifest.cross_validation.score,
-        loss=float(losses.mean()),
+        loss=float(np.average(losses[tested], weights=None if weight is None else weight[tested])),
     )

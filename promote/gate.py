@@ -3,12 +3,11 @@
 All checks run and all findings are reported together. Two keys must turn: (a) the candidate's
 recipe beats the champion's under cross-validation with folds that the search never used, and (b)
 the fitted candidate does not look worse on the holdout. If the data have changed since the champion
-was trained, the keys change places. Both models are scored now, on the same rows; stored numbers
-decide nothing.
+was trained, its recipe learns only from the rows that it knows. Both models are scored now, on the
+same rows; stored numbers decide nothing.
 
-The two keys and their thresholds come from simulations described in docs/decisions/0006-gate.md:
-equal challengers are promoted in 7 % of cases (a plain "lower error wins": 51 %), those 10 % better
-in 81 %.
+The two keys and their thresholds come from the simulations of docs/decisions.md, which says how
+often better, equal and worse challengers get in.
 """
 
 from collections.abc import Iterator
@@ -29,7 +28,8 @@ def judge(given: GateInput, policy: GatePolicy) -> Verdict:
     integrity = list(_integrity_checks(given))
     if isinstance(candidate, PackageError) or isinstance(champion, PackageError):
         return _make_verdict(given, policy, integrity)
-    runner = CheckRunner(candidate, champion, given.data, policy)
+    least = policy.least_recipe(searched=bool(given.finalists))
+    runner = CheckRunner(candidate, champion, given.data, policy.replace(p_recipe=least))
     blocking = [*integrity, *runner.comparability_checks()]
     if any(not check.passed for check in blocking):  # scores would be impossible or meaningless
         return _make_verdict(given, policy, blocking)
@@ -37,7 +37,12 @@ def judge(given: GateInput, policy: GatePolicy) -> Verdict:
     if champion:
         checks += shadow_guard(given.shadow, policy)
     verdict = _make_verdict(given, policy, checks)
-    return verdict.replace(recipe=runner.recipe, holdout=runner.holdout, excluded=runner.excluded)
+    return verdict.replace(
+        recipe=runner.recipe,
+        new_rows=runner.new_rows,
+        holdout=runner.holdout,
+        excluded=runner.excluded,
+    )
 
 
 def _integrity_checks(given: GateInput) -> Iterator[Check]:
@@ -77,6 +82,7 @@ def _make_verdict(given: GateInput, policy: GatePolicy, checks: list[Check]) -> 
         policy=policy,
         shadow=given.shadow,
         finalists=given.finalists,
+        drift=given.drift,
     )
 
 

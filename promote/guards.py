@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from promote.evidence import Floats, Slice, worst_slice
 from promote.gate_input import Evaluation
+from promote.named_slices import named_slice_checks
 from promote.policy import GatePolicy
 from promote.verdict import Check
-from registry.package import ModelPackage
+from registry.metric_names import readable_number
+from registry.package import COLUMN_KINDS, Column, ModelPackage
 from registry.package.columns import CellArray
 from registry.shadow import ShadowEvidence
 
@@ -44,6 +46,8 @@ def guard_checks(
     if losses.champion is not None:
         slices = _make_slices(package, data, fresh)
         yield _check_slices(slices, losses.candidate, losses.champion, policy)
+        pair = (losses.candidate, losses.champion)
+        yield from named_slice_checks(package, data, fresh, pair, policy)
         if package.manifest.task == "regression":  # one wrong class is as wrong as any other
             yield _check_largest_error(losses.candidate, losses.champion, policy)
     yield _check_prediction_range(package, data)
@@ -84,7 +88,7 @@ def _check_slices(slices: list[Slice], mine: Floats, theirs: Floats, policy: Gat
 def _check_largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Check:
     top = float(mine.max())
     limit = policy.max_error_ratio * float(theirs.max())
-    detail = f"largest row loss {top:.4g}, at most {limit:.4g}"
+    detail = f"largest row loss {readable_number(top)}, at most {readable_number(limit)}"
     return Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
 
 
@@ -97,8 +101,9 @@ def _check_prediction_range(package: ModelPackage, data: Evaluation) -> Check:
     margin = RANGE_MARGIN * (high - low)
     inside = bool((predicted >= low - margin).all() and (predicted <= high + margin).all())
     detail = (
-        f"predictions from {predicted.min():.4g} to {predicted.max():.4g}, "
-        f"training from {low:.4g} to {high:.4g}"
+        f"predictions from {readable_number(predicted.min())} "
+        f"to {readable_number(predicted.max())}, "
+        f"training from {readable_number(low)} to {readable_number(high)}"
     )
     return Check(name="prediction range", passed=inside, detail=detail)
 
@@ -107,20 +112,22 @@ def _make_slices(package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool
     found: list[Slice] = []
     for column in package.manifest.columns:
         values = data.table[column.name][fresh]
-        if column.kind == "numeric":
-            found += _numeric_slices(column.name, values)
-        else:
+        kind = COLUMN_KINDS[column.kind]
+        if kind.has_range:
+            found += _ordered_slices(column, kind.range_values(values))
+        elif not kind.takes_any_text(column):
             found += _value_slices(column.name, values)
     return [each for each in found if each.rows.sum() >= MIN_SLICE]
 
 
-def _numeric_slices(name: str, values: CellArray) -> list[Slice]:
+def _ordered_slices(column: Column, values: Floats) -> list[Slice]:
     if np.isnan(values).all():
         return []
     middle = float(np.nanmedian(values))
+    shown = COLUMN_KINDS[column.kind].format_bound(column, middle, digits=4)
     return [
-        Slice(f"{name} <= {middle:.4g}", values <= middle),
-        Slice(f"{name} > {middle:.4g}", values > middle),
+        Slice(f"{column.name} <= {shown}", values <= middle),
+        Slice(f"{column.name} > {shown}", values > middle),
     ]
 
 

@@ -3,13 +3,23 @@
 import sys
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from registry.record import Count, Positive, Record, Share
 
 LARGEST_FLOAT = sys.float_info.max  # a verdict holds the policy, and JSON has no infinity
 LARGEST_SEED = 2**31 - 2000  # generators take 32 bits; the gate's seeds are in the lower half
 Ratio = Annotated[float, Meta(ge=1, le=LARGEST_FLOAT)]
+
+
+class Bounds(Record, frozen=True, kw_only=True):
+    """Numbers from `at_least` up to, but without, `below`; None where there is no bound."""
+
+    at_least: float | None = None
+    below: float | None = None
+
+
+SliceRules = bool | float | str | Bounds
 
 
 class GatePolicy(Record, frozen=True, kw_only=True):
@@ -21,9 +31,11 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         approval: "auto", or "manual": a promotion waits for `tunegate approve`.
         p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation
             folds.
-        p_holdout: key two: least P(the fitted candidate is better), on the holdout. If the champion
-            was trained on other data, `p_recipe` and `p_holdout` change places.
-        repeats: repetitions of the cross-validation of key one, and of that of finalists.
+        p_searched: the same for a candidate that was chosen among a search's finalists: it is the
+            luckiest of many, on these very rows.
+        p_holdout: key two: least P(the fitted candidate is better), on the holdout.
+        repeats: repetitions of the cross-validation of key one, and of that of finalists. Key one
+            stops after the first where P(better) is clear already.
         folds: folds of each.
         finalists: how many of a search's best trials are scored once more, on folds of their own,
             before one of them becomes the candidate; with 1 the search's best becomes it.
@@ -32,11 +44,14 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         ceiling: the candidate's loss on the holdout must not be above this; None for no ceiling.
         max_slice_ratio: a slice of the holdout may get worse by this factor before it counts as
             suspicious.
+        slices: rows of the holdout that may not get clearly worse, by a name; each says what its
+            columns must be: a value, or `{ at_least = 5, below = 9 }`.
         max_error_ratio: the largest row loss may grow by this factor.
         max_work: decisions a prediction may take (trees x depth), a deterministic stand-in for
             latency.
         max_bytes: size of the package.
-        min_holdout: least rows to judge by.
+        min_holdout: least rows to judge by, after those that the champion has seen were left out; a
+            first model needs no more than 10.
         shadow_rows: least rows on which the candidate must have been compared with the champion in
             shadow mode, none of them failed; 0 asks for no shadow.
         allow_new_data: judge although the champion was trained on other data.
@@ -46,6 +61,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     mode: Literal["two-key", "strict-lower"] = "two-key"
     approval: Literal["auto", "manual"] = "auto"
     p_recipe: Share = 0.90
+    p_searched: Share = 0.95
     p_holdout: Share = 0.20
     repeats: Annotated[int, Meta(ge=1, le=100)] = 3
     folds: Annotated[int, Meta(ge=2, le=20)] = 5
@@ -54,10 +70,11 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     seed: Count = 0
     ceiling: Annotated[float, Meta(ge=-LARGEST_FLOAT, le=LARGEST_FLOAT)] | None = None
     max_slice_ratio: Ratio = 2.0
+    slices: dict[str, dict[str, SliceRules]] = field(default_factory=dict)
     max_error_ratio: Ratio = 2.0
     max_work: Positive = 1_000_000
     max_bytes: Positive = 256 << 20
-    min_holdout: Annotated[int, Meta(ge=2)] = 10
+    min_holdout: Annotated[int, Meta(ge=2)] = 30
     shadow_rows: Count = 0
     allow_new_data: bool = False
     allow_schema_change: bool = False
@@ -67,6 +84,10 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         if self.seed * self.repeats > LARGEST_SEED:
             most = LARGEST_SEED // self.repeats
             raise ValueError(f"seed: at most {most:,} with {self.repeats} repeats")
+
+    def least_recipe(self, *, searched: bool) -> float:
+        """Return what key one asks for, of a search's winner or of a candidate that was named."""
+        return self.p_searched if searched else self.p_recipe
 
     def seeds(self, start: int) -> list[int]:
         """Return the repetitions' seeds, counted from `start`; another `seed` has other ones."""

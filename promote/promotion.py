@@ -6,19 +6,18 @@
 4. the running service is smoke-tested;
 5. the outcome is recorded; if it is `reverted`, the pointer has been swapped back before.
 
-The ledger is the truth and the pointer follows it; last, a copy of the history is written for
-readers. An entry without an outcome is finished or undone by `repair`, which every promotion calls
-first.
+The ledger is the truth and the pointer follows it (`promote.pointing`). An entry without an outcome
+is finished or undone by `repair`, which every promotion calls first.
 """
 
-import os
-import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from promote.errors import PromoteError, SmokeFailed
-from promote.history_file import write_history_file
+from promote.lease import clock_problem, is_abandoned, process_owner
+from promote.pointing import Pointing, pointer_to
 from promote.smoke import SmokeReport
 from promote.verdict import Verdict
 from registry import (
@@ -28,18 +27,16 @@ from registry import (
     Ledger,
     ModelStore,
     Outcome,
-    Pointer,
     Promotion,
     champion,
     in_flight,
 )
-from registry.errors import StoreError
+from registry.errors import PackageError, StoreError
 from registry.ledger import next_number
 from registry.package import ModelPackage
 
 Smoke = Callable[[ModelPackage], SmokeReport]
 LEASE = 600  # seconds
-MISSING = "it was missing"
 KEPT_BY_ROLLBACK = ("experiment", "trial", "fingerprint", "metric", "score", "git_commit")
 
 
@@ -71,6 +68,10 @@ class Promoter:
     clock: Callable[[], datetime] = _current_time
     notify: Callable[[str], None] = field(default=lambda _: None)
 
+    @property
+    def _pointing(self) -> Pointing:
+        return Pointing(self.store, self.ledger, self.notify)
+
     def promote(self, package: ModelPackage, verdict: Verdict) -> Entry:
         """Bring a package that the gate has passed into production.
 
@@ -80,6 +81,7 @@ class Promoter:
                 promoted meanwhile.
             InFlight: when another promotion is under way.
             SmokeFailed: when the service did not answer as it should; the promotion was reverted.
+            PackageError: when the pointer is wrong, and the champion's package damaged.
             StoreError, LedgerError: when volume or backend fail; the next run finishes or undoes
                 what was begun.
         """
@@ -108,11 +110,13 @@ class Promoter:
     def rollback(self, model: str, *, to: int | None = None, reason: str = "") -> Entry:
         """Return to an earlier promotion, by default the one before the champion.
 
+        The champion's package may be damaged; that may be why.
+
         Raises:
             PromoteError: when there is no such promotion, or it is the champion already.
             PackageError: when its package is damaged.
         """
-        history = self._repaired_history(model)
+        history = self._repaired_history(model, damaged=True)
         target = _find_target(model, history, to).promotion
         package = self.store.open(target.sha256)
         promotion = self._next_promotion(model, package.digest, history).replace(
@@ -130,30 +134,73 @@ class Promoter:
         """
         return _find_target(model, self.ledger.history(model), to)
 
-    def repair(self, model: str, *, force: bool = False) -> list[str]:
+    def repair(self, model: str, *, force: bool = False, damaged: bool = False) -> list[str]:
         """Finish or undo what a crashed run left, and let the pointer follow the ledger.
 
         Args:
             model: whose ledger.
-            force: take an entry over although its lease still runs.
+            force: take an entry over although its lease still runs, and follow the ledger although
+                the pointer is ahead of it.
+            damaged: leave the pointer as it is, instead of failing, where the champion's package is
+                damaged.
 
         Returns:
             What was done, in sentences; empty when nothing had to be.
 
         Raises:
-            InFlight: when another promotion is under way and its lease still runs.
+            InFlight: when another promotion is under way and its lease still runs, or a clock is so
+                far off that nobody knows.
+            PackageError: when the pointer is wrong, and the champion's package damaged.
+            PromoteError: when the pointer is of another ledger, or of a newer state of this one.
         """
         done: list[str] = []
         entry = in_flight(self.ledger.history(model))
         if entry:
-            if not (force or is_abandoned(entry, self.clock(), heir=self.owner)):
-                raise _in_flight_error(entry)
+            if not force:
+                self._require_abandoned(entry)
             done.append(self._close_abandoned(entry))
-        return done + self._sync_pointer(model)
+        try:
+            done += self._pointing.sync(model, force=force)
+        except PackageError as error:
+            if not damaged:
+                raise
+            self.notify(str(error))
+        if removed := self.store.remove_scratch():
+            done.append(f"{removed} unfinished copies of packages removed, which killed runs left")
+        return done
 
-    def _repaired_history(self, model: str) -> Sequence[Entry]:
+    def check(self, model: str, *, all_live: bool) -> list[str]:
+        """Verify the package in production, or with `all_live` each that was ever in it.
+
+        Returns:
+            What is wrong and what to do, in sentences; empty when all is well.
+        """
+        live = [e.promotion for e in self.ledger.history(model) if e.state == "live"]
+        if not all_live:
+            live = live[-1:]
+        found: list[str] = []
+        for sha256 in dict.fromkeys(promotion.sha256 for promotion in live):
+            try:
+                self.store.open(sha256)
+            except PackageError as error:
+                numbers = ", ".join(str(p.number) for p in live if p.sha256 == sha256)
+                found.append(
+                    f"the package of promotion {numbers} is damaged or missing: {error}; "
+                    "is --store the right one? otherwise restore it, or `tunegate rollback`"
+                )
+        return found
+
+    def _require_abandoned(self, entry: Entry) -> None:
+        now = self.clock()
+        problem = clock_problem(entry, now, self.store.now())
+        if problem and not is_abandoned(entry, entry.promotion.created_at, heir=self.owner):
+            raise _in_flight_error(entry, problem)
+        if not is_abandoned(entry, now, heir=self.owner):
+            raise _in_flight_error(entry)
+
+    def _repaired_history(self, model: str, *, damaged: bool = False) -> Sequence[Entry]:
         """Repair, then read the ledger once: between two readings others could promote."""
-        for sentence in self.repair(model):
+        for sentence in self.repair(model, damaged=damaged):
             self.notify(sentence)
         history = self.ledger.history(model)
         entry = in_flight(history)
@@ -180,11 +227,14 @@ class Promoter:
         self.notify(f"{name} created in the ledger")
         entry = Entry(promotion=promotion)
         try:
-            self.store.point(_pointer_to(promotion))
+            self._pointing.move(promotion)
             self.notify(f"the pointer of {promotion.model} names promotion {promotion.number}")
             report = self.smoke(package) if self.smoke else None
         except StoreError:
             self._record_outcome(entry, "reverted", "the volume refused the pointer")
+            raise
+        except Conflict:  # somebody took the entry over, or moved the pointer
+            self._record_outcome(entry, "reverted", "the pointer was not this promotion's any more")
             raise
         note = "not smoke-tested: no service named"
         if report:
@@ -206,7 +256,7 @@ class Promoter:
         sound = False
         try:
             package = self.store.open(promotion.sha256)
-            sound = self.store.pointer(promotion.model) == _pointer_to(promotion)
+            sound = self.store.pointer(promotion.model) == pointer_to(promotion)
             if sound and self.smoke:
                 report = self.smoke(package)
                 sound = report.passed
@@ -220,43 +270,12 @@ class Promoter:
         name = f"promotion {promotion.number} of {promotion.model}"
         return f"{name} was left in flight: now {closed.state}"
 
-    def _sync_pointer(self, model: str) -> list[str]:
-        """Let the pointer name the ledger's champion, and write the history for readers.
-
-        A promotion in flight moves the pointer itself, and calls this at its end.
-        """
-        done: list[str] = []
-        while True:  # after each write look again: others may have promoted since we read
-            # The pointer first: the ledger is then at least as new as what the pointer names.
-            pointer, before = self._read_pointer(model)
-            history = self.ledger.history(model)
-            if pointer and not history:
-                raise _unknown_model(model, before)
-            current = champion(history)
-            wanted = _pointer_to(current.promotion) if current else None
-            right = pointer == wanted and (pointer or before == MISSING)
-            if right or in_flight(history):
-                problem = write_history_file(self.store, self.ledger, model, history)
-                if problem:
-                    self.notify(problem)
-                return done
-            self._set_pointer(model, current)
-            done.append(f"the pointer of {model} follows the ledger again ({before})")
-
-    def _read_pointer(self, model: str) -> tuple[Pointer | None, str]:
-        """Return the pointer, and a description of it; a damaged one is None."""
-        try:
-            pointer = self.store.pointer(model)
-        except StoreError as error:
-            return None, str(error)
-        if pointer is None:
-            return None, MISSING
-        return pointer, f"it named promotion {pointer.number}"
-
     def _revert(self, entry: Entry, note: str) -> Entry:
         """Swap the pointer back, then record it: after a crash in between, `repair` continues."""
         model = entry.promotion.model
-        self._set_pointer(model, champion(self.ledger.history(model)))
+        pointer, _ = self._pointing.read(model)
+        with suppress(Conflict):  # others took the entry over, and know better
+            self._pointing.replace(model, champion(self.ledger.history(model)), over=pointer)
         return self._record_outcome(entry, "reverted", note)
 
     def _record_outcome(self, entry: Entry, result: str, note: str) -> Entry:
@@ -269,50 +288,11 @@ class Promoter:
             history = self.ledger.history(promotion.model)
             closed = next(e for e in history if e.promotion.number == promotion.number)
             if closed.state != result:
-                self._sync_pointer(promotion.model)
+                self._pointing.sync(promotion.model)
                 raise
         # Somebody who had read the ledger before may have moved the pointer since.
-        self._sync_pointer(promotion.model)
+        self._pointing.sync(promotion.model)
         return closed
-
-    def _set_pointer(self, model: str, current: Entry | None) -> None:
-        if current:
-            self.store.point(_pointer_to(current.promotion))
-        else:
-            self.store.unpoint(model)
-
-
-def process_owner() -> str:
-    """Return the lease holder that stands for this process on this host."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def is_abandoned(entry: Entry, now: datetime, *, heir: str = "") -> bool:
-    """Whether an entry in flight may be taken over: its lease is over, or its process is gone.
-
-    Args:
-        entry: the entry.
-        now: the time of day, with a zone.
-        heir: an owner that never runs twice at once, such as a Job whose pods follow each other;
-            it may take over its own entries.
-    """
-    if heir and entry.promotion.owner == heir:
-        return True
-    return _process_is_gone(entry.promotion.owner) or entry.promotion.expired(now)
-
-
-def _process_is_gone(lease_holder: str) -> bool:
-    """Whether the lease is held by another process of this host that does not run any more."""
-    host, _, pid = lease_holder.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit() or int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
 
 
 def _check_verdict(package: ModelPackage, verdict: Verdict) -> None:
@@ -323,25 +303,19 @@ def _check_verdict(package: ModelPackage, verdict: Verdict) -> None:
         )
 
 
-def _unknown_model(model: str, pointer: str) -> PromoteError:
-    """A pointer without a ledger means a wrong path, not a model to take out of production."""
-    return PromoteError(
-        f"there is a pointer of {model} ({pointer}), but the ledger has no entry of that model",
-        hint="store and ledger do not belong together: "
-        "look at --state and --store, or restore the ledger",
-    )
-
-
-def _in_flight_error(entry: Entry) -> InFlight:
+def _in_flight_error(entry: Entry, problem: str = "") -> InFlight:
     promotion = entry.promotion
+    name = f"promotion {promotion.number} of {promotion.model}"
+    if problem:
+        return InFlight(
+            f"{name} is in flight (by {promotion.owner}), "
+            f"and its lease cannot be judged: {problem}",
+            hint="set the clock; or, if that process is gone, `tunegate repair --force`",
+        )
     return InFlight(
-        f"promotion {promotion.number} of {promotion.model} is in flight (by {promotion.owner})",
+        f"{name} is in flight (by {promotion.owner})",
         hint="wait for it; or, if that process is gone, `tunegate repair --force`",
     )
-
-
-def _pointer_to(promotion: Promotion) -> Pointer:
-    return Pointer(model=promotion.model, number=promotion.number, sha256=promotion.sha256)
 
 
 def _find_target(model: str, history: Sequence[Entry], to: int | None) -> Entry:
@@ -355,10 +329,15 @@ def _find_target(model: str, history: Sequence[Entry], to: int | None) -> Entry:
         for entry in history
         if entry.state == "live" and entry.promotion.sha256 != current.promotion.sha256
     }
+    if not choices:
+        raise PromoteError(
+            f"{model} cannot be rolled back: no other package of it was in production",
+            hint="`tunegate history` shows what was",
+        )
     wanted = current.promotion.previous if to is None else to
     if wanted not in choices:
         raise PromoteError(
             f"cannot roll {model} back to promotion {wanted}",
-            hint=f"choose from: {', '.join(map(str, choices)) or 'none'}",
+            hint=f"choose with --to from: {', '.join(map(str, choices))}",
         )
     return choices[wanted]

@@ -5,16 +5,19 @@ It holds no time and no machine's name, so the same inputs and seed give the sam
 
 import hashlib
 from collections.abc import Sequence
+from html import escape
 from typing import Literal, Self
 
 from msgspec import structs, to_builtins
 
 from promote.policy import GatePolicy
-from registry.package import HIGHER_IS_BETTER, ModelPackage
+from registry.package import ModelPackage, find_metric
 from registry.record import JsonObject, Record
 from registry.shadow import ShadowEvidence
 
 Decision = Literal["promote", "keep", "hold", "refuse"]
+MOVED_P = 0.05
+MOVED_PSI = 0.1
 SEVERITY: dict[Decision, int] = {"promote": 0, "keep": 1, "hold": 2, "refuse": 3}
 
 
@@ -71,6 +74,30 @@ class ModelSummary(Record, frozen=True, kw_only=True):
         )
 
 
+class ColumnDrift(Record, frozen=True, kw_only=True):
+    """How far a column of the new rows is from that of the rows that the champion was trained on.
+
+    Attributes:
+        column: its name.
+        psi: population stability index over ten quantiles, or over the categories; by custom 0.1
+            is little and 0.25 is much.
+        test: "ks", Kolmogorov and Smirnov's two-sample test, or "chi2" where there is no order.
+        statistic: of the test.
+        p: of the test, adjusted for the number of columns (Benjamini and Hochberg 1995).
+    """
+
+    column: str
+    psi: float
+    test: Literal["ks", "chi2"]
+    statistic: float
+    p: float
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the column has moved beyond chance, and by more than a little."""
+        return self.p < MOVED_P and self.psi >= MOVED_PSI
+
+
 class Finalist(Record, frozen=True, kw_only=True):
     """One of a search's best trials, scored once more on folds that search and gate do not use.
 
@@ -90,8 +117,9 @@ def best_finalist(finalists: Sequence[Finalist]) -> int:
     return min(range(len(finalists)), key=lambda index: finalists[index].loss)
 
 
-LATER = frozenset({"shadow", "finalists"})  # fields that the first verdicts did not have
-LATER_POLICY = frozenset({"shadow_rows", "finalists"})  # the same, of a verdict's policy
+# Fields that the first verdicts, and their policies, did not have.
+LATER = frozenset({"shadow", "finalists", "new_rows", "drift"})
+LATER_POLICY = frozenset({"shadow_rows", "finalists", "p_searched", "slices"})
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -104,6 +132,10 @@ class Verdict(Record, frozen=True, kw_only=True):
         checks: every check, passed or not, in order.
         recipe: key one: fresh cross-validation of both recipes; for a first model, against the
             library's default.
+        new_rows: key one on the rows that are new to the champion alone; left out if the data are
+            the champion's, or too few rows are new.
+        drift: how far each column has moved since the champion was trained, which decides nothing;
+            left out if the data are the champion's.
         holdout: key two: both fitted packages on the holdout; for a first model, against a trivial
             baseline.
         excluded: holdout rows left out because the champion was trained on them.
@@ -130,18 +162,20 @@ class Verdict(Record, frozen=True, kw_only=True):
     policy: GatePolicy = GatePolicy()
     shadow: ShadowEvidence | None = None
     finalists: tuple[Finalist, ...] = ()
+    new_rows: Comparison | None = None
+    drift: tuple[ColumnDrift, ...] = ()
 
     @property
     def score(self) -> float | None:
         """The candidate's cross-validated score in the metric's own sense.
 
-        It comes from key one; from the search if key one was not checked; None without a candidate.
+        It comes from key one; from the search if key one was not checked, or compared another loss
+        in the metric's place; None without a candidate.
         """
-        if self.recipe is None:
+        from_loss = find_metric(self.metric).from_loss if self.metric else None
+        if self.recipe is None or from_loss is None:
             return self.candidate.search_score if self.candidate else None
-        if self.metric in HIGHER_IS_BETTER:
-            return 1.0 - self.recipe.candidate
-        return self.recipe.candidate
+        return from_loss(self.recipe.candidate)
 
     def to_dict(self) -> JsonObject:
         """Return the fields; those of `LATER` only if set: old verdicts keep their digests."""
@@ -157,6 +191,24 @@ class Verdict(Record, frozen=True, kw_only=True):
         """Return the sha256 of `canonical()`."""
         return hashlib.sha256(self.canonical()).hexdigest()
 
+    def _repr_html_(self) -> str:
+        return verdict_html(self)
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """Return a verdict as a notebook shows it: the decision, its reasons, and every check."""
+    rows = [
+        ("ok" if check.passed else check.otherwise, check.name, check.detail)
+        for check in verdict.checks
+    ]
+    lines = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return (
+        f"<div><p><b>{escape(verdict.verdict)}</b>: {escape('; '.join(verdict.reasons))}</p>"
+        f"<details><summary>{len(rows)} checks</summary><table>{lines}</table></details></div>"
+    )
+
 
 def gravest_decision(checks: Sequence[Check]) -> Decision:
     """Return the gravest decision that a failed check calls for; promote if none failed."""
@@ -166,7 +218,10 @@ def gravest_decision(checks: Sequence[Check]) -> Decision:
 
 def _without_defaults(record: Record, later: frozenset[str]) -> JsonObject:
     """Return a record's fields, without those of `later` that have their defaults."""
-    defaults = {field.name: field.default for field in structs.fields(record)}
+    defaults = {
+        field.name: {} if field.default_factory is dict else field.default
+        for field in structs.fields(record)
+    }
     fields: JsonObject = to_builtins(record)
     return {
         name: value

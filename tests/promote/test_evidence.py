@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from promote.evidence import Floats, Slice, compare_losses, worst_slice
+from promote.evidence import MANY, Floats, Slice, compare_losses, worst_slice
 
 losses = arrays(np.float64, st.integers(2, 40), elements=st.floats(0, 1e6))
 pairs = st.integers(2, 40).flatmap(
@@ -143,3 +143,48 @@ def test_a_slice_without_any_error_before_must_stay_without(loss: float, named: 
 @given(losses)
 def test_a_model_beside_itself_has_no_worse_slice(loss: Floats) -> None:
     assert worst_slice(halves(len(loss)), loss, loss, ratio=1.0, resamples=100, seed=0) == ""
+
+
+def test_rows_of_a_group_tell_less_than_rows_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    per_group = rng.normal(0.2, 1, 20)
+    champion = np.repeat(per_group, 30)
+    candidate = np.zeros(600)
+    alone = compare_losses(champion, candidate, resamples=500, seed=0)
+    group = np.repeat(np.arange(20, dtype=np.uint64), 30)
+    together = compare_losses(champion, candidate, resamples=500, seed=0, group=group)
+    assert (together.gain, together.rows) == (alone.gain, 600)
+    assert together.high - together.low > 3 * (alone.high - alone.low)
+
+
+def test_groups_of_one_row_are_rows() -> None:
+    champion = np.random.default_rng(1).gamma(1.0, size=80)
+    found = [
+        compare_losses(champion, champion[::-1].copy(), resamples=200, seed=3, group=group)
+        for group in (None, np.arange(80, dtype=np.uint64))
+    ]
+    assert found[0].p_better == found[1].p_better
+    assert found[0].low == pytest.approx(found[1].low)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_of_many_rows_the_normal_distribution_says_what_the_bootstrap_says(size: int) -> None:
+    rng = np.random.default_rng(2)
+    n = (MANY + 1) * size
+    champion = rng.gamma(1.0, size=n)
+    candidate = champion * rng.normal(0.999, 0.1, n)
+    group = np.arange(n, dtype=np.uint64) // size
+    quick = compare_losses(champion, candidate, resamples=2, seed=0, group=group)
+    gain = champion - candidate
+    sums = gain.reshape(-1, size).sum(axis=1)
+    means = [sums[rng.integers(len(sums), size=len(sums))].sum() / n for _ in range(400)]
+    assert quick.p_better == pytest.approx(np.mean(np.array(means) > 0), abs=0.08)
+    spread = np.quantile(means, 0.95) - np.quantile(means, 0.05)
+    assert quick.high - quick.low == pytest.approx(spread, rel=0.15)
+    assert quick.rows == n
+
+
+def test_many_equal_losses_are_not_better() -> None:
+    loss = np.ones(MANY + 1)
+    found = compare_losses(loss, loss, resamples=100, seed=0)
+    assert (found.p_better, found.gain, found.low, found.high) == (0, 0, 0, 0)

@@ -3,17 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.promotion.gate_cases import GateCase
+from support.promotion.gate_cases import Floats, GateCase
 
 from promote import GatePolicy
-from promote.checks import SEARCH_SEEDS
 from promote.finalists import FINALIST_SEEDS, Contender, score_finalists
 from promote.gate import judge
 from promote.gate_input import Evaluation, GateInput
 from promote.policy import LARGEST_SEED
+from promote.recipes import SEARCH_SEEDS
 from promote.verdict import Finalist, Verdict, best_finalist
 from registry.package import Manifest
 from registry.record import InvalidRecord
@@ -63,7 +64,7 @@ def test_no_fold_is_the_searchs_or_the_gates(
 
     view: Evaluation = replace(homes.view, out_of_fold=spy)
     score_finalists([Contender.of(homes.good)], view, policy)
-    judge(GateInput(homes.good, homes.poor, view), policy)
+    judge(GateInput(homes.good, None, view), policy)
     ours = asked[0]
     gates = {each for seeds in asked[1:] for each in seeds}
     assert len(set(ours)) == len(gates) == repeats
@@ -85,6 +86,30 @@ def test_a_verdict_says_among_whom_its_candidate_was_chosen(homes: GateCase) -> 
     verdict = judge(GateInput(homes.good, None, homes.view, finalists=finalists), POLICY)
     assert verdict.finalists == finalists
     assert Verdict.parse(verdict.canonical()) == verdict
+
+
+@pytest.mark.parametrize("searched", [True, False])
+def test_a_searchs_winner_needs_more_than_a_candidate_that_a_person_named(
+    homes: GateCase,
+    searched: bool,  # noqa: FBT001
+) -> None:
+    """Of truly equal trials the best of forty is lucky on these rows; a named one is not."""
+    n = len(homes.data.training.y)
+    noise = np.random.default_rng(0).normal(size=n)
+    gain = noise - noise.mean() + 1.45 * noise.std() / n**0.5  # P(better) of about .93
+
+    def losses(manifest: Manifest, seeds: list[int], folds: int) -> Floats:
+        del seeds, folds
+        return 100 - gain * (manifest == homes.good.manifest)
+
+    finalists = (finalist(1.0), finalist(2.0)) if searched else ()
+    given_now = GateInput(
+        homes.good, homes.poor, replace(homes.view, out_of_fold=losses), finalists=finalists
+    )
+    verdict = judge(given_now, POLICY)
+    assert verdict.recipe
+    assert 0.9 <= verdict.recipe.p_better < 0.95
+    assert verdict.verdict == ("keep" if searched else "promote")
 
 
 def test_a_verdict_from_before_there_were_finalists_keeps_its_digest() -> None:

@@ -1,5 +1,6 @@
 """When packages or data do not fit: refuse or hold, and report all that was found together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ from support.promotion.gate_cases import (
     GateCase,
     check_detail,
     failed_checks,
-    remembering_evaluation,
 )
 from support.registry import toy_data as toy
 from support.registry.package_variants import damaged, variant
@@ -20,6 +20,8 @@ from promote.gate_input import GateInput
 from promote.verdict import Verdict
 from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
+from trainer.dataset import Dataset
+from tunegate.promotion.evaluation import make_evaluation
 
 
 def error(path: Path) -> PackageError:
@@ -36,7 +38,7 @@ def grown(homes: GateCase, tmp_path_factory: pytest.TempPathFactory) -> GateCase
     data = toy.dataset(folder / "data", pd.concat([toy.homes(), more]))
     return GateCase(
         data,
-        remembering_evaluation(data),
+        make_evaluation(data, cpus=1),
         toy.package(data, folder / "homes-new", toy.GOOD),
         homes.poor,
     )
@@ -101,18 +103,98 @@ def richer(homes: GateCase, tmp_path_factory: pytest.TempPathFactory) -> GateCas
     data = toy.dataset(folder / "data", many)
     return GateCase(
         data,
-        remembering_evaluation(data),
+        make_evaluation(data, cpus=1),
         toy.package(data, folder / "homes-new", toy.GOOD),
         toy.package(few, folder / "old", toy.GOOD),
     )
 
 
 def test_better_data_get_the_same_recipe_in(richer: GateCase) -> None:
-    """Key 1 cannot see what data are worth, as it fits both recipes on the same; key 2 can."""
+    """Key 1 sees what data are worth: the champion's recipe learns from what the champion knows."""
     verdict = richer.judge(richer.good, richer.poor, allow_new_data=True)
     assert verdict.recipe
-    assert verdict.recipe.p_better < 0.9
+    assert verdict.recipe.p_better >= 0.9
+    assert verdict.recipe.rows == len(richer.data.training.y)
+    assert verdict.new_rows
+    known = np.isin(richer.data.training.rows, richer.poor.rows)
+    assert verdict.new_rows.rows == (~known).sum()
+    detail = check_detail(verdict, "key 1, recipes on fresh folds")
+    assert f"learns from the {known.sum()} rows that it knows" in detail
+    assert f"{(~known).sum()} new rows alone" in detail
     assert verdict.verdict == "promote", verdict.reasons
+    assert Verdict.parse(verdict.canonical()) == verdict
+
+
+def test_the_champions_recipe_learns_from_no_row_that_is_new_to_the_champion(
+    richer: GateCase,
+) -> None:
+    manifest = richer.poor.manifest
+    known = np.isin(richer.data.training.rows, richer.poor.rows)
+    poisoned = replace(richer.data.training, y=np.where(known, richer.data.training.y, 1e6))
+    trials = make_evaluation(replace(richer.data, training=poisoned), cpus=1)
+    there = trials.out_of_fold(manifest, [7], 5, known=known)
+    here = richer.view.out_of_fold(manifest, [7], 5, known=known)
+    assert np.array_equal(there[known], here[known])
+
+
+def test_the_thresholds_of_new_data_are_those_of_old_data(grown: GateCase, homes: GateCase) -> None:
+    verdict = grown.judge(grown.good, grown.poor, allow_new_data=True)
+    for key, least in (
+        ("key 1, recipes on fresh folds", 0.9),
+        ("key 2, packages on the holdout", 0.2),
+    ):
+        expected = f"at least {least:.2f}"
+        assert expected in check_detail(verdict, key)
+        assert expected in check_detail(homes.judge(homes.good, homes.poor), key)
+
+
+def rewritten(data: Dataset, folder: Path, *, error: float) -> Dataset:
+    """The same homes, exported again: fractions differ in their last digits."""
+    frame = toy.homes()
+    for name in ("size", "age", "price"):
+        frame[name] *= 1 + error
+    return toy.dataset(folder, frame)
+
+
+def test_rows_that_were_written_again_with_other_digits_are_known(
+    homes: GateCase, tmp_path: Path
+) -> None:
+    data = rewritten(homes.data, tmp_path / "data", error=1e-12)
+    candidate = toy.package(data, tmp_path / "homes-new", toy.GOOD)
+    assert not np.isin(data.training.rows, homes.poor.rows).any()
+    verdict = judge(
+        GateInput(candidate, homes.poor, make_evaluation(data, cpus=1)),
+        GatePolicy(allow_new_data=True, min_holdout=2),
+    )
+    seen = homes.poor.knows(data.holdout.rows, data.holdout.rounded)
+    assert verdict.excluded == seen.sum() > 0
+    assert check_detail(verdict, "champion's rows").startswith("the champion knows ")
+
+
+def test_a_champion_none_of_whose_rows_is_found_is_judged_as_it_is_and_this_is_said(
+    homes: GateCase, tmp_path: Path
+) -> None:
+    data = rewritten(homes.data, tmp_path / "data", error=1e-3)
+    candidate = toy.package(data, tmp_path / "homes-new", toy.GOOD)
+    verdict = judge(
+        GateInput(candidate, homes.poor, make_evaluation(data, cpus=1)),
+        GatePolicy(allow_new_data=True),
+    )
+    assert "none of the champion's" in check_detail(verdict, "champion's rows")
+    assert "package is judged as it is" in check_detail(verdict, "key 1, recipes on fresh folds")
+    assert verdict.recipe
+    part = data.training
+    losses = (part.y - homes.poor.predict(part.table)[:, 0]) ** 2
+    assert verdict.recipe.champion == pytest.approx(losses.mean())
+
+
+def test_a_package_without_rounded_rows_is_known_by_its_rows(
+    homes: GateCase, tmp_path: Path
+) -> None:
+    old = variant(homes.poor, tmp_path / "old")
+    assert not len(old.rounded_rows)
+    part = homes.data.training
+    assert old.knows(part.rows, part.rounded).all()
 
 
 def test_new_data_that_bring_nothing_keep_the_champion(grown: GateCase, tmp_path: Path) -> None:
@@ -143,7 +225,7 @@ def test_rows_the_champion_was_trained_on_leave_the_holdout(
     homes: GateCase, resplit: ModelPackage
 ) -> None:
     seen = np.isin(homes.data.holdout.rows, resplit.rows)
-    verdict = homes.judge(homes.good, resplit, allow_new_data=True)
+    verdict = homes.judge(homes.good, resplit, allow_new_data=True, min_holdout=10)
     assert 0 < seen.sum() < len(seen) - 10
     assert verdict.excluded == seen.sum()
     assert verdict.holdout
@@ -171,6 +253,15 @@ def test_too_few_rows_to_judge_by_is_a_hold(homes: GateCase, resplit: ModelPacka
     assert failed_checks(verdict) == {"holdout"}
 
 
+def test_a_dozen_rows_that_are_left_are_too_few_unless_the_policy_says_otherwise(
+    homes: GateCase, tmp_path: Path
+) -> None:
+    rows = np.concatenate([homes.poor.rows, homes.data.holdout.rows[12:]])
+    verdict = homes.judge(homes.good, variant(homes.poor, tmp_path / "most", rows=rows))
+    assert verdict.verdict == "hold"
+    assert check_detail(verdict, "holdout").startswith("12 holdout rows to judge by, at least 30")
+
+
 def test_a_champion_that_has_seen_the_whole_holdout_is_a_hold(
     homes: GateCase, tmp_path: Path
 ) -> None:
@@ -192,7 +283,7 @@ def schema_verdict(
         data = toy.dataset(tmp_path / name, toy.homes(), drop=("note", *drop))
         packages.append(toy.package(data, tmp_path / f"homes-{name}", recipe))
     policy = GatePolicy(allow_schema_change=allow, allow_new_data=True, repeats=1)
-    return judge(GateInput(packages[1], packages[0], remembering_evaluation(data)), policy)
+    return judge(GateInput(packages[1], packages[0], make_evaluation(data, cpus=1)), policy)
 
 
 def test_a_new_column_is_refused_without_an_override(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from support.registry import toy_data as toy
 from support.registry.package_variants import scaled, variant
 
 from promote.guards import Losses, guard_checks
-from promote.policy import GatePolicy
-from promote.verdict import Check
+from promote.policy import Bounds, GatePolicy
+from promote.verdict import Check, Verdict
 from registry.package import FlatForest, load_package
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
@@ -167,3 +167,41 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> GateCase:
     """Enough rows for each region to count."""
     folder = tmp_path_factory.mktemp("large")
     return make_gate_case(folder, toy.dataset(folder / "data", toy.homes(600)), toy.GOOD, toy.POOR)
+
+
+NORTH = {"north": {"region": "north"}}
+
+
+def test_a_named_slice_that_gets_worse_keeps_the_champion(homes: GateCase) -> None:
+    verdict = homes.judge(homes.poor, homes.good, slices=NORTH)
+    assert "slice north" in failed_checks(verdict)
+    rows = sum(str(value) == "north" for value in homes.view.table["region"])
+    assert f"on {rows} rows" in check_detail(verdict, "slice north")
+    assert Verdict.parse(verdict.canonical()) == verdict
+
+
+def test_a_named_slice_that_gets_better_lets_the_candidate_in(homes: GateCase) -> None:
+    slices = {**NORTH, "large": {"size": Bounds(at_least=120)}, "green": {"garden": True}}
+    verdict = homes.judge(homes.good, homes.poor, slices=slices)
+    assert verdict.verdict == "promote", verdict.reasons
+    assert {"slice north", "slice large", "slice green"} <= {each.name for each in verdict.checks}
+
+
+def test_a_slice_of_a_column_that_does_not_exist_is_refused_with_its_place(
+    homes: GateCase,
+) -> None:
+    verdict = homes.judge(homes.good, homes.poor, slices={"typo": {"regoin": "north"}})
+    assert verdict.verdict == "refuse"
+    assert "no column regoin; see [gate.slices.typo]" in check_detail(verdict, "slice typo")
+
+
+def test_a_slice_of_few_rows_decides_nothing(homes: GateCase) -> None:
+    verdict = homes.judge(homes.good, homes.poor, slices={"none": {"size": Bounds(below=0)}})
+    assert verdict.verdict == "promote"
+    assert check_detail(verdict, "slice none") == "0 holdout rows, too few to judge by"
+
+
+def test_slices_are_read_as_settings_are_written() -> None:
+    given = {"slices": {"large": {"size": {"at_least": 120, "below": 200}, "region": "north"}}}
+    policy = GatePolicy.checked(given)
+    assert policy.slices["large"]["size"] == Bounds(at_least=120, below=200)

@@ -8,13 +8,13 @@ from support.promotion.gate_cases import (
     GateCase,
     check_detail,
     failed_checks,
-    remembering_evaluation,
 )
 from support.registry import toy_data as toy
 
 from promote import GatePolicy
 from promote.gate import judge
 from promote.gate_input import GateInput
+from tunegate.promotion.evaluation import make_evaluation
 
 
 def test_a_truly_better_model_gets_in(homes: GateCase) -> None:
@@ -53,6 +53,13 @@ def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: GateCas
     ]
     assert verdict.holdout
     assert [verdict.holdout.candidate, verdict.holdout.champion] == pytest.approx(losses)
+
+
+def test_of_a_first_model_nobody_reads_about_a_champion(homes: GateCase) -> None:
+    detail = check_detail(homes.judge(homes.good, None), "holdout")
+    assert detail == f"{len(homes.data.holdout.y)} holdout rows to judge by"
+    detail = check_detail(homes.judge(homes.good, homes.poor), "holdout")
+    assert detail.endswith("the champion was trained on none of them")
 
 
 def test_a_worse_model_is_kept_out_and_both_keys_say_so(homes: GateCase) -> None:
@@ -113,7 +120,7 @@ def test_a_model_no_better_than_the_mean_is_refused(tmp_path: Path, first: bool)
         toy.package(data, tmp_path / name, toy.GOOD, seed=i) for i, name in enumerate("ab")
     )
     verdict = judge(
-        GateInput(candidate, None if first else champion, remembering_evaluation(data)),
+        GateInput(candidate, None if first else champion, make_evaluation(data, cpus=1)),
         GatePolicy(repeats=1),
     )
     assert verdict.verdict == "refuse"

@@ -1,5 +1,6 @@
 """The store's copy of the ledger's history: right after every outcome, and never needed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_a_rollback_is_told(served: PromotionSite, toys: list[ModelPackage]) -> 
     served.promoter().rollback("toy", reason="b is slow")
     last = assert_told(served).entries[-1]
     assert (last.kind, last.reasons, last.sha256) == ("rollback", ("b is slow",), toys[0].digest)
+
+
+def test_a_server_learns_of_a_promotion_before_the_pointer_names_it(
+    served: PromotionSite, toys: list[ModelPackage]
+) -> None:
+    def learned(name: str, effect: Callable[[], None]) -> object:
+        if name == "point":
+            history = served.store.history("toy")
+            assert history
+            told = history.entries[-1]
+            assert (told.number, told.sha256, told.state) == (2, toys[1].digest, "in flight")
+        return effect()
+
+    store = Intercepted(served.store, learned, ("point",))
+    served.promoter(store=store).promote(toys[1], promoting_verdict(toys[1], toys[0]))
 
 
 @pytest.mark.parametrize("step", ["create", "point", "smoke", "close"])
@@ -139,8 +155,13 @@ def test_a_crash_while_it_is_told_leaves_the_pointer_right(
 ) -> None:
     a, b, _ = toys
 
-    def crash(*_: object) -> None:
-        raise Crash
+    writes: list[str] = []
+
+    def crash(name: str, effect: Callable[[], None]) -> None:
+        if writes:  # the first one is before the pointer moves
+            raise Crash
+        writes.append(name)
+        effect()
 
     if act == "rollback":
         served.promoter().promote(b, promoting_verdict(b, a))
@@ -164,7 +185,7 @@ def test_one_who_tells_late_does_not_leave_an_older_history(
     others = [lambda: served.promoter().promote(c, promoting_verdict(c, b))]
 
     def late(_: str, effect: object) -> None:
-        if others:
+        if others and served.states()[-1] != "in flight":
             others.pop()()
         effect()  # type: ignore[operator] # the write
 

@@ -1,10 +1,13 @@
 """Repair: the pointer follows the ledger; an entry in flight belongs to its living owner."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from support.promotion.faults import Crash, crashing_promoter, dead_process
@@ -12,11 +15,18 @@ from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry.package_variants import flip_bit
 
 from promote.errors import PromoteError
-from promote.promotion import is_abandoned, process_owner
-from registry import InFlight, Pointer
+from promote.lease import is_abandoned, process_owner
+from registry import InFlight, ModelStore, PackageError, Pointer
 from registry.package import ModelPackage
 
 HERE = socket.gethostname()
+MACHINE = process_owner().split(":")[2:]  # boot and namespace of processes
+pytestmark = pytest.mark.skipif(not MACHINE, reason="no process can be known to be gone here")
+
+
+def holder(pid: int) -> str:
+    """Return the lease holder that another process of this machine is."""
+    return ":".join([HERE, str(pid), *MACHINE])
 
 
 @pytest.fixture
@@ -74,10 +84,9 @@ def name(number: int, sha256: str) -> Callable[[PromotionSite], None]:
         (write(b'{"model": "toy", "num'), "not a readable pointer"),
         (write(b'{"model": "toy", "number": 1, "sha256": "short"}'), "not a readable pointer"),
         (write(b"\xff\xfe\x00"), "not a readable pointer"),
-        (name(7, "7" * 64), "it named promotion 7"),
         (name(1, "7" * 64), "it named promotion 1"),
     ],
-    ids=["missing", "empty", "half", "invalid", "binary", "unknown", "other package"],
+    ids=["missing", "empty", "half", "invalid", "binary", "other package"],
 )
 def test_a_pointer_that_does_not_say_what_the_ledger_says_is_mended(
     served: PromotionSite,
@@ -111,7 +120,7 @@ def test_a_pointer_that_the_ledger_knows_nothing_of_is_left_alone(site: Promotio
 
 
 @pytest.mark.parametrize(
-    "damage", [remove, write(b"half"), name(9, "9" * 64)], ids=["missing", "half", "unknown"]
+    "damage", [remove, write(b"half"), name(1, "9" * 64)], ids=["missing", "half", "unknown"]
 )
 def test_the_next_promotion_mends_the_pointer_first(
     served: PromotionSite, toys: list[ModelPackage], damage: Callable[[PromotionSite], None]
@@ -126,14 +135,14 @@ def test_the_next_promotion_mends_the_pointer_first(
 
 
 def test_a_promotion_records_the_process_that_carries_it_out(served: PromotionSite) -> None:
-    assert process_owner() == f"{HERE}:{os.getpid()}"
+    assert process_owner() == holder(os.getpid())
     assert served.ledger.history("toy")[0].promotion.owner == process_owner()
 
 
 def test_what_a_dead_process_left_is_taken_over_at_once(
     served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
-    in_flight_by(served, toys, f"{HERE}:{dead_process()}")
+    in_flight_by(served, toys, holder(dead_process()))
     (sentence,) = served.promoter().repair("toy")
     assert sentence == "promotion 2 of toy was left in flight: now live"
     served.assert_settled(toys[1])
@@ -143,7 +152,7 @@ def test_what_a_live_process_holds_is_left_alone_within_its_lease(
     served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        in_flight_by(served, toys, f"{HERE}:{process.pid}")
+        in_flight_by(served, toys, holder(process.pid))
         with pytest.raises(InFlight, match=f"by {HERE}:{process.pid}"):
             served.promoter().repair("toy")
         assert served.states() == ["live", "in flight"]
@@ -155,8 +164,22 @@ def test_what_a_live_process_holds_is_left_alone_within_its_lease(
 
 @pytest.mark.parametrize(
     "holder",
-    ["elsewhere:1", "", "nonsense", f"{HERE}:", f"{HERE}:x", f"{HERE}:{os.getpid()}"],
-    ids=["elsewhere", "nobody", "nonsense", "no pid", "not a pid", "this process"],
+    [
+        *("elsewhere:1", "", "nonsense", f"{HERE}:", f"{HERE}:x"),
+        f"{HERE}:{2**22}",
+        f"{HERE}:{2**22}:{MACHINE[0]}:1",
+        f"{HERE}:{2**22}:another-boot:{MACHINE[1]}",
+        f"{HERE}:{2**70}:{':'.join(MACHINE)}",
+        process_owner(),
+    ],
+    ids=[
+        *("elsewhere", "nobody", "nonsense", "no pid", "not a pid"),
+        "a release that knew no more",
+        "another container",
+        "another boot",
+        "no possible pid",
+        "this process",
+    ],
 )
 def test_what_cannot_be_known_to_be_dead_waits_for_its_lease(
     served: PromotionSite, toys: list[ModelPackage], holder: str
@@ -175,7 +198,7 @@ def test_what_cannot_be_known_to_be_dead_waits_for_its_lease(
 def test_a_process_of_another_host_is_not_looked_for_here(
     served: PromotionSite, toys: list[ModelPackage]
 ) -> None:
-    in_flight_by(served, toys, f"elsewhere:{dead_process()}")
+    in_flight_by(served, toys, holder(dead_process()).replace(HERE, "elsewhere"))
     with pytest.raises(InFlight):
         served.promoter().repair("toy")
 
@@ -186,9 +209,100 @@ def test_another_users_process_counts_as_alive(
     def refuse(*_: int) -> None:
         raise PermissionError
 
-    in_flight_by(served, toys, f"{HERE}:1")
+    in_flight_by(served, toys, holder(1))
     monkeypatch.setattr(os, "kill", refuse)
     assert not is_abandoned(served.ledger.history("toy")[-1], served.clock.now)
+
+
+@pytest.mark.parametrize("hours", [-30, -2, 2, 30])
+def test_a_clock_that_is_hours_off_takes_nothing_over(
+    served: PromotionSite, toys: list[ModelPackage], hours: int
+) -> None:
+    in_flight_by(served, toys, "elsewhere:1")
+    wrong = served.clock.now + timedelta(hours=hours)
+    with pytest.raises(InFlight, match=f"differs from the store's by .*{abs(hours) % 24}:00:00"):
+        served.promoter(clock=lambda: wrong).repair("toy")
+    assert served.states() == ["live", "in flight"]
+
+
+def test_an_entry_of_a_clock_that_was_hours_ahead_is_said_to_be_so(
+    served: PromotionSite, toys: list[ModelPackage]
+) -> None:
+    served.clock.forward(86_400)
+    in_flight_by(served, toys, "elsewhere:1")
+    served.clock.forward(-86_400)
+    with pytest.raises(InFlight, match="was 1 day, 0:00:00 ahead of this one's"):
+        served.promoter().repair("toy")
+
+
+def test_a_pointer_ahead_of_the_ledger_is_left_alone(
+    served: PromotionSite, toys: list[ModelPackage], tmp_path: Path
+) -> None:
+    """The ledger was restored from an older backup: its next number would be given twice."""
+    older = shutil.copy(served.ledger.path, tmp_path / "backup.db")
+    served.promoter().promote(toys[1], promoting_verdict(toys[1], toys[0]))
+    shutil.copy(older, served.ledger.path)
+    for act in (
+        lambda: served.promoter().repair("toy"),
+        lambda: served.promoter().promote(toys[2], promoting_verdict(toys[2], toys[0])),
+    ):
+        with pytest.raises(PromoteError, match="names promotion 2, but the ledger ends at 1") as at:
+            act()
+        assert "restore a newer one" in at.value.hint
+        assert served.pointed_digest() == toys[1].digest
+    (sentence,) = served.promoter().repair("toy", force=True)
+    assert "it named promotion 2" in sentence
+    served.assert_settled(toys[0])
+
+
+def test_a_store_without_the_champion_gets_no_pointer(
+    served: PromotionSite, toys: list[ModelPackage], tmp_path: Path
+) -> None:
+    """A mistyped path is such a store."""
+    empty = ModelStore(tmp_path / "mistyped")
+    for act in (
+        lambda: served.promoter(store=empty).repair("toy"),
+        lambda: served.promoter(store=empty).promote(toys[1], promoting_verdict(toys[1], toys[0])),
+    ):
+        with pytest.raises(PackageError, match="its package is not in the store") as refused:
+            act()
+        assert "is --store the right one" in refused.value.hint
+        assert empty.pointer("toy") is None
+    assert served.states() == ["live"]
+
+
+def test_damaged_packages_are_found(served: PromotionSite, toys: list[ModelPackage]) -> None:
+    served.promoter().promote(toys[1], promoting_verdict(toys[1], toys[0]))
+    assert served.promoter().check("toy", all_live=True) == []
+    flip_bit(served.store.model(toys[0].digest))
+    assert served.promoter().check("toy", all_live=False) == []
+    (sentence,) = served.promoter().check("toy", all_live=True)
+    assert "the package of promotion 1 is damaged" in sentence
+
+
+def test_a_rollback_from_a_damaged_package_is_possible(
+    served: PromotionSite, toys: list[ModelPackage]
+) -> None:
+    served.promoter().promote(toys[1], promoting_verdict(toys[1], toys[0]))
+    flip_bit(served.store.model(toys[1].digest))
+    remove(served)
+    with pytest.raises(PackageError, match="its package is not in the store"):
+        served.promoter().repair("toy")
+    served.promoter().rollback("toy")
+    served.assert_settled(toys[0])
+
+
+def test_unfinished_copies_of_killed_runs_are_removed(
+    served: PromotionSite, toys: list[ModelPackage]
+) -> None:
+    left = served.store.root / "models" / f".{toys[1].digest}.abcd"
+    (left / "new").mkdir(parents=True)
+    assert served.promoter().repair("toy") == []  # it may still be written
+    served.clock.forward(3700)
+    (sentence,) = served.promoter().repair("toy")
+    assert "1 unfinished copies" in sentence
+    assert not left.exists()
+    served.assert_settled(toys[0])
 
 
 def test_force_does_not_wait_for_the_lease(served: PromotionSite, toys: list[ModelPackage]) -> None:

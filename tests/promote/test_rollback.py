@@ -84,7 +84,7 @@ def test_a_rollback_to_nowhere_names_the_choices(
 ) -> None:
     with pytest.raises(PromoteError, match=f"back to promotion {to}") as raised:
         history.promoter().rollback("toy", to=to)
-    assert raised.value.hint == "choose from: 1, 2"
+    assert raised.value.hint == "choose with --to from: 1, 2"
     assert history.states() == ["live"] * 3
     history.assert_settled(toys[2])
 
@@ -98,7 +98,7 @@ def test_a_rollback_to_a_promotion_that_was_reverted_is_refused(
     history.smoke.passes = True
     with pytest.raises(PromoteError, match="promotion 4") as raised:
         history.promoter().rollback("toy", to=4)
-    assert raised.value.hint == "choose from: 1, 2"
+    assert raised.value.hint == "choose with --to from: 1, 2"
 
 
 def test_the_first_promotion_has_nothing_to_roll_back_to(
@@ -107,7 +107,7 @@ def test_the_first_promotion_has_nothing_to_roll_back_to(
     site.promoter().promote(toys[0], promoting_verdict(toys[0], None))
     with pytest.raises(PromoteError, match="back") as raised:
         site.promoter().rollback("toy")
-    assert raised.value.hint == "choose from: none"
+    assert raised.value.hint == "`tunegate history` shows what was"
     site.assert_settled(toys[0])
 
 

@@ -45,6 +45,8 @@ class Intercepted:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the real one has
         found = getattr(self._real, name)
+        if name == "fenced":
+            return lambda check: Intercepted(found(check), self._around, self._methods)
         if name not in self._methods:
             return found
         return lambda *args, **kwargs: self._around(name, lambda: found(*args, **kwargs))

@@ -1,7 +1,6 @@
 """Cases for the gate: a data set, packages fitted on it, and short ways to read a verdict."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from promote.gate import judge
 from promote.gate_input import Evaluation, GateInput
 from promote.verdict import Verdict
 from registry.errors import PackageError
-from registry.package import Manifest, ModelPackage
+from registry.package import ModelPackage
 from support.registry import toy_data as toy
 from trainer.dataset import Dataset
 from tunegate.promotion.evaluation import make_evaluation
@@ -48,27 +47,7 @@ def make_gate_case(
         toy.package(data, folder / f"{data.spec.name}-{name}", recipe)
         for name, recipe in (("good", good), ("poor", poor))
     ]
-    return GateCase(data, remembering_evaluation(data), packages[0], packages[1])
-
-
-def remembering_evaluation(data: Dataset) -> Evaluation:
-    """Make the gate's view; a recipe is fitted only once on the same folds."""
-    real = make_evaluation(data, cpus=1)
-    return replace(real, out_of_fold=_remembering(real.out_of_fold))
-
-
-def _remembering(
-    out_of_fold: Callable[[Manifest, list[int], int], Floats],
-) -> Callable[[Manifest, list[int], int], Floats]:
-    known: dict[str, Floats] = {}
-
-    def remember(manifest: Manifest, seeds: list[int], folds: int) -> Floats:
-        key = repr((sorted(manifest.parameters.items()), manifest.seed, seeds, folds))
-        if key not in known:
-            known[key] = out_of_fold(manifest, seeds, folds)
-        return known[key]
-
-    return remember
+    return GateCase(data, make_evaluation(data, cpus=1), packages[0], packages[1])
 
 
 def failed_checks(verdict: Verdict) -> set[str]:

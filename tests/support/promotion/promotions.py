@@ -74,16 +74,28 @@ def memory_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+class ClockedStore(ModelStore):
+    """A store on a volume whose clock is a test's."""
+
+    def __init__(self, root: Path, clock: Clock) -> None:
+        super().__init__(root)
+        self.clock = clock
+
+    def now(self) -> datetime:
+        """Return the clock's time."""
+        return self.clock()
+
+
 class PromotionSite:
     """A production site below one folder: a store, a ledger, and promoters that work on them."""
 
     def __init__(self, root: Path, *, model: str = "toy") -> None:
         self.root = root
         self.model = model
-        self.store = ModelStore(root / "store")
+        self.clock = Clock(datetime.now(UTC))
+        self.store = ClockedStore(root / "store", self.clock)
         self.ledger = SqliteLedger(root / "ledger.db")
         self.smoke = FakeSmoke()
-        self.clock = Clock(datetime.now(UTC))
 
     def promoter(self, **changes: Any) -> Promoter:  # noqa: ANN401 - a promoter's fields
         """Return a promoter; `changes` are other fields of it."""
