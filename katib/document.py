@@ -1,5 +1,6 @@
 """A YAML document that remembers the position of each field, for findings that name a line."""
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,25 +11,14 @@ import yaml
 
 from katib.errors import InvalidExperiment
 from katib.objects import JsonObject, JsonValue
+from katib.yaml_reader import MERGE_TAG, NotYaml, compose_documents, construct, field_name
 
 FieldPath = tuple[str | int, ...]
 MOST_FIELDS = 20_000  # an Experiment has about a hundred
-FLOAT = "tag:yaml.org,2002:float"
-TIMESTAMP = "tag:yaml.org,2002:timestamp"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as kubectl reads it: a date is text, and 1e-3 a number."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - declared by the base class
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != TIMESTAMP]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    FLOAT, re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$", re.ASCII), [*"-+.0123456789"]
-)
+GROUP = "kubeflow.org"  # of Katib's objects
+LIKE_GROUP = 0.8  # likeness of a group's name from which it is taken for a misspelt one
+KIND = re.compile(r"""\bkind["']?\s*:\s*["']?Experiment""")
+RELEVANT = ("Experiment", "Namespace")  # lint compares an Experiment with these
 
 
 class Span(NamedTuple):
@@ -92,16 +82,6 @@ class Document:
         return value if isinstance(value, list) else []
 
 
-class NotYaml(Exception):
-    """The text is not YAML; carries line and column, from 1, and what to do next."""
-
-    def __init__(self, message: str, line: int, column: int, hint: str = "") -> None:
-        super().__init__(message)
-        self.line = line
-        self.column = column
-        self.hint = hint
-
-
 def read_document(path: Path) -> Document:
     """Read the one Experiment of a YAML file; documents of other kinds are ignored.
 
@@ -132,8 +112,15 @@ def parse_document(text: str, *, source: str = "experiment") -> Document:
     raise InvalidExperiment(f"{source}: {what}", hint="a Katib Experiment has `kind: Experiment`")
 
 
+def may_hold_experiment(text: str) -> bool:
+    """Whether a text can hold an Experiment of Katib; a search, which is faster than parsing."""
+    return GROUP in text and KIND.search(text) is not None
+
+
 def parse_documents(text: str, *, source: str = "experiment") -> list[Document]:
     """Return every Experiment of a stream of documents, also those in a `kind: List`.
+
+    Experiments of another group than Katib's, such as those of Argo Rollouts, are passed over.
 
     Raises:
         NotYaml: when the text cannot be parsed.
@@ -141,7 +128,7 @@ def parse_documents(text: str, *, source: str = "experiment") -> list[Document]:
     objects = list(_parse_objects(text))
     found = []
     for node, value in objects:
-        if isinstance(value, dict) and value.get("kind") == "Experiment":
+        if _is_katib_experiment(value):
             places = _FieldPlaces(node)
             found.append(
                 Document(
@@ -157,44 +144,51 @@ def parse_documents(text: str, *, source: str = "experiment") -> list[Document]:
     return found
 
 
+def _is_katib_experiment(value: JsonValue) -> bool:
+    """Whether an object is, or is meant to be, an Experiment of Katib."""
+    if not isinstance(value, dict) or value.get("kind") != "Experiment":
+        return False
+    version = value.get("apiVersion")
+    group, slash, _ = str(version).partition("/")
+    if not slash or group == GROUP:
+        return True
+    spec = value.get("spec")
+    if isinstance(spec, dict) and {"objective", "trialTemplate"} & set(spec):
+        return True
+    return difflib.SequenceMatcher(None, group.lower(), GROUP).ratio() >= LIKE_GROUP
+
+
 def _parse_objects(text: str) -> Iterator[tuple[yaml.Node, JsonValue]]:
-    """Yield each object of the stream with its node; those of a List one by one."""
-    try:
-        nodes: Iterator[yaml.Node | None] = yaml.compose_all(text, Loader=_Loader)
-        for node in nodes:
-            if node is None:
-                continue
-            value = _construct(node)
-            is_list = isinstance(value, dict) and value.get("kind") == "List"
-            if is_list and isinstance(value.get("items"), list):
-                entries = next(item for key, item in node.value if key.value == "items")
-                yield from zip(entries.value, value["items"], strict=True)
-            else:
-                yield node, value
-    except yaml.YAMLError as error:
-        raise _not_yaml(error, text) from error
-    except RecursionError as error:
-        raise NotYaml("nested too deeply", 1, 1) from error
+    """Yield each object of a relevant kind with its node; those of a List one by one."""
+    for root in compose_documents(text):
+        for node in _listed_objects(root):
+            if _kind_of(node) in RELEVANT:
+                yield node, construct(node, text)
 
 
-def _not_yaml(error: yaml.YAMLError, text: str) -> NotYaml:
-    if isinstance(error, yaml.reader.ReaderError):
-        line = text.count("\n", 0, error.position) + 1
-        return NotYaml(f"character #x{error.character:04x}: {error.reason}", line, 1)
-    problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
-    hint = "render the Helm or Jinja template first" if "{{" in text else ""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return NotYaml(problem, 1, 1, hint)
-    return NotYaml(problem, mark.line + 1, mark.column + 1, hint)
+def _listed_objects(root: yaml.Node) -> Iterator[yaml.Node]:
+    """Yield the items of a List, or the object itself."""
+    items = _field(root, "items")
+    if _kind_of(root).endswith("List") and isinstance(items, yaml.SequenceNode):
+        yield from items.value
+    else:
+        yield root
 
 
-def _construct(node: yaml.Node) -> JsonValue:
-    loader = _Loader("")
-    try:
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
+def _kind_of(node: yaml.Node) -> str:
+    kind = _field(node, "kind")
+    return str(kind.value) if isinstance(kind, yaml.ScalarNode) else ""
+
+
+def _field(node: yaml.Node, name: str) -> yaml.Node | None:
+    """Return the value of a field, also of one that is merged in by `<<`; the last one counts."""
+    found = None
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value == name and key.tag != MERGE_TAG:
+            found = value
+        elif key.tag == MERGE_TAG and found is None:
+            found = _field(value, name)
+    return found
 
 
 class _FieldPlaces:
@@ -226,7 +220,7 @@ class _FieldPlaces:
         if isinstance(node, yaml.MappingNode):
             names: set[str] = set()
             for name_node, value in node.value:
-                name = str(name_node.value)
+                name = _name_of(name_node)
                 if name in names:
                     self.repeated.append((*path, name))
                 names.add(name)
@@ -234,6 +228,12 @@ class _FieldPlaces:
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 self._collect(value, (*path, index))
+
+
+def _name_of(node: yaml.Node) -> str:
+    if isinstance(node, yaml.ScalarNode) and node.tag != MERGE_TAG:
+        return field_name(node)
+    return str(node.value)
 
 
 def _offsets(node: yaml.Node) -> tuple[int, int]:

@@ -10,7 +10,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from katib.document import Document, read_document
+import yaml
+
+from katib.document import Document, parse_document, read_document
 from katib.errors import InvalidExperiment
 from katib.lint import lint_document, only_errors
 from katib.lint.finding import Finding
@@ -23,6 +25,7 @@ CONDITIONS = {
     "successCondition": 'status.conditions.#(type=="Complete")#|#(status=="True")#',
 }
 METRICS_FILE = {"path": "/var/log/katib/metrics.log", "kind": "File", "format": "TEXT"}
+COUNTS = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
 SEED_SETTING = "random_state"
 NOT_INSTALLED = "K121"  # a cluster's own configuration decides which algorithms there are
 
@@ -44,6 +47,39 @@ class Experiment:
     document: JsonObject
     parameters: tuple[Parameter, ...]
     written: JsonObject = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def from_yaml(cls, source: str | Path) -> "Experiment":
+        """Read and check an Experiment: a file's path, or the YAML text itself.
+
+        Raises:
+            InvalidExperiment: see `read_experiment`.
+
+        Example:
+            >>> experiment = tg.Experiment.from_yaml("manifests/experiment.yaml")
+        """
+        if isinstance(source, Path) or "\n" not in source:
+            return read_experiment(Path(source))
+        return to_experiment(parse_document(source))
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """Return the Experiment as YAML, without comments, and write it to a file if named.
+
+        Raises:
+            InvalidExperiment: when the file cannot be written.
+
+        Example:
+            >>> experiment.to_yaml("mine.yaml")
+        """
+        text = yaml.safe_dump(self.written, sort_keys=False)
+        if path is not None:
+            try:
+                Path(path).write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise InvalidExperiment(
+                    f"{path}: {error.strerror}", hint="choose another file"
+                ) from error
+        return text
 
     @property
     def spec(self) -> JsonObject:
@@ -108,7 +144,15 @@ class Experiment:
     @property
     def digest(self) -> str:
         """The sha256 of everything that decides what the trials are."""
-        decisive = json.dumps([self.name, self.spec, self.batch], sort_keys=True)
+        return self._digest_of(self.spec)
+
+    @property
+    def digest_without_counts(self) -> str:
+        """The sha256 without the counts that may change between two runs, as on Katib."""
+        return self._digest_of({name: self.spec[name] for name in self.spec if name not in COUNTS})
+
+    def _digest_of(self, spec: JsonObject) -> str:
+        decisive = json.dumps([self.name, spec, self.batch], sort_keys=True)
         return hashlib.sha256(decisive.encode()).hexdigest()
 
     def annotation(self, name: str) -> str | None:

@@ -102,7 +102,7 @@ class MetricsReader:
     def _parse_text(self, line: str) -> Iterable[Report]:
         if not any(name in line for name in self.metrics):
             return
-        time = _parse_time(line.split(" ", 1)[0])
+        time = report_time(line.split(" ", 1)[0])
         for pattern in self.filters or (DEFAULT_FILTER,):
             for match in re.finditer(pattern, line, re.ASCII):
                 name = (match.group(1) or "").strip()
@@ -111,12 +111,14 @@ class MetricsReader:
                     yield Report(name, value, time)
 
     def _parse_json(self, line: str) -> Iterable[Report]:
-        if not line.strip():
+        if not line:  # a line of blanks, or of a carriage return alone, is not JSON
             return
         try:
             document = json.loads(line, parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
             raise BadMetricsFile(f"not JSON: {line[:80]!r}") from error
+        if document is None:  # Go reads null as an empty object
+            return
         if not isinstance(document, dict):
             raise BadMetricsFile(f"not a JSON object: {line[:80]!r}")
         time = _parse_json_time(document.get("timestamp"))
@@ -149,7 +151,8 @@ def strategy_value(
     return number(entry.get("latest") if value == UNAVAILABLE else value)
 
 
-def _parse_time(token: str) -> datetime:
+def report_time(token: str) -> datetime:
+    """Return the time that a report is marked with, RFC 3339 with a zone; `NO_TIME` for others."""
     try:
         time = datetime.fromisoformat(token)
     except ValueError:
@@ -161,7 +164,7 @@ def _parse_time(token: str) -> datetime:
 
 def _parse_json_time(value: object) -> datetime:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        return _parse_time(str(value))
+        return report_time(str(value))
     try:
         return datetime.fromtimestamp(value, tz=UTC)
     except (ValueError, OverflowError, OSError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from katib.metrics_collector import strategy_value
+from katib.metrics_collector import UNAVAILABLE, strategy_value
 from katib.trial import FINISHED
 
 JsonValue = Any  # whatever JSON or YAML gives
@@ -78,6 +78,16 @@ def objective_name(item: KatibObject) -> str:
 def objective_value(trial: KatibObject) -> float | None:
     """Return a Trial's finite objective, or None; whatever the Trial's state is."""
     return metric_value(trial, objective_name(trial))
+
+
+def has_observation(trial: KatibObject) -> bool:
+    """Whether Katib counts a Trial as one whose objective it knows, be it a number or not."""
+    status = trial.get("status") or {}
+    metrics = (status.get("observation") or {}).get("metrics") or ()
+    objective = objective_name(trial)
+    return any(
+        entry.get("name") == objective and entry.get("latest") != UNAVAILABLE for entry in metrics
+    )
 
 
 def metric_value(trial: KatibObject, metric: str) -> float | None:

@@ -25,11 +25,13 @@ from katib.objects import JsonObject, KatibObject
 KATIB = "/apis/kubeflow.org/v1beta1"
 CORE = "/api/v1"
 BATCH = "/apis/batch/v1"
+APPS = "/apis/apps/v1"
 GROUPS = {
     "experiments": KATIB,
     "suggestions": KATIB,
     "trials": KATIB,
     "jobs": BATCH,
+    "deployments": APPS,
     "pods": CORE,
     "events": CORE,
     "configmaps": CORE,

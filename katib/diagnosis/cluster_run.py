@@ -9,26 +9,28 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from katib.diagnosis.installation import INJECTION, installation_causes
 from katib.diagnosis.pod_causes import (
-    KILLED_FOR_MEMORY,
     OUT_OF_MEMORY,
     Cause,
     Object,
     creation_causes,
     failed_exits,
+    is_ready,
     job_of,
     pod_causes,
     warning_events,
 )
-from katib.metrics_collector import UNAVAILABLE, number
-from katib.objects import is_finished, last_condition, message, objective_name, state
+from katib.diagnosis.trial_results import (
+    RAISE_MEMORY,
+    has_value,
+    result_causes,
+    waiting_causes,
+)
+from katib.objects import is_finished, message, state
 
 Snapshot = Mapping[str, Any]  # as `katib.diagnosis.cluster_snapshot.take_snapshot` makes it
-INJECTION = "katib.kubeflow.org/metrics-collector-injection"
-CONTROLLER = "katib.kubeflow.org/component=controller"
 DEFAULT_BACKOFF_LIMIT = 6
-INSTALL = "`tunegate cluster install`"
-RAISE_MEMORY = "raise resources.limits.memory in the template"
 # Katib v0.19 reports these in normal runs: right after the start, right after a Trial's end, and
 # when two of its parts write at once.
 HARMLESS = re.compile(
@@ -40,37 +42,25 @@ HARMLESS = re.compile(
 def explain_experiment(snapshot: Snapshot) -> list[Cause]:
     """Return why the Experiment makes no progress; if nothing is wrong, its counts."""
     experiment = snapshot["experiment"]
-    surroundings = [*_installation_causes(snapshot), *_namespace_causes(snapshot)]
+    surroundings = [*installation_causes(snapshot), *_namespace_causes(snapshot)]
     if experiment is None:
         return surroundings or [_no_experiment(snapshot)]
-    if state(experiment) == "Succeeded" and any(map(_has_value, snapshot["trials"])):
-        return [_progress_cause(snapshot), *_permission_causes(snapshot)]
+    if state(experiment) == "Succeeded" and any(map(has_value, snapshot["trials"])):
+        results = list(result_causes(snapshot)) or [_progress_cause(snapshot)]
+        return [*results, *_permission_causes(snapshot)]
     found = [
         *surroundings,
         *_suggestion_causes(snapshot),
         *_refused_pod_causes(snapshot),
         *_trial_pod_causes(snapshot),
-        *_result_causes(snapshot),
+        *waiting_causes(snapshot),
+        *result_causes(snapshot),
         *_retry_causes(snapshot),
         *_algorithm_causes(snapshot),
         *_reconcile_causes(snapshot),
     ]
     causes = _group_by_name(found) or [_progress_cause(snapshot)]
     return [*causes, *_permission_causes(snapshot)]
-
-
-def _installation_causes(snapshot: Snapshot) -> Iterator[Cause]:
-    pods = snapshot["controller"]
-    if not snapshot["installed"]:
-        yield Cause("Katib is not installed", "the cluster knows no Experiments", INSTALL)
-    elif pods is None or any(map(_is_ready, pods)):
-        return
-    elif pods:
-        fix = f"`kubectl -n kubeflow describe pods -l {CONTROLLER}`"
-        yield Cause("Katib's controller does not run", "none of its pods is ready", fix)
-    else:
-        evidence = "it has no pod in namespace kubeflow"
-        yield Cause("Katib's controller does not run", evidence, INSTALL)
 
 
 def _namespace_causes(snapshot: Snapshot) -> Iterator[Cause]:
@@ -141,46 +131,6 @@ def _trial_pod_causes(snapshot: Snapshot) -> Iterator[Cause]:
                 yield Cause(f"trial: {cause.name}", cause.evidence, cause.fix or RAISE_MEMORY)
 
 
-def _result_causes(snapshot: Snapshot) -> Iterator[Cause]:
-    """Yield why no Trial has a value although some have ended."""
-    ended = [trial for trial in snapshot["trials"] if is_finished(trial)]
-    if any(map(_has_value, ended)):
-        return
-    counts = Counter(map(state, ended))
-    metric = objective_name(snapshot["experiment"])
-    if counts["Failed"]:
-        yield _all_fail_cause(snapshot, [trial for trial in ended if state(trial) == "Failed"])
-    if count := counts["MetricsUnavailable"]:
-        evidence = f"{count} of {len(ended)} trials ended without printing {metric}"
-        fix = f"print `{metric}=<number>` on a line of its own, at the end"
-        yield Cause("metrics unavailable", evidence, fix)
-    if count := counts["Succeeded"]:
-        evidence = f"{count} of {len(ended)} trials succeeded, none with a finite {metric}"
-        fix = f"let the trial fail instead of printing {metric}=nan; Katib takes it as best"
-        yield Cause("not a number", evidence, fix)
-
-
-def _all_fail_cause(snapshot: Snapshot, failed: list[Object]) -> Cause:
-    names = [trial["metadata"]["name"] for trial in failed]
-    pods = [pod for pod in snapshot["pods"] if job_of(pod) in names]
-    exits = [each for pod in pods for each in failed_exits(pod)]
-    if exits:
-        container, why = exits[0]
-        why = f"container {container}: {why}"
-    else:
-        last = last_condition(failed[0])
-        why = f"{last.get('reason', '')}: {last.get('message', '')}"
-    counts = f"{len(failed)} of {len(snapshot['trials'])} trials have failed, none has a result"
-    evidence = f"{counts}; {names[0]}: {why}"
-    if exits and KILLED_FOR_MEMORY in why:
-        return Cause(f"all trials fail: {OUT_OF_MEMORY}", evidence, RAISE_MEMORY)
-    selector = f"-l katib.kubeflow.org/trial={names[0]} --all-containers --tail=20"
-    fix = f"`kubectl logs -n {snapshot['where']} {selector}`"
-    if not pods:  # Katib deletes a failed Trial's Job, and its logs with it, at once
-        fix = f"set spec.trialTemplate.retain: true, create it again, then {fix}"
-    return Cause("all trials fail", evidence, fix)
-
-
 def _retry_causes(snapshot: Snapshot) -> Iterator[Cause]:
     """Yield failing Jobs: they retry for about ten minutes before their Trial counts as failed."""
     for job in _open_jobs(snapshot):
@@ -225,7 +175,7 @@ def _progress_cause(snapshot: Snapshot) -> Cause:
     counts = Counter(map(state, snapshot["trials"]))
     trials = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "none yet"
     evidence = f"{state(experiment)}, {len(snapshot['trials'])} trials: {trials}"
-    if not counts and not all(map(_is_ready, _suggestion_pods(snapshot))):
+    if not counts and not all(map(is_ready, _suggestion_pods(snapshot))):
         evidence += "; the suggestion pod is starting"
     if state(experiment) == "Failed":
         fix = f"`kubectl describe experiment {snapshot['name']}`"
@@ -274,17 +224,3 @@ def _replica_sets(snapshot: Snapshot) -> list[Object]:
         {"kind": "ReplicaSet", "metadata": {"name": name, "namespace": snapshot["where"]}}
         for name in names[-1:]
     ]
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def _has_value(trial: Object) -> bool:
-    if state(trial) != "Succeeded":
-        return False
-    name = objective_name(trial)
-    metrics = trial.get("status", {}).get("observation", {}).get("metrics") or ()
-    entry: Object = next((m for m in metrics if m.get("name") == name), {})
-    return any(number(entry.get(key, UNAVAILABLE)) is not None for key in ("min", "max", "latest"))

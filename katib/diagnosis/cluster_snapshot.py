@@ -7,12 +7,12 @@ import yaml
 
 from katib.cluster.client import KubernetesClient
 from katib.cluster.experiments import owned_trials
-from katib.diagnosis.cluster_run import CONTROLLER
+from katib.diagnosis.installation import COMPONENT, CONTROLLER
+from katib.diagnosis.installation import NAMESPACE as KATIB
 from katib.diagnosis.pod_causes import job_of
 from katib.errors import Forbidden, Missing
 from katib.objects import JsonObject
 
-KATIB = "kubeflow"  # the namespace of Katib itself
 T = TypeVar("T")
 
 
@@ -42,6 +42,8 @@ def take_snapshot(kube: KubernetesClient, namespace: str, name: str) -> JsonObje
         `trials`, `jobs`, `pods`, `events`: lists of objects.
         `installed`: whether the cluster knows Experiments.
         `controller`: the pods of Katib's controller, None if unknown.
+        `parts`: the pods of all of Katib's own parts, None if unknown.
+        `deployments`: the Deployments of Katib's namespace, None if unknown.
         `algorithms`: the names that katib-config has, None if unknown.
         `hidden`: kinds that this account may not read.
 
@@ -69,6 +71,8 @@ def take_snapshot(kube: KubernetesClient, namespace: str, name: str) -> JsonObje
         "pods": [pod for pod in listed("pods") or () if _is_pod_of(pod, name, names)],
         "events": [event for event in listed("events") or () if _is_event_of(event, name)],
         "controller": listed("pods", KATIB, labels=CONTROLLER),
+        "parts": listed("pods", KATIB, labels=COMPONENT),
+        "deployments": listed("deployments", KATIB),
         "algorithms": reader.read("configmaps", lambda: _installed_algorithms(kube)),
         "hidden": sorted(set(reader.hidden)),
     }

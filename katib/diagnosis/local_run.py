@@ -28,12 +28,14 @@ class RunContext:
         changed: how the Experiment's file differs from what the run started with; empty if it does
             not.
         tune: the command that starts this Experiment.
+        again: the command that `--resume` belongs to, if it is another one.
     """
 
     now: datetime
     free: int
     changed: str
     tune: str
+    again: str = ""
 
     @property
     def start(self) -> str:
@@ -43,7 +45,7 @@ class RunContext:
     @property
     def resume(self) -> str:
         """The command that resumes the run."""
-        return f"`{self.tune} --resume`"
+        return f"`{self.again or self.tune} --resume`"
 
 
 def explain_run(run: LocalRun, context: RunContext) -> list[Cause]:

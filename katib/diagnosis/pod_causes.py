@@ -164,6 +164,12 @@ def warning_events(events: Sequence[Object], kind: str, name: str, *reasons: str
     return sorted(found, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
 
 
+def is_ready(pod: Object) -> bool:
+    """Whether a pod answers requests."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
 def job_of(pod: Object) -> str:
     """Return the name of a pod's Job, which is its Trial's name; empty for other pods."""
     labels = pod["metadata"].get("labels") or {}

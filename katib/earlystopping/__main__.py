@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from katib.earlystopping.observation import DATABASE, ReportDatabase
 from katib.earlystopping.service import NAME, EarlyStopping
 from katib.earlystopping.status import TrialStatuses
 from katib.suggestion.server import option_parser, run_service
@@ -23,8 +24,12 @@ def main() -> int:
     parser.add_argument(
         "--api-server", default=_api_server(), help="its address; a pod's environment names it"
     )
+    parser.add_argument(
+        "--database", default=DATABASE, help="Katib's DB manager, until a request names it"
+    )
     given = parser.parse_args()
-    service = EarlyStopping(TrialStatuses(given.api_server, given.account))
+    trials = TrialStatuses(given.api_server, given.account)
+    service = EarlyStopping(trials, ReportDatabase(given.database))
     return run_service(f"{given.host}:{given.port}", NAME, service.methods)
 
 

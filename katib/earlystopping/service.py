@@ -1,8 +1,9 @@
-"""The methods of Katib's `EarlyStopping` service; nothing is kept between two calls."""
+"""The methods of Katib's `EarlyStopping` service; only the database's address is kept."""
 
 import time
 from collections.abc import Mapping
 
+from katib.earlystopping.observation import ReportDatabase
 from katib.earlystopping.rules import rule_for, setting_problems
 from katib.earlystopping.status import TrialStatuses
 from katib.errors import ClusterUnreachable, InvalidExperiment
@@ -19,8 +20,9 @@ logger = logger_of(NAME)
 class EarlyStopping:
     """The three methods, under the names of Katib's protocol."""
 
-    def __init__(self, trials: TrialStatuses) -> None:
+    def __init__(self, trials: TrialStatuses, database: ReportDatabase) -> None:
         self._trials = trials
+        self._database = database
 
     @property
     def methods(self) -> Mapping[str, Method]:
@@ -38,6 +40,8 @@ class EarlyStopping:
         throw away the points that it has just got, and ask for both again until there is a rule.
         """
         began = time.perf_counter()
+        if request.db_manager_address:
+            self._database.address = request.db_manager_address
         with refusals(context, logger):
             rules = _rule_messages(request)
         took = (time.perf_counter() - began) * 1000
@@ -47,9 +51,9 @@ class EarlyStopping:
         return M["GetEarlyStoppingRulesReply"](early_stopping_rules=rules)
 
     def set_trial_status(self, request: Message, context: Context) -> Message:
-        """Mark a trial that Katib's collector has stopped as EarlyStopped."""
+        """Mark a trial that Katib's collector has stopped as EarlyStopped, with its observation."""
         with refusals(context, logger):
-            written = self._trials.mark_stopped(request.trial_name)
+            written = self._trials.mark_stopped(request.trial_name, self._database.observation)
             outcome = "early-stopped" if written else "was early-stopped already"
             logger.info("%s: %s", request.trial_name, outcome)
         return M["SetTrialStatusReply"]()

@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,8 +17,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from katib.cluster.responses import ApiRequest, error_of, not_kubernetes, read_answer
+from katib.earlystopping.observation import Observation
 from katib.errors import ClusterUnreachable, Missing, Refused
-from katib.objects import JsonObject, KatibObject
+from katib.objects import JsonObject, KatibObject, has_observation
 
 GROUP = "/apis/kubeflow.org/v1beta1"
 OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of an object in Kubernetes
@@ -44,47 +46,53 @@ class TrialStatuses:
     url: str
     account: Path
 
-    def mark_stopped(self, name: str) -> bool:
+    def mark_stopped(self, name: str, observe: Callable[[KatibObject], Observation]) -> bool:
         """Append the condition EarlyStopped, whatever other conditions the Trial has.
 
-        Katib's own service does the same. Its collector asks once, for a trial that it has stopped,
-        and its pod fails if we answer with an error; so errors that may pass are retried. Returns
-        False when the Trial has the condition already.
+        Katib's own service does the same, and no more. The observation comes in the same patch, for
+        without it the Experiment would wait for this Trial for ever. Katib's collector asks once,
+        for a trial that it has stopped, and its pod fails if we answer with an error; so errors
+        that may pass are retried. A Trial that fails is replaced, one without an observation is
+        not. Returns False when the Trial has both already.
+
+        Args:
+            name: of the Trial.
+            observe: returns the observation of a Trial that has none.
 
         Raises:
             Missing: when there is no such Trial.
             Forbidden: when the account may not write it.
             Refused: when the API server says no, or none is known.
             ClusterUnreachable: when it does not answer, or the Trial changes each time before it
-                is written.
+                is written, or there is no observation.
         """
         if not OBJECT_NAME.fullmatch(name):
             raise Missing(f"{name[:80]!r} is no name of a Trial")
         for pause in PAUSES:
             try:
-                return self._mark_once(name)
+                return self._mark_once(name, observe)
             except ClusterUnreachable:
                 # Only another try can tell whether the API server answers again.
                 time.sleep(pause)
-        return self._mark_once(name)
+        return self._mark_once(name, observe)
 
-    def _mark_once(self, name: str) -> bool:
+    def _mark_once(self, name: str, observe: Callable[[KatibObject], Observation]) -> bool:
         namespace = self._read_account("namespace")
         path = f"{GROUP}/namespaces/{namespace}/trials/{name}"
         asked = ApiRequest("get", "trials", namespace, name)
         trial = self._request_json("GET", path, asked)
+        changes: JsonObject = {}
         conditions = (trial.get("status") or {}).get("conditions") or []
-        for condition in conditions:
-            if condition.get("type") == STOPPED["type"] and condition.get("status") == "True":
-                return False
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        stopped = STOPPED | {"lastUpdateTime": now, "lastTransitionTime": now}
+        if not any(map(_is_stopped, conditions)):
+            changes["conditions"] = [*conditions, _stopped_now()]
+        if not has_observation(trial):
+            changes["observation"] = {"metrics": observe(trial)}
+        if not changes:
+            return False
         # With the version that was read, the API server refuses to overwrite later changes.
-        patch = {
-            "metadata": {"resourceVersion": _resource_version(trial, asked)},
-            "status": {"conditions": [*conditions, stopped]},
-        }
+        metadata = {"resourceVersion": _resource_version(trial, asked)}
         patching = ApiRequest("patch", "trials/status", namespace, name)
+        patch = {"metadata": metadata, "status": changes}
         self._request_json("PATCH", f"{path}/status", patching, patch)
         return True
 
@@ -133,6 +141,15 @@ class TrialStatuses:
             return (self.account / name).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise _no_account(self.account / name, error) from error
+
+
+def _is_stopped(condition: KatibObject) -> bool:
+    return condition.get("type") == STOPPED["type"] and condition.get("status") == "True"
+
+
+def _stopped_now() -> dict[str, str]:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return STOPPED | {"lastUpdateTime": now, "lastTransitionTime": now}
 
 
 def _resource_version(trial: KatibObject, asked: ApiRequest) -> str:

@@ -11,20 +11,23 @@ these shapes, so they are skipped when one is wrong.
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from katib.document import Document, FieldPath, NotYaml, parse_documents
+from katib.document import Document, FieldPath, parse_documents
 from katib.errors import LintFinding
 from katib.lint import schema
 from katib.lint.finding import Finding
 from katib.lint.fix import plan_replacement
+from katib.lint.pod.job import check_job_rules
 from katib.lint.rules.collector import check_collector
 from katib.lint.rules.command import check_command
 from katib.lint.rules.early_stopping import check_early_stopping
-from katib.lint.rules.experiment import check_experiment
+from katib.lint.rules.experiment import check_experiment, check_outdated, is_outdated
 from katib.lint.rules.search_space import check_search_space
 from katib.lint.rules.stream import check_stream
 from katib.lint.rules.trial_template import check_trial_template
 from katib.lint.violation import Violation
+from katib.yaml_reader import TEMPLATE_HINT, NotYaml
 
+OUTDATED_KIND = "StudyJob"
 F = TypeVar("F", bound=LintFinding)
 RULES: tuple[Callable[[Document], Iterator[Violation]], ...] = (
     check_experiment,
@@ -33,15 +36,22 @@ RULES: tuple[Callable[[Document], Iterator[Violation]], ...] = (
     check_collector,
     check_trial_template,
     check_command,
+    check_job_rules,
 )
 
 
 def lint_document(document: Document) -> list[Finding]:
     """Return all findings, in the order of their lines."""
+    if is_outdated(document):
+        return _sorted_findings(document, check_outdated(document))
     violations = [*check_stream(document), *schema.check_schema(document)]
     if all(violation.code != schema.WRONG for violation in violations):
         for check in RULES:
             violations += check(document)
+    return _sorted_findings(document, violations)
+
+
+def _sorted_findings(document: Document, violations: Iterable[Violation]) -> list[Finding]:
     found = [_to_finding(document, violation) for violation in dict.fromkeys(violations)]
     return sorted(found, key=lambda finding: (finding.line, finding.column, finding.code))
 
@@ -53,7 +63,11 @@ def lint_text(text: str, source: str) -> list[Finding]:
     except NotYaml as error:
         return [_file_finding("K001", source, str(error), error.hint, (error.line, error.column))]
     if not documents:
-        hint = "a Katib Experiment has `kind: Experiment`"
+        hint = "a Katib Experiment has apiVersion: kubeflow.org/v1beta1 and kind: Experiment"
+        if "{{" in text:
+            hint = TEMPLATE_HINT
+        elif OUTDATED_KIND in text:
+            hint = f"a {OUTDATED_KIND} is Katib's format before 0.7, of 2019: {hint}"
         return [_file_finding("K002", source, "no document of kind Experiment", hint)]
     return [finding for document in documents for finding in lint_document(document)]
 

@@ -13,6 +13,7 @@ PLAIN = re.compile(r"[\w./+-]+")  # a scalar in one word, which no anchor, tag o
 UNAMBIGUOUS = re.compile(
     r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|True|False"
 )
+BLOCK_HEADER = re.compile(r"([|>])([1-9]?)[+]?([1-9]?)(?=[ \t\r\n])")
 NO_LONGER_READ = {"K001", "K002", "K105"}
 
 
@@ -25,6 +26,7 @@ def plan_replacement(document: Document, edit: Edit) -> Replacement | None:
         "key": _rename_key,
         "before": _insert_line,
         "remove": _remove_lines,
+        "strip": _strip_block,
     }
     return planners[edit.part](document, edit)
 
@@ -104,6 +106,15 @@ def _insert_line(document: Document, edit: Edit) -> Replacement | None:
     line = document.text.rfind("\n", 0, start) + 1
     line_end = "\r\n" if document.text[:line].endswith("\r\n") else "\n"
     return Replacement(start, start, f"{edit.text}{line_end}{' ' * (start - line)}")
+
+
+def _strip_block(document: Document, edit: Edit) -> Replacement | None:
+    """Write `|-` for `|` and `>-` for `>`."""
+    start, _ = document.spans[edit.path].value
+    header = BLOCK_HEADER.match(document.text, start)
+    if header is None:
+        return None
+    return Replacement(header.start(), header.end(), f"{header[1]}-{header[2]}{header[3]}")
 
 
 def _remove_lines(document: Document, edit: Edit) -> Replacement | None:

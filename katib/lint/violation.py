@@ -7,6 +7,49 @@ from typing import Literal, NamedTuple
 from katib.document import Document, FieldPath
 from katib.lint.catalogue import Severity, find_rule
 
+NEAR = 0.6  # likeness of two names from which one is asked about
+# What people write for a word of Katib's or Kubernetes'.
+OTHER_WORDS = {
+    "bayesian": "bayesianoptimization",
+    "bayes": "bayesianoptimization",
+    "bo": "bayesianoptimization",
+    "gp": "bayesianoptimization",
+    "skopt": "bayesianoptimization",
+    "randomsearch": "random",
+    "gridsearch": "grid",
+    "hyperopt": "tpe",
+    "mtpe": "multivariate-tpe",
+    "cma": "cmaes",
+    "populationbasedtraining": "pbt",
+    "median": "medianstop",
+    "integer": "int",
+    "long": "int",
+    "float": "double",
+    "real": "double",
+    "number": "double",
+    "choice": "categorical",
+    "string": "categorical",
+    "str": "categorical",
+    "bool": "categorical",
+    "boolean": "categorical",
+    "enum": "categorical",
+    "log": "logUniform",
+    "gaussian": "normal",
+    "min": "minimize",
+    "minimum": "minimize",
+    "lower": "minimize",
+    "max": "maximize",
+    "maximum": "maximize",
+    "higher": "maximize",
+    "last": "latest",
+    "tensorboard": "TensorFlowEvent",
+    "tfevent": "TensorFlowEvent",
+    "tfevents": "TensorFlowEvent",
+    "prometheus": "PrometheusMetric",
+    "none": "Push",
+    "volume": "FromVolume",
+    "text": "TEXT",
+}
 SURE = 0.84  # likeness of two names from which one is taken for a misspelling of the other
 
 
@@ -14,12 +57,13 @@ class Edit(NamedTuple):
     """A change of the text that is safe to make without asking.
 
     `value` and `key` replace a scalar or a field's name, `before` puts a line in front of a
-    mapping's first field, `remove` removes a field.
+    mapping's first field, `remove` removes a field, `strip` takes the last line break off a block
+    of text.
     """
 
     path: FieldPath
     text: str
-    part: Literal["value", "key", "before", "remove"] = "value"
+    part: Literal["value", "key", "before", "remove", "strip"] = "value"
 
 
 class Violation(NamedTuple):
@@ -61,7 +105,7 @@ def unknown_field(
     names = sorted(known)
     text = str(key)
     near = [name for name in names if name.lower() == text.lower()]
-    near = near or difflib.get_close_matches(text, names, n=1, cutoff=0.6)
+    near = near or difflib.get_close_matches(text, names, n=1, cutoff=NEAR)
     if not near:
         return Violation(code, path, "unknown field", f"known: {', '.join(names)}")
     edit = None
@@ -73,9 +117,11 @@ def unknown_field(
 
 def string_expected(path: FieldPath, value: object) -> Violation:
     """Return the violation for a number or boolean where Katib wants a string."""
+    if isinstance(value, bool):  # it may be written as y, no or off
+        shown = str(value).lower()
+        message = f"must be a string, is bool {shown}"
+        return Violation("K101", path, message, "put it in quotes", Edit(path, f'"{shown}"'))
     shown = str(value)
-    if isinstance(value, bool):
-        shown = shown.lower()
     message = f"must be a string, is {type(value).__name__} {shown}"
     return Violation("K101", path, message, f'write "{shown}"', Edit(path, f'"{shown}"'))
 
@@ -97,8 +143,24 @@ def check_word(
     meant = next((word for word in allowed if word.lower() == str(value).lower()), "")
     if meant:
         yield Violation(code, path, text, f"write {meant}", Edit(path, meant))
-    else:
-        yield Violation(code, path, text)
+        return
+    near = similar_word(str(value), allowed)
+    yield Violation(code, path, text, f"did you mean {near}?" if near else "")
+
+
+def similar_word(text: str, allowed: Iterable[str]) -> str:
+    """Return the allowed word that is likely to be meant, empty if none is."""
+    bare = {_letters(word): word for word in allowed}
+    letters = _letters(text)
+    other = OTHER_WORDS.get(letters, "")
+    if letters in bare or other in bare.values():
+        return bare.get(letters, other)
+    near = difflib.get_close_matches(letters, bare, n=1, cutoff=NEAR)
+    return bare[near[0]] if near else ""
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalnum())
 
 
 def list_items(document: Document, *path: str | int) -> list[tuple[FieldPath, dict[str, object]]]:

@@ -21,16 +21,16 @@ import asyncio
 import json
 import math
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from katib.document import Document
 from katib.early_stopping import stop_rule
 from katib.errors import EngineError, SpaceExhausted
-from katib.experiment import Experiment
+from katib.experiment import Experiment, to_experiment
 from katib.local.job_template import (
     PathMap,
     plan_launch,
@@ -40,6 +40,7 @@ from katib.local.job_template import (
 )
 from katib.local.journal import Journal
 from katib.local.katib_status import (
+    RESTARTABLE,
     TIME,
     end_reason,
     experiment_document,
@@ -47,7 +48,8 @@ from katib.local.katib_status import (
     trial_document,
 )
 from katib.local.launcher import Launcher
-from katib.local.run_folder import JOURNAL, locked, read_meta, write_meta, write_objects
+from katib.local.run_folder import JOURNAL, META, locked, read_meta, write_objects
+from katib.local.run_start import begin_run, change_counts
 from katib.local.trial_runner import TrialPlan, run_trial
 from katib.metrics_collector import MetricsReader
 from katib.objects import JsonObject, state
@@ -113,6 +115,7 @@ class Engine:
         seconds: for how long trials may start, counted from when the first could; None for no
             limit. One trial starts in any case, and a trial that has started is finished.
         events: called with each start and end of a trial.
+        notes: what the caller keeps with a new run, in `run.json`; the engine does not read it.
         clock: gives the time of day, with a zone.
     """
 
@@ -125,6 +128,7 @@ class Engine:
     cpus: int = field(default_factory=_usable_cpus)
     seconds: float | None = None
     events: Events | None = None
+    notes: JsonObject = field(default_factory=dict)
     clock: Callable[[], datetime] = _utc_clock
     _journal: Journal = field(init=False)
     _meta: JsonObject = field(init=False)
@@ -300,25 +304,29 @@ class Engine:
     def _begin(self) -> JsonObject:
         """Return what the run was first started with, which decides its trials."""
         if meta := read_meta(self.folder):
-            if meta["digest"] != self.experiment.digest:
+            if meta["digest"] == self.experiment.digest:
+                return meta
+            if not self._only_counts_differ(meta):
                 hint = "start a new run: finished trials belong to the old document"
                 raise EngineError(
                     f"{self.folder}: the Experiment has changed since this run began", hint=hint
                 )
-            return meta
-        seed = self.experiment.seed
-        if seed is None:
-            seed = secrets.randbelow(2**31)
-        meta = {
-            "digest": self.experiment.digest,
-            "seed": seed,
-            "first": dict(self.first),
-            "earlier": [(dict(trial.assignments), trial.value) for trial in self.earlier],
-            "started": self._now(),
-            "experiment": self.experiment.written,
-        }
-        write_meta(self.folder, meta)
-        return meta
+            return change_counts(self.folder, meta, self.experiment)
+        return begin_run(
+            self.folder,
+            self.experiment,
+            started=self._now(),
+            first=self.first,
+            earlier=self.earlier,
+            notes=self.notes,
+        )
+
+    def _only_counts_differ(self, meta: JsonObject) -> bool:
+        """Whether the counts alone were changed, which Katib allows where a run can be resumed."""
+        if self.experiment.spec["resumePolicy"] not in RESTARTABLE or "experiment" not in meta:
+            return False
+        began = to_experiment(Document(str(self.folder / META), meta["experiment"]))
+        return began.digest_without_counts == self.experiment.digest_without_counts
 
     def _save(self, end: str) -> Result:
         """Write the objects as Katib would show them now."""

@@ -7,6 +7,10 @@ Modules named on its command line are imported once. A command `python -m <modul
 module then runs in the fork, in its real `main(argv)`, and saves the second and more of CPU that
 importing scikit-learn costs; every other command is executed as usual. The engine's requests and
 the answers are JSON, one message a datagram.
+
+The current folder's own modules never stand for preloaded ones, whichever interpreter runs them: a
+user may have a `trainer.py`. A user's own `python train.py` or `python -m package` finds its
+folder's modules, as Python does it.
 """
 
 import gc
@@ -131,9 +135,11 @@ class ForkServer:
             os._exit(code)
 
     def _execute_command(self, argv: list[str]) -> int:
-        module = argv[2] if argv[:2] == [sys.executable, "-m"] and argv[2:] else ""
+        module = argv[2] if argv[1:2] == ["-m"] and argv[2:] else ""
         if module in self.mains:
-            return _call_main(self.mains[module], argv[2:])
+            if argv[0] == sys.executable:
+                return _call_main(self.mains[module], argv[2:])
+            os.environ["PYTHONSAFEPATH"] = "1"  # as -P, which Python knows since 3.11
         for number in IGNORED_BY_PYTHON:
             signal.signal(number, signal.SIG_DFL)
         try:

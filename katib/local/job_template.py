@@ -15,14 +15,17 @@ from pathlib import Path
 from katib.errors import EngineError
 from katib.experiment import Experiment
 from katib.lint.rules.trial_template import FIELD, META
+from katib.local.shell_wrapping import needs_shell
 from katib.metrics_collector import number
 from katib.objects import EXPERIMENT_LABEL, JsonObject, JsonValue, KatibObject
+from katib.one_process import local_job
 
 PYTHONS = frozenset({"python", "python3"})
 VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 DEFAULT_BACKOFF_LIMIT = 6
 # In the trial's folder: volumes that Kubernetes would make for each start and delete after it.
 SCRATCH = "volumes"
+WORK = "work"  # in the trial's folder: the working directory of other kinds than Job
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -53,6 +56,8 @@ class Launch:
 
     Attributes:
         argv: program and arguments.
+        needs_shell: whether a shell would make something else of the container's words. Decided
+            before paths of this machine, which may have spaces, stand in them.
         env: variables to set on top of this process's own.
         cwd: working directory; the current one if it does not exist.
         folders: mounted folders; made before the command starts.
@@ -64,6 +69,7 @@ class Launch:
     """
 
     argv: tuple[str, ...]
+    needs_shell: bool
     env: dict[str, str]
     cwd: Path | None
     folders: tuple[Path, ...]
@@ -75,7 +81,7 @@ class Launch:
 
 
 def render_job(experiment: Experiment, assignments: Mapping[str, str], trial: str) -> JsonObject:
-    """Return the trial's Job: the template with every `${trialParameters.<name>}` replaced."""
+    """Return the trial's object: the template with every `${trialParameters.<name>}` replaced."""
     template = experiment.spec["trialTemplate"]
     values = {}
     for parameter in template["trialParameters"]:
@@ -87,6 +93,12 @@ def render_job(experiment: Experiment, assignments: Mapping[str, str], trial: st
     job: JsonObject = _fill_placeholders(template["trialSpec"], values)
     job["metadata"] = {**job.get("metadata", {}), "name": trial, "namespace": experiment.namespace}
     return job
+
+
+def pod_template(job: KatibObject) -> JsonObject:
+    """Return the template of the pod that runs a trial's process."""
+    template: JsonObject = local_job(job)["spec"]["template"]
+    return template
 
 
 def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder: Path) -> Launch:
@@ -101,7 +113,9 @@ def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder:
     Raises:
         EngineError: when the container reads something that does not exist here.
     """
-    pod = job["spec"]["template"]["spec"]
+    is_job = job["kind"] == "Job"
+    job = local_job(job)
+    pod = pod_template(job)["spec"]
     name = experiment.spec["trialTemplate"]["primaryContainerName"]
     container = next(c for c in pod["containers"] if c["name"] == name)
     roots = _mount_folders(pod, container, paths, folder)
@@ -119,9 +133,13 @@ def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder:
     cwd = None
     if container.get("workingDir"):
         cwd = Path(_relocate_paths(container["workingDir"], roots))
+    elif not is_job:  # Kubeflow's SDK writes its script into the image's folder
+        cwd = folder / WORK
+        folders = (*folders, cwd)
     deadlines = [job["spec"].get("activeDeadlineSeconds"), pod.get("activeDeadlineSeconds")]
     return Launch(
         argv=tuple(argv),
+        needs_shell=needs_shell(words),
         env={key: _relocate_paths(value, roots) for key, value in env.items()}
         | _thread_limits(container, env),
         cwd=cwd,
@@ -151,7 +169,7 @@ def requested_cpus(container: KatibObject) -> float:
 def primary_container(experiment: Experiment) -> JsonObject:
     """Return the template's primary container, placeholders and all."""
     template = experiment.spec["trialTemplate"]
-    containers = template["trialSpec"]["spec"]["template"]["spec"]["containers"]
+    containers = pod_template(template["trialSpec"])["spec"]["containers"]
     return next(c for c in containers if c["name"] == template["primaryContainerName"])
 
 
@@ -224,7 +242,7 @@ def _environment(container: JsonObject, job: JsonObject, experiment: Experiment)
 
 
 def _field_value(path: str, job: JsonObject, experiment: Experiment) -> str:
-    metadata = job["spec"]["template"].get("metadata", {})
+    metadata = pod_template(job).get("metadata", {})
     labels = {
         "katib.kubeflow.org/trial": job["metadata"]["name"],
         EXPERIMENT_LABEL: experiment.name,

@@ -31,13 +31,15 @@ class EndCondition(NamedTuple):
 
 
 TIME = "time"
+MAX = "max"
+RESTARTABLE = ("LongRunning", "FromVolume")  # resumePolicy
 ENDS = {
     "goal": EndCondition(
         "Succeeded",
         "ExperimentGoalReached",
         "Experiment has succeeded because Objective goal has reached",
     ),
-    "max": EndCondition(
+    MAX: EndCondition(
         "Succeeded",
         "ExperimentMaxTrialsReached",
         "Experiment has succeeded because max trial count has reached",
@@ -53,7 +55,7 @@ ENDS = {
         "ExperimentSuggestionEndReached",
         "Experiment has succeeded because the search space ended",
     ),
-    # Katib has no such budget (katib#1151). It is the one end after which a run can be resumed.
+    # Katib has no such budget (katib#1151). After it a run can be resumed in any case.
     TIME: EndCondition(
         "Succeeded",
         "ExperimentTimeLimitReached",
@@ -78,7 +80,7 @@ def end_reason(experiment: Experiment, trials: Sequence[Trial]) -> str:
     if limit is not None and failed and failed >= limit:
         return "failed"
     if spec.get("maxTrialCount") and len(done) >= spec["maxTrialCount"]:
-        return "max"
+        return MAX
     return ""
 
 
@@ -97,9 +99,22 @@ def find_best(experiment: Experiment, trials: Sequence[Trial]) -> Trial | None:
     )
 
 
-def ended_for_good(document: KatibObject) -> bool:
-    """Whether an Experiment has ended and cannot be resumed, as it can after its time limit."""
-    return is_finished(document) and reason(document) != ENDS[TIME].reason
+def ended_for_good(document: KatibObject, experiment: Experiment) -> bool:
+    """Whether an Experiment has ended and cannot be resumed.
+
+    It can after its time limit and, as on Katib, with more trials if all of the last ones have run:
+    when `resumePolicy` is LongRunning or FromVolume, and maxTrialCount has been raised or removed.
+
+    Args:
+        document: the Experiment with its status, as it ended.
+        experiment: the Experiment as it is now to be run.
+    """
+    if not is_finished(document) or reason(document) == ENDS[TIME].reason:
+        return False
+    if reason(document) != ENDS[MAX].reason or experiment.spec["resumePolicy"] not in RESTARTABLE:
+        return True
+    limit = experiment.spec.get("maxTrialCount")
+    return limit is not None and limit <= document["status"].get("trials", 0)
 
 
 def experiment_document(

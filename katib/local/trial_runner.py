@@ -12,10 +12,12 @@ from katib.early_stopping import StopRule
 from katib.errors import EngineError
 from katib.local.job_template import SCRATCH, Launch
 from katib.local.launcher import LINE_LIMIT, Child, Exit, Launcher
+from katib.local.shell_wrapping import OTHER_OUTPUT, has_marker, shell_words
 from katib.metrics_collector import BadMetricsFile, MetricsReader, number
 from katib.trial import Trial
 
 LOG_LIMIT = 16 << 20  # bytes of output kept of one trial; all of it is read for metrics
+MARKS = "marks"  # in the trial's folder: what a wrapped command leaves there
 TAIL_LINES = 20
 TAIL_WIDTH = 500
 SERIES_LIMIT = 1000
@@ -141,7 +143,9 @@ def _new_attempt(plan: TrialPlan) -> Attempt:
     rule = plan.rule
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(plan.folder / SCRATCH, ignore_errors=True)
+        for folder in (plan.folder / SCRATCH, plan.folder / MARKS):
+            shutil.rmtree(folder, ignore_errors=True)
+        (plan.folder / MARKS).mkdir()
         for folder in plan.launch.folders:
             if not folder.exists():  # it may be a file
                 folder.mkdir(parents=True)
@@ -159,7 +163,11 @@ def _new_attempt(plan: TrialPlan) -> Attempt:
 async def _run_once(attempt: Attempt, plan: TrialPlan) -> Exit:
     launch = plan.launch
     cwd = launch.cwd if launch.cwd and launch.cwd.is_dir() else None
-    child = await plan.launcher.start(launch.argv, launch.env, cwd)
+    argv = launch.argv
+    marks = plan.folder / MARKS
+    if launch.needs_shell:
+        argv = shell_words(argv, marks, collects_stdout=launch.metrics_file is None)
+    child = await plan.launcher.start(argv, launch.env, cwd)
     follow = asyncio.create_task(_follow_output(child, attempt, plan))
     try:
         either: list[asyncio.Future[Any]] = [child.ended, follow]
@@ -177,9 +185,26 @@ async def _run_once(attempt: Attempt, plan: TrialPlan) -> Exit:
         child.pipe.close()
     if not follow.cancelled() and (error := follow.exception()):
         raise error
+    if launch.needs_shell:
+        _keep_other_output(marks / OTHER_OUTPUT, attempt)
+        if outcome.code == 0 and not has_marker(marks, child.started.result()):
+            attempt.broken = "the shell ended before it wrote the marker that Katib waits for"
     if launch.metrics_file and not attempt.stopped:
         _read_metrics_file(launch.metrics_file, attempt)
     return outcome
+
+
+def _keep_other_output(path: Path, attempt: Attempt) -> None:
+    """Show people what Katib does not search for metrics, after what it does."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LOG_LIMIT)
+        for line in content.decode(errors="replace").splitlines():
+            attempt.keep(line)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _disk_error(path, error) from error
 
 
 async def _follow_output(child: Child, attempt: Attempt, plan: TrialPlan) -> None:
@@ -199,7 +224,7 @@ def _read_metrics_file(path: Path, attempt: Attempt) -> None:
     try:
         with path.open("rb") as file:
             while line := file.readline(LINE_LIMIT):
-                attempt.take(line.decode(errors="replace").rstrip("\r\n"))
+                attempt.take(line.decode(errors="replace").rstrip("\n"))
     except OSError as error:
         attempt.tail.append(f"(no metrics file: {path}: {error.strerror})")
 

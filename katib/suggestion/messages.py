@@ -75,7 +75,8 @@ KATIB: Mapping[str, Fields] = {
         "total_request_number": (5, "int32"),
     },
     "GetSuggestionsReply": {
-        "parameter_assignments": (1, "[GetSuggestionsReply.ParameterAssignments]")
+        "parameter_assignments": (1, "[GetSuggestionsReply.ParameterAssignments]"),
+        "algorithm": (2, "AlgorithmSpec"),
     },
     "GetSuggestionsReply.ParameterAssignments": {**_ASSIGNMENTS, "trial_name": (2, "string")},
     "ValidateAlgorithmSettingsRequest": {"experiment": (1, "Experiment")},
@@ -99,7 +100,7 @@ KATIB: Mapping[str, Fields] = {
     "GetObservationLogRequest": {"trial_name": (1, "string"), "metric_name": (2, "string")},
     "GetObservationLogReply": {"observation_log": (1, "ObservationLog")},
     "ObservationLog": {"metric_logs": (1, "[MetricLog]")},
-    "MetricLog": {"metric": (2, "Metric")},
+    "MetricLog": {"time_stamp": (1, "string"), "metric": (2, "Metric")},
 }
 HEALTH: Mapping[str, Fields] = {
     "HealthCheckRequest": {"service": (1, "string")},

@@ -1,45 +1,62 @@
 """The points of an answer: always as many as Katib asked for, since it takes no other number."""
 
 import itertools
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from katib.errors import InvalidExperiment, SpaceExhausted
 from katib.search.sampler import Assignments, Search, TrialRecord
 from katib.space import Parameter
+from katib.suggestion.memory import Memory, new_memory, read_memory
 from katib.suggestion.messages import Message
 from katib.suggestion.reading import to_records, to_search
-from katib.trial import NAME_CHARACTERS, NAME_LENGTH
+from katib.suggestion.requests import ENDED
 
 MOST_POINTS = 10_000  # of one request
 
 
-def suggest_points(request: Message) -> list[tuple[str, Assignments]]:
-    """Return (trial name, parameters) as often as asked.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Points by the names of their trials, and what Katib shall keep for the next request."""
 
-    A trial's name is `<experiment>-<number>-<8 random letters>`: the number, from 0, tells the next
-    request the order of asking; the letters keep two Experiments of one name in two namespaces
-    apart in Katib's database.
+    points: list[tuple[str, Assignments]]
+    memory: Memory
+
+
+def suggest_points(request: Message) -> Answer:
+    """Return as many points as asked for.
+
+    A trial's name is `<experiment>-<number>-<8 letters>`: the number, from 0, tells the next
+    request the order of asking; the letters keep two Experiments of one name apart.
 
     Raises:
         InvalidExperiment: when the request makes no sense.
         SpaceExhausted: when a grid has come to its end.
     """
-    search = to_search(request.experiment)
+    experiment = request.experiment
+    search = to_search(experiment)
     count = request.current_request_number
     if not 0 <= count <= MOST_POINTS:
         raise InvalidExperiment(f"current_request_number must be 0 to {MOST_POINTS}, is {count}")
+    memory = read_memory(experiment)
     if count == 0:
-        return []
-    records = to_records(request.experiment, request.trials, search.parameters)
+        return Answer([], memory)
     asked = request.total_request_number - count
+    trials = request.trials
+    if asked == 0:  # none of the trials can be ours
+        trials = []
+        memory = new_memory()
+    records = to_records(experiment, trials, search.parameters)
     if asked < 0:
         asked = len(records)
     points = _exactly(search, records, count, asked)
-    return [
-        (_trial_name(request.experiment.name, asked + i), point) for i, point in enumerate(points)
+    answer = [
+        (memory.new_name(experiment.name, asked + place), point)
+        for place, point in enumerate(points)
     ]
+    ended = (trial.name for trial in trials if trial.status.condition in ENDED)
+    return Answer(answer, memory.after(ended, answer))
 
 
 def _exactly(
@@ -70,8 +87,3 @@ def _least_tried(
         values = min(space, key=lambda point: times[point])
         times[values] += 1
         yield dict(zip(names, values, strict=True))
-
-
-def _trial_name(experiment: str, number: int) -> str:
-    letters = "".join(secrets.choice(NAME_CHARACTERS) for _ in range(NAME_LENGTH))
-    return f"{experiment}-{number}-{letters}"

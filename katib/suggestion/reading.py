@@ -11,6 +11,7 @@ from katib.objects import JsonObject
 from katib.search.algorithms import ALGORITHMS, settings_problems
 from katib.search.sampler import LARGEST_GRID, Search, TrialRecord
 from katib.space import Parameter
+from katib.suggestion.memory import SETTING, read_memory
 from katib.suggestion.messages import Message
 from katib.suggestion.requests import (
     EARLY_STOPPED,
@@ -19,6 +20,7 @@ from katib.suggestion.requests import (
     METRICS_UNAVAILABLE,
     OBJECTIVES,
     SUCCEEDED,
+    asking_order,
     in_order,
     lint_errors,
     value_of,
@@ -64,19 +66,35 @@ def to_search(experiment: Message) -> Search:
 def to_records(
     experiment: Message, trials: Iterable[Message], parameters: Iterable[Parameter]
 ) -> list[TrialRecord]:
-    """Return the Experiment's trials in the order of asking, without those outside of the space."""
+    """Return the Experiment's trials in the order of asking, without those outside of the space.
+
+    Points that were given and of whose trials Katib sends nothing count as failed: they are trials
+    without metrics, and for a moment those that Katib is about to make.
+    """
     space = {p.name: p for p in parameters}
     metric = experiment.spec.objective.objective_metric_name
-    records = (_to_record(metric, trial, space) for trial in in_order(experiment, trials))
-    return [record for record in records if record is not None]
+    sent = in_order(experiment, trials)
+    names = {trial.name for trial in sent}
+    keyed = [
+        (
+            asking_order(experiment.name, trial.name, trial.status.start_time),
+            _to_record(metric, trial, space),
+        )
+        for trial in sent
+    ]
+    for name, point in read_memory(experiment).open.items():
+        if name not in names and _is_inside(point, space):
+            record = TrialRecord(_rewritten(point, space), "failed")
+            keyed.append((asking_order(experiment.name, name), record))
+    keyed.sort(key=lambda pair: pair[0])
+    return [record for _, record in keyed if record is not None]
 
 
 def _to_record(metric: str, trial: Message, space: Mapping[str, Parameter]) -> TrialRecord | None:
     given = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
-    if not all(p.contains(given[name]) for name, p in space.items()):
+    if not _is_inside(given, space):
         return None
-    # Points are compared as text.
-    assignments = {name: p.rewritten(given[name]) for name, p in space.items()}
+    assignments = _rewritten(given, space)
     condition = trial.status.condition
     if condition in {SUCCEEDED, EARLY_STOPPED}:
         value = value_of(trial, metric)
@@ -84,6 +102,15 @@ def _to_record(metric: str, trial: Message, space: Mapping[str, Parameter]) -> T
     if condition in {KILLED, FAILED, METRICS_UNAVAILABLE}:
         return TrialRecord(assignments, "failed")
     return TrialRecord(assignments, "running")
+
+
+def _is_inside(point: Mapping[str, str], space: Mapping[str, Parameter]) -> bool:
+    return all(name in point and p.contains(point[name]) for name, p in space.items())
+
+
+def _rewritten(point: Mapping[str, str], space: Mapping[str, Parameter]) -> dict[str, str]:
+    """Return a point as its parameters write it, as points are compared as text."""
+    return {name: p.rewritten(point[name]) for name, p in space.items()}
 
 
 def _to_spec(experiment: Message) -> JsonObject:
@@ -116,7 +143,9 @@ def _to_feasible_space(space: Message) -> JsonObject:
 
 
 def _to_settings(experiment: Message) -> dict[str, str]:
-    return {s.name: s.value for s in experiment.spec.algorithm.algorithm_settings}
+    """Return what the Experiment itself sets, without what Katib keeps for us among that."""
+    settings = experiment.spec.algorithm.algorithm_settings
+    return {each.name: each.value for each in settings if each.name != SETTING}
 
 
 def _algorithm_problems(experiment: Message) -> Iterator[str]:

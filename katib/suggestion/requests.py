@@ -10,6 +10,7 @@ from katib.document import Document
 from katib.lint import lint_document, only_errors
 from katib.metrics_collector import number
 from katib.objects import JsonObject
+from katib.suggestion.memory import read_memory
 from katib.suggestion.messages import Message
 
 # Numbers of Katib's enumerations: ObjectiveType, TrialConditionType.
@@ -19,6 +20,7 @@ KILLED = 3
 FAILED = 4
 METRICS_UNAVAILABLE = 5
 EARLY_STOPPED = 6
+ENDED = frozenset({SUCCEEDED, KILLED, FAILED, METRICS_UNAVAILABLE, EARLY_STOPPED})
 LAST_NUMBER = 1 << 62
 
 
@@ -26,10 +28,18 @@ def in_order(experiment: Message, trials: Iterable[Message]) -> list[Message]:
     """Return the Experiment's trials in the order of asking.
 
     Katib sends them in any order, together with those of Experiments of the same name in other
-    namespaces: these are left out where objective or the parameters' names differ.
+    namespaces: these are left out where the names that our service gives, the objective or the
+    parameters' names differ.
     """
-    own = [trial for trial in trials if _belongs_to(experiment.spec, trial.spec)]
-    return sorted(own, key=lambda trial: _asking_order(experiment.name, trial))
+    memory = read_memory(experiment)
+    own = [
+        trial
+        for trial in trials
+        if memory.is_own(experiment.name, trial.name) and _belongs_to(experiment.spec, trial.spec)
+    ]
+    return sorted(
+        own, key=lambda each: asking_order(experiment.name, each.name, each.status.start_time)
+    )
 
 
 def value_of(trial: Message, metric: str) -> float | None:
@@ -62,8 +72,8 @@ def _belongs_to(ours: Message, theirs: Message) -> bool:
     return not names or names == {each.name for each in theirs.parameter_assignments.assignments}
 
 
-def _asking_order(experiment: str, trial: Message) -> tuple[int, str, str]:
+def asking_order(experiment: str, trial: str, start_time: str = "") -> tuple[int, str, str]:
     """Return a sort key: names that our service gives carry a number; others go by time."""
-    match = re.fullmatch(rf"{re.escape(experiment)}-([0-9]{{1,18}})-[a-z0-9]+", trial.name)
+    match = re.fullmatch(rf"{re.escape(experiment)}-([0-9]{{1,18}})-[a-z0-9]+", trial)
     number = int(match[1]) if match else LAST_NUMBER
-    return (number, trial.status.start_time, trial.name)
+    return (number, start_time, trial)

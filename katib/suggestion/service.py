@@ -1,10 +1,11 @@
-"""The methods of Katib's `Suggestion` service; nothing is kept between two calls."""
+"""The methods of Katib's `Suggestion` service; nothing is kept here between two calls."""
 
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from katib.search.algorithms import describe_sampler
+from katib.suggestion.memory import SETTING
 from katib.suggestion.messages import Message
 from katib.suggestion.points import suggest_points
 from katib.suggestion.reading import to_search
@@ -34,18 +35,25 @@ class Suggestion:
         """Answer as many points as asked for."""
         began = time.perf_counter()
         with refusals(context, logger):
-            points = self._asking.submit(suggest_points, request).result()
+            answer = self._asking.submit(suggest_points, request).result()
         took = (time.perf_counter() - began) * 1000
         name = request.experiment.name
         logger.info(
-            "%s: %d points after %d trials, %.0f ms", name, len(points), len(request.trials), took
+            "%s: %d points after %d trials, %.0f ms",
+            name,
+            len(answer.points),
+            len(request.trials),
+            took,
         )
         reply = M["GetSuggestionsReply"]()
-        for trial, point in points:
+        for trial, point in answer.points:
             pairs = [
                 M["ParameterAssignment"](name=name, value=value) for name, value in point.items()
             ]
             reply.parameter_assignments.add(assignments=pairs, trial_name=trial)
+        kept = answer.memory.to_setting()
+        reply.algorithm.algorithm_name = request.experiment.spec.algorithm.algorithm_name
+        reply.algorithm.algorithm_settings.add(name=SETTING, value=kept)
         return reply
 
     def validate_algorithm_settings(self, request: Message, context: Context) -> Message:

@@ -146,9 +146,19 @@ def json_reader(*documents: object) -> MetricsReader:
 
 
 def test_json_values_are_read_from_strings_and_numbers_are_passed_over() -> None:
-    mse, r2 = json_reader({"mse": "1.5", "r2": 0.5, "other": "3"}, "", "  ").observation()
+    mse, r2 = json_reader({"mse": "1.5", "r2": 0.5, "other": "3"}, "", "null").observation()
     assert mse["latest"] == "1.5"
     assert r2["latest"] == "unavailable"
+
+
+@pytest.mark.parametrize("line", ["   ", "\r", "\t", "mse=1", "[1]", '{"mse": NaN}'])
+def test_a_line_that_is_no_json_object_stops_the_collector_even_if_it_is_blank(line: str) -> None:
+    with pytest.raises(BadMetricsFile):
+        json_reader({"mse": "1"}, line)
+
+
+def test_a_carriage_return_at_the_end_of_a_json_line_is_blank() -> None:
+    assert json_reader('{"mse": "1.5"}\r').observation()[0]["latest"] == "1.5"
 
 
 @pytest.mark.parametrize("first", [1767225601, 1767225600.5, "2026-01-01T00:00:01Z"])

@@ -34,6 +34,9 @@ PATH_KINDS = {
     "Custom": ("File", "Directory"),
 }
 GROUPS = 2  # of a filter: name and value
+NUMBERS = ("0.5", "1e-05", "-3")  # as programs print them
+WHOLE_NUMBER = r"([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
+FLAGS = re.compile(r"\(\?[ims]+\)")  # in front of the whole pattern
 METRIC = re.compile(r"[\w|-]+", re.ASCII)
 # What Python's regular expressions have and Go's do not: lookaround, back references, possessive
 # and atomic groups.
@@ -108,8 +111,74 @@ def _check_filters(document: Document, kind: str) -> Iterator[Violation]:
     if is_json and document.get(*SOURCE, "filter") is not None:
         message = "is not allowed with the format JSON"
         yield Violation("K162", (*SOURCE, "filter"), message, "leave it out")
-    for index, pattern in enumerate(document.get_list(*FILTERS)):
-        yield from _check_filter((*FILTERS, index), str(pattern), kind)
+    patterns = [str(pattern) for pattern in document.get_list(*FILTERS)]
+    for index, pattern in enumerate(patterns):
+        yield from _check_filter((*FILTERS, index), pattern, kind)
+    if patterns and kind in LOCAL_COLLECTORS and not is_json:
+        yield from _check_what_filters_read(document, patterns)
+
+
+def _check_what_filters_read(document: Document, patterns: list[str]) -> Iterator[Violation]:
+    """Check that the filters find the metrics' names, and take numbers whole."""
+    groups = [_capturing_groups(pattern) for pattern in patterns]
+    metric = str(document.get(*OBJECTIVE, "objectiveMetricName", default=""))
+    others = document.get_list(*OBJECTIVE, "additionalMetricNames")
+    metrics = [metric, *(str(name) for name in others)]
+    known = [found for found in groups if len(found) >= GROUPS]
+    if len(known) < len(groups) or not metric:
+        return  # another rule says why
+    for index, (name, value) in enumerate(found[:GROUPS] for found in groups):
+        path = (*FILTERS, index)
+        if not any(_takes(name, each) for each in metrics):
+            message = f"its first group, the name, can never be {' or '.join(metrics)}"
+            yield Violation(
+                "K219", path, message, "the first group is the name, the second the value"
+            )
+        elif cut := [number for number in NUMBERS if not _takes(value, number)]:
+            message = f"its second group does not take {', '.join(cut)} whole: it is cut or missed"
+            yield Violation("K219", path, message, f"write {WHOLE_NUMBER} for the value")
+    if any(_takes(name, each) for name, *_ in groups for each in metrics) and not any(
+        _takes(name, metric) for name, *_ in groups
+    ):
+        yield Violation("K219", FILTERS, f"no filter finds the objective {metric}")
+
+
+def _takes(group: str, text: str) -> bool:
+    """Whether a group can match a text; Katib takes spaces off it."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return any(re.fullmatch(group, f"{s}{text}{s}", re.ASCII) for s in ("", " "))
+        except (re.error, RecursionError, OverflowError):
+            return True  # not a piece that stands alone
+
+
+def _capturing_groups(pattern: str) -> list[str]:
+    """Return the source of each capturing group, in the order of their numbers."""
+    found: list[tuple[int, str]] = []
+    opened: list[tuple[int, bool]] = []
+    in_class = False
+    position = 0
+    while position < len(pattern):
+        character = pattern[position]
+        if character == "\\":
+            position += 1
+        elif in_class:
+            in_class = character != "]"
+        elif character == "[":
+            in_class = True
+            position += pattern[position + 1 : position + 2] == "^"
+            position += pattern[position + 1 : position + 2] == "]"
+        elif character == "(":
+            is_named = pattern.startswith(("(?P<", "(?<"), position)
+            captures = is_named or not pattern.startswith("(?", position)
+            opened.append((position, captures))
+        elif character == ")" and opened:
+            start, captures = opened.pop()
+            if captures:
+                found.append((start, pattern[start : position + 1]))
+        position += 1
+    flags = FLAGS.match(pattern)
+    return [f"{flags[0] if flags else ''}{source}" for _, source in sorted(found)]
 
 
 def _check_filter(path: FieldPath, pattern: str, kind: str) -> Iterator[Violation]:

@@ -1,11 +1,9 @@
 """Rules about the primary container's command, and about what Katib makes of it.
 
-Source: Katib v0.19, pkg/webhook/v1beta1/pod. For StdOut, File and TensorFlowEvent it joins command
-and args with single spaces, without quoting, and passes the text to `sh -c`. It mounts an empty
-volume over the folder of the metrics file.
+Source: Katib v0.19, pkg/webhook/v1beta1/pod; `katib.worker_command` has what it does to a command.
+Katib mounts an empty volume over the folder of the metrics file.
 """
 
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -19,29 +17,29 @@ from katib.lint.rules.trial_template import (
     find_primary_container,
     words_of,
 )
+from katib.lint.rules.wrapping import PARAMETER, CommandPlace, check_wrapping
 from katib.lint.violation import Edit, Violation, list_items
 from katib.objects import JsonObject
+from katib.shell.parser import parse_script
+from katib.shell.tree import ShellSyntaxError, Simple
+from katib.worker_command import SHELLS, STDOUT_FILE, WRAPPING_COLLECTORS, wrap_command
 
-WRAPPED = ("StdOut", "File", "TensorFlowEvent")
 DEFAULT_PATHS = {
-    "StdOut": "/var/log/katib/metrics.log",
-    "File": "/var/log/katib/metrics.log",
+    "StdOut": STDOUT_FILE,
+    "File": STDOUT_FILE,
     "TensorFlowEvent": "/var/log/katib/tfevent/",
 }
-# Replaced before a shell sees them.
-HARMLESS = re.compile(rf"{PLACEHOLDER.pattern}|\$\([A-Za-z_][\w.-]*\)")
-SHELL_CHARACTERS = re.compile(r"""[\s"'\\*?;&|<>()#~`\[\]{}!$]""")
-SHELLS = ("sh", "bash")
+VARIABLE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")  # replaced before a shell sees it
+OTHER_SHELLS = (*SHELLS, "dash", "ash", "zsh", "ksh", "busybox")
 # With registry and tag.
 STRICT_IMAGE = re.compile(r"(?!localhost[:/])[^/]*[.:][^/]*/.+(:[\w.-]+|@sha256:[0-9a-f]{64})")
-PRINTS_ELSEWHERE = re.compile(r"(?<![0-9&>])1?>{1,2}(?!&)\s*(?!/dev/std)\S")
 
 
 def check_command(document: Document) -> Iterator[Violation]:
     """Yield every violation in the primary container's command."""
     kind = document.get(*KIND, default="StdOut")
     job = document.get(*TRIAL_SPEC)
-    if kind not in WRAPPED or not isinstance(job, dict):
+    if kind not in WRAPPING_COLLECTORS or not isinstance(job, dict):
         return
     if (job.get("apiVersion"), job.get("kind")) != ("batch/v1", "Job"):
         return
@@ -55,7 +53,7 @@ def check_command(document: Document) -> Iterator[Violation]:
     path, container = found
     words = words_of(document, path)
     if container.get("command"):
-        yield from _check_words((*path, "command"), words, kind)
+        yield from _check_words(document, path, words, str(kind))
     else:
         yield _command_missing((*path, "command"), container)
     yield from _check_metrics_folder(document, path, words, kind)
@@ -74,49 +72,87 @@ def _command_missing(path: FieldPath, container: JsonObject) -> Violation:
     return Violation("K232", path, message, fix)
 
 
-def _check_words(path: FieldPath, words: list[str], kind: str) -> Iterator[Violation]:
-    program = words[0].rpartition("/")[2]
-    if words[0] in SHELLS and words[1:2] == ["-c"]:
-        if kind == "StdOut":
-            yield from _check_script(path, " ".join(words[2:]))
-    elif program in SHELLS and _has_script(words[1:]):
+def _check_words(
+    document: Document, container: FieldPath, words: list[str], kind: str
+) -> Iterator[Violation]:
+    path = (*container, "command")
+    recognised = words[0] in SHELLS and words[1:2] == ["-c"]
+    at = _unrecognised_shell(words)
+    if at is not None and not recognised:
+        program = words[at].rpartition("/")[2]
         message = (
-            "only `sh -c` and `bash -c` are recognised: "
+            "only `sh -c` and `bash -c`, at the very beginning, are recognised: "
             "this one is wrapped again and runs its first word alone"
         )
-        edit = Edit((*path, 0), program) if words[1:2] == ["-c"] else None
-        yield Violation("K233", path, message, f'begin with "{program}", "-c"', edit)
-    elif odd := [word for word in words if SHELL_CHARACTERS.search(HARMLESS.sub("x", word))]:
-        message = (
-            f"Katib joins the command without quoting, so the shell interprets {odd[0]!r}; "
-            "here it is passed unchanged"
-        )
-        yield Violation("K242", path, message)
+        edit = Edit((*path, 0), program) if at == 0 and words[1:2] == ["-c"] else None
+        fix = f'begin with "{program}", "-c"'
+        if at == 0 and edit is None:
+            fix += ', and write options into the script, as in "set -o pipefail; ..."'
+        yield Violation("K233", path, message, fix, edit)
+        return
+    seen = [VARIABLE.sub("x", PLACEHOLDER.sub(PARAMETER, word)) for word in words]
+    file = metrics_path(document, kind)
+    folder = file if kind == "TensorFlowEvent" else file.parent
+    output = str(file) if kind == "StdOut" else ""
+    command = wrap_command(seen, output=output, folder=str(folder))
+    place = CommandPlace(path, _last_word(document, container))
+    yield from check_wrapping(command, place, output=output)
+    if not recognised:
+        yield from _check_joining(path, words, seen)
 
 
-def _check_script(path: FieldPath, script: str) -> Iterator[Violation]:
-    """Check what `sh -c` runs: Katib appends its redirection to the end of it."""
-    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "x", script)
-    without_redirections = re.sub(r"[0-9]?>{1,2}&[0-9]|&>{1,2}", ">", bare)
-    if re.search(r"[;&|\n]", without_redirections.strip()):
-        message = "only the last command's output is collected"
-        yield Violation("K241", path, message, "let one program print the metrics last")
-    if PRINTS_ELSEWHERE.search(bare):
-        message = "the output goes to a file of its own, not to Katib's"
-        yield Violation("K245", path, message, "print, or use File")
+def _check_joining(path: FieldPath, words: list[str], seen: list[str]) -> Iterator[Violation]:
+    """Check that a shell passes the joined words as they are written."""
+    try:
+        script = parse_script(" ".join(seen))
+    except ShellSyntaxError:
+        return  # `check_wrapping` says so
+    first = script.chains[0].pipelines[0][0] if script.chains else None
+    passed = [word.value for word in first.words if word.plain] if isinstance(first, Simple) else []
+    if passed == seen and len(script.chains) == 1:
+        return
+    odd = next((i for i, word in enumerate(seen) if passed[i : i + 1] != [word]), 0)
+    message = f"Katib joins the command without quoting, so the shell interprets {words[odd]!r}"
+    yield Violation("K242", path, message, "write `sh -c` and a script with its own quotes")
+
+
+def _unrecognised_shell(words: list[str]) -> int | None:
+    """Return the place of the shell that gets a script as one word, if there is any."""
+    for index, word in enumerate(words):
+        if word.rpartition("/")[2] not in OTHER_SHELLS:
+            continue
+        if index == 0 and (word in SHELLS or "/" in word) and _has_script(words[1:]):
+            return index
+        if index and _has_script(words[index + 1 :]) and words[index + 1 :]:
+            return index
+    return None
+
+
+def _last_word(document: Document, container: FieldPath) -> FieldPath:
+    """Return the place of the last word of command and args."""
+    for name in ("args", "command"):
+        if count := len(document.get_list(*container, name)):
+            return (*container, name, count - 1)
+    return container
 
 
 def _has_script(arguments: list[str]) -> bool:
     """Whether a shell's arguments are not a file to run: `-c` in any spelling, or nothing."""
-    options = itertools.takewhile(lambda word: word.startswith("-"), arguments)
-    return not arguments or any("c" in option for option in options if not option.startswith("--"))
+    rest = iter(arguments)
+    for word in rest:
+        if not word.startswith(("-", "+")):
+            return False
+        if not word.startswith("--") and "c" in word:
+            return True
+        if word[1:] in {"o", "O"} or word in {"--rcfile", "--init-file"}:
+            next(rest, None)  # the option's own argument
+    return True
 
 
 def _check_metrics_folder(
     document: Document, container: FieldPath, words: list[str], kind: str
 ) -> Iterator[Violation]:
-    given = document.get(*METRICS_FILE, "path")
-    metrics = PurePosixPath(str(given) if given and kind != "StdOut" else DEFAULT_PATHS[kind])
+    metrics = metrics_path(document, kind)
     folder = metrics if kind == "TensorFlowEvent" else metrics.parent
     for path, mount in list_items(document, *container, "volumeMounts"):
         if PurePosixPath(str(mount.get("mountPath"))) == folder:
@@ -129,6 +165,14 @@ def _check_metrics_folder(
         message = f"the empty volume that Katib mounts over {folder} hides {hidden[0]}"
         fix = "write the metrics into a folder of their own"
         yield Violation("K217", (*METRICS_FILE, "path"), message, fix)
+
+
+def metrics_path(document: Document, kind: str) -> PurePosixPath:
+    """Return the metrics file, or the folder of TensorFlow's events, of a collector that wraps."""
+    given = document.get(*METRICS_FILE, "path")
+    if given and kind != "StdOut":
+        return PurePosixPath(str(given))
+    return PurePosixPath(DEFAULT_PATHS[kind])
 
 
 def _is_below(word: str, folder: PurePosixPath) -> bool:

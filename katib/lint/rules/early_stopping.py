@@ -14,6 +14,7 @@ from katib.metrics_collector import number
 from katib.search.algorithms import INTEGER
 
 STOPPING: FieldPath = ("spec", "earlyStopping")
+RETAIN: FieldPath = ("spec", "trialTemplate", "retain")
 COUNT = "an integer of at least 1"
 SHARE = "a number from 0"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -41,6 +42,10 @@ def _check_stopping(document: Document) -> Iterator[Violation]:
         message = "Katib does not ship it: a cluster refuses it unless katib-config names it"
         fix = "register our service there, see docs/suggestion.md, or use medianstop"
         yield Violation("K255", path, message, fix)
+    elif document.get(*RETAIN) is not True:
+        message = "each Trial that it stops keeps a place for ever: the Experiment may never end"
+        fix = "set spec.trialTemplate.retain: true, or use tunegate"
+        yield Violation("K257", RETAIN, message, fix)
     known = SETTINGS[str(name)]
     for at, setting in list_items(document, *STOPPING, "algorithmSettings"):
         setting_name = str(setting.get("name"))

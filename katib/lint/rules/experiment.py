@@ -14,6 +14,7 @@ from katib.metrics_collector import number
 from katib.search.algorithms import ALGORITHMS, settings_problems
 
 VERSION = "kubeflow.org/v1beta1"
+OUTDATED = "kubeflow.org/v1alpha"
 TOP_FIELDS = ("apiVersion", "kind", "metadata", "spec", "status")
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 SPEC_FIELDS = (
@@ -62,9 +63,31 @@ def check_experiment(document: Document) -> Iterator[Violation]:
         yield Violation("K104", SPEC, "is missing")
 
 
+def is_outdated(document: Document) -> bool:
+    """Whether it is an Experiment in a format that Katib had before v1beta1."""
+    return str(document.get("apiVersion")).startswith(OUTDATED)
+
+
+def check_outdated(document: Document) -> Iterator[Violation]:
+    """Yield what has to be rewritten in an outdated Experiment, in place of all other rules."""
+    version = str(document.get("apiVersion")).partition("/")[2]
+    message = f"{version} is Katib's format before 0.10, of 2020; it must be {VERSION}"
+    fix = f"write {VERSION} and what else has changed, then lint it again"
+    yield Violation("K102", ("apiVersion",), message, fix)
+    template = ("spec", "trialTemplate", "goTemplate")
+    if document.get(*template) is not None:
+        message = "v1beta1 has no Go templates"
+        fix = (
+            "write the Job into trialSpec with placeholders ${trialParameters.<name>}, add"
+            " trialParameters and primaryContainerName"
+        )
+        yield Violation("K102", template, message, fix)
+
+
 def _check_head(document: Document) -> Iterator[Violation]:
-    version = document.get("apiVersion")
-    yield from check_word("K102", ("apiVersion",), version, [VERSION], f"must be {VERSION}")
+    yield from check_word(
+        "K102", ("apiVersion",), document.get("apiVersion"), [VERSION], f"must be {VERSION}"
+    )
     yield from unknown_fields(document, (), TOP_FIELDS)
     name = document.get("metadata", "name")
     if name is None and not document.get("metadata", "generateName"):

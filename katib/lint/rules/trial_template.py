@@ -6,12 +6,14 @@ Sources as in `katib.lint.rules.experiment`.
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from katib.document import Document, FieldPath
 from katib.lint.job_schema import LOCAL_VOLUMES, check_job
 from katib.lint.rules.experiment import PARAMETERS
 from katib.lint.violation import Edit, Violation, list_items, unknown_fields
 from katib.objects import JsonObject
+from katib.one_process import find_obstacle, local_job
 
 TEMPLATE: FieldPath = ("spec", "trialTemplate")
 TRIAL_SPEC: FieldPath = (*TEMPLATE, "trialSpec")
@@ -152,8 +154,7 @@ def _check_kind(document: Document, trial_spec: JsonObject) -> Iterator[Violatio
     if not trial_spec.get("apiVersion") or not trial_spec.get("kind"):
         yield Violation("K179", TRIAL_SPEC, "apiVersion and kind are needed")
     elif kind != "batch/v1 Job":
-        message = f"{kind} is not run locally"
-        yield Violation("K305", (*TRIAL_SPEC, "kind"), message, "only batch/v1 Job is")
+        yield from _check_other_kind(document, trial_spec)
     else:
         yield from check_job(trial_spec, TRIAL_SPEC)
         yield from _check_job_spec(document)
@@ -165,6 +166,20 @@ def _check_kind(document: Document, trial_spec: JsonObject) -> Iterator[Violatio
         path = (*TRIAL_SPEC, "metadata", name)
         message = "must not be set: Katib names the Trial"
         yield Violation("K180", path, message, "leave it out", Edit(path, "", "remove"))
+
+
+def _check_other_kind(document: Document, trial_spec: JsonObject) -> Iterator[Violation]:
+    """Check what becomes of another kind than Job on one machine."""
+    if obstacle := find_obstacle(trial_spec):
+        fix = "a Job is run locally, and a job of Kubeflow's that is one process"
+        yield Violation("K305", (*TRIAL_SPEC, "kind"), obstacle, fix)
+        return
+    template = {**document.value["spec"]["trialTemplate"], "trialSpec": local_job(trial_spec)}
+    spec = {**document.value["spec"], "trialTemplate": template}
+    local = replace(document, value={**document.value, "spec": spec})
+    for found in (*_check_containers(local), *_check_local_pod(local)):
+        # The path is the Job's; the document has none like it.
+        yield Violation(found.code, (*TRIAL_SPEC, "spec"), found.message, found.fix)
 
 
 def _check_job_spec(document: Document) -> Iterator[Violation]:

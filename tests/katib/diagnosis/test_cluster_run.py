@@ -2,12 +2,16 @@
 
 import copy
 import json
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.cluster.recordings import RECORDINGS
 
-from katib.diagnosis.cluster_run import INJECTION, explain_experiment
+from katib.diagnosis.cluster_run import explain_experiment
+from katib.diagnosis.installation import INJECTION
 from katib.diagnosis.pod_causes import Cause
 
 READY = {"metadata": {"name": "c"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
@@ -15,6 +19,8 @@ AROUND = {
     "namespace": {"metadata": {"name": "tuning", "labels": {INJECTION: "enabled"}}},
     "installed": True,
     "controller": [READY],
+    "parts": [READY],
+    "deployments": [],
     "algorithms": ["bayesianoptimization", "random"],
     "hidden": [],
 }
@@ -57,6 +63,19 @@ def waiting(reason: str, message: str = "", image: str = "some/image:1") -> dict
         "state": {"waiting": {"reason": reason, "message": message}},
     }
     return {"phase": "Pending", "containerStatuses": [status]}
+
+
+def deployment(name: str, available: int) -> dict[str, Any]:
+    status = {"availableReplicas": available} if available else {}
+    return {"metadata": {"name": name}, "spec": {"replicas": 1}, "status": status}
+
+
+def database_pod() -> dict[str, Any]:
+    """Return the pod of a database whose image is still to come, as on a fresh Minikube."""
+    labels = {"katib.kubeflow.org/component": "mysql"}
+    metadata = {"name": "katib-mysql-x", "namespace": "kubeflow", "labels": labels}
+    status = waiting("ImagePullBackOff", "back-off", "mysql:8.0.29")
+    return {"metadata": metadata, "status": status}
 
 
 # Nothing wrong
@@ -108,6 +127,21 @@ def test_what_may_not_be_read_is_named() -> None:
         ({"installed": False}, "Katib is not installed", "tunegate cluster install"),
         ({"controller": []}, "Katib's controller does not run", "tunegate cluster install"),
         (
+            {"controller": [], "deployments": [deployment("katib-controller", 0)]},
+            "Katib's controller does not run",
+            f"kubectl label namespace kubeflow {INJECTION}- && ",
+        ),
+        (
+            {"deployments": [deployment("katib-mysql", 0)], "parts": [database_pod()]},
+            "Katib's database does not run",
+            "minikube image load mysql:8.0.29",
+        ),
+        (
+            {"deployments": [deployment("katib-db-manager", 0)], "parts": []},
+            "Katib's DB manager does not run",
+            "&& kubectl -n kubeflow rollout restart deployment katib-db-manager && ",
+        ),
+        (
             {"controller": [{"metadata": {}, "status": {}}]},
             "Katib's controller does not run",
             "kubectl -n kubeflow",
@@ -143,6 +177,7 @@ def test_what_is_unknown_is_no_fault() -> None:
     assert first(
         running()
         | {"controller": None, "algorithms": None, "namespace": None, "hidden": ["namespaces"]}
+        | {"parts": None, "deployments": None}
     ).ok
 
 
@@ -381,6 +416,84 @@ def test_trials_that_print_nan_are_explained_though_they_succeeded_and_katib_is_
     snapshot = case("d2-nan")
     assert snapshot["experiment"]["status"]["conditions"][-1]["type"] == "Succeeded"
     assert first(snapshot).evidence == "3 of 3 trials succeeded, none with a finite mse"
+
+
+def test_few_numbers_among_successes_are_named_and_that_katib_takes_one_without_as_best() -> None:
+    snapshot = case("a-normal")
+    assert first(snapshot).ok
+    *without, best = snapshot["trials"]
+    snapshot["experiment"]["status"]["currentOptimalTrial"] |= {
+        "bestTrialName": best["metadata"]["name"]
+    }
+    for trial in without[: len(without) // 2 + 1]:
+        trial["status"]["observation"]["metrics"] = [{"name": "mse", "min": "unavailable"}]
+    assert first(snapshot).ok  # half of them
+    without[-1]["status"]["observation"]["metrics"] = []
+    cause = first(snapshot)
+    assert cause.name == "not a number"
+    assert cause.evidence == "4 of 6 trials that ran to their end have no mse"
+    name = without[0]["metadata"]["name"]
+    snapshot["experiment"]["status"]["currentOptimalTrial"] |= {"bestTrialName": name}
+    assert f"Katib's best trial, {name}, is one of them" in first(snapshot).evidence
+
+
+# Early-stopped trials
+
+
+def stopped(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
+    lists = [trial for trial in snapshot["trials"] if "observation" not in trial["status"]]
+    assert lists  # or nothing is shown
+    return lists
+
+
+def test_an_experiment_that_waits_for_early_stopped_trials_is_recognised() -> None:
+    (cause,) = explain_experiment(case("k-stopped-hanging"))
+    assert (cause.name, cause.ok) == ("waits for early-stopped trials", False)
+    assert "nothing runs: 2 of 6 trials are EarlyStopped without observation" in cause.evidence
+    assert "spec.trialTemplate.retain: true" in cause.fix
+
+
+def test_the_command_patches_each_stopped_trial_with_the_limit_that_it_has_not_met(
+    tmp_path: Path,
+) -> None:
+    """In a shell, with a kubectl that writes down what it is asked for."""
+    snapshot = case("k-stopped-hanging")
+    names = [trial["metadata"]["name"] for trial in stopped(snapshot)]
+    limits = [trial["spec"]["earlyStoppingRules"][0]["value"] for trial in stopped(snapshot)]
+    asked = tmp_path / "asked"
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >>{asked}\n")
+    kubectl.chmod(0o755)
+    command = first(snapshot).fix.split("`")[1]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", command], check=True, env={**os.environ, "PATH": path})
+    words = asked.read_text().splitlines()
+    assert [words[at + 1] for at, word in enumerate(words) if word == "trial"] == names
+    patches = [json.loads(word) for word in words if word.startswith("{")]
+    assert [patch["status"]["observation"]["metrics"][0] for patch in patches] == [
+        {"name": "mse", "min": limit, "max": limit, "latest": limit} for limit in limits
+    ]
+    assert words.count("--subresource=status") == len(names)
+
+
+@pytest.mark.parametrize("what", ["one runs", "its job is there", "observed", "ended"])
+def test_stopped_trials_are_no_fault_while_the_experiment_can_go_on(what: str) -> None:
+    snapshot = case("k-stopped-hanging")
+    one, *others = stopped(snapshot)
+    if what == "one runs":
+        one["status"]["conditions"].pop()
+    elif what == "ended":
+        last = {"type": "Succeeded", "status": "True", "message": "", "reason": ""}
+        snapshot["experiment"]["status"]["conditions"].append(last)
+    else:
+        for trial in [one, *others]:
+            if what == "observed":
+                metrics = [{"name": "mse", "latest": "30.00"}]
+                trial["status"]["observation"] = {"metrics": metrics}
+            else:  # with `retain: true` Katib reads the reports when the Job is complete
+                job = {"metadata": {"name": trial["metadata"]["name"]}, "spec": {}, "status": {}}
+                snapshot["jobs"].append(job)
+    assert first(snapshot).ok
 
 
 # Katib itself

@@ -5,10 +5,20 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
-from support.katib.early_stopping import SERVICE, Cluster, condition, tls
+from support.cluster.recordings import recorded_stops
+from support.katib.early_stopping import (
+    SERVICE,
+    Asking,
+    Cluster,
+    Database,
+    condition,
+    database,
+    tls,
+)
 from support.katib.suggestion_clients import Client, serving
 from support.serving.proxy import running_proxy
 from support.serving.wire import pack_field
@@ -28,6 +38,22 @@ MARK = {
     "type": "EarlyStopped",
     "status": "True",
 }
+SEEN = {"metrics": [{"name": "mse", "min": "2", "max": "4", "latest": "2"}]}
+START = "0001-01-01T00:00:00Z"  # of a report without a time
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Database]:
+    with database() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def reports(running: Database) -> Database:
+    """What the trial has reported, as Katib's collector stores it before it has it marked."""
+    running.logs = {NAME: [(START, "mse", "4"), (START, "mse", "2")]}
+    running.before = lambda _trial, _context: None
+    return running
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +76,11 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(account: Path) -> Iterator[tuple[Cluster, Client]]:
+def served(account: Path, running: Database) -> Iterator[tuple[Cluster, Client]]:
     context = tls(str(account / "ca.crt"), str(account / "key"))
     with running_proxy(Cluster(NAMESPACE), tls=context) as cluster:
         options = ("--account", str(account), "--api-server", cluster.url)
+        options += ("--database", f"127.0.0.1:{running.port}")
         with serving(0, *options, module=MODULE) as started:
             assert isinstance(cluster, Cluster)
             yield cluster, started.client
@@ -102,8 +129,83 @@ def test_the_trial_gets_katibs_condition_and_keeps_all_else(
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", last["lastTransitionTime"])
     assert last.pop("lastTransitionTime") == last.pop("lastUpdateTime")
     assert last == MARK
-    assert cluster.trials[NAME]["spec"] == {"kept": True}
     assert cluster.trials[NAME]["status"]["startTime"]
+
+
+def test_the_observation_comes_with_the_condition_in_one_patch(
+    client: Client, cluster: Cluster
+) -> None:
+    """Without it the Experiment waits for this Trial for ever (katib#1377)."""
+    mark(client)
+    assert cluster.trials[NAME]["status"]["observation"] == SEEN
+    assert writes(cluster) == 1
+
+
+@pytest.mark.parametrize("name", sorted(recorded_stops()))
+def test_the_observation_is_the_one_that_katib_itself_writes(
+    client: Client, cluster: Cluster, reports: Database, name: str
+) -> None:
+    """Where `retain` is true Katib reads it, as a recorded Experiment of a real one shows."""
+    stop = recorded_stops()[name]
+    cluster.trials[NAME]["spec"] = stop["spec"]
+    reports.logs = {NAME: [(row["time"], row["metric"], row["value"]) for row in stop["logs"]]}
+    mark(client)
+    metrics = cluster.trials[NAME]["status"]["observation"]["metrics"]
+    assert sorted(metrics, key=itemgetter("name")) == stop["metrics"]
+
+
+@pytest.mark.parametrize("known", [None, {"metrics": [{"name": "mse", "latest": "unavailable"}]}])
+def test_one_that_was_marked_by_another_service_gets_its_observation(
+    client: Client, cluster: Cluster, known: object
+) -> None:
+    conditions = [condition("Created"), condition("EarlyStopped")]
+    cluster.write(NAME, conditions, observation=known)
+    mark(client)
+    assert cluster.trials[NAME]["status"]["observation"] == SEEN
+    assert cluster.conditions(NAME) == conditions
+
+
+def test_an_observation_that_katib_has_read_is_kept(client: Client, cluster: Cluster) -> None:
+    theirs = {"metrics": [{"name": "mse", "min": "1", "max": "1", "latest": "1"}]}
+    cluster.write(NAME, [condition("Running")], observation=theirs)
+    mark(client)
+    assert cluster.trials[NAME]["status"]["observation"] == theirs
+
+
+def test_a_database_that_answers_late_is_awaited(
+    client: Client, cluster: Cluster, reports: Database
+) -> None:
+    late = reports.logs
+    reports.logs = {}
+
+    def appear(_trial: str, _context: object) -> None:
+        if len(reports.asked) > 1:
+            reports.logs = late
+
+    reports.asked.clear()
+    reports.before = appear
+    mark(client)
+    assert cluster.trials[NAME]["status"]["observation"] == SEEN
+
+
+def test_without_reports_the_trial_fails_instead_of_waiting_for_ever(
+    client: Client, cluster: Cluster, reports: Database
+) -> None:
+    """Katib's collector fails after an error, its pod with it, and another trial is made."""
+    reports.logs = {NAME: [(START, "mae", "1")]}
+    code, text = refusal(client)
+    assert (code, writes(cluster)) == ("UNAVAILABLE", 0)
+    assert f"no report of mse by {NAME}" in text
+
+
+def test_the_database_is_the_one_that_requests_name(
+    cluster: Cluster, account: Path, running: Database
+) -> None:
+    options = ("--account", str(account), "--api-server", cluster.url, "--database", "")
+    with serving(0, *options, module=MODULE) as started:
+        assert Asking(started.client, f"127.0.0.1:{running.port}").rules() == []
+        mark(started.client)
+    assert cluster.trials[NAME]["status"]["observation"] == SEEN
 
 
 @pytest.mark.parametrize("ended", ["Succeeded", "Failed"])

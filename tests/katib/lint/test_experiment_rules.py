@@ -309,3 +309,8 @@ def test_a_seed_by_another_name_gets_the_right_name() -> None:
 def test_a_near_miss_is_named() -> None:
     (finding,) = findings(edited({"spec.maxTrialCounts": 3}))
     assert finding.fix == "did you mean maxTrialCount?"
+
+
+def test_our_own_early_stopping_needs_no_retain_since_it_writes_the_observation() -> None:
+    assert "K257" in codes(edited(medianstop("start_step", "1")))
+    assert "K257" not in codes(edited({STOP: {"algorithmName": "tunegate"}}))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.cli import environment, tunegate
+from support.cli import tunegate
 from support.katib.lint_cases import SHIPPED
 
 from tunegate.cli import main
@@ -244,13 +244,6 @@ def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
         pytest.skip("root writes everywhere")
     (tmp_path / "a.yaml").write_text(BROKEN)
     tmp_path.chmod(0o500)
-    done = subprocess.run(
-        [sys.executable, "-m", "tunegate", "lint", "a.yaml", "--fix"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = tunegate("lint", "a.yaml", "--fix", cwd=tmp_path)
     tmp_path.chmod(0o700)
     assert (done.returncode, "cannot be written" in done.stderr) == (2, True)

@@ -163,7 +163,7 @@ CASES = [
     Case("K241", command("sh", "-c", "a; b"), f"{CONTAINER}.command", command("sh", "-c", "a b")),
     Case("K241", command("bash", "-c", "a && b"), f"{CONTAINER}.command", {}),
     Case(
-        "K242",
+        "K260",
         command("python", "-c", "print(1)"),
         f"{CONTAINER}.command",
         command("python", "-c", "x=1"),

@@ -159,3 +159,44 @@ def test_a_module_that_cannot_be_preloaded_is_an_error_of_the_engine(
     with pytest.raises(EngineError, match="parent process"):
         run_toy(["toy"], "return", cwd=toy)
     assert "Error" in capfd.readouterr().err
+
+
+def other_interpreter(folder: Path) -> str:
+    """Make a command that is this Python by another name."""
+    command = folder / "other-python"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    command.chmod(0o755)
+    return str(command)
+
+
+@pytest.mark.parametrize("by_another_name", [False, True])
+@pytest.mark.parametrize("kind", ["module", "package"])
+def test_a_folders_own_module_does_not_stand_for_a_preloaded_one(
+    toy: Path, *, by_another_name: bool, kind: str
+) -> None:
+    own = toy / "own"
+    file = own / "toy.py" if kind == "module" else own / "toy" / "__main__.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("print('the folder has its own')")
+    python = other_interpreter(toy) if by_another_name else sys.executable
+
+    async def go() -> list[str]:
+        async with Launcher(["toy"]) as launcher:
+            child = await launcher.start([python, "-m", "toy", "return"], {}, own)
+            return [line async for line in child.lines()]
+
+    assert asyncio.run(go())[0].startswith("args []")
+
+
+@pytest.mark.parametrize("words", [["train.py"], ["-m", "mine"]])
+def test_a_users_own_training_finds_the_modules_of_its_folder(toy: Path, words: list[str]) -> None:
+    (toy / "helper.py").write_text("TEXT = 'found'")
+    for name in ("train.py", "mine.py"):
+        (toy / name).write_text("import helper; print(helper.TEXT)")
+
+    async def go() -> list[str]:
+        async with Launcher(["toy"]) as launcher:
+            child = await launcher.start([sys.executable, *words], {}, toy)
+            return [line async for line in child.lines()]
+
+    assert asyncio.run(go()) == ["found"]

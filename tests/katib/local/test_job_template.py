@@ -83,10 +83,10 @@ def test_meta_references_are_the_trials_own(tmp_path: Path) -> None:
     ]
     template["trialSpec"]["metadata"] = {
         "labels": {"example.org/team": "red"},
-        "annotations": {"note": "n"},
+        "annotations": {"note": "text"},
     }
     what = to_experiment(as_document(document))
-    assert plan_of(what, tmp_path).argv[1] == "0.5 tiny-1 default Job batch/v1 red n"
+    assert plan_of(what, tmp_path).argv[1] == "0.5 tiny-1 default Job batch/v1 red text"
     del template["trialSpec"]["metadata"]["annotations"]
     with pytest.raises(InvalidExperiment, match="K237"):
         to_experiment(as_document(document))
@@ -148,10 +148,10 @@ def test_fields_of_the_pods_metadata_can_be_read(tmp_path: Path) -> None:
         for name, path in paths.items()
     ]
     document = build_document("run", "${trialParameters.x}", container={"env": env})
-    metadata = {"labels": {"team": "red"}, "annotations": {"note": "n"}}
+    metadata = {"labels": {"team": "red"}, "annotations": {"note": "text"}}
     document["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["metadata"] = metadata
     found = plan_of(to_experiment(as_document(document)), tmp_path).env
-    expected = ["tiny-1", "default", "red", "tiny-1", "tiny", "n", ""]
+    expected = ["tiny-1", "default", "red", "tiny-1", "tiny", "text", ""]
     assert [found[name] for name in paths] == expected
 
 

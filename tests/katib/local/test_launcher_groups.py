@@ -44,7 +44,7 @@ def test_ending_a_trial_ends_its_whole_group_at_once(seconds: str) -> None:
 def test_a_trial_that_does_not_listen_is_killed_after_its_grace(seconds: str) -> None:
     async def go(launcher: Launcher) -> Exit:
         child = await launcher.start(
-            shell_command(f"trap '' TERM; echo ready; while :; do sleep {seconds}; done"), {}, None
+            ("sh", "-c", f"trap '' TERM; echo ready; while :; do sleep {seconds}; done"), {}, None
         )
         await anext(child.lines())
         await child.end(grace=0.1)

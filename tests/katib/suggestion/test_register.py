@@ -97,6 +97,19 @@ def test_a_configuration_without_early_stopping_gets_it(none: str) -> None:
     assert registered(done).keys() == {"random", "tpe", "bayesianoptimization", "tunegate"}
 
 
+def test_what_was_replaced_comes_back_even_after_a_second_image() -> None:
+    names = ("--replace", "tpe", "--replace", "medianstop")
+    once = register(config_map(), *names)
+    again = register(once.stdout, *names, "--image", "registry/ours:2")
+    back = register(again.stdout, "--restore")
+    assert back.returncode == 0, back.stderr
+    restored = json.loads(back.stdout)
+    text = restored["data"]["katib-config.yaml"]
+    assert yaml.safe_load(text) == yaml.safe_load(CONFIG)
+    assert restored == config_map(text)  # without a trace
+    assert register(back.stdout, "--restore").stdout == back.stdout
+
+
 def test_doing_it_again_changes_nothing() -> None:
     names = ("--replace", "tpe", "--replace", "medianstop")
     once = register(config_map(), *names)

@@ -236,6 +236,7 @@ def test_trials_that_fit_but_came_from_another_service_are_learnt_from(
         "leaf": "6",
     }
     theirs = [Trial(f"tiny-x{i}", point | {"depth": str(i)}, value=str(i)) for i in range(1, 15)]
+    controller.count = len(theirs)
     assert controller.peek(3, theirs) != controller.peek(3, [])
     assert controller.peek(3, theirs) == controller.peek(3, theirs[::-1])
 
@@ -288,6 +289,68 @@ def test_a_trial_without_metrics_which_katib_does_not_send_is_not_tried_again_be
     del controller.trials[1]
     rest = [controller.ask(1)[0].point for _ in range(3)]
     assert [point["a"] + point["b"] for point in rest] == ["2y", "3x", "3y"]
+
+
+def test_a_trial_of_which_katib_sends_nothing_more_counts_as_failed(
+    controller: Controller,
+) -> None:
+    """One that is MetricsUnavailable, also after the service was killed: Katib keeps the point."""
+    search(controller, batches=5, size=2)
+    silent = controller.ask(1)[0]
+    others = [trial for trial in controller.trials if trial is not silent]
+    known = controller.peek(2, [*others, replace(silent, state="FAILED")])
+    assert controller.peek(2, others) == known
+    with serving() as started:
+        assert replace(controller, client=started.client).peek(2, others) == known
+    assert replace(controller, kept=b"").peek(2, others) != known
+
+
+def test_a_region_without_metrics_is_left(client: Client) -> None:
+    """The best points lie next to it, and no trial in it is ever sent."""
+    line = (parameter("double", "x", min="0", max="1"),)
+    settings = {"random_state": "3", "n_initial_points": "4"}
+    silent = {True: 0, False: 0}  # by whether Katib keeps what we have it keep
+    for keeps in silent:
+        controller = Controller(pack_experiment(line, settings=settings), client)
+        for _ in range(16):
+            (trial,) = controller.ask(1)
+            if not keeps:
+                controller.kept = b""
+            x = float(trial.point["x"])
+            trial.state = "SUCCEEDED"
+            trial.value = repr(1 - x)
+            if x > 0.6:
+                controller.trials.pop()
+                silent[keeps] += 1
+    assert silent[True] < 8 < silent[False]
+
+
+def test_trials_of_a_namesake_with_the_same_space_are_left_out(client: Client) -> None:
+    """Katib sends them, too: of another namespace, or of an Experiment that was deleted."""
+    experiment = pack_experiment(SPACE)
+    theirs = Controller(experiment, client)
+    search(theirs, batches=4, size=3)
+    alone = Controller(experiment, client)
+    search(alone, batches=4, size=3)
+    mixed = Controller(experiment, client)
+    for _ in range(4):
+        mixed.trials = theirs.trials + mixed.trials
+        finish(mixed.ask(3))
+        mixed.trials = mixed.trials[len(theirs.trials) :]
+    assert mixed.points() == alone.points()
+
+
+def test_what_katib_keeps_stays_small(client: Client) -> None:
+    controller = Controller(pack_experiment(SPACE), client)
+    controller.ask(2000)
+    assert 30_000 < len(controller.kept) < 70_000
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", '{"mark": "a"}'])
+def test_what_katib_keeps_may_be_damaged(controller: Controller, text: str) -> None:
+    search(controller, batches=2, size=2)
+    setting = pack_field(1, "tunegate.dev/asked") + pack_field(2, text)
+    assert replace(controller, kept=pack_field(2, setting)).peek(2) == controller.peek(2)
 
 
 def test_nothing_is_asked_nothing_is_answered(controller: Controller) -> None:

@@ -29,24 +29,30 @@ def pack_early(name: str = "tunegate", settings: Mapping[str, str] | None = None
 
 @dataclass
 class Database:
-    """Katib's DB manager, as far as reports are read; they come in order of time."""
+    """Katib's DB manager, as far as reports are read; they come in order of time.
+
+    Attributes:
+        series: the reports of the metric that is asked for, by trial.
+        logs: (time, metric, value) of each report, by trial.
+    """
 
     port: int = 0
     series: dict[str, Series] = field(default_factory=dict)
+    logs: dict[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     before: Callable[[str, Any], None] = lambda _trial, _context: None
 
     def answer(self, request: bytes, context: Any) -> bytes:  # noqa: ANN401 - grpc has no types
         found = read_fields(request)
         trial = found[1][0].decode()
-        metric = found[2][0].decode()
+        metric = found.get(2, [b""])[0].decode()
         self.asked.append(trial)
         self.before(trial, context)
-        rows = [(metric, value) for value in self.series.get(trial, ())]
+        rows = [("2026-01-01T00:00:00Z", metric, value) for value in self.series.get(trial, ())]
+        rows += [row for row in self.logs.get(trial, ()) if metric in {"", row[1]}]
         logs = [
-            pack_field(1, "2026-01-01T00:00:00Z")
-            + pack_field(2, pack_field(1, name) + pack_field(2, value))
-            for name, value in rows
+            pack_field(1, time) + pack_field(2, pack_field(1, name) + pack_field(2, value))
+            for time, name, value in rows
         ]
         return pack_field(1, b"".join(pack_field(1, log) for log in logs))
 
@@ -125,13 +131,13 @@ class Cluster(Proxy):
         }
         self.trials[name] = {
             "metadata": {"name": name, "resourceVersion": "1"},
-            "spec": {"kept": True},
+            "spec": {"objective": {"type": "minimize", "objectiveMetricName": "mse"}},
             "status": status,
         }
 
-    def write(self, name: str, conditions: list[dict[str, str]]) -> None:
+    def write(self, name: str, conditions: list[dict[str, str]], **more: object) -> None:
         trial = self.trials[name]
-        trial["status"]["conditions"] = conditions
+        trial["status"] |= {"conditions": conditions, **more}
         trial["metadata"]["resourceVersion"] = str(int(trial["metadata"]["resourceVersion"]) + 1)
 
     def conditions(self, name: str) -> list[dict[str, str]]:
@@ -161,7 +167,8 @@ class Cluster(Proxy):
             self.meanwhile.pop(0)()
         if patch["metadata"]["resourceVersion"] != self.trials[name]["metadata"]["resourceVersion"]:
             return _status(409, "the object has been modified", reason="Conflict")
-        self.write(name, patch["status"]["conditions"])
+        status = self.trials[name]["status"] | patch["status"]
+        self.write(name, **status)
         return 200, json.dumps(self.trials[name]).encode()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -29,13 +30,16 @@ _COUNT = itertools.count()
 
 
 def shell_command(script: str) -> tuple[str, ...]:
-    """Return the command that runs a script as Katib's templates do."""
-    return ("sh", "-c", script)
+    """Return the command that runs a script as Katib's templates do.
+
+    In parentheses, since Katib collects the output of the last command alone.
+    """
+    return ("sh", "-c", f"(\n{script}\n)")
 
 
 def python_command(script: str) -> tuple[str, ...]:
     """Return the command that runs a Python script."""
-    return ("python", "-c", script)
+    return ("sh", "-c", f"{shlex.quote(sys.executable)} -c {shlex.quote(script)}")
 
 
 def build_document(

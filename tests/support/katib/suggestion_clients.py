@@ -121,13 +121,18 @@ class Client:
 
     def suggest(self, request: bytes) -> list[tuple[str, Point]]:
         """Return (trial name, parameters) of each point."""
+        return self.suggest_and_keep(request)[0]
+
+    def suggest_and_keep(self, request: bytes) -> tuple[list[tuple[str, Point]], bytes]:
+        """Return the points, and the algorithm with the settings that Katib shall keep."""
         found = []
-        for each in read_fields(self.call("GetSuggestions", request)).get(1, []):
+        answer = read_fields(self.call("GetSuggestions", request))
+        for each in answer.get(1, []):
             content = read_fields(each)
             pairs = [read_fields(pair) for pair in content[1]]
             point = {pair[1][0].decode(): pair[2][0].decode() for pair in pairs}
             found.append((content[2][0].decode(), point))
-        return found
+        return found, answer.get(2, [b""])[0]
 
     def validate(self, experiment: bytes) -> None:
         assert self.call("ValidateAlgorithmSettings", pack_field(1, experiment)) == b""
@@ -143,21 +148,27 @@ class Client:
 
 @dataclass
 class Controller:
-    """Katib's controller as the service sees it: it counts its points, and sends its trials."""
+    """Katib's controller as the service sees it: it counts its points, and sends its trials.
+
+    It keeps the settings of an answer, and sends them with the Experiment's own.
+    """
 
     experiment: bytes
     client: Client
     objective: bytes = field(default_factory=pack_objective)
     trials: list[Trial] = field(default_factory=list)
     count: int = 0
+    kept: bytes = b""
 
     def request(self, count: int, trials: Sequence[Trial] | None = None) -> bytes:
         listed = b"".join(
             pack_field(2, t.pack(self.objective))
             for t in (self.trials if trials is None else trials)
         )
+        # A message that comes in two parts is one.
+        experiment = self.experiment + pack_field(2, pack_field(3, self.kept))
         return (
-            pack_field(1, self.experiment)
+            pack_field(1, experiment)
             + listed
             + put_number(4, count)
             + put_number(5, self.count + count)
@@ -169,7 +180,8 @@ class Controller:
 
     def ask(self, count: int) -> list[Trial]:
         """Ask for points, and make trials of them that run."""
-        answer = self.client.suggest(self.request(count))
+        answer, kept = self.client.suggest_and_keep(self.request(count))
+        self.kept = kept
         assert len(answer) == count
         made = [Trial(name, point, "RUNNING") for name, point in answer]
         self.trials = self.trials + made

@@ -1,0 +1,1 @@
+"""Shell scripts: what a shell would run, without running it."""

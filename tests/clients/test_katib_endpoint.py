@@ -1,0 +1,111 @@
+"""Katib's own clients work with this machine as with a cluster."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import free_port, running
+from support.katib.runs import finished_run, runnable_document
+from support.patience import patience
+
+from .conftest import Peer, Results
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def ask(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Results]:
+    """Run a client's script against an endpoint, and keep what each of its ways gave."""
+    state = tmp_path_factory.mktemp("state")
+    known: dict[str, Results] = {}
+
+    def run(name: str) -> Results:
+        if name in known:
+            return known[name]
+        python = peer(name)
+        kept = finished_run(state, "sh", "-c", "echo mse=${trialParameters.x}", maxTrialCount=2)
+        port = free_port()
+        once = runnable_document(
+            "sh",
+            "-c",
+            "echo mse=${trialParameters.x}",
+            maxTrialCount=1,
+            parallelTrialCount=1,
+            resumePolicy="LongRunning",
+        )
+        once["metadata"]["name"] = "once"
+        asked = {
+            "url": f"http://127.0.0.1:{port}",
+            "kept": kept.experiment["metadata"]["name"],
+            "document": once,
+            "seconds": int(patience(120)),
+        }
+        with running("katib", "--port", port, "--state", state) as command:
+            command.wait_for("Katib's API at")
+            done = subprocess.run(
+                [str(python), str(HERE / f"with_{name}.py")],
+                input=json.dumps(asked),
+                capture_output=True,
+                text=True,
+                timeout=patience(500),
+                check=False,
+            )
+        assert done.returncode == 0, done.stderr
+        known[name] = json.loads(done.stdout.splitlines()[-1])
+        known[name]["expected"] = {"result": kept.experiment["status"]["currentOptimalTrial"]}
+        return known[name]
+
+    return run
+
+
+def result(found: Results, way: str) -> Any:  # noqa: ANN401 - JSON
+    assert "result" in found[way], found[way]["error"]
+    return found[way]["result"]
+
+
+def test_katibs_client_tunes_a_function(ask: Callable[[str], Results]) -> None:
+    found = ask("katib")
+    assert result(found, "tune") is None
+    assert "Succeeded" in result(found, "wait")
+    trials = result(found, "trials")
+    assert len(trials) == 3
+    losses = {each["name"]: float(each["loss"]) for each in result(found, "details")}
+    assert sorted(losses) == trials
+    best = result(found, "optimum")
+    assert losses[best["trial"]] == min(losses.values())
+    assert set(best["values"]) == {"a", "b"}
+    assert result(found, "logs") == [f"loss={losses[trials[0]]}"]
+    assert result(found, "suggestion") == 3
+
+
+def test_katibs_client_reads_a_run_of_the_command_line(ask: Callable[[str], Results]) -> None:
+    found = ask("katib")
+    assert result(found, "kept") == [result(found, "expected")["bestTrialName"]]
+
+
+def test_katibs_client_raises_a_budget(ask: Callable[[str], Results]) -> None:
+    assert result(ask("katib"), "budget") == 2
+
+
+def test_katibs_client_learns_that_a_name_is_taken_and_deletes(
+    ask: Callable[[str], Results],
+) -> None:
+    found = ask("katib")
+    assert "already exists" in result(found, "again")
+    assert sorted(result(found, "delete")) == ["once", "tiny"]
+
+
+def test_the_kubeflow_sdk_optimizes_a_function(ask: Callable[[str], Results]) -> None:
+    found = ask("kubeflow")
+    assert result(found, "optimize") is None
+    job = result(found, "wait")
+    assert job["status"] == "Complete"
+    assert [status for status, _ in job["trials"].values()] == ["Complete", "Complete"]
+    losses = [loss for _, loss in job["trials"].values()]
+    assert result(found, "best") == min(losses, key=float)
+    assert result(found, "logs") == [f"loss={result(found, 'best')}"]
+    assert result(found, "events") == 0
+    assert result(found, "delete") == "gone"
