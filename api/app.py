@@ -21,10 +21,11 @@ from api.limits import InFlight, Limits
 from api.middleware.access_log import AccessLog
 from api.middleware.api_key import ApiKey, Key
 from api.middleware.draining import Draining, Leaving
+from api.middleware.head_requests import HeadAsGet
 from api.middleware.in_flight import LimitInFlight
 from api.middleware.request_log import LogRequests, RequestLog
 from api.problems import MAX_ERRORS, UNPROCESSABLE, Problem, refusal
-from api.routes import card, predict, probes, shadow, static_files, v1, v2
+from api.routes import card, models, predict, probes, shadow, static_files, v1, v2
 from api.routes.openapi import ModelDocument
 from api.serving.follower import INTERVAL
 from api.serving.served import Slots
@@ -96,6 +97,8 @@ def create_app(  # noqa: PLR0913 - a server's options
     app.include_router(v1.router)
     app.include_router(v2.router)
     app.include_router(card.router)
+    app.include_router(models.router)
+    app.include_router(models.index_router)
     app.include_router(predict.named_router)
     app.include_router(shadow.router)
     app.include_router(static_files.page_router(app.title))
@@ -104,6 +107,7 @@ def create_app(  # noqa: PLR0913 - a server's options
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
     # The last that is added is the outermost.
+    app.add_middleware(HeadAsGet)
     if app.state.key:
         app.add_middleware(ApiKey, key=app.state.key)
     app.add_middleware(LimitInFlight, in_flight=app.state.in_flight)

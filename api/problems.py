@@ -1,7 +1,7 @@
 """Errors as problem details (RFC 9457), naming the field where there is one."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from starlette.responses import JSONResponse
 
@@ -13,11 +13,15 @@ TIMEOUT = 408
 TOO_LARGE = 413
 UNSUPPORTED = 415
 UNPROCESSABLE = 422
+HEAD_TOO_LARGE = 431
 INTERNAL = 500
+NOT_IMPLEMENTED = 501
 UNAVAILABLE = 503
 HEADERS = {UNAUTHORIZED: {"WWW-Authenticate": "Bearer"}, UNAVAILABLE: {"Retry-After": "1"}}
 MAX_ERRORS = 100  # named in one answer
 UNFIT = "The request does not fit the model"
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Problem(Exception):
@@ -55,6 +59,38 @@ class Problem(Exception):
 def wrong_field(field: str, problem: str) -> Problem:
     """Return the refusal of a request with one wrong field: 422."""
     return Problem(UNPROCESSABLE, UNFIT, errors=[{"field": field, "problem": problem}])
+
+
+def refuse_fields(errors: Sequence[dict[str, str]]) -> None:
+    """Refuse a request for its wrong fields; return if there are none.
+
+    Raises:
+        Problem: 422, naming `MAX_ERRORS` of them.
+    """
+    if errors:
+        raise Problem(UNPROCESSABLE, UNFIT, errors=errors[:MAX_ERRORS])
+
+
+def read_all(read: Callable[[T], R], parts: Iterable[T]) -> list[R]:
+    """Read each part of a request, so that one that is wrong does not hide the others.
+
+    Raises:
+        Problem: 422, naming the wrong fields of all parts, up to `MAX_ERRORS`; at once where a part
+            is wrong as a whole.
+    """
+    found: list[R] = []
+    errors: list[dict[str, str]] = []
+    for part in parts:
+        try:
+            found.append(read(part))
+        except Problem as problem:
+            if not problem.errors:
+                raise
+            errors += problem.errors
+            if len(errors) >= MAX_ERRORS:
+                break
+    refuse_fields(errors)
+    return found
 
 
 def internal_error() -> Problem:

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
-from api.codecs.rows import Cells, Encoder, Rows
+from api.codecs.rows import MAX_FEATURES, Cells, Encoder, Rows
 from registry.package import COLUMN_KINDS
 from registry.package.columns import Number
 
@@ -56,12 +56,15 @@ class FastRowReader:
     """Decodes rows of one model's columns.
 
     Raises:
-        ValueError: where a column's name needs escapes in JSON; FastAPI's routes read such a model.
+        ValueError: where a column's name needs escapes in JSON, or a column takes any text, which
+            has rules of its own; FastAPI's routes read such a model.
     """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         columns = encoder.columns
+        if any(COLUMN_KINDS[column.kind].takes_any_text(column) for column in columns):
+            raise ValueError("a column takes any text")
         types = [COLUMN_KINDS[column.kind].cell_type(column) for column in columns]
         fields = [(f"f{i}", cell_type) for i, cell_type in enumerate(types)]
         names = {f"f{i}": column.name for i, column in enumerate(columns)}
@@ -79,6 +82,7 @@ class FastRowReader:
         self._place = {column.name: i for i, column in enumerate(columns)}
         self._decode_cells = [_list_decoder(cell_type) for cell_type in types]
         self._width = len(columns)
+        self._most_rows = MAX_FEATURES // sum(column.width for column in columns)
         self._numeric = all(COLUMN_KINDS[each.kind].json_type == "number" for each in columns)
         self._flags = any(COLUMN_KINDS[column.kind].json_type == "boolean" for column in columns)
         self._texts = [
@@ -154,7 +158,7 @@ class FastRowReader:
                 return None
             columns[place] = cells
         n = len(columns[0])
-        if n == 0 or {n} != set(map(len, columns)):
+        if not 0 < n <= self._most_rows or {n} != set(map(len, columns)):
             return None
         if n == 1:
             return tuple(column[0] for column in columns)
@@ -179,7 +183,7 @@ class FastRowReader:
         except FAULTS:
             return None
         expected = others + quotes * len(rows) + self._text_quotes(rows)
-        if not rows or body.count(b'"') != expected:
+        if not 0 < len(rows) <= self._most_rows or body.count(b'"') != expected:
             return None
         return self.encoder.rows(rows) if len(rows) > 1 else rows[0]
 

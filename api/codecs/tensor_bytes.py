@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
+from api.codecs.tensors import NUMBERS, Tensor, count, fault, faults, known
 
 DTYPES: Mapping[str, np.dtype[Any]] = {**NUMBERS, "BOOL": np.dtype(np.uint8)}
 LENGTH = Struct("<I")
@@ -70,14 +70,16 @@ def decode_texts(name: str, elements: Sequence[bytes]) -> NDArray[Any]:
     """Return texts, dtype object, from UTF-8.
 
     Raises:
-        Problem: 422 if an element is not UTF-8.
+        Problem: 422 if elements are not UTF-8.
     """
     found = np.empty(len(elements), dtype=object)
+    wrong: list[int] = []
     for i, element in enumerate(elements):
         try:
             found[i] = element.decode()
         except UnicodeDecodeError:
-            fault(f"{name}[{i}]", "is not UTF-8")
+            wrong.append(i)
+    faults(name, dict.fromkeys(wrong, "is not UTF-8"))
     return found
 
 
@@ -100,7 +102,5 @@ def _split_texts(name: str, n: int, content: Bytes) -> list[bytes]:
 
 
 def _check_booleans(name: str, values: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    wrong = values > 1
-    if wrong.any():
-        fault(f"{name}[{int(wrong.argmax())}]", "is neither 0 nor 1")
+    faults(name, dict.fromkeys(np.flatnonzero(values > 1).tolist(), "is neither 0 nor 1"))
     return values.astype(bool)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.tensors import NUMBERS, Tensor, Values, count, fault, known
+from api.codecs.tensors import NUMBERS, Tensor, Values, count, fault, faults, known
 
 Cells = list[Any]  # as JSON has them
 KINDS: dict[str, frozenset[type]] = {"BOOL": frozenset({bool}), "BYTES": frozenset({str})}
@@ -19,17 +19,19 @@ def json_tensor(name: str, datatype: str, shape: Sequence[int], data: Cells) -> 
     """Check and convert data as `json.loads` gives it; null stays missing.
 
     Raises:
-        Problem: 422, with the place of the first value that is wrong.
+        Problem: 422, with the places of the values that are wrong.
     """
     kinds = KINDS.get(known(name, datatype), NUMERIC)
     flat = _flat(name, shape, data)
     if not set(map(type, flat)) <= {*kinds, type(None)}:
-        wrong = next(
-            i for i, cell in enumerate(flat) if cell is not None and type(cell) not in kinds
-        )
-        fault(
-            f"{name}[{wrong}]",
-            f"is {_named(flat[wrong])}; {EXPECTED.get(datatype, 'a number')} is expected",
+        expected = EXPECTED.get(datatype, "a number")
+        faults(
+            name,
+            {
+                i: f"is {_named(cell)}; {expected} is expected"
+                for i, cell in enumerate(flat)
+                if cell is not None and type(cell) not in kinds
+            },
         )
     if datatype == "BYTES":
         return Tensor(name, datatype, shape, _texts(name, flat))
@@ -37,8 +39,9 @@ def json_tensor(name: str, datatype: str, shape: Sequence[int], data: Cells) -> 
         return Tensor(name, datatype, shape, np.array(flat, dtype=bool))
     numbers = _numbers(name, flat)
     misfit = misfits(datatype, numbers)
-    if misfit is not None and misfit.any():
-        fault(f"{name}[{int(misfit.argmax())}]", f"does not fit {datatype}")
+    if misfit is not None:
+        problem = f"does not fit {datatype}"
+        faults(name, dict.fromkeys(np.flatnonzero(misfit).tolist(), problem))
     return Tensor(name, datatype, shape, numbers)
 
 
@@ -86,8 +89,8 @@ def _numbers(name: str, flat: Cells) -> NDArray[np.float64]:
         fault(f"{name}[{wrong}]", "is too large for a number")
     finite = np.isfinite(numbers)
     if len(flat) - int(finite.sum()) != missing:
-        wrong = next(i for i, cell in enumerate(flat) if cell is not None and not finite[i])
-        fault(f"{name}[{wrong}]", "is not finite; a finite number is expected")
+        infinite = [i for i in np.flatnonzero(~finite).tolist() if flat[i] is not None]
+        faults(name, dict.fromkeys(infinite, "is not finite; a finite number is expected"))
     return numbers
 
 
@@ -100,9 +103,8 @@ def _beyond(cell: int) -> bool:
 
 
 def _texts(name: str, flat: Cells) -> Values:
-    for i, cell in enumerate(flat):
-        if cell is not None and not _is_text(cell):
-            fault(f"{name}[{i}]", "has half of a surrogate pair, which is no text")
+    wrong = [i for i, cell in enumerate(flat) if cell is not None and not _is_text(cell)]
+    faults(name, dict.fromkeys(wrong, "has half of a surrogate pair, which is no text"))
     return np.array(flat, dtype=object)
 
 

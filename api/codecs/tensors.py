@@ -6,16 +6,19 @@ thousand rows cost a handful of numpy's calls.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from api.codecs.rows import MAX_WARNINGS, Rows
-from api.problems import UNFIT, UNPROCESSABLE, Problem
+from api.codecs.rows import MAX_WARNINGS, Rows, range_warnings
+from api.problems import MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem, refuse_fields
 from registry.package import COLUMN_KINDS, Column
-from registry.package.columns import FLOAT32_MAX
+from registry.package.columns import FLOAT32_MAX, Cell
+from registry.package.manifest import TextRules
+from registry.package.text_reader import TextReader
 
 Values = NDArray[Any]  # of a tensor's datatype
 NUMBERS: Mapping[str, np.dtype[Any]] = {
@@ -23,6 +26,7 @@ NUMBERS: Mapping[str, np.dtype[Any]] = {
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
 }
+FieldErrors = list[dict[str, str]]
 MATRIX = 2  # dimensions
 MOST_DIMENSIONS = 8
 LARGEST = 1 << 31  # multiplying thousands of huge sizes would take hours
@@ -55,6 +59,16 @@ def fault(name: str, problem: str) -> NoReturn:
     raise Problem(UNPROCESSABLE, UNFIT, errors=[{"field": name, "problem": problem}])
 
 
+def faults(name: str, problems: Mapping[int, str]) -> None:
+    """Refuse values of a tensor by their places; return if there are none.
+
+    Raises:
+        Problem: 422, naming `MAX_ERRORS` of them.
+    """
+    first = islice(problems.items(), MAX_ERRORS)
+    refuse_fields([{"field": f"{name}[{i}]", "problem": problem} for i, problem in first])
+
+
 def count(name: str, shape: Sequence[int]) -> int:
     """Return how many values a tensor of this shape has.
 
@@ -83,13 +97,18 @@ def known(name: str, datatype: str) -> str:
 class Inputs:
     """Reads the tensors of requests for one model's columns."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], rules: TextRules | None = None) -> None:
         self.columns = columns
         self._by_name = {column.name: column for column in columns}
         kinds = {column.name: COLUMN_KINDS[column.kind] for column in columns}
         self._kinds = kinds
         self._numeric = [column for column in columns if kinds[column.name].json_type != "string"]
-        self._nullable = np.array([column.nullable for column in self._numeric], dtype=bool)
+        self._readers = {
+            column.name: TextReader(column, rules or TextRules())
+            for column in columns
+            if kinds[column.name].json_type == "string"
+        }
+        self._nullable = np.array([column.takes_missing for column in self._numeric], dtype=bool)
         self._low = _bounds([column.minimum for column in self._numeric], -np.inf)
         self._high = _bounds([column.maximum for column in self._numeric], np.inf)
 
@@ -101,16 +120,12 @@ class Inputs:
                 each column.
 
         Raises:
-            Problem: 422, naming the tensor, and the value if a single one is wrong.
+            Problem: 422, naming the tensor, and each value that is wrong.
         """
         if len(tensors) == 1 and tensors[0].name not in self._by_name:
             return self._read_matrix(tensors[0])
         found = self._match_columns(tensors)
-        texts = {
-            c.name: found[c.name].values
-            for c in self.columns
-            if self._kinds[c.name].json_type == "string"
-        }
+        texts = {name: found[name].values for name in self._readers}
         if self._numeric:
             numbers = np.stack([found[column.name].values for column in self._numeric], axis=1)
         else:
@@ -163,45 +178,61 @@ class Inputs:
 
         Args:
             numbers: (n, numeric and boolean columns).
-            texts: (n,) by the name of a categorical column.
+            texts: (n,) by the name of a column of texts.
             matrix: the name of the one tensor of all columns; empty for a tensor a column.
         """
-        self._check_numbers(numbers, matrix)
+        errors = self._number_errors(numbers, matrix)
+        read: dict[str, Sequence[Cell]] = {}
         for name, values in texts.items():
-            self._check_texts(self._by_name[name], values, matrix)
+            read[name], wrong = self._read_texts(self._by_name[name], values, matrix)
+            errors += wrong
+        refuse_fields(errors)
         x = _as_float32(numbers)
+        warnings = self._range_warnings(numbers)
         if texts:
             encoded = {column.name: x[:, i, None] for i, column in enumerate(self._numeric)}
-            encoded |= {name: self._by_name[name].encode(texts[name]) for name in texts}
+            encoded |= {name: self._by_name[name].encode(read[name]) for name in read}
             x = np.hstack([encoded[column.name] for column in self.columns])
-        return Rows(x, self._range_warnings(numbers))
+            more = range_warnings([self._by_name[name] for name in read], read)
+            warnings = [*warnings, *more][:MAX_WARNINGS]
+        return Rows(x, warnings)
 
-    def _check_numbers(self, numbers: Values, matrix: str) -> None:
+    def _number_errors(self, numbers: Values, matrix: str) -> FieldErrors:
         if not numbers.size or float(np.abs(numbers).max()) <= FLOAT32_MAX:  # NaN is not
-            return
+            return []
         wide = numbers.astype(np.float64)
-        wrong = np.where(np.isnan(wide), ~self._nullable, np.abs(wide) > FLOAT32_MAX)
-        if wrong.any():
-            row, i = np.argwhere(wrong)[0].tolist()
-            if np.isnan(wide[row, i]):
-                problem = "is missing or not a number"
+        missing = np.isnan(wide)
+        wrong = np.where(missing, ~self._nullable, np.abs(wide) > FLOAT32_MAX)
+        errors: FieldErrors = []
+        for row, i in np.argwhere(wrong)[:MAX_ERRORS].tolist():
+            if missing[row, i]:
+                problem = "is missing or not a number; a finite number is expected"
             else:
-                problem = "is too large for float32"
-            fault(
-                self._cell_name(self._numeric[i], row, matrix),
-                f"{problem}; a finite number is expected",
-            )
+                problem = "is too large for float32; a finite number is expected"
+            field = self._cell_name(self._numeric[i], row, matrix)
+            errors.append({"field": field, "problem": problem})
+        return errors
 
-    def _check_texts(self, column: Column, values: Values, matrix: str) -> None:
-        if column.nullable:
-            allowed = {*column.categories, None}
-        else:
-            allowed = set(column.categories)
-        for row, value in enumerate(values.tolist()):
-            if value not in allowed:
-                shown = "null" if value is None else repr(value)
-                problem = f"{shown} is no category; there are {', '.join(column.categories)}"
-                fault(self._cell_name(column, row, matrix), problem)
+    def _read_texts(
+        self, column: Column, values: Values, matrix: str
+    ) -> tuple[Sequence[Cell], FieldErrors]:
+        """Return the cells that texts mean, and what is wrong with them; one text is read once."""
+        reader = self._readers[column.name]
+        texts = values.tolist()
+        meant: dict[str | None, Cell] = {}
+        problems: dict[str | None, str] = {}
+        for text in set(texts):
+            try:
+                meant[text] = reader.read_cell(text)
+            except ValueError as error:
+                problems[text] = str(error)
+        errors: FieldErrors = []
+        if problems:
+            rows = [row for row, text in enumerate(texts) if text in problems]
+            for row in rows[:MAX_ERRORS]:
+                field = self._cell_name(column, row, matrix)
+                errors.append({"field": field, "problem": problems[texts[row]]})
+        return [meant.get(text) for text in texts], errors
 
     def _cell_name(self, column: Column, row: int, matrix: str) -> str:
         if matrix:

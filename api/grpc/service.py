@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from api.codecs.rows import Rows
 from api.grpc.messages import HEALTH_MESSAGES, PACKAGE, Message, grpc_message_classes
 from api.grpc.tensors import INFERENCE, read_infer_request, write_infer_response
+from api.large_bodies import run_inline_or_threaded
 from api.limits import InFlight, Limits
 from api.middleware.api_key import Key
 from api.middleware.draining import Leaving
@@ -38,7 +39,6 @@ from api.routes.open_inference import (
     requested_rows,
 )
 from api.routes.replies import model_headers
-from api.routes.request_body import run_inline_or_threaded
 from api.serving.served import Served, Slots
 
 logger = logging.getLogger("tunegate.api")

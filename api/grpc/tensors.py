@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.codecs.tensor_bytes import decode_texts, pack, unpack
-from api.codecs.tensors import NUMBERS, Tensor, count, fault, known
+from api.codecs.tensors import NUMBERS, Tensor, count, fault, faults, known
 from api.grpc.messages import INFERENCE_MESSAGES, PACKAGE, Message, grpc_message_classes
-from api.problems import UNFIT, UNPROCESSABLE, Problem
+from api.problems import UNFIT, UNPROCESSABLE, Problem, read_all
 from api.routes.open_inference import InferRequest, RequestedOutput
 
 INFERENCE = grpc_message_classes(PACKAGE, INFERENCE_MESSAGES)
@@ -44,11 +44,10 @@ def read_infer_request(request: Message) -> InferRequest:
         )
         raise Problem(UNPROCESSABLE, UNFIT, detail)
     if raw:
-        inputs = [
-            _raw_tensor(each, content) for each, content in zip(request.inputs, raw, strict=True)
-        ]
+        pairs = zip(request.inputs, raw, strict=True)
+        inputs = read_all(lambda pair: _raw_tensor(*pair), pairs)
     else:
-        inputs = [_typed_tensor(each) for each in request.inputs]
+        inputs = read_all(_typed_tensor, request.inputs)
     outputs = [RequestedOutput(each.name) for each in request.outputs]
     return InferRequest(request.id, inputs, outputs, binary=bool(raw))
 
@@ -101,7 +100,6 @@ def _typed_tensor(tensor: Message) -> Tensor:
     found: NDArray[Any] = np.fromiter(values, dtype=WIDE.get(datatype, np.int64), count=n)
     if datatype in {"INT8", "INT16", "UINT8", "UINT16"}:  # the field is wider
         limits = np.iinfo(NUMBERS[datatype])
-        wrong = (found < limits.min) | (found > limits.max)
-        if wrong.any():
-            fault(f"{name}[{int(wrong.argmax())}]", f"does not fit {datatype}")
+        wrong = np.flatnonzero((found < limits.min) | (found > limits.max)).tolist()
+        faults(name, dict.fromkeys(wrong, f"does not fit {datatype}"))
     return Tensor(name, datatype, shape, found)

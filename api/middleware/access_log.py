@@ -4,6 +4,7 @@ A thread writes it, so that no answer waits for a pipe.
 """
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from datetime import UTC, datetime
 import msgspec
 
 WRITE_EVERY = 0.2  # seconds between two writes
+# C1 controls (one begins a terminal's command) and Unicode's line separators, as UTF-8.
+CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 MAX_WAITING = 20_000  # lines kept while nobody reads; then new ones are dropped and counted
 
 
@@ -103,9 +106,16 @@ class AccessLog:
         self._dropped = 0
         if dropped:
             text += self._encode([{"time": datetime.now(UTC), "dropped_lines": dropped}])
-        left = memoryview(text)
+        left = memoryview(_escape_controls(text))
         try:
             while left:
                 left = left[os.write(self.descriptor, left) :]
         except OSError:  # nobody reads any more: a server is there to answer, not to write
             pass
+
+
+def _escape_controls(text: bytes) -> bytes:
+    """Escape what JSON need not, and a terminal or a log reader obeys."""
+    if text.isascii():
+        return text
+    return CONTROLS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), text)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.middleware.in_flight import ALWAYS
 from api.problems import UNAUTHORIZED, UNAVAILABLE, Problem, refusal
-from api.routes.static_files import FILES, PAGES
+from api.routes.static_files import FILES, MODEL_PAGES, PAGES
 
 HEADER = "X-API-Key"
 # The page asks for the key itself; of `/docs` only what describes the API is behind the key.
@@ -33,9 +33,13 @@ class ApiKey:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or refuse."""
-        closed = scope["type"] == "http" and scope["path"] not in OPEN
+        closed = scope["type"] == "http" and not _is_open(scope["path"])
         no = self.key.refusal(dict(scope["headers"])) if closed else None
         await (refusal(scope["path"], no) if no else self.app)(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith(MODEL_PAGES)
 
 
 class Key:

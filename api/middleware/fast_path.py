@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.codecs.rows import Rows
+from api.large_bodies import IN_THREAD, run_inline_or_threaded
 from api.limits import InFlight, Limits, read_body
 from api.middleware.api_key import Key
 from api.middleware.draining import Leaving
@@ -35,7 +36,6 @@ from api.routes.replies import (
     rows_reply,
     warning_text,
 )
-from api.routes.request_body import LARGE
 from api.routes.v1 import v1_reply
 from api.routes.v2_json import format_infer_response
 from api.serving.served import Served, Slot
@@ -142,10 +142,10 @@ class FastPath:
         self.in_flight.enter()
         try:
             body = await read_body(receive, self.limits)
-            if len(body) < LARGE:
+            if len(body) < IN_THREAD:  # without another coroutine: most bodies are one row
                 reply = self._reply(route, served, body)
             else:
-                reply = await asyncio.to_thread(self._reply, route, served, body)
+                reply = await run_inline_or_threaded(len(body), self._reply, route, served, body)
             if reply is None:
                 unsure = body
             else:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from api.codecs.rows import Rows
 from api.codecs.tensors import Inputs, Tensor
+from api.large_bodies import IN_THREAD
 from api.limits import Limits
 from api.problems import UNFIT, UNPROCESSABLE, Problem
 from api.routes.replies import predicted_value
-from api.routes.request_body import LARGE
 from api.serving.served import Served, once_a_model
 from registry.package import COLUMN_KINDS
 
@@ -25,9 +25,9 @@ PLATFORM = "tunegate-flat-forest"
 PROBABILITIES = "probabilities"
 INTERVAL = "interval"
 # Bytes that a row counts for: more than a thousand rows are predicted in a thread.
-BYTES_A_ROW = LARGE >> 10
+BYTES_A_ROW = IN_THREAD >> 10
 
-_inputs_of = once_a_model(lambda manifest: Inputs(manifest.columns))
+_inputs_of = once_a_model(lambda manifest: Inputs(manifest.columns, manifest.texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,10 @@ def requested_rows(served: Served, request: InferRequest, limits: Limits) -> Row
     """
     if request.outputs:
         check_output_names(served, request.outputs)
-    rows = _inputs_of(served).read(request.inputs)
-    limits.check_rows(len(rows.x), served.package.manifest.n_outputs)
-    return rows
+    manifest = served.package.manifest
+    n = max((tensor.shape[0] for tensor in request.inputs), default=0)
+    limits.check_rows(n, manifest.n_outputs, manifest.width)
+    return _inputs_of(served).read(request.inputs)
 
 
 def check_output_names(served: Served, requested: Sequence[RequestedOutput]) -> None:

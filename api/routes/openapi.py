@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from api.problems import MEDIA_TYPE
 from api.routes.row_schema import example_row
 from api.serving.card import Card
+from api.serving.model_list import ModelList
 from api.serving.served import Served
 from api.serving.state import State
 from registry.package import COLUMN_KINDS
@@ -29,7 +30,7 @@ REFUSALS: Mapping[int, str] = {
     503: "No model is loaded, or too many requests are being answered",
 }
 POSTED = (400, 408, 413, 422, 503)  # how a request with a body may be refused
-RECORDS: Sequence[type[Record]] = (Card, ShadowStatus)
+RECORDS: Sequence[type[Record]] = (Card, ModelList, ShadowStatus)
 COMPONENT = "#/components/schemas/{name}"
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.codecs.json_body import load_json
 from api.codecs.rows import Cells, Rows
+from api.large_bodies import run_inline_or_threaded
 from api.limits import Limits
 from api.routes.dependencies import get_state, require_model, require_served
 from api.routes.openapi import POSTED, problem_responses
@@ -18,7 +19,6 @@ from api.routes.request_body import (
     DocumentedAs,
     body_bytes,
     body_route,
-    run_inline_or_threaded,
 )
 from api.routes.row_schema import Prediction, RowDocument, schema_of
 from api.serving.served import Served
@@ -107,7 +107,8 @@ def parse_rows(served: Served, text: bytes, limits: Limits) -> Rows | Cells:
     schema = schema_of(served)
     if not isinstance(document, list):
         return schema.row(document)
-    limits.check_rows(len(document), served.package.manifest.n_outputs)
+    manifest = served.package.manifest
+    limits.check_rows(len(document), manifest.n_outputs, manifest.width)
     return served.encoder.rows(schema.rows(document, ""))
 
 

@@ -6,10 +6,9 @@ content type. So a `body_route` reads the body itself, large ones in a thread, a
 to the endpoint's `Body` parameter. `DocumentedAs` names the pydantic model that describes it.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi.routing import APIRoute
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
@@ -22,8 +21,6 @@ from api.limits import read_body
 from api.problems import UNSUPPORTED, Problem
 from api.routes.dependencies import get_state
 
-LARGE = 1 << 13  # bytes of a body from which on it is read and answered in a thread
-T = TypeVar("T")
 BodyReader = Callable[[Request], Awaitable[object]]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -94,10 +91,3 @@ async def body_bytes(request: Request) -> bytes:
         detail = f"it says Content-Encoding: {encoding}"
         raise Problem(UNSUPPORTED, "Compressed bodies are not read", detail)
     return await read_body(request.receive, get_state(request).limits)
-
-
-async def run_inline_or_threaded(size: int, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's own
-    """Call a function here and now, or in a thread where the body is large (bytes)."""
-    if size < LARGE:
-        return function(*arguments)
-    return await asyncio.to_thread(function, *arguments)

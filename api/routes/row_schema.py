@@ -1,12 +1,15 @@
 """Pydantic models made from a package's manifest: names, types and ranges are the model's own.
 
 Strict on purpose: no text for numbers, no NaN or infinity, no unknown fields, no field twice. A
-number outside the range seen in training is answered, with a warning.
+number or a date outside the range seen in training is answered, with a warning. Texts are read as
+training read them: without the spaces around them, and those that mean a missing value as null.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,12 +19,15 @@ from pydantic import (
 )
 
 from api.codecs.rows import Cells
-from api.problems import MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem, wrong_field
+from api.problems import MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem, read_all, wrong_field
 from api.serving.served import once_a_model
 from registry.package import COLUMN_KINDS, Column, Manifest
+from registry.package.columns import CellType
+from registry.package.text_reader import TextReader
 
 Json = Any  # what `json.loads` returns
 JsonObject = dict[str, Any]
+OURS = "Value error, "  # how pydantic begins the message of a `ValueError`
 Adapter = TypeAdapter[Any]
 # What is documented where the model, and so its columns, is not known.
 _AnyRow = Annotated[JsonObject, Field(title="Row")]
@@ -42,7 +48,10 @@ class RowSchema:
 
     def __init__(self, manifest: Manifest) -> None:
         self.columns = manifest.columns
-        self.row_model = _row_model(manifest)
+        self._readers = {
+            column.name: TextReader(column, manifest.texts) for column in manifest.columns
+        }
+        self.row_model = _row_model(manifest, self._readers)
         row: Any = self.row_model
         self.body: Adapter = TypeAdapter(row | Annotated[list[row], Field(min_length=1)])
         prediction: Any = _prediction_model(manifest)
@@ -69,17 +78,38 @@ class RowSchema:
             problem = f"has {len(document)} fields; the model has {len(self.columns)} columns"
             raise wrong_field(where or "body", problem)
         try:
-            row = self.row_model.model_validate(document)
+            row = self._validate(document)
         except ValidationError as error:
             raise Problem(UNPROCESSABLE, UNFIT, errors=_field_errors(error, where)) from error
         return tuple(getattr(row, field) for field in self._fields)
 
     def rows(self, documents: Json, where: str) -> list[Cells]:
-        """Return the rows of a list; raises as `row` does."""
+        """Return the rows of a list; raises as `row` does, for the wrong fields of all rows."""
         if not isinstance(documents, list) or not documents:
             detail = f"{where or 'the body'} must be a list of rows, of at least one"
             raise Problem(UNPROCESSABLE, UNFIT, detail)
-        return [self.row(document, f"{where}[{i}]") for i, document in enumerate(documents)]
+        return read_all(
+            lambda place: self.row(documents[place], f"{where}[{place}]"), range(len(documents))
+        )
+
+    def _validate(self, document: JsonObject) -> BaseModel:
+        try:
+            return self.row_model.model_validate(document)
+        except ValidationError:
+            cleaned = {name: self._read_closed(name, cell) for name, cell in document.items()}
+            if cleaned == document:
+                raise
+            return self.row_model.model_validate(cleaned)
+
+    def _read_closed(self, name: str, cell: Json) -> Json:
+        """Read a text where the schema lists all cells; it has refused the text as it is."""
+        reader = self._readers.get(name)
+        if reader is None or reader.any_text or not isinstance(cell, str):
+            return cell
+        try:
+            return reader.read(cell)
+        except ValueError:
+            return cell
 
     def _name_values(self, values: list[Json], where: str) -> JsonObject:
         if len(values) != len(self.columns):
@@ -96,11 +126,11 @@ def example_row(manifest: Manifest) -> JsonObject:
     return {column.name: column.typical for column in manifest.columns}
 
 
-def _row_model(manifest: Manifest) -> type[BaseModel]:
+def _row_model(manifest: Manifest, readers: Mapping[str, TextReader]) -> type[BaseModel]:
     # Named f0, f1, ...: a column may be called anything, `model_config` or `class` too.
     fields: JsonObject = {
         f"f{i}": (
-            COLUMN_KINDS[column.kind].cell_type(column),
+            _cell_type(column, readers[column.name]),
             Field(alias=column.name, **_documentation(column)),
         )
         for i, column in enumerate(manifest.columns)
@@ -111,6 +141,11 @@ def _row_model(manifest: Manifest) -> type[BaseModel]:
     config = ConfigDict(extra="forbid", json_schema_extra={"examples": [example_row(manifest)]})
     model: type[BaseModel] = create_model("Row", __config__=config, **fields)
     return model
+
+
+def _cell_type(column: Column, reader: TextReader) -> CellType:
+    cell_type = COLUMN_KINDS[column.kind].cell_type(column)
+    return Annotated[cell_type, AfterValidator(reader.read_cell)] if reader.any_text else cell_type
 
 
 def _prediction_model(manifest: Manifest) -> type[BaseModel]:
@@ -129,14 +164,16 @@ def _prediction_model(manifest: Manifest) -> type[BaseModel]:
 
 
 def _documentation(column: Column) -> JsonObject:
+    kind = COLUMN_KINDS[column.kind]
     if column.minimum is None or column.maximum is None:
-        return {"description": column.kind}
-    seen = f"seen in training: {column.minimum:g} to {column.maximum:g}"
+        return {"description": kind.documentation(column)}
+    low, high = (kind.format_bound(column, bound) for bound in (column.minimum, column.maximum))
+    seen = f"seen in training: {low} to {high}"
     return {
         "description": f"{seen}; other values are answered with a warning header",
         "json_schema_extra": {
-            "x-training-minimum": column.minimum,
-            "x-training-maximum": column.maximum,
+            "x-training-minimum": kind.json_bound(column, column.minimum),
+            "x-training-maximum": kind.json_bound(column, column.maximum),
         },
     }
 
@@ -145,6 +182,9 @@ def _field_errors(error: ValidationError, where: str) -> list[dict[str, str]]:
     inside = f"{where}." if where else ""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        {"field": inside + ".".join(map(str, each["loc"][:1])), "problem": each["msg"]}
+        {
+            "field": inside + ".".join(map(str, each["loc"][:1])),
+            "problem": each["msg"].removeprefix(OURS),
+        }
         for each in errors[:MAX_ERRORS]
     ]

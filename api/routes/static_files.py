@@ -5,6 +5,7 @@ accepts HTML; who does not say so is answered as KServe does.
 """
 
 import json
+import re
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -27,7 +28,8 @@ FILES = {f"/static/{path.name}": path for path in sorted(STATIC.iterdir())} | {
     f"/docs/{name}": SWAGGER / name
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 }
-PAGES = ("/", "/docs", "/docs/start.js")
+PAGES = ("/", "/models", "/docs", "/docs/start.js")
+MODEL_PAGES = "/models/"  # one page for each model below it
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -41,7 +43,6 @@ DOCS_POLICY = (
 )
 SAFE = {
     "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 VARY = {"Vary": "Accept"}
@@ -63,7 +64,7 @@ DOCS_SCRIPT = "SwaggerUIBundle({options});\n"
 
 
 def page_router(title: str) -> APIRouter:
-    """Return the router of the page, of `/docs`, and of their files; each answers GET and HEAD.
+    """Return the router of the page, of `/docs`, and of their files.
 
     Args:
         title: of the page at `/docs`.
@@ -79,8 +80,10 @@ def page_router(title: str) -> APIRouter:
     add_content(router, "/docs/start.js", script, TYPES[".js"], SAFE)
     index = (STATIC / "index.html").read_bytes()
     headers = SAFE | VARY | {"ETag": content_tag(index)}
+    add_content(router, "/models", index, TYPES[".html"], SAFE)
+    add_content(router, f"{MODEL_PAGES}{{name}}", _one_folder_down(index), TYPES[".html"], SAFE)
 
-    @router.api_route("/", methods=["GET", "HEAD"])
+    @router.get("/")
     async def page(request: Request) -> Response:
         if "text/html" in request.headers.get("Accept", ""):
             return unless_unchanged(request, index, TYPES[".html"], headers)
@@ -89,13 +92,18 @@ def page_router(title: str) -> APIRouter:
     return router
 
 
+def _one_folder_down(page: bytes) -> bytes:
+    """Return the page for an address one folder down: it refers to its files relatively."""
+    return re.sub(rb'((?:href|src)=")(?=[a-z])', rb"\1../", page)
+
+
 def add_content(
     router: APIRouter, path: str, content: bytes, media_type: str, headers: dict[str, str]
 ) -> None:
     """Add a route that sends the same content to everybody."""
     tagged = headers | {"ETag": content_tag(content)}
 
-    @router.api_route(path, methods=["GET", "HEAD"])
+    @router.get(path)
     async def send(request: Request) -> Response:
         return unless_unchanged(request, content, media_type, tagged)
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.codecs.json_body import load_json
 from api.codecs.rows import Cells, Rows
+from api.large_bodies import run_inline_or_threaded
 from api.limits import Limits
 from api.problems import UNFIT, UNPROCESSABLE, Problem
 from api.routes.dependencies import NamedModel, ServerState, get_state, require_model
@@ -25,7 +26,7 @@ from api.routes.replies import (
     predicted_values,
     reply_response,
 )
-from api.routes.request_body import DocumentedAs, body_bytes, body_route, run_inline_or_threaded
+from api.routes.request_body import DocumentedAs, body_bytes, body_route
 from api.routes.row_schema import schema_of
 from api.serving.served import Served
 
@@ -115,7 +116,8 @@ def parse_instances(served: Served, text: bytes, limits: Limits) -> Rows:
         raise Problem(UNPROCESSABLE, UNFIT, detail)
     rows = document["instances"]
     if isinstance(rows, list):
-        limits.check_rows(len(rows), served.package.manifest.n_outputs)
+        manifest = served.package.manifest
+        limits.check_rows(len(rows), manifest.n_outputs, manifest.width)
     return served.encoder.rows(schema_of(served).rows(rows, "instances"))
 
 

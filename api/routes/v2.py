@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.codecs.rows import Rows
+from api.large_bodies import run_inline_or_threaded
 from api.limits import Limits
 from api.routes.dependencies import NamedModel, NamedVersion, get_state, require_version
 from api.routes.open_inference import (
@@ -28,7 +29,7 @@ from api.routes.open_inference import (
 )
 from api.routes.openapi import POSTED, problem_responses
 from api.routes.replies import JSON, json_response, model_headers
-from api.routes.request_body import DocumentedAs, body_bytes, body_route, run_inline_or_threaded
+from api.routes.request_body import DocumentedAs, body_bytes, body_route
 from api.routes.v2_json import (
     InferenceRequest,
     InferenceResponse,

@@ -18,7 +18,7 @@ from api.codecs.json_body import load_json
 from api.codecs.tensor_bytes import pack, split, unpack
 from api.codecs.tensor_json import json_tensor
 from api.codecs.tensors import LARGEST, Tensor, fault
-from api.problems import BAD_REQUEST, MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem
+from api.problems import BAD_REQUEST, MAX_ERRORS, UNFIT, UNPROCESSABLE, Problem, read_all
 from api.routes.open_inference import InferRequest, RequestedOutput
 from api.routes.replies import encode_json
 
@@ -107,15 +107,16 @@ def parse_infer_request(body: bytes, header: str | None) -> InferRequest:
     """
     length = _json_length(header, len(body))
     document = _validate(body if length == len(body) else body[:length])
-    tensors = [_read_input(each) for each in document.inputs]
+    tensors = read_all(_read_input, document.inputs)
     pending = [tensor for tensor in tensors if isinstance(tensor, PendingTensor)]
     contents = iter(split(memoryview(body)[length:], [tensor.size for tensor in pending]))
-    inputs = [
-        unpack(tensor.name, tensor.datatype, tensor.shape, next(contents))
-        if isinstance(tensor, PendingTensor)
-        else tensor
-        for tensor in tensors
-    ]
+
+    def fill(tensor: Tensor | PendingTensor) -> Tensor:
+        if isinstance(tensor, PendingTensor):
+            return unpack(tensor.name, tensor.datatype, tensor.shape, next(contents))
+        return tensor
+
+    inputs = read_all(fill, tensors)
     outputs = [
         RequestedOutput(each.name, _flag(each.parameters or {}, BINARY))
         for each in document.outputs or ()

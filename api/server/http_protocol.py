@@ -1,69 +1,191 @@
-"""uvicorn's HTTP protocol, with two differences in how it treats a connection.
+"""uvicorn's HTTP protocol, with limits on what a client may send before anybody looks at it.
 
-An answer's head and a small body are written with one system call; uvloop would make two, and wake
-the client for half an answer. The keep-alive time-out also closes a connection on which no request
-ever came.
+- A head (request line and headers), a chunk's line and the trailers are at most `Limits.head` bytes
+  each, and a head arrives within `Limits.head_seconds`. httptools itself joins the pieces of an
+  endless header again with each read, which takes quadratic time.
+- There are at most `Limits.connections` connections, fewer than the process may have descriptors.
+- A request has one Host (RFC 9112, section 3.2) and no other transfer coding than `chunked`
+  (section 6.1), so that a proxy in front and this server see the same request.
+- The keep-alive time-out also closes a connection on which no request ever came.
 """
 
 import asyncio
+import resource
+from collections.abc import Sequence
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-# Bytes of a piece that may wait for the next one. A larger piece is written at once, so that the
-# transport's flow control sees it.
-SMALL = 1 << 14
+from api.limits import Limits
+from api.problems import BAD_REQUEST, HEAD_TOO_LARGE, NOT_IMPLEMENTED, TIMEOUT, UNAVAILABLE, Problem
+from api.server.joining_transport import JoiningTransport
+
+PIECE = 1 << 14  # bytes of a head that the parser is given at once
+RESERVED_DESCRIPTORS = 64  # for files, sockets and pipes that are no connections
+DEFAULTS = Limits()
+Headers = Sequence[tuple[bytes, bytes]]
 
 
-class JoiningTransport(asyncio.Transport):
-    """A transport that joins the writes of one turn of the event loop."""
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self.transport = transport
-        self.loop = loop
-        # These three are called for each request: no method of ours is called in between.
-        self.is_closing = transport.is_closing  # type: ignore[method-assign]
-        self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
-        self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
-        self._waiting: list[bytes] = []
-
-    def write(self, data: Any) -> None:  # noqa: ANN401 - as `WriteTransport` has it
-        """Write now, or at the end of this turn."""
-        if not self._waiting:
-            self.loop.call_soon(self._flush)
-        self._waiting.append(data)
-        if len(data) > SMALL:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what waits, and close."""
-        self._flush()
-        self.transport.close()
-
-    def abort(self) -> None:
-        """Close at once."""
-        self.transport.abort()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as `write`
-        """Return what is known of the connection."""
-        return self.transport.get_extra_info(name, default)
-
-    def _flush(self) -> None:
-        if self._waiting:
-            data = b"".join(self._waiting)
-            self._waiting.clear()
-            self.transport.write(data)
+def connection_limit(limits: Limits) -> int:
+    """Return how many connections a process takes: fewer than it may have descriptors."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return limits.connections
+    return max(1, min(limits.connections, descriptors - RESERVED_DESCRIPTORS))
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection.
+
+    The parser is in a head wherever what comes next is not a body: before and in a request's head,
+    in a chunk's line, and in the trailers.
+
+    Args:
+        limits: of the server.
+        arguments: uvicorn's.
+    """
+
+    def __init__(self, *, limits: Limits = DEFAULTS, **arguments: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(**arguments)
+        self.limits = limits
+        self.most = connection_limit(limits)
+        self._in_head = True
+        self._between_requests = True
+        self._got_further = False  # than the head in which the piece began
+        self._head_size = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._refusal: Problem | None = None
+        self._refused = False  # nothing that comes after it is read
 
     def connection_made(  # type: ignore[override] # as uvicorn has it
         self, transport: asyncio.Transport
     ) -> None:
-        """Wait for the first request no longer than for the next one."""
+        """Refuse a connection too many; wait for the first request no longer than for the next."""
         super().connection_made(JoiningTransport(transport, self.loop))
+        if len(self.connections) > self.most:
+            detail = f"{self.most} connections are open, as many as this server takes"
+            self._refuse(Problem(UNAVAILABLE, "Too many connections", detail))
+            return
         # The first byte cancels the timer, as it does before every other request.
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Give data to the parser, a long head in pieces that end where the limit is."""
+        if self._refused:
+            return
+        if len(data) <= PIECE and not self._head_size:  # nearly always: a request that is whole
+            self._feed(data)
+            return
+        at = 0
+        while at < len(data) and not self._refused:
+            size = PIECE
+            if self._in_head:
+                size = min(PIECE, self.limits.head - self._head_size)
+            self._feed(data[at : at + size])
+            at += size
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._between_requests = False
+
+    def on_headers_complete(self) -> None:
+        """Check the head, and start to answer.
+
+        Raises:
+            Problem: 400 or 501; the parser stops, and uvicorn calls `send_400_response`.
+        """
+        self._in_head = False
+        self._refusal = _head_problem(self.headers, self.parser.get_http_version())
+        if self._refusal is not None:
+            raise self._refusal
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """Begin a chunk; the last one, which is empty, begins the trailers."""
+        self._in_head = True
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._in_head = False
+        self._got_further = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        super().on_message_complete()
+        self._in_head = True
+        self._between_requests = True
+        self._got_further = True
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser did not take; uvicorn calls this."""
+        self._refuse(self._refusal or Problem(BAD_REQUEST, "Not a valid HTTP request", msg))
+
+    def _feed(self, data: bytes) -> None:
+        self._got_further = False
+        super().data_received(data)
+        if not self._in_head or self._got_further:
+            self._head_size = 0
+            self._stop_head_timer()
+            if not self._in_head or self._between_requests:
+                return
+        else:
+            self._head_size += len(data)
+        if self._head_size >= self.limits.head:
+            detail = f"at most {self.limits.head} bytes of request line, headers and trailers"
+            self._refuse(Problem(HEAD_TOO_LARGE, "The head is too large", detail))
+        elif self._head_timer is None:
+            seconds = self.limits.head_seconds
+            self._head_timer = self.loop.call_later(seconds, self._refuse_late_head)
+
+    def _refuse_late_head(self) -> None:
+        detail = f"waited for {self.limits.head_seconds:g} s"
+        self._refuse(Problem(TIMEOUT, "The head did not arrive", detail))
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer with a problem and close, after the answers that are still to come."""
+        self._stop_head_timer()
+        self._refused = True
+        if self.transport.is_closing():
+            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:  # an earlier request, whose answer comes first
+                cycle.keep_alive = False
+                self.flow.pause_reading()
+                return
+            if cycle.response_started:
+                self.transport.close()
+                return
+        response = problem.response()
+        headers = [*response.raw_headers, (b"connection", b"close")]
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + bytes(response.body))
+        self.transport.close()
+
+
+def _head_problem(headers: Headers, version: str) -> Problem | None:
+    """Return what is wrong with a head that a proxy might read otherwise; None if nothing is."""
+    hosts = 0
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            detail = "the only transfer coding here is chunked"
+            return Problem(NOT_IMPLEMENTED, "Unknown transfer coding", detail)
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        return Problem(BAD_REQUEST, "A request needs one Host header", f"it has {hosts}")
+    return None

@@ -23,6 +23,7 @@ from api.middleware.draining import Leaving
 from api.middleware.fast_path import accelerate
 from api.middleware.tracing import traced
 from api.server.http_protocol import HttpProtocol
+from api.server.memory import bound_heaps
 from api.server.signals import call_at_eof, ending_signals_handled_by
 from api.serving.follower import INTERVAL
 from registry.store import ModelStore
@@ -45,6 +46,7 @@ class Options:
 
     Attributes:
         store: the model store's root.
+        bucket: URL of the object store that the root is a copy of; empty where it is no copy.
         model: whose rows `/predict` takes.
         also: other models, served under their names.
         workers: processes on the same socket.
@@ -70,6 +72,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     poll: float = INTERVAL
     fast_path: bool = True
+    bucket: str = ""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -112,10 +115,11 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
     """Serve in this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     sys.setswitchinterval(SWITCH)
+    bound_heaps()
     log = AccessLog() if options.access_log else None
     leaving = Leaving(GRACE)
     app = create_app(
-        ModelStore(options.store),
+        _open_store(options),
         options.model,
         options.also,
         limits=options.limits,
@@ -126,7 +130,7 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
         companion=_grpc_companion(options, listener.getsockname()[0], leaving),
     )
     with traced(accelerate(app) if options.fast_path else app) as outermost:
-        server = _Server(_uvicorn_config(outermost), leaving, options.drain)
+        server = _Server(_uvicorn_config(outermost, options.limits), leaving, options.drain)
         if until_eof:
             call_at_eof(lambda: setattr(server, "should_exit", True))
         # Until the last line is written: another signal must not cut that off.
@@ -139,15 +143,24 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
                     log.close()
 
 
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def _open_store(options: Options) -> ModelStore:
+    if not options.bucket:
+        return ModelStore(options.store)
+    from registry.bucket import Bucket, BucketReplica, BucketStore  # noqa: PLC0415 - an extra
+
+    return BucketReplica(BucketStore(Bucket(options.bucket), options.store))
+
+
+def _uvicorn_config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         interface="asgi3",
-        http=HttpProtocol,
+        http=partial(HttpProtocol, limits=limits),  # type: ignore[arg-type] # it only calls it
         ws="none",
         server_header=False,
+        headers=[("X-Content-Type-Options", "nosniff")],  # of all answers, JSON too
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )

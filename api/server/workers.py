@@ -53,7 +53,7 @@ def supervise(
         until_eof: also end when stdin closes.
 
     Raises:
-        SystemExit: 3, as uvicorn does, when a worker cannot start.
+        SystemExit: 3, as uvicorn does, when a worker cannot start and no other one works.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with _shared_metrics(), _end_requests(until_eof=until_eof) as requests:
@@ -73,6 +73,11 @@ class _Worker:
         self.start = start
         self.failed_starts = 0
         self.replace()
+
+    @property
+    def works(self) -> bool:
+        """Whether it runs, and for so long that its start has not failed."""
+        return self.process.is_alive() and time.monotonic() - self.since >= SOON
 
     def replace(self) -> None:
         self.since = time.monotonic()
@@ -95,6 +100,8 @@ def _start_worker(
     process = multiprocessing.get_context("spawn").Process(
         target=_work_while_parent_lives, args=(work, *arguments)
     )
+    # Or the current folder's own `logging.py`, or any other module, would stand for Python's.
+    os.environ["PYTHONSAFEPATH"] = "1"
     # `start` would start the tracker otherwise, which unblocks SIGINT again.
     resource_tracker.ensure_running()
     # The worker inherits the mask: interrupted while it starts, Python would print a traceback.
@@ -134,7 +141,9 @@ def _replace_ended(workers: Sequence[_Worker], requests: int) -> bool:
             if worker.process.sentinel not in ready:
                 continue
             worker.note_end()
-            if worker.failed_starts >= MAX_FAILED_STARTS:
+            # What ends one of several, such as a lack of memory, may spare the others.
+            others_work = any(other.works for other in workers)
+            if worker.failed_starts >= MAX_FAILED_STARTS and not others_work:
                 logger.error(
                     "a worker ended %d times just after its start, see above; giving up",
                     MAX_FAILED_STARTS,

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -10,9 +9,9 @@ from msgspec import Meta
 from api.serving.served import Served
 from registry.errors import StoreError
 from registry.history import Past
-from registry.package import COLUMN_KINDS, Column, CrossValidation, Provenance
-from registry.package.manifest import Interval, Scalar
-from registry.package.model_package import CARD
+from registry.metric_names import NamedScore, metric_name, usual_scores
+from registry.package import COLUMN_KINDS, HIGHER_IS_BETTER, Column, CrossValidation, Provenance
+from registry.package.manifest import Importance, Interval, Scalar
 from registry.record import Record
 from registry.store import ModelStore
 
@@ -26,6 +25,9 @@ class Card(Record, frozen=True, kw_only=True):
         model_version: sha256 of the package.
         promotion: its number in the ledger.
         text: the card as its trainer wrote it, Markdown.
+        metric_name: what people call the objective.
+        higher_is_better: the direction in which the objective improves.
+        usual_scores: cross-validated scores by the task's usual metrics, as far as they are known.
         interval: coverage and width of the prediction intervals; null if the model gives none.
         residuals: (predicted, observed) of some training rows, out of fold; for a classification
             (predicted class, observed class, the predicted one's share), classes as indices. Null
@@ -46,7 +48,13 @@ class Card(Record, frozen=True, kw_only=True):
     ignored: tuple[str, ...]
     target_range: tuple[float, float]
     metric: str
+    metric_name: str
+    higher_is_better: bool
     cross_validation: CrossValidation
+    scores: dict[str, float]
+    usual_scores: tuple[NamedScore, ...]
+    importances: tuple[Importance, ...]
+    out_of_bag: float | None
     algorithm: str
     parameters: dict[str, Scalar]
     seed: int
@@ -65,31 +73,27 @@ def card_of(served: Served) -> Card:
     """Return the card of a served model; the history is read from the store."""
     package = served.package
     pointer = served.pointer
+    store = ModelStore(package.path.parents[1])
     return Card(
         **Card.shared_with(package.manifest),
-        widgets=tuple(COLUMN_KINDS[each.kind].widget for each in package.manifest.columns),
+        metric_name=metric_name(package.manifest.metric),
+        higher_is_better=package.manifest.metric in HIGHER_IS_BETTER,
+        usual_scores=usual_scores(package.manifest),
+        widgets=tuple(COLUMN_KINDS[each.kind].widget_of(each) for each in package.manifest.columns),
         model_version=package.digest,
         promotion=pointer.number,
         loaded_at=served.loaded_at,
         size=package.size,
         residuals=None if package.residuals is None else package.residuals.tolist(),
-        text=_read_text(package.path / CARD),
-        history=_read_promotions(served),
+        text=package.card,
+        history=read_promotions(store, served.pointer.model),
     )
 
 
-def _read_text(path: Path) -> str:
+def read_promotions(store: ModelStore, model: str) -> tuple[Past, ...] | None:
+    """Return the copy of a model's history; None where there is none that can be read."""
     try:
-        return path.read_text(errors="replace")
-    except OSError as error:  # the package was verified with it: the volume went away since
-        logger.warning("%s: %s", path, error)
-        return ""
-
-
-def _read_promotions(served: Served) -> tuple[Past, ...] | None:
-    store = ModelStore(served.package.path.parents[1])
-    try:
-        found = store.history(served.pointer.model)
+        found = store.history(model)
     except StoreError as error:
         logger.warning("%s", error)
         return None

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from api.serving.pointer_check import check_history
 from api.serving.served import Served, Slot
 from api.serving.shadow import Shadowing
 from registry.errors import PackageError, RegistryError, StoreError
@@ -100,6 +101,7 @@ class Follower:
         self._shadow = WatchedFile(
             store.shadow_path(model), self._load_shadow, self._refuse_shadow, clock
         )
+        self._refresh_error = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="follower", daemon=True)
 
@@ -120,7 +122,19 @@ class Follower:
 
     def look(self) -> None:
         """Look once at the pointer, and load what it names if it has changed."""
+        self._refresh()
         self._pointer.look()
+
+    def _refresh(self) -> None:
+        """Bring the store up to date; where that fails, what is in its folder is served on."""
+        reason = ""
+        try:
+            self.store.refresh(self.model)
+        except RegistryError as error:
+            reason = str(error)
+        if reason and reason != self._refresh_error:
+            logger.warning("the store cannot be refreshed, its copy here is served: %s", reason)
+        self._refresh_error = reason
 
     def _load(self) -> None:
         pointer = self.store.pointer(self.model)
@@ -130,6 +144,7 @@ class Follower:
         if self.slot.served and self.slot.served.pointer == pointer:
             self.slot.refused = ""
             return
+        check_history(self.store, pointer)
         package = self._open(pointer.sha256)
         self.slot.swap(Served.make(package, pointer, self.slot.listeners))
         what = (pointer.number, self.model, pointer.sha256[:12])

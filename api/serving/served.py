@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from api.codecs.fast_rows import FastRowReader
 from api.codecs.rows import Cells, Encoder
-from registry.package import Manifest, ModelPackage
-from registry.package.model_package import predict_encoded
+from registry.package import Manifest, ModelPackage, make_row_predictor, predict_encoded
 from registry.store import Pointer
 
 T = TypeVar("T")
@@ -42,7 +41,7 @@ class Served:
     Attributes:
         package: the model package.
         pointer: the promotion that put it into production.
-        reader: the fast reader of its rows; None where a column's name needs escapes in JSON.
+        reader: the fast reader of its rows; None for a model that only FastAPI's routes read.
         encoder: encodes its rows.
         loaded_at: when it was prepared, UTC.
         listeners: hear of every prediction.
@@ -73,7 +72,7 @@ class Served:
             reader = FastRowReader(encoder)
         except ValueError:
             reader = None
-        shares = _row_predictor(package)
+        shares = make_row_predictor(package.forest, package.manifest.output)
         row = package.golden.rows[0]
         shares(encoder.pack(tuple(row[column.name] for column in columns)))  # warms it up
         return cls(
@@ -113,24 +112,6 @@ class Served:
         for listener in self.listeners:
             listener.rows(self, x, predicted)
         return predicted
-
-
-def _row_predictor(package: ModelPackage) -> Callable[[bytes], Sequence[float]]:
-    """Return a `predict_encoded` for one packed row, without arrays where the output allows."""
-    forest = package.forest
-    output = package.manifest.output
-    if output.link != "identity" or output.base:
-        return lambda packed: predict_encoded(forest, output, row_matrix(packed))[0].tolist()
-    sums = forest.sums_row
-    n = forest.n_trees
-    if output.combine == "mean":
-        return lambda packed: [total / n for total in sums(packed)]
-    return sums
-
-
-def row_matrix(packed: bytes) -> NDArray[np.float32]:
-    """Return one packed row as float32 (1, width)."""
-    return np.frombuffer(packed, np.float32)[None]
 
 
 def once_a_model(make: Callable[[Manifest], T]) -> Callable[[Served], T]:

@@ -21,9 +21,9 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from api.serving.metrics import Metrics, model_gauge
-from api.serving.served import Served, Slots, row_matrix
+from api.serving.served import Served, Slots
 from api.serving.shadow_metrics import ShadowCounts, read_evidence
-from registry.package import ModelPackage, predict_encoded
+from registry.package import ModelPackage, predict_encoded, row_matrix
 from registry.shadow import ShadowStatus, comparison_obstacle
 
 logger = logging.getLogger("tunegate.api")

@@ -1,8 +1,9 @@
 // The prediction for the row in the form, and how it changes along one column.
 
 import { curve, levels, place, show } from "./charts.js";
-import { $, fine, h, named, short } from "./dom.js";
-import { ask } from "./server.js";
+import { $, h, named } from "./dom.js";
+import { fine, percent, short } from "./numbers.js";
+import { ask, ROOT } from "./server.js";
 
 const STEPS = 31;
 const MAX_ROWS = 1000; // in the request that finds the column to begin with
@@ -80,8 +81,6 @@ function showClasses(card, answer) {
   announce(`Predicted ${card.target} ${likeliest}, share ${percent(shares[likeliest])}`);
 }
 
-const percent = (share) => `${(share * 100).toFixed(1)} %`;
-
 function showBars(rows, likeliest) {
   $("bars").replaceChildren(h("ul", { class: "bars" }, ...rows.map(([name, share]) => {
     const bar = h("span", { class: "bar", "aria-hidden": "true" });
@@ -95,12 +94,11 @@ function announce(text) {
   clearTimeout(announcing);
   announcing = setTimeout(() => { $("live").textContent = text; }, ANNOUNCE);
 }
-
 /** Show the same request as a command for a shell. */
 function showCommand(card, primary, row) {
   const body = JSON.stringify(row);
   const quoted = body.replaceAll("'", "'\\''");
-  $("curl").textContent = `curl -s '${new URL(route(card, primary), location.href)}' -H 'Content-Type: application/json' -d '${quoted}'`;
+  $("curl").textContent = `curl -s '${new URL(route(card, primary), ROOT)}' -H 'Content-Type: application/json' -d '${quoted}'`;
 }
 
 /** The line of predictions along the column changed last; at first, along the one that moves them most. */
@@ -122,10 +120,12 @@ export class WhatIf {
       show($("whatif-chart"), null);
       return;
     }
-    const { name } = this.column;
-    const values = along(this.column, row[name]);
+    const { column } = this;
+    const { name } = column;
+    const values = along(column, row[name]);
     const rows = values.map((value) => ({ ...row, [name]: value }));
     const found = rows.length ? (await predictRows(this.card, this.primary, rows, signal)).answers : [];
+    if (this.column !== column) return; // another field was touched meanwhile, and will be drawn
     if (rows.length < 2) show($("whatif-chart"), null);
     else if (this.column.widget === "number") this.line(values, found, row[name], now);
     else this.choices(values, found, row[name], now);
@@ -183,7 +183,6 @@ export class WhatIf {
 const bounds = (interval) => (interval ? { low: interval.low, high: interval.high } : {});
 const WORDS = new Map([[null, "missing"], [true, "yes"], [false, "no"]]);
 const word = (x) => WORDS.get(x) ?? x;
-
 function extremes(column) {
   if (column.widget !== "number") return along(column, null).filter((value) => value !== null);
   const { minimum: low, maximum: high } = column;
@@ -191,9 +190,10 @@ function extremes(column) {
 }
 
 function along(column, now) {
-  const missing = column.nullable && column.widget !== "number" ? [null] : [];
+  const missing = (column.nullable || column.on_unknown === "missing") && column.widget !== "number" ? [null] : [];
   if (column.widget === "switch") return [true, false, ...missing];
-  if (column.widget === "select") return [...column.categories.slice(0, 24), ...missing];
+  if (column.widget === "select" || column.widget === "combo") return [...column.categories.slice(0, 24), ...missing];
+  if (column.widget !== "number") return []; // no grid of dates or of texts
   const { minimum: low, maximum: high } = column;
   if (low === null || high === null || low === high) return [];
   const grid = Array.from({ length: STEPS - 1 }, (_, i) => low + ((high - low) * i) / (STEPS - 1));

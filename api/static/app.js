@@ -1,49 +1,85 @@
-// The page: one model at a time, its form, its answer, and what is known of it.
+// The pages: the list of all models, and one model's form, its answer, and what is known of it.
 
-import { showCard, showResiduals } from "./about.js";
+import { showCard } from "./about.js";
 import { predict, WhatIf } from "./answer.js";
-import { Form } from "./form.js";
 import { $, h } from "./dom.js";
-import { ask, Refused, setKey } from "./server.js";
+import { showErrors, showResiduals } from "./errors.js";
+import { Form } from "./form.js";
+import { showList } from "./list.js";
+import { ask, pageOf, Refused, ROOT, setKey } from "./server.js";
 
 const POLL = 5000; // ms between two looks whether another version is live
 const PAUSE = 120; // ms without a change before the server is asked
-const page = { card: null, form: null, primary: "", whatif: null, timer: 0, request: null, noticed: "", lost: false };
+const page = { models: [], card: null, form: null, primary: "", whatif: null, timer: 0, request: null, noticed: "", lost: false };
+
+/** What the address names: {list} for all models, {name} for one, {} for what the server has. */
+function wantedPage() {
+  const path = location.pathname.slice(ROOT.pathname.length);
+  if (path === "models") return { list: true };
+  if (path.startsWith("models/")) return { name: decodeURIComponent(path.slice("models/".length)) };
+  return { hint: new URLSearchParams(location.search).get("model") };
+}
 
 async function start() {
   try {
-    const { data } = await ask("v1/models");
-    const { data: version } = await ask("version");
-    page.primary = version.model;
-    if (data.models.length === 0) {
-      const detail = version.refused ?? version.removed ?? "nothing has been promoted yet";
-      throw new Refused(503, { title: "No model is loaded", detail });
-    }
-    const wanted = new URLSearchParams(location.search).get("model");
-    const name = [wanted, page.primary].find((each) => data.models.includes(each)) ?? data.models[0];
-    showSwitcher(data.models, name);
-    await open(name);
+    await loadModels();
+    const { list, name, hint } = wantedPage();
+    const served = page.models.filter((model) => model.state !== "not served");
+    const hinted = served.find((model) => model.name === hint)?.name;
+    if (list || (!name && !hinted && served.length > 1)) openList();
+    else await open(name ?? hinted ?? page.primary);
   } catch (error) {
     showRefusal(error);
   }
+}
+
+async function loadModels() {
+  const { data } = await ask("models.json");
+  page.models = data.models;
+  page.primary = data.models[0].name;
 }
 
 function showRefusal(error) {
   if (!(error instanceof Refused)) throw error;
   if (error.status === 401) {
     $("key").hidden = false;
-    $("main").hidden = true;
+    show(null);
     $("key-problem").textContent = $("secret").value ? "The server refused this key." : "";
     $("secret").focus();
+    return;
+  }
+  if (error.status === 404) {
+    showNews(`${error.message}.`, h("a", { href: new URL("models", ROOT) }, "All models"));
     return;
   }
   showNews(`${error.message}. Trying again.`);
   setTimeout(start, POLL / 2);
 }
 
-function showSwitcher(models, name) {
-  $("switcher").hidden = models.length < 2;
-  $("models").replaceChildren(...models.map((each) => h("option", { value: each }, each)));
+/** Show one of the two parts of the document, or none. */
+function show(part) {
+  $("main").hidden = part !== "main";
+  $("list").hidden = part !== "list";
+  if (part) $("key").hidden = true;
+}
+
+function openList() {
+  page.card = null;
+  page.request?.abort();
+  document.title = "Models · tunegate";
+  $("name").textContent = "Models";
+  $("identity").textContent = "Each with its version, its score and its promotions";
+  $("switcher").hidden = true;
+  showNews("");
+  showList(page.models);
+  show("list");
+}
+
+function showSwitcher(name) {
+  const served = page.models.filter((model) => model.state !== "not served");
+  $("switcher").hidden = served.length < 2;
+  $("all").href = new URL("models", ROOT);
+  $("models").replaceChildren(...served.map((each) => h("option", { value: each.name }, each.name)));
   $("models").value = name;
 }
 
@@ -53,31 +89,21 @@ async function open(name) {
   const entered = page.card?.name === card.name ? page.form.row() : null;
   page.card = card;
   page.noticed = card.model_version;
-  $("key").hidden = true;
-  $("main").hidden = false;
+  show("main");
   showNews("");
+  showSwitcher(card.name);
   document.title = `${card.name} · tunegate`;
   $("name").textContent = card.name;
   $("identity").textContent = `promotion ${card.promotion} · package ${card.model_version.slice(0, 12)}`;
   $("answer-title").textContent = `Predicted ${card.target}`;
   card.columns.forEach((column, i) => { column.widget = card.widgets[i]; });
-  page.form = new Form($("fields"), card.columns, rowChanged);
-  if (entered) restore(entered);
+  page.form = new Form(card, rowChanged);
+  if (entered) page.form.restore(entered);
   page.whatif = new WhatIf(card, page.primary === card.name);
   showCard(card);
+  showErrors(card);
   showResiduals(card, null);
   await refresh();
-}
-
-/** Restore the values that the new model accepts too. */
-function restore(entered) {
-  for (const field of page.form.fields) {
-    const { column } = field;
-    const value = entered[column.name];
-    const fits = value === null ? column.nullable : { number: typeof value === "number", switch: typeof value === "boolean",
-      select: column.categories.includes(value) }[column.widget];
-    if (value !== undefined && fits) field.set(value);
-  }
 }
 
 function rowChanged(column) {
@@ -115,25 +141,30 @@ function showNews(text, ...more) {
 
 /** Tell the visitor if another version is live than the one that the page shows. */
 async function pollVersion() {
-  if (!page.card || document.hidden) return;
+  if (document.hidden || (!page.card && $("list").hidden)) return;
   try {
-    const name = page.card.name;
-    const { headers } = await ask(`v1/models/${encodeURIComponent(name)}`);
-    if (page.lost) {
-      page.lost = false;
-      refresh();
-    }
-    const digest = headers.get("X-Model-Version");
-    if (name !== page.card.name || digest === page.noticed) return;
-    const { data: version } = await ask("version");
-    page.noticed = digest;
-    const which = version.model === name && version.promotion ? `Promotion ${version.promotion}` : "Another version";
-    const button = h("button", { type: "button" }, "Show it");
-    button.addEventListener("click", () => open(name).then(() => $("form").focus({ preventScroll: true })).catch(showRefusal));
-    showNews(`${which} of ${name} is live (package ${digest.slice(0, 12)}). `, button);
+    if (page.card) await lookForVersion(page.card.name);
+    else await loadModels().then(() => showList(page.models));
   } catch (error) {
     if (!(error instanceof Refused)) throw error; // the next look may find the server again
   }
+}
+
+async function lookForVersion(name) {
+  const { headers } = await ask(`v1/models/${encodeURIComponent(name)}`);
+  if (page.lost) {
+    page.lost = false;
+    refresh();
+  }
+  const digest = headers.get("X-Model-Version");
+  if (name !== page.card?.name || digest === page.noticed) return;
+  await loadModels();
+  page.noticed = digest;
+  const live = page.models.find((model) => model.name === name && model.model_version === digest);
+  const button = h("button", { type: "button" }, "Show it");
+  button.addEventListener("click", () => open(name).then(() => $("form").focus({ preventScroll: true })).catch(showRefusal));
+  const which = live ? `Promotion ${live.promotion}` : "Another version";
+  showNews(`${which} of ${name} is live (package ${digest.slice(0, 12)}). `, button);
 }
 
 $("key").addEventListener("submit", (event) => {
@@ -143,7 +174,12 @@ $("key").addEventListener("submit", (event) => {
 });
 $("form").addEventListener("submit", (event) => event.preventDefault());
 $("reset").addEventListener("click", () => { page.form.reset(); refresh(); });
-$("models").addEventListener("change", () => open($("models").value).catch(showRefusal));
+$("filter").addEventListener("input", () => page.form.layout.filter($("filter").value));
+$("models").addEventListener("change", () => {
+  history.pushState(null, "", pageOf($("models").value));
+  open($("models").value).catch(showRefusal);
+});
+window.addEventListener("popstate", start);
 $("whatif-on").addEventListener("change", () => refresh());
 $("copy").addEventListener("click", async () => {
   await navigator.clipboard.writeText($("curl").textContent);

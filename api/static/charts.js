@@ -1,6 +1,7 @@
 // Charts as SVG, drawn for the pixel width of their place, and again when it changes.
 
-import { niceStep, s, short, snap } from "./dom.js";
+import { s } from "./dom.js";
+import { compact, niceStep, snap } from "./numbers.js";
 
 const drawn = new WeakMap();
 const observer = new ResizeObserver((entries) => {
@@ -43,15 +44,15 @@ function frame(width, height, label) {
 function axes(svg, x, y, xs, ys, box) {
   for (const at of ys) {
     svg.append(s("line", { class: "grid", x1: box.left, x2: box.right, y1: y(at), y2: y(at) }),
-      s("text", { class: "tick", x: box.left - 6, y: y(at) + 4, "text-anchor": "end" }, short(at)));
+      s("text", { class: "tick", x: box.left - 6, y: y(at) + 4, "text-anchor": "end" }, compact(at)));
   }
   for (const at of xs) {
-    svg.append(s("text", { class: "tick", x: x(at), y: box.bottom + 15, "text-anchor": "middle" }, short(at)));
+    svg.append(s("text", { class: "tick", x: x(at), y: box.bottom + 15, "text-anchor": "middle" }, compact(at)));
   }
   svg.append(s("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
 }
 
-const gutter = (values) => 12 + 6.6 * Math.max(...values.map((value) => short(value).length));
+const gutter = (values) => 12 + 6.6 * Math.max(...values.map((value) => compact(value).length));
 
 /**
  * Prediction against one column.
@@ -98,7 +99,7 @@ export function levels(width, { points, domain, label }) {
     svg.append(s("text", { class: `tick${chosen}`, x: 0, y: middle + 4 }, name),
       s("line", { class: "grid", x1: x(domain[0]), x2: x(domain[1]), y1: middle, y2: middle }),
       s("circle", { class: `point${chosen}`, cx: x(p.y), cy: middle, r: p.chosen ? 5.5 : 4 }),
-      s("text", { class: `tick${chosen}`, x: width, y: middle + 4, "text-anchor": "end" }, short(p.y)));
+      s("text", { class: `tick${chosen}`, x: width, y: middle + 4, "text-anchor": "end" }, compact(p.y)));
   });
   return svg;
 }
@@ -114,8 +115,8 @@ export function place(width, { value, interval, range, label }) {
     svg.append(s("rect", { class: "band", x: start, width: Math.max(2, x(interval.high) - start), y: 5, height: 10, rx: 2 }));
   }
   svg.append(s("line", { class: "needle", x1: x(value), x2: x(value), y1: 1, y2: 19 }));
-  svg.append(s("text", { class: "tick", x: x(range[0]), y: 31 }, short(range[0])),
-    s("text", { class: "tick", x: x(range[1]), y: 31, "text-anchor": "end" }, short(range[1])),
+  svg.append(s("text", { class: "tick", x: x(range[0]), y: 31 }, compact(range[0])),
+    s("text", { class: "tick", x: x(range[1]), y: 31, "text-anchor": "end" }, compact(range[1])),
     s("text", { class: "tick", x: (x(range[0]) + x(range[1])) / 2, y: 31, "text-anchor": "middle" }, "seen in training"));
   return svg;
 }
@@ -133,12 +134,13 @@ export function scatter(width, { points, names, at, label, reach }) {
   const pad = (high - low || 1) * 0.03;
   const domain = [low - pad, high + pad];
   const marks = ticks(domain, 5);
+  const few = ticks(domain, Math.max(2, Math.min(5, Math.floor(width / 110))));
   const height = Math.min(width, 440);
   const box = { left: gutter(marks) + 16, right: width - 8, top: 8, bottom: height - 38 };
   const x = scale(domain, [box.left, box.right]);
   const y = scale(domain, [box.bottom, box.top]);
   const svg = frame(width, height, label);
-  axes(svg, x, y, marks, marks, box);
+  axes(svg, x, y, few, marks, box);
   if (reach) svg.append(s("polygon", { class: "band", points: belt(domain, reach).map(([p, o]) => `${x(p)},${y(o)}`).join(" ") }));
   svg.append(s("line", { class: "diagonal", x1: x(domain[0]), y1: y(domain[0]), x2: x(domain[1]), y2: y(domain[1]) }));
   svg.append(s("g", { class: "cloud" }, ...points.map(([p, o]) => s("circle", { cx: x(p).toFixed(1), cy: y(o).toFixed(1), r: 2.6 }))));

@@ -1,5 +1,6 @@
-// Requests to the server. Paths are relative, so that the page works below any prefix.
+// Requests to the server. Paths are relative to where this file is, so that the pages work below any prefix.
 
+export const ROOT = new URL("../", import.meta.url);
 const STORED = "tunegate-key";
 let key = "";
 try { key = sessionStorage.getItem(STORED) ?? ""; } catch { /* kept in memory only */ }
@@ -26,7 +27,7 @@ export async function ask(path, { body, signal } = {}) {
   let answer;
   let data;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(new URL(path, ROOT), options);
     data = await answer.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -35,3 +36,6 @@ export async function ask(path, { body, signal } = {}) {
   if (!answer.ok) throw new Refused(answer.status, data);
   return { data, headers: answer.headers };
 }
+
+/** The address of a model's page. */
+export const pageOf = (name) => new URL(`models/${encodeURIComponent(name)}`, ROOT);

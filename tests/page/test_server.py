@@ -80,7 +80,7 @@ def test_of_several_models_one_is_chosen(
     put(store, homes)
     put(store, flowers)
     with in_process(create_app(store, "flowers", ["homes"])) as client:
-        page = visit.open(client)
+        page = visit.open(client, "/models/flowers")
         expect(page.get_by_role("heading", level=1)).to_have_text("flowers")
         page.get_by_label("Model", exact=True).select_option("homes")
         expect(page.get_by_role("heading", level=1)).to_have_text("homes")
@@ -88,6 +88,9 @@ def test_of_several_models_one_is_chosen(
         await_shown(page, predict_typical(homes, size=88.0))
         input_box(page, "size").fill("")
         expect(input_box(page, "size")).to_have_attribute("aria-invalid", "true")
+        expect(page).to_have_url(f"{client.base_url}/models/homes")
+        page.go_back()
+        expect(page.get_by_role("heading", level=1)).to_have_text("flowers")
         page.goto(f"{client.base_url}?model=homes")
         expect(page.get_by_role("heading", level=1)).to_have_text("homes")
 

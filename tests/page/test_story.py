@@ -25,14 +25,20 @@ def test_scores_say_where_they_are_from(visit: Visit, tmp_path: Path, homes: Mod
     with in_process(create_app(site.store, "homes")) as client:
         page = visit.open(client)
         score = f"{homes.manifest.cross_validation.score:.4g}"
-        expect(page.locator("#figures")).to_contain_text("mse in the search, mean of")
-        expect(page.locator("#verdict")).to_contain_text(f"mse {score} in the search.")
+        expect(page.locator("#figures")).to_contain_text(
+            "mean squared error in the search, mean of"
+        )
+        expect(page.locator("#verdict")).to_contain_text(
+            f"mean squared error {score} in the search."
+        )
         told = PromotionSite(tmp_path, model="homes").store.history("homes")
         assert told
         other = told.entries[0].replace(score=1.25)
         site.store.write_history(told.replace(entries=(other,)))
         visit.open(client)
-        expect(page.locator("#verdict")).to_contain_text("mse 1.25 in the gate, on fresh folds.")
+        expect(page.locator("#verdict")).to_contain_text(
+            "mean squared error 1.25 in the gate, on fresh folds."
+        )
 
 
 def test_every_out_of_fold_prediction_is_drawn(
@@ -43,7 +49,10 @@ def test_every_out_of_fold_prediction_is_drawn(
         assert homes.residuals is not None
         expect(page.locator(".cloud circle")).to_have_count(len(homes.residuals))
         expect(
-            page.get_by_role("img", name="Predicted against observed price for 50 training rows")
+            page.get_by_role(
+                "img",
+                name="Predicted against observed price for 50 of 202 training rows, chosen by hash",
+            )
         ).to_be_visible()
         assert page.locator("#text").text_content() == f"# card\n{HOSTILE}"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.serving.load import connect_to
 from support.serving.servers import Running
 
-from api.server.http_protocol import SMALL, JoiningTransport
+from api.server.joining_transport import SMALL, JoiningTransport
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-ID: %d\r\nContent-Length: 11\r\n"
 REQUEST = HEAD + b'\r\n{"x": 0.25}'

@@ -1,7 +1,9 @@
 """Several workers serve as one: one model, added-up metrics; a worker that ends is replaced."""
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import httpx
 import pytest
 from support.serving.servers import PATIENCE, Running, await_true, put, running
 
+from api.server import workers
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -67,6 +70,46 @@ def test_a_worker_that_ends_is_replaced(two_workers: Running, toys: list[ModelPa
     os.kill(min(before), signal.SIGKILL)
     await_true(lambda: len(now := children(two_workers)) == 2 and now != before, "another worker")
     await_true(lambda: len(answering(two_workers, toys[0])) == 2, "both to answer")
+
+
+def _sleeping() -> multiprocessing.Process:
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    process.start()
+    return process
+
+
+@pytest.mark.parametrize("other_works", [True, False])
+def test_a_worker_that_is_killed_again_and_again_ends_the_server_only_if_no_other_works(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, other_works: bool
+) -> None:
+    """The system kills what takes too much memory, young or not."""
+    monkeypatch.setattr(workers, "PAUSE", 0.0)
+    monkeypatch.setattr(workers, "mark_process_dead", lambda _: None)
+    slots = [workers._Worker(_sleeping) for _ in range(2)]  # type: ignore[arg-type] # it calls it without more
+    if other_works:
+        slots[1].since -= workers.SOON
+    requests, sender = os.pipe()
+    ended: list[bool] = []
+
+    def supervise() -> None:
+        ended.append(workers._replace_ended(slots, requests))
+
+    thread = threading.Thread(target=supervise)
+    thread.start()
+    for _ in range(workers.MAX_FAILED_STARTS + 1):
+        young = slots[0].process
+        young.kill()
+        await_true(
+            lambda old=young: slots[0].process is not old or ended, "another worker, or the end"
+        )
+    os.write(sender, b"x")
+    thread.join()
+    for slot in slots:
+        slot.process.kill()
+        slot.process.join()
+    os.close(requests)
+    os.close(sender)
+    assert ended == [other_works]
 
 
 def test_all_end_with_the_first(two_workers: Running) -> None:

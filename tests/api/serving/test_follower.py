@@ -6,12 +6,14 @@ import weakref
 
 import pytest
 from support.clocks import Seconds
+from support.registry.ledgers import outcome, promotion
 from support.serving.servers import await_true, in_process, put
 
 from api import Follower, Slot, create_app
 from api.limits import Limits
 from api.serving.state import State
-from registry import ModelStore
+from registry import Entry, ModelStore
+from registry.history import History
 from registry.package import ModelPackage
 
 
@@ -37,6 +39,60 @@ def test_a_new_pointer_is_followed_and_an_old_one_is_not_loaded_again(
     assert (served_digest(slot), slot.swaps) == (toys[1].digest, 2)
     assert slot.served
     assert slot.served.pointer.number == 2
+
+
+def write_history(store: ModelStore, digest: str, state: str) -> None:
+    first = promotion(1, model="toy", sha256=digest)
+    result = None if state == "in flight" else outcome(state)
+    store.write_history(History.of("toy", [Entry(promotion=first, outcome=result)]))
+
+
+@pytest.mark.parametrize("state", ["live", "in flight"])
+def test_a_pointer_that_the_history_knows_is_followed(
+    follower: Follower, slot: Slot, store: ModelStore, toys: list[ModelPackage], state: str
+) -> None:
+    write_history(store, toys[0].digest, state)
+    put(store, toys[0])
+    follower.look()
+    assert served_digest(slot) == toys[0].digest
+
+
+@pytest.mark.parametrize(("known", "state"), [(0, "reverted"), (2, "live"), (2, "in flight")])
+def test_a_pointer_that_the_history_contradicts_is_refused(
+    follower: Follower,
+    slot: Slot,
+    store: ModelStore,
+    toys: list[ModelPackage],
+    known: int,
+    state: str,
+) -> None:
+    write_history(store, toys[known].digest, state)
+    put(store, toys[0])
+    follower.look()
+    assert served_digest(slot) is None
+    said = f"but the history next to it says: package {toys[known].digest[:12]}, {state}"
+    assert said in slot.refused
+
+
+def test_a_pointer_to_what_no_gate_has_seen_is_refused_and_the_old_model_serves(
+    follower: Follower, slot: Slot, store: ModelStore, toys: list[ModelPackage]
+) -> None:
+    write_history(store, toys[0].digest, "live")
+    put(store, toys[0])
+    follower.look()
+    put(store, toys[1], number=99)
+    follower.look()
+    assert served_digest(slot) == toys[0].digest
+    assert "the history next to it does not have it" in slot.refused
+
+
+def test_a_history_that_is_damaged_decides_nothing(
+    follower: Follower, slot: Slot, store: ModelStore, toys: list[ModelPackage]
+) -> None:
+    put(store, toys[0])
+    store.history_path("toy").write_bytes(b"half")
+    follower.look()
+    assert served_digest(slot) == toys[0].digest
 
 
 def test_a_pointer_written_again_with_the_same_content_swaps_nothing(

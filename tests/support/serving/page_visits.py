@@ -108,10 +108,6 @@ def typical_row(package: ModelPackage) -> dict[str, Any]:
     return {column.name: column.typical for column in package.manifest.columns}
 
 
-def missing_box(page: Page, name: str) -> Locator:
-    return page.get_by_label(f"missing: {name}")
-
-
 def rewrite_package(
     package: ModelPackage,
     folder: Path,
