@@ -21,26 +21,36 @@ unreachable, 21 conflict lost, 30 smoke test failed and reverted, 130 interrupte
 MODULES = {  # command -> its module in `tunegate.commands`, in the order in which help shows them
     "run": "run",
     "tune": "run",
+    "train": "train",
+    "init": "init",
     "lint": "lint",
     "gate": "gate",
     "promote": "promote",
     "approve": "promote",
+    "drift": "gate",
     "rollback": "rollback",
     "history": "history",
     "repair": "repair",
     "serve": "serve",
+    "predict": "predict",
+    "evaluate": "predict",
     "smoke": "smoke",
     "shadow": "shadow",
     "watch": "watch",
+    "katib": "katib",
     "report": "report",
-    "export-study": "export_study",
+    "export-study": "report",
     "doctor": "doctor",
     "export": "bundle",
     "import": "bundle",
     "cluster": "cluster",
 }
 FUNCTIONS = {  # of commands whose own names Python, or another module, has taken
+    "tune": "tune_command",
+    "history": "history_command",
+    "serve": "serve_command",
     "export-study": "export_study_command",
+    "katib": "katib_command",
     "export": "export_command",
     "import": "import_command",
 }
@@ -80,6 +90,7 @@ root = Root(
     no_args_is_help=True,
     context_settings={"max_content_width": 120},
 )
+root = click.version_option(package_name="tunegate", message="tunegate %(version)s")(root)
 
 
 def main(argv: list[str] | None = None) -> None:

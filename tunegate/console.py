@@ -1,5 +1,6 @@
 """Write to people on stderr: colours and bars on a terminal, plain lines elsewhere."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -8,9 +9,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from promote.verdict import Comparison, Finalist, Verdict, best_finalist
+from promote.explanation import power_text
+from promote.verdict import ColumnDrift, Comparison, Finalist, Verdict, best_finalist
+from registry.metric_names import loss_name, readable_number
+from registry.package import find_metric
 from registry.shadow import ShadowEvidence
-from tunegate.output import emit, say
+from tunegate.output import elapsed_text, emit, say
 
 __all__ = [
     "Steps",
@@ -40,6 +44,8 @@ class Steps:
     def step(self, text: str = "", *, line: str = "") -> None:
         """Count one step; `text` is shown next to a bar, `line` printed without a terminal."""
         self.done += 1
+        if not line and self.total and self.done < self.total:
+            line = self._quarter_line()
         if self.progress and self.task is not None:
             self.progress.update(
                 self.task, advance=1, description=f"{self.title} {escape(text)}".strip()
@@ -48,10 +54,25 @@ class Steps:
         elif line:
             say(line)
 
+    def _quarter_line(self) -> str:
+        """Return what a log says after each quarter of the steps; otherwise nothing."""
+        total = self.total or 1
+        if 4 * self.done // total == 4 * (self.done - 1) // total:
+            return ""
+        return f"{self.title}: {self.done} of {total}"
+
 
 @contextmanager
 def steps(title: str, total: int | None) -> Iterator[Steps]:
-    """Show progress while the block runs, without a thread, since the gate forks."""
+    """Show progress while the block runs, and how long it took; no thread, as the gate forks."""
+    began = time.monotonic()
+    with _shown_steps(title, total) as shown:
+        yield shown
+    say(f"{title} took {elapsed_text(time.monotonic() - began)}")
+
+
+@contextmanager
+def _shown_steps(title: str, total: int | None) -> Iterator[Steps]:
     if not console.is_terminal:
         say(title + " ...")
         yield Steps(None, title, total)
@@ -91,20 +112,32 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
     if verdict.finalists:
         yield finalists_line(verdict.finalists)
     first = verdict.kind != "promotion"  # then there is no champion to compare with
+    name = loss_name(find_metric(verdict.metric).loss) if verdict.metric else "loss"
     if verdict.recipe and verdict.candidate:
         other = "the library's defaults" if first else "the champion"
-        yield f"{verdict.metric} loss on fresh folds: {_comparison_text(verdict.recipe, other)}"
+        yield f"{name} on fresh folds: {_comparison_text(verdict.recipe, other)}"
+        if not first and verdict.mode == "two-key":
+            searched = bool(verdict.finalists)
+            yield power_text(verdict.recipe, verdict.policy.least_recipe(searched=searched))
+        share = (verdict.policy.folds - 1) / verdict.policy.folds
+        yield (
+            f"both numbers are of models fitted on {share:.0%} of the training rows; the package "
+            "is fitted on all of them, and mostly a little better"
+        )
     if verdict.holdout:
         other = "a model without inputs" if first else "the champion"
-        yield f"{verdict.metric} loss on the holdout: {_comparison_text(verdict.holdout, other)}"
+        yield f"{name} on the holdout: {_comparison_text(verdict.holdout, other)}"
+    if verdict.drift:
+        yield drift_line(verdict.drift)
     if verdict.shadow:
         yield shadow_line(verdict.shadow)
 
 
 def _comparison_text(found: Comparison, other: str) -> str:
     return (
-        f"{found.candidate:.4g}, {other} {found.champion:.4g}; gain {found.gain:.3g}, "
-        f"90 % interval {found.low:.3g} to {found.high:.3g} ({found.rows} rows)"
+        f"{readable_number(found.candidate)}, {other} {readable_number(found.champion)}; "
+        f"gain {readable_number(found.gain, 3)}, 90 % interval {readable_number(found.low, 3)} "
+        f"to {readable_number(found.high, 3)} ({found.rows} rows)"
     )
 
 
@@ -115,11 +148,20 @@ def finalists_line(finalists: Sequence[Finalist]) -> str:
     chosen = finalists[place]
     found = (
         f"the best of {len(finalists)} finalists on folds of their own: "
-        f"{chosen.trial}, loss {chosen.loss:.4g}"
+        f"{chosen.trial}, loss {readable_number(chosen.loss)}"
     )
     if chosen is best:
         return found
-    return f"{found}; the search's best, {best.trial}: {best.loss:.4g}"
+    return f"{found}; the search's best, {best.trial}: {readable_number(best.loss)}"
+
+
+def drift_line(drift: Sequence[ColumnDrift]) -> str:
+    """Return how many columns have moved, and which the most, as a sentence."""
+    moved = [each for each in drift if each.has_moved]
+    found = f"{len(moved)} of {len(drift)} columns have moved since the champion was trained"
+    if not moved:
+        return found
+    return f"{found}: {', '.join(f'{each.column} (PSI {each.psi:.2f})' for each in moved[:5])}"
 
 
 def shadow_line(seen: ShadowEvidence) -> str:

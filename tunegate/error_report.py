@@ -1,5 +1,7 @@
 """How an error is reported, and its exit code. Imported after an error: it imports all rooms."""
 
+from typing import TypeGuard
+
 from katib.errors import (
     AlreadyExists,
     ClusterUnreachable,
@@ -35,6 +37,8 @@ CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (RegistryError, ExitCode.ERROR),
 )
 KNOWN = tuple(kind for kind, _ in CODES)
+# What a file system answers where a path was chosen badly; a full disk is not among it.
+WRONG_PATH = (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError)
 
 
 def report_error(error: Exception) -> ExitCode:
@@ -42,6 +46,9 @@ def report_error(error: Exception) -> ExitCode:
     if isinstance(error, KNOWN):
         message = str(error)
         hint = getattr(error, "hint", "")
+    elif _is_wrong_path(error):
+        message = f"{error.filename}: {error.strerror}"
+        hint = "check the path and who may write there; --state names another folder for tunegate"
     else:
         message = f"unexpected {type(error).__name__}: {error}"
         hint = "run it again with --debug before the command, and report it"
@@ -54,4 +61,10 @@ def report_error(error: Exception) -> ExitCode:
 
 def exit_code(error: Exception) -> ExitCode:
     """Return the exit code of an error; the first entry of `CODES` that it belongs to counts."""
+    if _is_wrong_path(error):
+        return ExitCode.USAGE
     return next((code for kind, code in CODES if isinstance(error, kind)), ExitCode.ERROR)
+
+
+def _is_wrong_path(error: Exception) -> TypeGuard[OSError]:
+    return isinstance(error, WRONG_PATH) and bool(error.filename and error.strerror)

@@ -2,13 +2,13 @@
 
 import difflib
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from katib.document import may_hold_experiment
 from katib.experiment import NOT_INSTALLED
 from katib.lint import lint_text, unreadable_file
 from katib.lint.finding import Finding
@@ -16,7 +16,7 @@ from katib.lint.fix import apply_fixes
 
 STDIN = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
-EXPERIMENT = re.compile(r"""kind["']?\s*:\s*["']?Experiment\b""")
+NO_EXPERIMENT = "K002"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +117,48 @@ def unified_diff(before: LintedText, after: LintedText) -> str:
 
 def _lint_file(path: Path, scope: LintScope) -> LintedText:
     try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        reason = "not a text in UTF-8"
+        content = path.read_bytes()
     except OSError as error:
-        reason = error.strerror or str(error)
-    else:
-        return _lint_named(str(path), path, text, scope)
+        return _unreadable(path, error.strerror or str(error), scope)
+    return _lint_bytes(path, content, scope)
+
+
+def _lint_bytes(path: Path, content: bytes, scope: LintScope) -> LintedText:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return _unreadable(path, "not a text in UTF-8", scope)
+    return _lint_named(str(path), path, text, scope)
+
+
+def _unreadable(path: Path, reason: str, scope: LintScope) -> LintedText:
     return LintedText(str(path), None, "", scope.select([unreadable_file(str(path), reason)]))
 
 
 def _lint_folder(folder: Path, scope: LintScope) -> Iterator[LintedText]:
-    """Yield the files that hold an Experiment; hidden files and folders are skipped."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix in SUFFIXES and path.is_file() and not hidden:
-            linted = _lint_file(path, scope)
-            if linted.path is None or EXPERIMENT.search(linted.text):
+    """Yield the files that hold an Experiment of Katib; hidden files and folders are skipped.
+
+    Most files of a repository hold none, so each is searched before it is parsed.
+    """
+    for path in _visible_files(folder):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            yield _unreadable(path, error.strerror or str(error), scope)
+            continue
+        if may_hold_experiment(content.decode("utf-8", errors="replace")):
+            linted = _lint_bytes(path, content, scope)
+            if [finding.code for finding in linted.findings] != [NO_EXPERIMENT]:
                 yield linted
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix in SUFFIXES and not name.startswith(".") and path.is_file():
+                yield path
 
 
 def _lint_named(name: str, path: Path | None, text: str, scope: LintScope) -> LintedText:

@@ -78,13 +78,14 @@ def _is_ours(workspace: Workspace, url: str) -> bool:
 def _start_server(workspace: Workspace) -> "subprocess.Popen[bytes]":
     settings = workspace.settings
     flags = {
-        "--data": settings.data,
+        "--model": workspace.model,
         "--state": settings.state,
-        "--store": settings.store_path,
+        "--store": settings.bucket or settings.store_path,
         "--host": settings.host,
         "--port": settings.port,
     }
-    command = [sys.executable, "-m", "tunegate", "serve", "--until-eof"]
+    # With -P: the current folder's own `api`, or any other module, must not stand for ours.
+    command = [sys.executable, "-P", "-m", "tunegate", "serve", "--until-eof"]
     for flag, value in flags.items():
         command += [flag, str(value)]
     settings.state.mkdir(parents=True, exist_ok=True)

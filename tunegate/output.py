@@ -23,3 +23,11 @@ def emit_event(kind: str, **fields: object) -> None:
     """Print an event as one line of JSON on stdout."""
     sys.stdout.write(json.dumps({"event": kind, **fields}, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def elapsed_text(seconds: float) -> str:
+    """Return a duration as people write it: `52 s`, `4 min 5 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes:
+        return f"{minutes} min {rest} s"
+    return f"{rest} s"

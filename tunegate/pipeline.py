@@ -2,23 +2,24 @@
 
 import json
 import signal
+import time
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 from api.routes.row_schema import example_row
-from katib.experiment import Experiment
-from katib.objects import message
 from promote import PromoteError
 from promote.errors import NoCandidate
 from promote.finalists import Contender
 from registry.package import ModelPackage
 from tunegate.console import say, show_verdict
 from tunegate.local_server import Service, running_service
-from tunegate.promotion.candidates import Contenders, distinct_best_trials, ranked_trials
-from tunegate.promotion.decision import Decision, decide_promotion
+from tunegate.output import elapsed_text
+from tunegate.promotion.candidates import ranked_trials
+from tunegate.promotion.decision import Decision
 from tunegate.report.page import write_report
-from tunegate.search.local import interrupted_run, tune_locally
+from tunegate.search.local import interrupted_run
+from tunegate.study.checked_plan import PlannedSearch
+from tunegate.study.study import Study, run_search
 from tunegate.workspace import Workspace
 
 
@@ -27,62 +28,70 @@ class PipelineOptions:
     """How to run.
 
     Attributes:
-        resume: resume an interrupted search.
         serve: keep serving after the end.
     """
 
-    resume: bool = False
     serve: bool = True
 
 
-def run_pipeline(
-    workspace: Workspace, experiment: Experiment, options: PipelineOptions
-) -> Decision:
+def run_pipeline(plan: PlannedSearch, options: PipelineOptions) -> Decision:
     """Run the whole pipeline; returns after the decision or, if it serves, after Ctrl-C.
 
     Raises:
         UsageError, EngineError, NoCandidate, SmokeFailed, ...: as the steps do.
     """
     _interrupt_on_sigterm()
+    began = time.monotonic()
+    if not plan.program.writes_package:
+        raise _without_packages(_run_new_or_resume(plan))
+    workspace = plan.workspace
     with running_service(workspace) as server:
         # First settle what a crashed run left in flight: trial 0 repeats the champion's recipe.
         for sentence in workspace.promoter(url=server.url).repair(workspace.model):
             say(sentence)
-        if not options.resume:
-            _mention_unfinished(workspace, experiment)
-        result = tune_locally(workspace, experiment, resume=options.resume)
-        if not result.succeeded:
-            raise NoCandidate(
-                f"{experiment.name}: {message(result.experiment)}",
-                hint=f"the trials' output is in {result.folder / 'trials'}",
-            )
-        contenders = _find_contenders(workspace, experiment, result.folder)
-        gate = workspace.settings.gate
-        decision = decide_promotion(workspace, contenders, gate, url=server.url)
+        study = _run_new_or_resume(plan)
+        _mention_champions_recipe(study)
+        decision = study.promote(url=server.url)
         show_verdict(decision.verdict)
-        _show_result(workspace, decision, server)
+        _show_result(study.workspace, decision, server)
+        say(f"took {elapsed_text(time.monotonic() - began)} in all")
         if options.serve and server.process:
             _serve_until_interrupted(server)
     return decision
 
 
-def _mention_unfinished(workspace: Workspace, experiment: Experiment) -> None:
-    left = interrupted_run(workspace, experiment)
-    if left:
-        say(f"note: {left} was interrupted; --resume would resume it, this is a new run")
+def _run_new_or_resume(plan: PlannedSearch) -> Study:
+    if not plan.resume:
+        left = interrupted_run(plan.workspace, plan.experiment)
+        if left:
+            say(f"note: {left} was interrupted; --resume would resume it, this is a new run")
+    study = run_search(plan)
+    if not study.succeeded:
+        raise NoCandidate(
+            f"{plan.experiment.name}: {study.message}",
+            hint=f"the trials' output is in {study.folder / 'trials'}",
+        )
+    return study
 
 
-def _find_contenders(workspace: Workspace, experiment: Experiment, run: Path) -> Contenders:
-    ranked = ranked_trials(workspace, run)
-    contenders = distinct_best_trials(workspace, ranked)
-    best = ranked[0]
-    first = contenders[0]
+def _without_packages(study: Study) -> NoCandidate:
+    best = study.best
+    metric = study.experiment.metric
+    return NoCandidate(
+        f"the search has ended, best trial {best.name}, {metric} {best.value:.4g}; "
+        "its trials write no model packages, so there is nothing to judge or to serve",
+        hint="`tunegate report` shows the search; docs/python.md says what makes a package",
+    )
+
+
+def _mention_champions_recipe(study: Study) -> None:
+    best = ranked_trials(study.workspace, study.folder)[0]
+    first = study.contenders()[0]
     if isinstance(first, Contender) and first.manifest.provenance.trial != best.trial:
         say(
-            f"best trial: {best.trial}, {experiment.metric} {best.value:.4g}: "
+            f"best trial: {best.trial}, {study.experiment.metric} {best.value:.4g}: "
             "the champion's own recipe"
         )
-    return contenders
 
 
 def _show_result(workspace: Workspace, decision: Decision, server: Service) -> None:

@@ -1,8 +1,10 @@
 """What the settings name: the model store, the ledger, the runs and the verdicts."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from katib.local.run_folder import TRIALS, newest_run, read_objects
@@ -19,15 +21,28 @@ from registry.record import InvalidRecord
 from registry.sqlite import SqliteLedger
 from trainer.spec import DataSetSpec, load_spec
 from tunegate.errors import UsageError
+from tunegate.run_data import with_remembered_data
 from tunegate.settings import Settings
 
 
 class Workspace:
-    """The model store, ledger, runs and verdicts of the settings, for a command to work on."""
+    """The model store, ledger, runs and verdicts of the settings, for a command to work on.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.store = ModelStore(settings.store_path)
+    Attributes:
+        given: the settings as they were given; their `data` may be empty.
+        settings: the same with the data of a run, where they name none.
+    """
+
+    def __init__(self, settings: Settings, *, run: Path | None = None) -> None:
+        """Take the data, unless the settings name them, of `run`, by default the newest.
+
+        Raises:
+            UsageError: when something else stands in the place of the state folder.
+        """
+        _require_folder(settings.state)
+        self.given = settings
+        self.settings = with_remembered_data(settings, run)
+        self.store = open_store(self.settings)
         self.experiments = settings.state / "experiments"
 
     @cached_property
@@ -44,6 +59,24 @@ class Workspace:
     def model(self) -> str:
         """The model's name: the settings', or the data set's."""
         return self.settings.model or self.spec.name
+
+    def of_run(self, run: Path | None) -> "Workspace":
+        """Return this workspace with the data of a run, unless its settings name data."""
+        return Workspace(self.given, run=run)
+
+    def history(self) -> Sequence[Entry]:
+        """Return the model's promotions, the first one first.
+
+        Raises:
+            UsageError: when the settings name a state folder that does not exist.
+        """
+        settings = self.settings
+        is_named = settings.state != Settings().state
+        if is_named and not settings.ledger and not settings.state.is_dir():
+            raise UsageError(
+                f"{settings.state}: no such folder", hint="--state names the folder of runs"
+            )
+        return self.ledger.history(self.model)
 
     def champion(self) -> Entry | None:
         """Return what is in production."""
@@ -95,12 +128,16 @@ class Workspace:
         return path
 
     def latest_verdict(self) -> Verdict:
-        """Return the newest verdict.
+        """Return the newest verdict; raises as `kept_verdict` does."""
+        return self.kept_verdict("latest")
+
+    def kept_verdict(self, digest: str) -> Verdict:
+        """Return the verdict of this digest.
 
         Raises:
-            UsageError: when there is none, or it cannot be read.
+            UsageError: when there is none in the state folder, or it cannot be read.
         """
-        path = self.settings.state / "verdicts" / "latest.json"
+        path = self.settings.state / "verdicts" / f"{digest}.json"
         try:
             return Verdict.parse(path.read_bytes())
         except FileNotFoundError as error:
@@ -128,8 +165,23 @@ class Workspace:
         write_atomic(self.settings.details_path, details.to_json(indent=1) + b"\n")
 
 
+def open_store(settings: Settings) -> ModelStore:
+    """Return the model store that the settings name."""
+    if not settings.bucket:
+        return ModelStore(settings.store_path)
+    _require_bucket_extra(settings.bucket)
+    from registry.bucket import Bucket, BucketStore  # noqa: PLC0415 - an extra
+
+    return BucketStore(Bucket(settings.bucket), settings.store_path)
+
+
 def open_ledger(settings: Settings) -> Ledger:
     """Return the ledger that the settings name."""
+    if settings.ledger_bucket:
+        _require_bucket_extra(settings.ledger_bucket)
+        from registry.bucket import Bucket, BucketLedger  # noqa: PLC0415 - an extra
+
+        return BucketLedger(Bucket(settings.ledger_bucket))
     if not settings.registry:
         return SqliteLedger(settings.ledger_path)
     from registry.kubeflow import KubeflowLedger, RegistryClient  # noqa: PLC0415 - takes a second to import
@@ -138,8 +190,25 @@ def open_ledger(settings: Settings) -> Ledger:
     return KubeflowLedger(client, store_uri=settings.uri, environment=settings.environment)
 
 
+def _require_bucket_extra(url: str) -> None:
+    if not find_spec("obstore"):
+        raise UsageError(
+            f"{url}: the package obstore is not installed",
+            hint="install tunegate with the extra `bucket`",
+        )
+
+
 def _load_or_error(load: Callable[[], ModelPackage]) -> ModelPackage | PackageError:
     try:
         return load()
     except PackageError as error:
         return error
+
+
+def _require_folder(folder: Path) -> None:
+    """Refuse a folder whose place is taken by something else; it may still be missing."""
+    here = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not here.is_dir():
+        raise UsageError(
+            f"{here}: not a folder", hint="move it away, or choose another folder with --state"
+        )

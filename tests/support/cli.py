@@ -48,6 +48,7 @@ class Running:
         env: Mapping[str, str] | None,
         *,
         command: list[str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             [*(command or [sys.executable, "-m", "tunegate"]), *map(str, words)],
@@ -55,6 +56,7 @@ class Running:
             stdout=subprocess.PIPE,
             text=True,
             env=environment(env),
+            cwd=cwd,
             start_new_session=True,
         )
         self.said: list[str] = []
@@ -127,9 +129,12 @@ def free_port() -> int:
     return port
 
 
-def small_experiment(folder: Path, *, trials: int = 4, trees: int = 10, parallel: int = 2) -> Path:
-    """Write the shipped Experiment, made small, into a folder."""
+def small_experiment(
+    folder: Path, *, trials: int = 4, trees: int = 10, parallel: int = 2, data: str = "boston"
+) -> Path:
+    """Write the shipped Experiment, made small and for other data, into a folder."""
     text = (ROOT / "manifests" / "experiment.yaml").read_text(encoding="utf-8")
+    text = text.replace("--data=boston", f"--data={data}")
     document = yaml.safe_load(text.replace("--n-estimators=200", f"--n-estimators={trees}"))
     counts = {"maxTrialCount": trials, "parallelTrialCount": parallel, "maxFailedTrialCount": 2}
     document["spec"] |= counts

@@ -2,10 +2,10 @@
 
 import click
 
-from tunegate.cluster_install import install_missing
+from tunegate.cluster_install import install_missing, register_services, restore_services
 from tunegate.commands import options
-from tunegate.commands.run import shipped
 from tunegate.errors import ExitCode
+from tunegate.shipped import shipped_entries, shipped_experiment
 
 
 @click.group()
@@ -22,11 +22,23 @@ def cluster() -> None:
     show_default=True,
     help="Seconds for all of it.",
 )
-def install(timeout: float, **flags: options.Flags) -> int:
+@click.option(
+    "--suggestion/--no-suggestion",
+    default=None,
+    help="Let our service serve Katib's algorithm tpe, in all namespaces; or Katib's own again.",
+)
+def install(*, timeout: float, suggestion: bool | None, **flags: options.Flags) -> int:
     """Install Katib and the Model Registry if they are missing; wait until Katib takes Experiments.
 
-    Example: tunegate cluster install
+    With --suggestion, the same Experiment finds as good a model there as on one machine: the same
+    sampler chooses its points. --no-suggestion takes that back.
+
+    Example: tunegate cluster install --suggestion
     """
     context = options.settings(**flags).context
-    install_missing(shipped(), context=context, timeout=timeout)
+    install_missing(shipped_experiment(), context=context, timeout=timeout)
+    if suggestion is True:
+        register_services(shipped_entries(), context=context)
+    elif suggestion is False:
+        restore_services(shipped_entries(), context=context)
     return ExitCode.DONE

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from tunegate.commands import options
-from tunegate.commands.run import shipped
 from tunegate.commands.watch import default_namespace, experiment_name
 from tunegate.console import emit, say
 from tunegate.errors import ExitCode
 from tunegate.settings import Settings
+from tunegate.shipped import shipped_experiment
 
 if TYPE_CHECKING:
     from katib.diagnosis.pod_causes import Cause
@@ -46,14 +46,14 @@ def doctor(experiment: str | None, on: str | None, *, json: bool, **flags: optio
     """
     if on == options.Back.KATIB or (experiment is not None and on is None):
         settings = options.settings(**flags)
-        return _explain_on_cluster(experiment or str(shipped()), settings, as_json=json)
+        return _explain_on_cluster(experiment or str(shipped_experiment()), settings, as_json=json)
     from tunegate.doctor.local_run import explain_newest
     from tunegate.doctor.machine import examine_machine
 
     name, _ = experiment_name(experiment)
     file = Path(experiment) if experiment and experiment != name else None
     workspace = options.workspace(**flags)
-    causes = explain_newest(workspace.settings, name, file, shipped())
+    causes = explain_newest(workspace.settings, name, file, shipped_experiment())
     found = [replace(cause, name=f"run: {cause.name}") for cause in causes]
     if on is None:
         found += examine_machine(workspace)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from registry.errors import PackageError
+from tunegate.errors import UsageError
 from tunegate.settings import Settings, load_settings
 
-if TYPE_CHECKING:  # knows all rooms
+if TYPE_CHECKING:  # the first knows all rooms
+    from registry.package import ModelPackage
     from tunegate.workspace import Workspace
 
 Flags = Any  # settings by name; `load_settings` checks them
@@ -48,10 +51,14 @@ include = click.option(
 state = click.option(
     "--state", type=PATH, help="Folder of runs and verdicts.", show_default=".tunegate"
 )
-store = click.option("--store", type=PATH, help="The model store.", show_default="<state>/store")
+store = click.option(
+    "--store",
+    help="The model store: a folder, or an object store's URL such as s3://BUCKET/FOLDER.",
+    show_default="<state>/store",
+)
 ledger = click.option(
     "--ledger",
-    help="The ledger's file, or the address of a Kubeflow Model Registry.",
+    help="The ledger's file, an object store's URL, or the address of a Kubeflow Model Registry.",
     show_default="<state>/ledger.db",
 )
 model = click.option("--model", help="The model's name.", show_default="the data set's")
@@ -111,6 +118,9 @@ candidate = together(
     ),
     click.option("--package", type=PATH, help="A model package's folder, instead of a trial's."),
 )
+package = click.option(
+    "--package", type=PATH, help="A model package's folder.", show_default="what is in production"
+)
 places = together(data, model, state, store, ledger)
 judging = together(mode, new_data, new_schema)
 
@@ -123,6 +133,30 @@ def workspace(**flags: Flags) -> "Workspace":
     if flags.get("data"):  # a mistyped name is reported before anything else that is missing
         _ = opened.spec
     return opened
+
+
+def chosen_package(folder: Path | None, **flags: Flags) -> "ModelPackage":
+    """Load the package that `--package` names, or what is in production.
+
+    Raises:
+        UsageError: when nothing is in production.
+        PackageError: when the package cannot be trusted.
+    """
+    from registry.package import load_package
+
+    if folder:
+        return load_package(folder)
+    opened = workspace(**flags)
+    found = opened.champion_package()
+    if found is None:
+        raise UsageError(
+            f"nothing of {opened.model} is in production",
+            hint="`tunegate run` brings a model there; --model or --data names another; "
+            "--package takes a model package's folder",
+        )
+    if isinstance(found, PackageError):
+        raise found
+    return found
 
 
 def settings(**flags: Flags) -> Settings:

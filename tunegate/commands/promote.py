@@ -59,8 +59,7 @@ def promote(
 
     Example: tunegate promote --url http://127.0.0.1:8000
     """
-    from tunegate.promotion.candidates import find_contenders
-    from tunegate.promotion.decision import decide_promotion, judge_candidate
+    from tunegate.study.candidacy import Candidacy
 
     workspace = options.workspace(**flags)
     run: Path | None
@@ -68,13 +67,11 @@ def promote(
         run = _await_run(workspace, experiment, package, wait)
     else:
         run = _local_run(workspace, experiment, wait)
-    contenders = find_contenders(workspace, trial=trial, package=package, run=run)
-    policy = workspace.settings.gate
-    url = workspace.settings.url
+    candidacy = Candidacy.find(workspace, trial=trial, package=package, run=run)
     if dry_run:
-        _, verdict = judge_candidate(workspace, contenders, policy, url=url)
+        verdict = candidacy.judge()
     else:
-        verdict = decide_promotion(workspace, contenders, policy, url=url).verdict
+        verdict = candidacy.promote().verdict
     show_verdict(verdict)
     if json:
         emit(verdict.to_dict())

@@ -28,7 +28,8 @@ def rollback(
         promotion = entry.promotion
         say(f"would return to promotion {promotion.number}, package {promotion.sha256[:12]}")
     else:
-        for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
+        # So that `before` is what truly serves.
+        for sentence in promoter.repair(workspace.model, damaged=True):
             say(sentence)
         before = workspace.champion()
         entry = promoter.rollback(workspace.model, to=to, reason=reason)

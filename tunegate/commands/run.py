@@ -1,5 +1,7 @@
 """The commands `run` and `tune`."""
 
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,18 +10,36 @@ import click
 from tunegate.commands import options
 from tunegate.console import emit, say
 from tunegate.errors import VERDICT_CODES, ExitCode, UsageError
+from tunegate.shipped import shipped_experiment
 
 if TYPE_CHECKING:
-    from katib.experiment import Experiment
-    from tunegate.workspace import Workspace
+    from tunegate.study.checked_plan import PlannedSearch
+    from tunegate.study.starting import TableOptions
 
-EXPERIMENT = Path("manifests/experiment.yaml")
-file = click.argument(
-    "experiment",
-    type=options.PATH,
+source_ = click.argument(
+    "source",
     required=False,
-    help=f"The Experiment; without it {EXPERIMENT}, or the one shipped; "
-    "with --resume the newest run's.",
+    help="A table, a data set spec (.toml) or an Experiment (.yaml); without it what --data names, "
+    "or manifests/experiment.yaml, or the Experiment shipped; with --resume the newest run's.",
+)
+of_table = options.together(
+    click.option("--target", default="", help="The column to predict, of a table."),
+    click.option(
+        "--task",
+        default="",
+        type=click.Choice(["", "regression", "classification"]),
+        help="What a table's target is.",
+        show_default="its values tell",
+    ),
+    click.option(
+        "--name", default="", help="The model's name, of a table.", show_default="the file's"
+    ),
+    click.option(
+        "--trials",
+        type=click.IntRange(1),
+        help="How many trials.",
+        show_default="the Experiment's number",
+    ),
 )
 resume_ = click.option(
     "--resume",
@@ -46,7 +66,8 @@ searching = options.together(
 
 
 @click.command()
-@file
+@source_
+@of_table
 @options.data
 @options.include
 @options.state
@@ -59,28 +80,37 @@ searching = options.together(
 )
 @options.json
 def run(
-    experiment: Path | None, *, resume: bool, serve: bool, json: bool, **flags: options.Flags
+    source: str | None,
+    *,
+    target: str,
+    task: str,
+    name: str,
+    trials: int | None,
+    resume: bool,
+    serve: bool,
+    json: bool,
+    **flags: options.Flags,
 ) -> int:
     """Tune, gate, promote, serve and smoke-test, all of it.
 
-    Example: tunegate run manifests/experiment.yaml --port 8080
+    Example: tunegate run houses.csv --target price --port 8080
     """
     from tunegate.pipeline import PipelineOptions, run_pipeline
+    from tunegate.study.starting import TableOptions
 
-    workspace = options.workspace(**flags)
-    decision = run_pipeline(
-        workspace,
-        _read_or_newest(experiment, workspace, resume=resume),
-        PipelineOptions(resume=resume, serve=serve),
-    )
+    table = TableOptions(target, task, name)
+    plan = _plan("run", source, table, trials, resume=resume, **flags)
+    decision = run_pipeline(plan, PipelineOptions(serve=serve))
     if json:
         emit(decision.verdict.to_dict())
     return VERDICT_CODES[decision.verdict.verdict]
 
 
 @click.command()
-@file
+@source_
+@of_table
 @options.data
+@options.include
 @options.state
 @options.store
 @searching
@@ -91,15 +121,21 @@ def run(
     "--timeout",
     type=click.FloatRange(min=1),
     help="Seconds to follow an Experiment on a cluster.",
-    show_default="no limit",
+    show_default="a day",
 )
+@click.option("--until-eof", is_flag=True, hidden=True)
 @options.json
-def tune(
-    experiment: Path | None,
+def tune_command(
+    source: str | None,
     *,
+    target: str,
+    task: str,
+    name: str,
+    trials: int | None,
     on: str,
     resume: bool,
     timeout: float | None,
+    until_eof: bool,
     json: bool,
     **flags: options.Flags,
 ) -> int:
@@ -109,59 +145,75 @@ def tune(
 
     Example: tunegate tune manifests/experiment.yaml --cpus 4
     """
-    workspace = options.workspace(**flags)
-    if on == options.Back.KATIB:
-        from katib.experiment import read_experiment
-        from tunegate.search.on_katib import tune_on_katib
+    from tunegate.study.starting import TableOptions
 
-        if resume:
+    table = TableOptions(target, task, name)
+    if on == options.Back.KATIB:
+        if resume or trials or table.given():
             raise UsageError(
-                "--resume is for local runs",
+                "--resume, --trials and the options of a table are for local runs",
                 hint="on a cluster the same command follows the Experiment again",
             )
-        if flags["time"] is not None:
-            text = (
-                "--time is for local runs: "
-                "Katib ends an Experiment by its trials or its goal alone (katib#1151)"
-            )
-            raise UsageError(
-                text, hint="set maxTrialCount; --timeout ends the following, not the Experiment"
-            )
-        if flags["warm_start"]:
-            hint = "give the best known point as the setting `first` of the algorithm `tunegate`"
-            raise UsageError("--warm-start is for local runs", hint=hint)
-        document = read_experiment(experiment or shipped(), local=False)
-        return tune_on_katib(workspace, document, timeout=timeout, as_json=json)
+        return _tune_on_katib(source, timeout, json=json, **flags)
     if timeout is not None:
         raise UsageError(
             "--timeout is for --on katib", hint="Ctrl-C, then --resume, interrupts a local run"
         )
-    from katib.objects import message
-    from tunegate.search.local import tune_locally
+    from tunegate.study.study import run_search
 
-    result = tune_locally(
-        workspace, _read_or_newest(experiment, workspace, resume=resume), resume=resume
-    )
-    best = result.experiment["status"]["currentOptimalTrial"].get("bestTrialName", "none")
-    say(f"{message(result.experiment)}; best trial: {best}; status: {result.folder}")
+    if until_eof:
+        from api.server.signals import call_at_eof
+
+        call_at_eof(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    study = run_search(_plan("tune", source, table, trials, resume=resume, **flags))
+    best = study.status["status"]["currentOptimalTrial"].get("bestTrialName", "none")
+    say(f"{study.message}; best trial: {best}; status: {study.folder}")
     if json:
-        emit(result.experiment)
-    if result.succeeded:
+        emit(study.status)
+    if study.succeeded:
         return ExitCode.DONE
     return ExitCode.ERROR
 
 
-def _read_or_newest(file: Path | None, workspace: "Workspace", *, resume: bool) -> "Experiment":
+def _tune_on_katib(
+    source: str | None, timeout: float | None, *, json: bool, **flags: options.Flags
+) -> int:
     from katib.experiment import read_experiment
-    from tunegate.search.local import newest_experiment
+    from tunegate.search.on_katib import tune_on_katib
 
-    if resume and not file:
-        return newest_experiment(workspace)
-    return read_experiment(file or shipped())
+    if flags["time"] is not None:
+        text = (
+            "--time is for local runs: "
+            "Katib ends an Experiment by its trials or its goal alone (katib#1151)"
+        )
+        raise UsageError(
+            text, hint="set maxTrialCount; --timeout ends the following, not the Experiment"
+        )
+    if flags["warm_start"]:
+        hint = "give the best known point as the setting `first` of the algorithm `tunegate`"
+        raise UsageError("--warm-start is for local runs", hint=hint)
+    file = Path(source) if source else shipped_experiment()
+    document = read_experiment(file, local=False)
+    return tune_on_katib(options.workspace(**flags), document, timeout=timeout, as_json=json)
 
 
-def shipped() -> Path:
-    """Return the Experiment of the repository we are in, or the one in the wheel."""
-    if EXPERIMENT.exists():
-        return EXPERIMENT
-    return Path(__file__).parent.parent / "experiment.yaml"
+def _plan(
+    command: str,
+    source: str | None,
+    table: "TableOptions",
+    trials: int | None,
+    *,
+    resume: bool,
+    **flags: options.Flags,
+) -> "PlannedSearch":
+    from tunegate.study.planning import prepare_resumption, prepare_search
+
+    settings = options.settings(**flags)
+    if not resume:
+        return prepare_search(source, settings, table, trials=trials, command=command)
+    if trials or table.given():
+        raise UsageError(
+            "--resume continues with what the run was started with",
+            hint="leave --trials and the options of a table out",
+        )
+    return prepare_resumption(source, settings, command=command)

@@ -83,7 +83,7 @@ class LimitOption(click.Option):
     help="Seconds for a request's body to arrive.",
 )
 @click.option("--until-eof", is_flag=True, hidden=True)
-def serve(data: str | None, *, until_eof: bool, **flags: options.Flags) -> int:
+def serve_command(data: str | None, *, until_eof: bool, **flags: options.Flags) -> int:
     """Serve the model in production, and follow every promotion.
 
     Example: tunegate serve --port 8080 --workers 2
@@ -105,6 +105,10 @@ def _model_name(settings: Settings, data: str | None) -> str:
         return settings.model
     from trainer.spec import load_spec
 
+    if not settings.data:
+        from tunegate.run_data import with_remembered_data
+
+        settings = with_remembered_data(settings)
     spec = load_spec(settings.data)  # also with a `model`, so that a mistyped `--data` is reported
     return settings.model or spec.name
 
@@ -160,6 +164,7 @@ def server_options(settings: Settings, model: str) -> "ServerOptions":
         access_log=serving.access_log,
         limits=Limits(**limits),
         fast_path=serving.fast_path,
+        bucket=settings.bucket,
     )
     if serving.poll is not None:
         return replace(chosen, poll=serving.poll)

@@ -8,11 +8,11 @@ import click
 from katib.cluster.experiments import KatibCluster
 from katib.document import read_document
 from tunegate.commands import options
-from tunegate.commands.run import shipped
 from tunegate.console import say
 from tunegate.errors import UsageError
 from tunegate.search.on_katib import connect_cluster
 from tunegate.settings import Settings
+from tunegate.shipped import shipped_experiment
 from tunegate.watch.local import local_boards
 from tunegate.watch.views import cluster_boards, show_boards
 
@@ -47,7 +47,9 @@ def watch(
     """
     settings = options.settings(**flags)
     if on == options.Back.KATIB:
-        return _watch_cluster(experiment or str(shipped()), settings, timeout, as_json=json)
+        return _watch_cluster(
+            experiment or str(shipped_experiment()), settings, timeout, as_json=json
+        )
     name, _ = experiment_name(experiment)
     root = settings.state / "experiments"
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -88,4 +90,4 @@ def experiment_name(experiment: str | None) -> tuple[str, str]:
 
 def default_namespace() -> str:
     """Return the namespace of the Experiment that is shipped."""
-    return experiment_name(str(shipped()))[1] or "default"
+    return experiment_name(str(shipped_experiment()))[1] or "default"

@@ -13,6 +13,7 @@ from katib.experiment import read_experiment
 from katib.local.run_folder import CLUSTER, LocalRun, newest_run, read_run
 from katib.objects import state
 from tunegate.doctor.machine import free_bytes
+from tunegate.run_data import remembered_data
 from tunegate.settings import Settings
 
 
@@ -42,11 +43,16 @@ def explain_newest(
         source = shipped
     elif file is None:
         written = Path("FILE")
+    known = remembered_data(folder, settings)
+    command = known.command if known and known.command else "tune"
+    # The newest run of all holds its Experiment: its file need not be named.
+    named = file if folder == newest_run(root) else written
     context = RunContext(
         now=datetime.now(UTC),
         free=free_bytes(folder),
         changed=_what_changed(run, source) if source else "",
-        tune=_tune_command(settings, written),
+        tune=_tune_command(settings, written, command=command),
+        again=_tune_command(settings, named, command=command),
     )
     first, *rest = explain_run(run, context)
     return [replace(first, evidence=f"{folder}: {first.evidence}"), *rest]
@@ -65,8 +71,8 @@ def _kept_cause(run: LocalRun) -> Cause:
     return Cause("did not run here", evidence, fix, ok=True)
 
 
-def _tune_command(settings: Settings, file: Path | None) -> str:
-    words = ["tunegate", "tune"]
+def _tune_command(settings: Settings, file: Path | None, *, command: str = "tune") -> str:
+    words = ["tunegate", command]
     if file:
         words.append(str(file))
     if settings.state != Settings().state:

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import httpx
@@ -18,13 +20,16 @@ EXTRAS = {
     "search": ("optuna", "plotly"),
     "serving": ("fastapi", "uvicorn"),
 }
+IMAGE = "TUNEGATE_IMAGE"  # set in each of our images, to its name
 LEAST_FREE = 100 << 20
+LEAST_BROKEN = 36  # of `kubernetes`: kubeflow-katib 0.19, the last one, reads no labels with it
 
 
 def examine_machine(workspace: Workspace) -> list[Cause]:
     """Examine everything that a run on this machine needs; what is ok has no fix."""
     return [
         *_examine_packages(),
+        *_examine_katib_client(),
         *_examine_folders(workspace),
         *_examine_production(workspace),
         _examine_server(workspace),
@@ -36,14 +41,41 @@ def _finding(name: str, evidence: str, fix: str, *, ok: bool) -> Cause:
 
 
 def _examine_packages() -> Iterator[Cause]:
-    version = sys.version.split()[0]
+    python = sys.version.split()[0]
     new_enough = sys.version_info >= (3, 11)
-    yield _finding("python", version, "install Python 3.11 or newer", ok=new_enough)
+    yield _finding("python", python, "install Python 3.11 or newer", ok=new_enough)
+    image = os.environ.get(IMAGE, "")
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
         evidence = f"missing: {', '.join(missing)}" if missing else "installed"
+        if missing and image:  # left out on purpose, and nothing there could install it
+            yield Cause(f"extra {extra}", f"not in the image {image}", ok=True)
+            continue
         fix = f"pip install 'tunegate[{extra}]'"
         yield _finding(f"extra {extra}", evidence, fix, ok=not missing)
+
+
+def _examine_katib_client() -> Iterator[Cause]:
+    """Tell users of Katib's client whether it works with their `kubernetes`; we do not use it."""
+    with suppress(PackageNotFoundError):
+        pair = version("kubeflow-katib"), version("kubernetes")
+        yield Cause("kubeflow-katib", describe_katib_client(*pair), ok=True)
+
+
+def describe_katib_client(katib: str, kubernetes: str) -> str:
+    """Return what Katib's client can do next to a version of Kubernetes' client.
+
+    Args:
+        katib: the version of `kubeflow-katib`.
+        kubernetes: the version of `kubernetes`.
+    """
+    pair = f"{katib} with kubernetes {kubernetes}"
+    if int(kubernetes.partition(".")[0]) < LEAST_BROKEN:
+        return pair
+    return (
+        f"{pair}: KatibClient cannot read what has labels; "
+        f"use it in an environment of its own, with 'kubernetes<{LEAST_BROKEN}'"
+    )
 
 
 def _examine_folders(workspace: Workspace) -> Iterator[Cause]:
@@ -80,6 +112,9 @@ def _examine_production(workspace: Workspace) -> Iterator[Cause]:
     except RegistryError as error:
         yield Cause("production", str(error), error.hint or "tunegate repair")
         return
+    if sunset := getattr(workspace.ledger, "sunset", ""):  # of a Model Registry
+        evidence = f"the registry stops to serve the API that is used here on {sunset}"
+        yield Cause("registry", evidence, "update the Model Registry before, then tunegate")
     if entry := in_flight(history):
         yield Cause("ledger", f"promotion {entry.promotion.number} is in flight", "tunegate repair")
     served = pointer.sha256 if pointer else None

@@ -22,9 +22,10 @@ from promote.errors import PromoteError
 from promote.verdict import Verdict
 from registry import Conflict, Entry, champion, in_flight
 from registry.atomic_files import as_store_errors, write_atomic
+from registry.chain import closing_digests
 from registry.package import load_package
-from registry.package.model_package import FILES, OPTIONAL_FILES
-from registry.record import Record
+from registry.package.package_files import FILES, MAX_BYTES, OPTIONAL_FILES
+from registry.record import Record, Sha256
 from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
 
@@ -32,7 +33,11 @@ INDEX = "bundle.json"
 VERDICT = "verdict.json"
 RUN_FILES = {STATUS: "experiment.json", TRIALS: "trials.json"}  # in a run's folder -> in a bundle
 EXPERIMENT_NAME = re.compile(r"[a-z][-a-z0-9]*")  # it becomes a folder's name
-LARGEST_FILE = 1 << 30  # bytes
+LARGEST_FILE = 64 << 20  # bytes, unless it is a package's
+# How often a file may be larger than its compressed form; ours are up to 20 times as large.
+LARGEST_RATIO = 200
+SMALL_FILE = 1 << 20  # bytes, which may be as empty as they like
+COPY_STEP = 1 << 20
 EXPORT_HINT = "make one with `tunegate export`"
 
 
@@ -42,15 +47,42 @@ class BundleIndex(Record, frozen=True, kw_only=True):
     format: Literal["tunegate-bundle/1"] = "tunegate-bundle/1"
     model: str
     entries: tuple[Entry, ...]
+    digests: tuple[Sha256, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what a ledger would refuse half way through, or take for another model's."""
+        """Refuse what a ledger would refuse half way through, or take for another model's.
+
+        `digests` are those of the ledger's chain after each entry; bundles of release 0.2 have
+        none.
+        """
         numbers = [entry.promotion.number for entry in self.entries]
         if numbers != list(range(1, len(numbers) + 1)):
             raise ValueError("its ledger has gaps")
         for entry in self.entries:
             if entry.promotion.model != self.model or entry.outcome is None:
                 raise ValueError("its ledger has entries of another model, or in flight")
+        _check_previous(self.entries)
+        if self.digests:
+            _check_digests(self.entries, self.digests)
+
+
+def _check_previous(entries: Sequence[Entry]) -> None:
+    for i, entry in enumerate(entries):
+        replaced = champion(entries[:i])
+        expected = replaced.promotion.number if replaced else None
+        if entry.promotion.previous != expected:
+            raise ValueError(
+                f"promotion {i + 1} replaces {entry.promotion.previous}, "
+                f"but {expected} was in production"
+            )
+
+
+def _check_digests(entries: Sequence[Entry], digests: Sequence[str]) -> None:
+    for number, (found, stated) in enumerate(
+        zip(closing_digests(entries), digests, strict=True), start=1
+    ):
+        if found != stated:
+            raise ValueError(f"promotion {number} is not as it was written")
 
 
 def export_bundle(workspace: Workspace) -> bytes:
@@ -68,7 +100,9 @@ def export_bundle(workspace: Workspace) -> bytes:
         )
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        index = BundleIndex(model=workspace.model, entries=tuple(history))
+        index = BundleIndex(
+            model=workspace.model, entries=tuple(history), digests=closing_digests(history)
+        )
         archive.writestr(INDEX, index.to_json(indent=1))
         for sha256 in _bundled_packages(history):
             package = workspace.store.open(sha256)
@@ -155,8 +189,7 @@ def _import_package(workspace: Workspace, archive: zipfile.ZipFile, sha256: str)
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".import-", dir=root) as scratch:
             for name in (*FILES, *optional):
-                content = _read_member(archive, f"packages/{sha256}/{name}")
-                Path(scratch, name).write_bytes(content)
+                _copy_member(archive, f"packages/{sha256}/{name}", Path(scratch, name))
             package = load_package(Path(scratch), digest=sha256)
             if package.manifest.name != workspace.model:  # no server would take it
                 raise UsageError(
@@ -205,9 +238,32 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
         UsageError: when it is missing, damaged or too large.
     """
     with _refusing_damage():
-        if archive.getinfo(name).file_size > LARGEST_FILE:
-            raise ValueError(f"{name} is larger than {LARGEST_FILE} bytes")
-        return archive.read(name)
+        return b"".join(_member_pieces(archive, name, LARGEST_FILE))
+
+
+def _copy_member(archive: zipfile.ZipFile, name: str, target: Path) -> None:
+    """Write a package's file of the archive; raises as `_read_member`, or OSError."""
+    with target.open("xb") as file:
+        pieces = _member_pieces(archive, name, MAX_BYTES[target.name])
+        while True:
+            with _refusing_damage():
+                piece = next(pieces, b"")
+            if not piece:
+                return
+            file.write(piece)
+
+
+def _member_pieces(archive: zipfile.ZipFile, name: str, limit: int) -> Iterator[bytes]:
+    """Yield a file piece by piece; never more than it may have, whatever the archive says."""
+    member = archive.getinfo(name)
+    limit = min(limit, max(SMALL_FILE, LARGEST_RATIO * member.compress_size))
+    left = limit
+    with archive.open(member) as file:
+        while piece := file.read(min(COPY_STEP, left + 1)):
+            left -= len(piece)
+            if left < 0:
+                raise ValueError(f"{name} is larger than {limit} bytes")
+            yield piece
 
 
 @contextmanager

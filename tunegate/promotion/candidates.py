@@ -1,6 +1,7 @@
 """Find the packages that may become the candidate, and choose one of them."""
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from promote.finalists import Contender, score_finalists
 from promote.verdict import Finalist, best_finalist
 from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
-from registry.package.model_package import MODEL
+from registry.package.package_files import MODEL
 from tunegate.console import say, steps
 from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
@@ -55,12 +56,53 @@ def find_contenders(
 
     Raises:
         NoCandidate: when the run has no trial that could be one.
+        UsageError: when there is no such trial.
     """
     if package:
         return [_to_contender(_load_package(package))]
     if trial:
+        _require_trial(workspace, trial)
         return [_to_contender(workspace.trial_package(trial))]
     return distinct_best_trials(workspace, ranked_trials(workspace, run or workspace.last_run()))
+
+
+def workspace_of_candidate(
+    workspace: Workspace,
+    *,
+    trial: str | None = None,
+    package: Path | None = None,
+    run: Path | None = None,
+) -> Workspace:
+    """Return the workspace with the data that the candidate learned from, unless they were named.
+
+    Args:
+        workspace: where to look.
+        trial: the candidate, by the trial's name.
+        package: the candidate, by its folder.
+        run: whose best trials contend.
+    """
+    if package:
+        found = _load_package(package)
+        trial = found.manifest.provenance.trial if isinstance(found, ModelPackage) else None
+    if trial and not run:
+        run = find_run(workspace, trial)
+    return workspace.of_run(run)
+
+
+def find_run(workspace: Workspace, trial: str) -> Path | None:
+    """Return the folder of the run that a trial belongs to; None if it is not kept."""
+    found = workspace.experiments.glob(f"*/*/trials/{escape(trial)}")
+    return next((path.parent.parent for path in found), None)
+
+
+def _require_trial(workspace: Workspace, trial: str) -> None:
+    if workspace.store.trial(trial).exists():
+        return
+    if find_run(workspace, trial):
+        raise UsageError(
+            f"trial {trial} left no model package", hint="only a package can be judged and served"
+        )
+    raise UsageError(f"no trial {trial}", hint="`tunegate watch` shows the newest run's trials")
 
 
 def ranked_trials(workspace: Workspace, run: Path) -> list[Ranked]:
@@ -88,7 +130,15 @@ def distinct_best_trials(workspace: Workspace, ranked: Sequence[Ranked]) -> Cont
     champion's model, the best is returned, and the gate will keep the champion. If the best trial's
     package is damaged, only its error is returned, for the gate to refuse; other damaged packages
     are skipped.
+
+    Raises:
+        NoCandidate: when none of the trials has left a package.
     """
+    if not any(workspace.store.trial(trial.trial).exists() for trial in ranked):
+        raise NoCandidate(
+            f"no trial has left a model package in {workspace.store.root / 'trials'}",
+            hint="gate and server need packages, such as `python -m trainer --output` writes",
+        )
     champion = workspace.champion_package()
     known = champion.manifest.files[MODEL] if isinstance(champion, ModelPackage) else ""
     found: dict[str, Contender] = {}
@@ -130,7 +180,7 @@ def check_models(workspace: Workspace, contenders: Contenders) -> None:
         if isinstance(each, Contender) and each.manifest.name != workspace.model:
             raise UsageError(
                 f"the candidate is a package of {each.manifest.name}, not of {workspace.model}",
-                hint="let `model` be the name in the data set's spec, or leave it out",
+                hint="name its data with --data, or leave --data and --model out",
             )
 
 

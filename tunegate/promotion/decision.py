@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from html import escape
 
 from promote import GatePolicy
 from promote.errors import PromoteError
@@ -9,7 +10,7 @@ from promote.finalists import Contender
 from promote.gate import judge
 from promote.gate_input import GateInput
 from promote.shadow_client import fetch_shadow_status
-from promote.verdict import Verdict
+from promote.verdict import Verdict, verdict_html
 from registry import Entry
 from registry.errors import StoreError
 from registry.package import ModelPackage
@@ -21,6 +22,7 @@ from tunegate.promotion.candidates import (
     check_models,
     choose_candidate,
     find_contenders,
+    workspace_of_candidate,
 )
 from tunegate.workspace import Workspace
 
@@ -31,6 +33,13 @@ class Decision:
 
     verdict: Verdict
     after: Entry | None
+
+    def _repr_html_(self) -> str:
+        now = "nothing is in production"
+        if self.after:
+            promotion = self.after.promotion
+            now = f"in production: promotion {promotion.number} of {promotion.model}"
+        return f"{verdict_html(self.verdict)}<p>{escape(now)}</p>"
 
 
 def decide_promotion(
@@ -73,6 +82,7 @@ def approve_held(workspace: Workspace, *, url: str = "") -> Decision:
             f"the latest verdict is {held.verdict}: nothing waits for approval",
             hint="`tunegate gate`",
         )
+    workspace = workspace_of_candidate(workspace, trial=candidate.trial)
     contenders = find_contenders(workspace, trial=candidate.trial)
     if any(isinstance(c, Contender) and c.digest != candidate.sha256 for c in contenders):
         raise PromoteError(
@@ -94,6 +104,7 @@ def judge_candidate(
     """
     check_models(workspace, contenders)
     from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
+    from tunegate.promotion.drift import measure_drift  # noqa: PLC0415
     from tunegate.promotion.evaluation import make_evaluation  # noqa: PLC0415
 
     settings = workspace.settings
@@ -104,7 +115,8 @@ def judge_candidate(
         data = make_evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
         champion = workspace.champion_package()
         shadow = _shadow_evidence(workspace, candidate, champion, url)
-        verdict = judge(GateInput(candidate, champion, data, shadow, finalists), policy)
+        drift = measure_drift(dataset, champion) if isinstance(champion, ModelPackage) else ()
+        verdict = judge(GateInput(candidate, champion, data, shadow, finalists, drift), policy)
     workspace.save_verdict(verdict)
     return candidate, verdict
 

@@ -10,16 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
-from plotly.colors import find_intermediate_color, hex_to_rgb
 
 from katib.experiment import Experiment
 from katib.space import Parameter
 from tunegate.report.figure import BAD, BEST, FAR, NEAR, figure
+from tunegate.report.look import GROUPS
 from tunegate.watch.board import Board, Row, failed_rows, stopped_rows, valued_rows
 
 TICKS = 6
 MOST_TRIALS = 500  # that a browser draws at once
-GROUPS = 8  # colours between worse and better
 NO_RESULT = "no result"
 STOPPED = "stopped early"
 BEYOND = 1.1  # where trials without a result end, the objective's range being 0 to 1
@@ -176,11 +175,10 @@ def _crosses(row: Row, parameter: Parameter | None) -> bool:
 
 
 def _rank_groups(worst_first: Sequence[Row]) -> Iterator[tuple[LineStyle, Sequence[Row]]]:
-    """Yield groups of trials of about equal rank, from grey to blue."""
+    """Yield groups of trials of about equal rank, from grey to the accent."""
     count = len(worst_first)
     for group in range(GROUPS):
-        mixed = find_intermediate_color(hex_to_rgb(FAR), hex_to_rgb(NEAR), group / (GROUPS - 1))
-        colour = f"rgb({', '.join(str(round(part)) for part in mixed)})"
+        colour = f"var(--mix-{group})"
         members = worst_first[count * group // GROUPS : count * (group + 1) // GROUPS]
         yield LineStyle("", colour, 1.3), members
 

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from katib.diagnosis.trial_failures import Failure
 from katib.experiment import Experiment
 from katib.search.importance import parameter_importances
+from registry.metric_names import metric_name
 from tunegate.report.figure import BAD, BEST, FAR, NEAR, figure, html_table
 from tunegate.report.parallel import NO_RESULT, STOPPED, parallel_coordinates
 from tunegate.watch.board import Board, Row, failed_rows, stopped_rows, valued_rows
@@ -32,12 +33,17 @@ def search_sections(
 
 
 def optimisation_history(experiment: Experiment, board: Board) -> str:
-    """Draw the trials in the order of asking, the best so far, and those without a result below."""
+    """Draw the trials in the order of asking, or say that none has succeeded."""
+    if not valued_rows(board):
+        return "<p>No trial has succeeded.</p>"
+    return figure(history_figure(experiment, board))
+
+
+def history_figure(experiment: Experiment, board: Board) -> go.Figure:
+    """Return the trials as asked for, the best so far, and those without a result below."""
     good = valued_rows(board)
     bad = failed_rows(board)
     stopped = [row for row in stopped_rows(board) if row.value is not None]
-    if not good:
-        return "<p>No trial has succeeded.</p>"
     values = [row.value for row in good if row.value is not None]  # all of them
     better = np.minimum if experiment.minimize else np.maximum
     best = [row for row in good if row.name == board.best]
@@ -62,10 +68,10 @@ def optimisation_history(experiment: Experiment, board: Board) -> str:
         traces.append(points.update(y=[0.03] * len(bad), yaxis="y2"))
     layout = {
         "xaxis_title": "trial",
-        "yaxis_title": f"{experiment.metric} in the search",
+        "yaxis_title": f"{metric_name(experiment.metric)} in the search",
         "yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     }
-    return figure(go.Figure(traces, layout))
+    return go.Figure(traces, layout)
 
 
 def importance_chart(experiment: Experiment, board: Board) -> str:

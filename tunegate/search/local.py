@@ -2,38 +2,60 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from katib.document import Document
 from katib.experiment import Experiment, to_experiment
 from katib.local.engine import Engine, Result
-from katib.local.job_template import PathMap
-from katib.local.katib_status import ended_for_good
-from katib.local.run_folder import META, new_run, newest_run, prune, read_meta, read_run, runs
+from katib.local.katib_status import RESTARTABLE, ended_for_good, experiment_document
+from katib.local.run_folder import (
+    META,
+    new_run,
+    newest_run,
+    prune,
+    read_meta,
+    read_run,
+    runs,
+    write_objects,
+)
+from katib.local.run_start import begin_run
 from katib.search.algorithms import describe_sampler
 from katib.space import TrialRecord
 from katib.trial import Trial
 from registry.package import ModelPackage
-from trainer.hyperparameters import LEARNERS, parse_hyperparameters
-from tunegate.console import Steps, say, steps
+from trainer.hyperparameters import parse_hyperparameters
+from trainer.learners import LEARNERS
+from tunegate.console import Steps, console, say, steps
 from tunegate.errors import UsageError
+from tunegate.run_data import NOTE, RunData
+from tunegate.search.direction import direction_warning
+from tunegate.search.event_loop import run_coroutine
 from tunegate.search.warm_start import earlier_trials
+from tunegate.trial_program import path_map
 from tunegate.workspace import Workspace
 
-CLAIM = "tunegate-models"
 NEW_RUN = "leave --resume out for a new run"
 PRELOAD = ("trainer",)
 
 
-def tune_locally(workspace: Workspace, experiment: Experiment, *, resume: bool = False) -> Result:
+def tune_locally(
+    workspace: Workspace,
+    experiment: Experiment,
+    *,
+    resume: bool = False,
+    data: RunData | None = None,
+) -> Result:
     """Run an Experiment to its end; the result's folder holds its status.
 
     Args:
         workspace: where runs and packages go.
         experiment: what to run.
-        resume: resume the newest run, which must have been interrupted, or have reached its time
-            limit.
+        resume: resume the newest run, which must have been interrupted, have reached its time
+            limit, or, with another resumePolicy than Never, get a higher maxTrialCount.
+        data: what a new run keeps about its data.
 
     Raises:
         UsageError: when there is nothing to resume.
@@ -41,7 +63,7 @@ def tune_locally(workspace: Workspace, experiment: Experiment, *, resume: bool =
     """
     earlier: list[TrialRecord] = []
     if resume:
-        folder = _resumable_run(workspace, experiment)
+        folder = resumable_run(workspace, experiment)
         say(f"resuming {folder}")
     else:
         if workspace.settings.warm_start:
@@ -50,24 +72,56 @@ def tune_locally(workspace: Workspace, experiment: Experiment, *, resume: bool =
         _forget_old_runs(workspace, experiment)
     algorithm = describe_sampler(experiment.algorithm, experiment.parameters, experiment.settings)
     say(f"{experiment.name}: {algorithm}")
+    if warning := direction_warning(experiment):
+        say(warning)
     total = experiment.spec.get("maxTrialCount")
     with steps(f"tuning {experiment.name}", total) as shown:
         engine = Engine(
             experiment,
             folder,
-            _path_map(workspace, experiment),
+            path_map(workspace.settings, experiment),
             first=first_parameters(workspace),
             earlier=earlier,
             preload=PRELOAD,
             seconds=workspace.settings.time,
             events=_TrialEvents(experiment, shown),
+            notes={NOTE: data.to_notes()} if data else {},
         )
         if workspace.settings.cpus:
             engine.cpus = workspace.settings.cpus
         try:
-            return asyncio.run(_run_until_sigterm(engine))
+            return run_coroutine(lambda: _run_until_sigterm(engine))
         except asyncio.CancelledError:  # by SIGTERM
             raise KeyboardInterrupt from None
+
+
+def prepare_run(workspace: Workspace, experiment: Experiment, data: RunData) -> Path:
+    """Make the folder of a new run that another process will resume.
+
+    The Experiment's status is written too, so that the run is seen before its first trial.
+
+    Args:
+        workspace: where runs and packages go.
+        experiment: what is to be run.
+        data: what the run keeps about its data.
+
+    Returns:
+        The folder.
+
+    Raises:
+        EngineError: when it cannot be written.
+    """
+    earlier: list[TrialRecord] = []
+    if workspace.settings.warm_start:
+        earlier = _warm_start_trials(workspace, experiment)
+    folder = new_run(workspace.experiments, experiment.name)
+    _forget_old_runs(workspace, experiment)
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    first = first_parameters(workspace)
+    notes = {NOTE: data.to_notes()}
+    begin_run(folder, experiment, started=started, first=first, earlier=earlier, notes=notes)
+    write_objects(folder, experiment_document(experiment, [], started=started), [])
+    return folder
 
 
 def newest_experiment(workspace: Workspace) -> Experiment:
@@ -79,6 +133,15 @@ def newest_experiment(workspace: Workspace) -> Experiment:
     run = newest_run(workspace.experiments)
     if run is None:
         raise UsageError(f"no run to resume below {workspace.experiments}", hint=NEW_RUN)
+    return begun_experiment(run)
+
+
+def begun_experiment(run: Path) -> Experiment:
+    """Return the Experiment that a run was started with, whatever its file says now.
+
+    Raises:
+        UsageError: when the run did not begin on this machine, or does not hold its Experiment.
+    """
     try:
         meta = read_meta(run)
         if meta is None:
@@ -129,19 +192,28 @@ async def _run_until_sigterm(engine: Engine) -> Result:
     """Run the engine; SIGTERM ends it as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - inside asyncio.run
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    if threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await engine.run()
 
 
-def _resumable_run(workspace: Workspace, experiment: Experiment) -> Path:
+def resumable_run(workspace: Workspace, experiment: Experiment) -> Path:
+    """Return the newest run of an Experiment, for `tune_locally` to resume.
+
+    Raises:
+        UsageError: when there is none, or it has ended for good, or did not run here.
+    """
     folder = newest_run(workspace.experiments, experiment.name)
     if folder is None:
         raise UsageError(f"no run of {experiment.name} to resume", hint=NEW_RUN)
     run = read_run(folder)
     if not run.ran_here:
         raise _kept_from_elsewhere(folder)
-    if ended_for_good(run.experiment):
-        raise UsageError(f"{folder} has ended: there is nothing to resume", hint=NEW_RUN)
+    if ended_for_good(run.experiment, experiment):
+        hint = NEW_RUN
+        if experiment.spec["resumePolicy"] in RESTARTABLE:
+            hint = f"raise maxTrialCount, or {NEW_RUN}"
+        raise UsageError(f"{folder} has ended: there is nothing to resume", hint=hint)
     return folder
 
 
@@ -157,26 +229,6 @@ def interrupted_run(workspace: Workspace, experiment: Experiment) -> Path | None
     if folder and read_run(folder).interrupted:
         return folder
     return None
-
-
-def _path_map(workspace: Workspace, experiment: Experiment) -> PathMap:
-    settings = workspace.settings
-    annotated = {name: Path(value) for name, value in _annotation_pairs(experiment, "mounts")}
-    mounts = {CLAIM: settings.store_path, **annotated, **settings.mounts}
-    images = {**dict(_annotation_pairs(experiment, "images")), **settings.images}
-    return PathMap(settings.state / "volumes", images, mounts)
-
-
-def _annotation_pairs(experiment: Experiment, annotation: str) -> list[tuple[str, str]]:
-    """Read an annotation of the form `name=value,name=value`."""
-    text = experiment.annotation(annotation) or ""
-    parts = [part.strip().partition("=") for part in text.split(",") if part.strip()]
-    if bad := [name for name, equals, value in parts if not (name and equals and value)]:
-        hint = "write name=value, separated by commas"
-        raise UsageError(
-            f"annotation tunegate.dev/{annotation}: {bad[0]!r} has no value", hint=hint
-        )
-    return [(name.strip(), value.strip()) for name, _, value in parts]
 
 
 class _TrialEvents:
@@ -203,10 +255,18 @@ class _TrialEvents:
             text = f"{value:.4g}"
         if trial.state == "EarlyStopped":
             text += ", stopped early"
-        self.shown.step(
-            best_text, line=f"trial {trial.index + 1} {trial.name}: {text} ({best_text})"
-        )
+        line = f"trial {trial.index + 1} {trial.name}: {text} ({best_text}){_duration(trial)}"
+        self.shown.step(best_text, line=line)
         if value is None:
-            say(f"{trial.name}: {trial.state}: {trial.message}")
-            for line in trial.tail[-5:]:
-                say(f"    {line}")
+            if console.is_terminal:  # where the line above is not printed
+                say(line)
+            for output in trial.tail[-5:]:
+                say(f"    {output}")
+
+
+def _duration(trial: Trial) -> str:
+    """Return how long a trial ran, to end a line with; empty if it never started."""
+    if not trial.started:
+        return ""
+    began = datetime.fromisoformat(trial.started)
+    return f", {(datetime.fromisoformat(trial.finished) - began).total_seconds():.0f} s"

@@ -25,11 +25,15 @@ from registry.atomic_files import write_atomic
 from tunegate.console import Steps, say, steps
 from tunegate.errors import ExitCode, UsageError
 from tunegate.output import emit_event
+from tunegate.search.direction import direction_warning
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
 if TYPE_CHECKING:
     from katib.cluster.client import KubernetesClient
+
+
+FOLLOWED = 86400.0  # seconds
 
 
 def tune_on_katib(
@@ -43,13 +47,15 @@ def tune_on_katib(
     Args:
         workspace: where runs are kept; its settings name namespace and context.
         experiment: what to run.
-        timeout: seconds to follow it.
+        timeout: seconds to follow it; a day where it is None.
         as_json: whether to print one JSON object a line on stdout.
 
     Raises:
         ClusterError: see `katib.errors`.
     """
     settings = workspace.settings
+    if warning := direction_warning(experiment):
+        say(warning)
     katib = KatibCluster(
         connect_cluster(settings), settings.namespace or experiment.namespace, notify=say
     )
@@ -67,7 +73,9 @@ def tune_on_katib(
             say(f"{katib.namespace}/{name}: created")
         else:
             say(f"{katib.namespace}/{name}: exists already, and is the same: following it")
-        last = _follow_trials(katib, existing, events, timeout)
+        limit = FOLLOWED if timeout is None else timeout
+        say(f"following it for {limit:g} s at most (--timeout)")
+        last = _follow_trials(katib, existing, events, limit)
     except KeyboardInterrupt:
         _report_interrupted(katib.namespace, experiment)
         # Not a return: the command line's own report speaks of --resume, which is for local runs.
@@ -106,7 +114,7 @@ class JsonEvents:
 
 
 def _follow_trials(
-    katib: KatibCluster, experiment: JsonObject, events: JsonEvents, timeout: float | None
+    katib: KatibCluster, experiment: JsonObject, events: JsonEvents, timeout: float
 ) -> Progress:
     name = experiment["metadata"]["name"]
     last = Progress(experiment, ())

@@ -58,10 +58,13 @@ class Settings(Record, frozen=True, kw_only=True):
     """All settings.
 
     Attributes:
-        data: a built-in data set's name, or the path of a spec (.toml).
+        data: a built-in data set's name, or the path of a spec (.toml); if empty, what the
+            newest run learned from, and `boston` before there is one.
         include: dropped columns to learn from after all.
         state: folder of runs, verdicts, and by default of store and ledger.
-        store: the model store's root; below `state` by default.
+        store: the model store: its root, or an object store's URL; below `state` by default.
+        cache: folder for trials and for packages that were read, where the store is a URL; below
+            `state` by default.
         model: the model's name in ledger and store; the data set's if empty.
         ledger: the SQLite ledger's file, below `state` by default; or the http(s) address of a
             Kubeflow Model Registry.
@@ -93,10 +96,11 @@ class Settings(Record, frozen=True, kw_only=True):
         serving: see `Serving`.
     """
 
-    data: str = "boston"
+    data: str = ""
     include: tuple[str, ...] = ()
     state: Path = Path(".tunegate")
-    store: Path | None = None
+    store: str = ""
+    cache: Path | None = None
     model: str = ""
     ledger: str = ""
     ledger_token: Path | None = None
@@ -132,8 +136,15 @@ class Settings(Record, frozen=True, kw_only=True):
 
     @property
     def store_path(self) -> Path:
-        """Where the model store is."""
-        return self.store or self.state / "store"
+        """The model store's folder on this machine."""
+        if self.store and not self.bucket:
+            return Path(self.store)
+        return self.cache or self.state / "store"
+
+    @property
+    def bucket(self) -> str:
+        """The URL of the object store that the model store is in; empty where it is a folder."""
+        return str(self.store) if "://" in str(self.store) else ""
 
     @property
     def ledger_path(self) -> Path:
@@ -150,6 +161,11 @@ class Settings(Record, frozen=True, kw_only=True):
         return ""
 
     @property
+    def ledger_bucket(self) -> str:
+        """The URL of the object store that the ledger is in; empty where it is elsewhere."""
+        return self.ledger if "://" in self.ledger and not self.registry else ""
+
+    @property
     def details_path(self) -> Path:
         """Where deploy_details.json is written."""
         return self.details or self.state / "deploy_details.json"
@@ -157,7 +173,7 @@ class Settings(Record, frozen=True, kw_only=True):
     @property
     def uri(self) -> str:
         """The store's address for others."""
-        return self.store_uri or self.store_path.resolve().as_uri()
+        return self.store_uri or self.bucket or self.store_path.resolve().as_uri()
 
     @property
     def key(self) -> str:

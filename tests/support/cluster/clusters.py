@@ -42,17 +42,23 @@ def temporary_namespace(*, labelled: bool = True) -> Iterator[str]:
         kubectl("delete", "namespace", name, "--wait=false")
 
 
-def short_experiment(script: str = PRINT, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a spec
-    """Return an Experiment of short trials; see `build_document`."""
+def short_experiment(name: str, script: str = PRINT, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a spec
+    """Return an Experiment of short trials; see `build_document`.
+
+    It is called as its namespace: Katib sends a service the trials of all Experiments of one name,
+    in whatever namespace (katib#2578).
+    """
     container = {
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "resources": {"requests": {"cpu": "50m"}},
         **options.pop("container", {}),
     }
-    return build_document(
+    document = build_document(
         "sh", "-c", script, container=container, **{"maxTrialCount": 3, **options}
     )
+    document["metadata"]["name"] = name
+    return document
 
 
 def write_experiment_file(document: dict[str, Any], folder: Path) -> Path:

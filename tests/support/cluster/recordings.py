@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 RECORDINGS = Path(__file__).parents[2] / "katib" / "recordings"
-CASES = sorted(path.stem for path in RECORDINGS.glob("*.json"))
+STOPS = RECORDINGS / "stops.json"  # Trials, not a case
+CASES = sorted(path.stem for path in RECORDINGS.glob("*.json") if path != STOPS)
 
 
 def recorded_case(case: str) -> dict[str, Any]:
@@ -18,3 +19,9 @@ def recorded_answers() -> list[dict[str, Any]]:
     """Return the specs that were tried: `name`, `applied`, and whether it was `refused`."""
     lines = (RECORDINGS / "invalid.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+def recorded_stops() -> dict[str, dict[str, Any]]:
+    """Return early-stopped Trials by name: `spec`, what was reported, and Katib's observation."""
+    content: dict[str, dict[str, Any]] = json.loads(STOPS.read_bytes())
+    return content

@@ -17,10 +17,15 @@ from katib.diagnosis.local_run import RunContext, explain_run
 from katib.local.run_folder import read_run
 
 NUMBERS = shell_command("echo mse=${trialParameters.x}")
-FIRST_FAILS = shell_command(
-    '[ -e "$0" ] && echo mse=${trialParameters.x} || { touch "$0"; echo no such thing; exit 3; }'
-)
 Causes = list[dict[str, Any]]
+
+
+def first_fails(seen: Path) -> tuple[str, ...]:
+    """Return a command that fails once; `seen` is the file by which it knows."""
+    return shell_command(
+        f"[ -e {seen} ] && echo mse=${{trialParameters.x}}"
+        f" || {{ touch {seen}; echo no such thing; exit 3; }}"
+    )
 
 
 def run_doctor(state: Path, *words: object) -> tuple[int, Causes]:
@@ -52,7 +57,7 @@ def test_before_the_first_run_nothing_is_wrong_and_it_says_how_to_begin(tmp_path
 
 
 def test_a_run_that_went_well_is_well_with_its_failures_named(tmp_path: Path) -> None:
-    finished_run(tmp_path, *FIRST_FAILS, str(tmp_path / "seen"), parallelTrialCount=1)
+    finished_run(tmp_path, *first_fails(tmp_path / "seen"), parallelTrialCount=1)
     code, causes = run_doctor(tmp_path)
     assert code == 0
     assert cause_names(causes) == ["nothing wrong", "the command fails"]

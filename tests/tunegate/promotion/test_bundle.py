@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 import subprocess
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ from registry import Conflict, Outcome, Promotion
 from registry.errors import PackageError
 from registry.ledger import next_number
 from registry.package import ModelPackage
+from registry.sqlite import SqliteLedger
 from tunegate.errors import UsageError
 from tunegate.promotion.bundle import INDEX, export_bundle, import_bundle
 from tunegate.settings import Settings
@@ -85,6 +88,27 @@ def test_a_second_import_changes_nothing(
     import_bundle(workspace(here.root), content)
     assert import_bundle(workspace(here.root), content) == ["0 of 3 ledger entries added"]
     assert here.ledger.history("toy") == there.ledger.history("toy")
+
+
+def test_an_import_brings_back_a_lost_volume_to_the_ledger_that_was_kept(
+    there: PromotionSite, content: bytes, toys: list[ModelPackage]
+) -> None:
+    history = there.ledger.history("toy")
+    shutil.rmtree(there.store.root)
+    import_bundle(workspace(there.root), content)
+    assert there.ledger.history("toy") == history
+    there.assert_settled(toys[0])
+    assert there.store.open(toys[0].digest).digest == toys[0].digest
+
+
+def test_after_a_lost_volume_another_environment_begins_a_ledger_of_its_own(
+    there: PromotionSite, toys: list[ModelPackage], tmp_path: Path
+) -> None:
+    """In a registry; in a folder, another ledger's file is the same."""
+    shutil.rmtree(there.store.root)
+    there.ledger = SqliteLedger(tmp_path / "second.db")
+    there.promoter().promote(toys[2], promoting_verdict(toys[2], None))
+    there.assert_settled(toys[2])
 
 
 def test_an_import_that_was_interrupted_goes_on(
@@ -226,7 +250,24 @@ def with_a_gap(entries: list[Any]) -> None:
     del entries[1]
 
 
-@pytest.mark.parametrize("forge", [without_outcome, of_another_model, with_a_gap])
+def with_another_predecessor(entries: list[Any]) -> None:
+    entries[1]["promotion"]["previous"] = 77
+
+
+def with_another_package(entries: list[Any]) -> None:
+    entries[1]["promotion"]["sha256"] = entries[0]["promotion"]["sha256"]
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        without_outcome,
+        of_another_model,
+        with_a_gap,
+        with_another_predecessor,
+        with_another_package,
+    ],
+)
 def test_entries_that_no_export_writes_are_refused_before_anything_is_written(
     content: bytes, forge: Callable[[list[Any]], None], tmp_path: Path
 ) -> None:
@@ -236,6 +277,34 @@ def test_entries_that_no_export_writes_are_refused_before_anything_is_written(
     with pytest.raises(UsageError, match="not a bundle"):
         import_bundle(workspace(tmp_path), changed(content, INDEX, json.dumps(index).encode()))
     assert [PromotionSite(tmp_path).ledger.history(name) for name in ("toy", "wine")] == [[], []]
+
+
+def test_a_bundle_without_digests_is_read(content: bytes, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        index = json.loads(archive.read(INDEX))
+    del index["digests"]
+    import_bundle(workspace(tmp_path), changed(content, INDEX, json.dumps(index).encode()))
+    assert PromotionSite(tmp_path).ledger.chain("toy").begins == 1
+
+
+@pytest.mark.parametrize("name", [INDEX, "golden.json", "model.npz"])
+def test_a_file_that_is_far_larger_than_it_looks_is_refused_and_not_read_whole(
+    content: bytes, name: str, tmp_path: Path
+) -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old:
+        names = [each for each in old.namelist() if not each.endswith(name)]
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as new:
+            for each in names:
+                new.writestr(each, old.read(each))
+            inside = next(each for each in old.namelist() if each.endswith(name))
+            new.writestr(inside, b" " * (3 << 20))
+    tracemalloc.start()
+    with pytest.raises(UsageError, match=rf"{name} is larger than 1048576 bytes"):
+        import_bundle(workspace(tmp_path), written.getvalue())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 << 20
 
 
 def test_a_package_of_another_model_is_refused_before_the_ledger_is_touched(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ SPACE = {
     "kind": ("categorical", {"list": ["a", "b", "<c>"]}),
 }
 # Every third trial fails; which one is best does not depend on the kind.
-THIRD_FAILS = shell_command(
-    'n=$(ls "$0" | wc -l); touch "$0/$n"; [ $((n % 3)) = 2 ] && exit 3; '
+THIRD_FAILS = (
+    'n=$(ls "COUNT" | wc -l); touch "COUNT/$n"; [ $((n % 3)) = 2 ] && exit 3; '
     "echo mse=${trialParameters.rate}"
 )
 
@@ -42,8 +42,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "count").mkdir()
     finished_run(
         folder,
-        *THIRD_FAILS,
-        str(folder / "count"),
+        *shell_command(THIRD_FAILS.replace("COUNT", str(folder / "count"))),
         parameters=SPACE,
         maxTrialCount=12,
         parallelTrialCount=1,

@@ -96,6 +96,7 @@ def test_without_json_the_trials_are_lines_for_people(
     said = capsys.readouterr()
     assert said.out == ""
     assert "trial 5 goal-b2bd86xc: 17.1 (best mse" in said.err
+    assert "following it for 86400 s at most (--timeout)" in said.err
 
 
 def test_the_same_experiment_keeps_its_folder_and_another_gets_one_of_its_own(

@@ -11,7 +11,7 @@ from support.katib.runs import finished_run, running_engine
 from support.patience import patience
 
 SPACE = {"x": ("double", {"min": "0.001", "max": "1", "distribution": "logUniform"})}
-HALF = shell_command('[ -e "$0" ] && echo mse=${trialParameters.x} || { touch "$0"; exit 3; }')
+FAIL_ONCE = '[ -e "SEEN" ] && echo mse=${trialParameters.x} || { touch "SEEN"; exit 3; }'
 
 
 def export(state: Path, target: Path, *words: object) -> str:
@@ -21,9 +21,8 @@ def export(state: Path, target: Path, *words: object) -> str:
 
 
 def test_a_run_is_opened_by_optuna_with_its_trials_and_again_with_the_same(tmp_path: Path) -> None:
-    result = finished_run(
-        tmp_path, *HALF, str(tmp_path / "seen"), parameters=SPACE, parallelTrialCount=1
-    )
+    script = FAIL_ONCE.replace("SEEN", str(tmp_path / "seen"))
+    result = finished_run(tmp_path, *shell_command(script), parameters=SPACE, parallelTrialCount=1)
     for _ in range(2):
         storage = export(tmp_path, tmp_path / "study.db")
     study = optuna.load_study(study_name="tiny", storage=storage)

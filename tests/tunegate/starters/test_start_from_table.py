@@ -1,0 +1,166 @@
+"""A spec and an Experiment for any table: valid, explained, and accepted as they are."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from support.tables import FAMILIES, MadeTable
+
+from katib.lint import lint_text
+from trainer import DataError
+from trainer.spec import load_spec
+from tunegate.errors import UsageError
+from tunegate.starters import Starter, start_from_table, write_starter
+from tunegate.starters.summary import summary_lines
+
+TABLES = [make(400, np.random.default_rng(3)) for make in FAMILIES]
+EACH = pytest.mark.parametrize("made", TABLES, ids=lambda made: made.name)
+
+
+def started(made: MadeTable, folder: Path, *, task: str = "") -> Starter:
+    made.frame.to_csv(folder / f"{made.name}.csv", index=False)
+    table = folder / f"{made.name}.csv"
+    return start_from_table(table, made.target, task=task, folder=folder)
+
+
+@EACH
+def test_the_spec_says_what_was_decided(made: MadeTable, tmp_path: Path) -> None:
+    starter = started(made, tmp_path)
+    write_starter(starter)
+    spec = load_spec(str(starter.spec_path))
+    assert (spec.name, spec.source, spec.target) == (made.name, f"{made.name}.csv", made.target)
+    assert spec.task == made.task
+    assert set(spec.drop) == made.dropped
+    for column in (*made.dropped, *made.suspicious):
+        assert f'"{column}"' in starter.spec
+    assert max(map(len, starter.spec.splitlines())) <= 130
+
+
+@EACH
+def test_the_experiment_has_nothing_that_lint_finds(made: MadeTable, tmp_path: Path) -> None:
+    starter = started(made, tmp_path)
+    assert [str(f) for f in lint_text(starter.experiment, "experiment.yaml")] == []
+
+
+@EACH
+def test_each_decision_is_said_in_few_lines(made: MadeTable, tmp_path: Path) -> None:
+    lines = summary_lines(started(made, tmp_path).profile)
+    assert lines[0].startswith(f"predict {made.target}: a {made.task}, ")
+    said = "\n".join(lines)
+    for column in made.dropped:
+        assert f"dropped {column}: " in said
+    for column in made.suspicious:
+        assert f"look at {column}: " in said
+
+
+def houses(rows: int = 100) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    size = rng.uniform(20, 200, rows).round(1)
+    return pd.DataFrame({"size": size, "price": (3 * size + rng.normal(0, 9, rows)).round(2)})
+
+
+def houses_file(folder: Path, frame: pd.DataFrame, name: str = "houses.csv") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(folder / name, index=False)
+    return folder / name
+
+
+def test_the_experiment_names_the_spec_and_the_metric(tmp_path: Path) -> None:
+    starter = start_from_table(houses_file(tmp_path, houses()), "price", folder=tmp_path)
+    document = yaml.safe_load(starter.experiment)
+    command = _command(document)
+    assert f"--data={tmp_path}/houses.toml" in command
+    assert document["metadata"]["name"] == "houses-forest"
+    assert document["spec"]["objective"]["objectiveMetricName"] == "mse"
+    assert document["spec"]["objective"]["type"] == "minimize"
+    flags = {word.split("=")[0] for word in command if word.startswith("--")}
+    searched = {f"--{p['name'].replace('_', '-')}" for p in document["spec"]["parameters"]}
+    assert searched < flags
+
+
+def test_a_criterion_for_counts_is_searched_only_where_no_target_is_negative(
+    tmp_path: Path,
+) -> None:
+    positive = start_from_table(houses_file(tmp_path, houses()), "price", folder=tmp_path)
+    assert "poisson" in positive.experiment
+    below = houses().assign(price=lambda h: h["price"] - 300)
+    other = start_from_table(houses_file(tmp_path, below), "price", folder=tmp_path)
+    assert "poisson" not in other.experiment
+
+
+def test_larger_tables_get_a_smaller_search(tmp_path: Path) -> None:
+    small = start_from_table(houses_file(tmp_path, houses()), "price", folder=tmp_path)
+    wide = pd.concat([houses(30_000), *(houses(30_000)["size"] + i for i in range(20))], axis=1)
+    wide.columns = ["size", "price", *(f"x{i}" for i in range(20))]
+    large = start_from_table(houses_file(tmp_path, wide, "wide.csv"), "price", folder=tmp_path)
+    trials = [yaml.safe_load(s.experiment)["spec"]["maxTrialCount"] for s in (small, large)]
+    assert trials[0] > trials[1]
+
+
+def test_the_table_is_found_from_the_spec_wherever_it_lies(tmp_path: Path) -> None:
+    table = houses_file(tmp_path / "data", houses())
+    starter = start_from_table(table, "price", folder=tmp_path / "work" / "deep")
+    write_starter(starter)
+    assert tomllib.loads(starter.spec)["source"] == "../../data/houses.csv"
+    assert (starter.spec_path.parent / tomllib.loads(starter.spec)["source"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("Häuser 2026 (neu).csv", "hauser-2026-neu"), ("_.csv", "table"), ("a.b.csv", "a")],
+)
+def test_a_name_is_made_of_the_files(tmp_path: Path, file: str, name: str) -> None:
+    starter = start_from_table(houses_file(tmp_path, houses(), file), "price", folder=tmp_path)
+    assert starter.spec_path == tmp_path / f"{name}.toml"
+    write_starter(starter)
+    assert load_spec(str(starter.spec_path)).source == file
+
+
+def test_names_with_every_sign_are_quoted(tmp_path: Path) -> None:
+    odd = 'a "b" # [c]\\d é'
+    frame = houses().rename(columns={"price": odd}).assign(**{"id\n2": range(100)})
+    starter = start_from_table(houses_file(tmp_path, frame), odd, folder=tmp_path)
+    document = tomllib.loads(starter.spec)
+    assert document["target"] == odd
+    assert document["drop"] == ["id\n2"]
+    assert [str(f) for f in lint_text(starter.experiment, "experiment.yaml")] == []
+
+
+def test_nothing_is_replaced_unless_forced(tmp_path: Path) -> None:
+    starter = start_from_table(houses_file(tmp_path, houses()), "price", folder=tmp_path)
+    starter.spec_path.write_text("mine")
+    with pytest.raises(UsageError, match=r"houses\.toml: exists already") as caught:
+        write_starter(starter)
+    assert "--force" in caught.value.hint
+    assert not starter.experiment_path.exists()
+    write_starter(starter, force=True)
+    assert starter.spec_path.read_text() == starter.spec
+
+
+def test_a_stated_task_overrules_the_rule(tmp_path: Path) -> None:
+    frame = houses().assign(stars=[1, 2, 3, 4] * 25)
+    table = houses_file(tmp_path, frame)
+    assert start_from_table(table, "stars").profile.target.task == "classification"
+    stated = start_from_table(table, "stars", task="regression").profile.target
+    assert (stated.task, stated.reason) == ("regression", "as stated")
+
+
+def test_what_cannot_be_learned_is_refused(tmp_path: Path) -> None:
+    table = houses_file(tmp_path, houses().assign(same=1, empty=np.nan))
+    with pytest.raises(DataError, match="target same: says '1' in every row"):
+        start_from_table(table, "same")
+    with pytest.raises(DataError, match="target empty: is empty"):
+        start_from_table(table, "empty")
+    with pytest.raises(DataError, match="no column nothing"):
+        start_from_table(table, "nothing")
+
+
+def _command(document: dict[str, object]) -> list[str]:
+    spec = document["spec"]
+    assert isinstance(spec, dict)
+    pod = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    command: list[str] = pod["containers"][0]["command"]
+    return command

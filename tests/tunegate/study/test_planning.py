@@ -1,0 +1,214 @@
+"""What is wrong with a search is refused before its first trial; of a contradiction both sides."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.cli import ROOT, small_experiment, tunegate
+from support.katib.experiments import shell_command
+from support.katib.runs import runnable_document, write_experiment
+
+from katib.experiment import Experiment, read_experiment
+from trainer.errors import DataError
+from trainer.spec import load_spec
+from tunegate.errors import UsageError
+from tunegate.settings import load_settings
+from tunegate.shipped import shipped_experiment
+from tunegate.study.checked_plan import PlannedSearch
+from tunegate.study.planning import prepare_search
+from tunegate.study.starting import TableOptions
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with a table and its spec, and without settings."""
+    for name in ("flats.csv", "flats.toml"):
+        shutil.copy(ROOT / "examples" / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(source: object = None, data: str | None = None, **table: str) -> PlannedSearch:
+    settings = load_settings(data=data)
+    return prepare_search(source, settings, TableOptions(**table))
+
+
+def test_the_experiments_own_data_are_the_truth(here: Path) -> None:
+    planned = plan(small_experiment(here, data="flats.toml"))
+    assert planned.workspace.model == "flats"
+    assert planned.data.data == str(here / "flats.toml")
+
+
+def test_data_that_agree_with_the_experiment_are_taken_in_any_spelling(here: Path) -> None:
+    file = small_experiment(here, data="flats.toml")
+    for spelling in ("flats.toml", "./flats.toml", str(here / "flats.toml")):
+        assert plan(file, spelling).workspace.model == "flats"
+
+
+@pytest.mark.parametrize("command", ["run", "tune"])
+def test_a_contradiction_is_refused_before_the_first_trial(here: Path, command: str) -> None:
+    file = small_experiment(here, data="flats.toml")
+    done = tunegate(command, file, "--data", "iris", cwd=here)
+    assert done.returncode == 2
+    assert f"its trials learn from {here}/flats.toml, the settings name iris" in done.stderr
+    assert "leave --data out" in done.stderr
+    assert not (here / ".tunegate" / "experiments").exists()
+
+
+def test_an_included_column_is_named_once_too(here: Path) -> None:
+    file = small_experiment(here, data="flats.toml")
+    with pytest.raises(UsageError, match="include no dropped column, the settings name id"):
+        prepare_search(file, load_settings(include=("id",)))
+
+
+@pytest.mark.parametrize("command", ["run", "tune"])
+def test_data_that_do_not_exist_are_refused_before_the_first_trial(
+    here: Path, command: str
+) -> None:
+    file = small_experiment(here, data="nothere.toml")
+    done = tunegate(command, file, cwd=here)
+    assert done.returncode == 2
+    assert "nothere.toml: No such file" in done.stderr
+    assert not (here / ".tunegate" / "experiments").exists()
+
+
+def test_a_spec_whose_table_does_not_exist_is_refused_too(here: Path) -> None:
+    file = small_experiment(here, data="flats.toml")
+    (here / "flats.csv").unlink()
+    with pytest.raises(DataError, match=r"flats\.csv: no such file"):
+        plan(file)
+
+
+@pytest.mark.parametrize(
+    ("command", "env"),
+    [
+        (("python", "-m", "trainer", "--data=flats.toml"), {}),
+        (("python", "-m", "trainer", "--data", "flats.toml"), {}),
+        (("python", "-m", "trainer", "--data=$(DATA)"), {"DATA": "flats.toml"}),
+        (shell_command("python -m trainer --data $DATA"), {"DATA": "flats.toml"}),
+        (shell_command('cd . && python -m trainer --data="${DATA}"; true'), {"DATA": "flats.toml"}),
+        (shell_command("./train --data flats.toml"), {}),
+    ],
+)
+def test_the_trials_command_names_the_data_in_any_of_its_forms(
+    here: Path, command: tuple[str, ...], env: dict[str, str]
+) -> None:
+    variables = [{"name": name, "value": value} for name, value in env.items()]
+    document = runnable_document(*command)
+    template = document["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    container["env"] = [*variables, *container["env"]]
+    assert plan(document).workspace.model == "flats"
+
+
+def test_the_path_in_a_container_is_that_of_the_mount(here: Path) -> None:
+    document = runnable_document("python", "-m", "trainer", "--data=/data/flats.toml")
+    template = document["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]
+    pod = template["spec"]
+    pod["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "tables"}}]
+    settings = load_settings(mounts={"tables": here})
+    assert prepare_search(document, settings).data.data == str(here / "flats.toml")
+
+
+def test_a_program_that_makes_no_package_is_announced(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan(runnable_document(*shell_command("echo mse=${trialParameters.x}")))
+    assert "its trials write no model packages" in capsys.readouterr().err
+    plan(small_experiment(here))
+    assert "no model packages" not in capsys.readouterr().err
+
+
+def test_run_ends_after_the_search_of_a_program_that_makes_no_package(here: Path) -> None:
+    document = runnable_document(*shell_command("echo mse=${trialParameters.x}"))
+    done = tunegate("run", write_experiment(here, document), cwd=here)
+    assert done.returncode == 12
+    assert "error: the search has ended, best trial tiny-" in done.stderr
+    assert "nothing to judge or to serve" in done.stderr
+    assert "starting the server" not in done.stderr
+    report = tunegate("report", cwd=here)
+    assert report.returncode == 0, report.stderr
+
+
+def test_a_failure_is_shown_once(here: Path) -> None:
+    one = {"maxTrialCount": 1, "parallelTrialCount": 1}
+    document = runnable_document(*shell_command("echo oh; exit 3"), **one)
+    done = tunegate("tune", write_experiment(here, document), cwd=here)
+    assert sum("Failed: " in line for line in done.stderr.splitlines()) == 1
+    assert "    oh" in done.stderr
+
+
+def test_the_shipped_experiment_is_found_from_anywhere(here: Path) -> None:
+    assert read_experiment(shipped_experiment()).name == "boston-forest"
+    assert plan().workspace.model == "boston"
+
+
+def test_a_spec_alone_gets_an_experiment_of_its_own(here: Path) -> None:
+    for planned in (plan("flats.toml"), plan(data="flats.toml"), plan(load_spec("flats.toml"))):
+        assert planned.experiment.name == "flats-forest"
+        assert planned.experiment.metric == "mse"
+        assert planned.workspace.model == "flats"
+        assert planned.program.writes_package
+    assert plan("iris").experiment.metric == "log_loss"
+
+
+def test_a_table_alone_gets_a_spec_and_an_experiment(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned = plan("flats.csv", target="rent")
+    assert planned.workspace.spec.drop == ("id",)
+    assert planned.workspace.spec.source.endswith("flats.csv")
+    assert "dropped id: it counts the rows" in capsys.readouterr().err
+    folder = Path(".tunegate/tables/flats")
+    assert {path.name for path in folder.iterdir()} == {"flats.toml", "flats-experiment.yaml"}
+
+
+def test_a_file_that_somebody_has_changed_is_kept(here: Path) -> None:
+    plan("flats.csv", target="rent")
+    file = Path(".tunegate/tables/flats/flats.toml")
+    file.write_text(file.read_text() + "# mine\n")
+    plan("flats.csv", target="rent")
+    assert "# mine" in file.with_name("flats.toml.old").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("flats.csv", {}, "which column is to be predicted"),
+        ("nothere.csv", {"target": "rent"}, "nothere.csv: no such file"),
+        ("flats.toml", {"target": "rent"}, "only a table takes target, and this is flats.toml"),
+        ("flats.csv", {"target": "rent", "data": "iris"}, "the settings name other data: iris"),
+        ("flats.toml", {"data": "iris"}, "two data sets are named: flats.toml and"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(
+    source: object, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan(source, **options)
+
+
+def test_what_is_no_table_is_refused() -> None:
+    with pytest.raises(DataError, match="a int is no table"):
+        plan(42, target="rent")
+
+
+def test_a_table_of_json_objects_is_no_experiment(here: Path) -> None:
+    file = here / "rows.json"
+    file.write_text(json.dumps([{"a": 1}]))
+    with pytest.raises(UsageError, match="which column"):
+        plan(str(file))
+
+
+def test_another_number_of_trials_lowers_what_depends_on_it(here: Path) -> None:
+    planned = prepare_search(small_experiment(here, parallel=4), load_settings(), trials=1)
+    spec = planned.experiment.spec
+    assert (spec["maxTrialCount"], spec["parallelTrialCount"]) == (1, 1)
+
+
+def test_an_experiment_survives_the_way_through_yaml(here: Path) -> None:
+    first = Experiment.from_yaml(small_experiment(here))
+    second = Experiment.from_yaml(first.to_yaml(here / "again.yaml"))
+    assert second == first == Experiment.from_yaml("again.yaml")

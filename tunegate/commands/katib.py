@@ -1,0 +1,100 @@
+"""The command `katib`."""
+
+from pathlib import Path
+
+import click
+
+from tunegate.commands import options
+from tunegate.errors import ExitCode, UsageError
+from tunegate.output import say
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("katib")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8001,
+    show_default=True,
+    help="Port to serve on.",
+)
+@click.option(
+    "--token",
+    type=options.PATH,
+    help="File with the bearer token that requests must carry; needed for other machines.",
+)
+@click.option(
+    "--tls-certificate",
+    type=EXISTING,
+    help="Certificate for TLS; kubectl sends a token over TLS alone.",
+)
+@click.option("--tls-key", type=EXISTING, help="The certificate's private key.")
+@options.state
+@options.store
+@options.cpus
+@options.mount
+@options.image
+def katib_command(
+    host: str,
+    port: int,
+    *,
+    token: Path | None,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    **flags: options.Flags,
+) -> int:
+    """Serve Katib's API for kubectl and Katib's clients; trials run on this machine.
+
+    Example: tunegate katib --port 8001 & kubectl --server=http://127.0.0.1:8001 get experiments
+    """
+    try:
+        from katib.endpoint.access import is_loopback
+        from katib.endpoint.app import create_endpoint
+        from katib.endpoint.changes import Changes
+        from katib.endpoint.engines import Engines
+        from katib.endpoint.object_store import ObjectStore
+        from katib.endpoint.serving import serve_endpoint
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed", hint="pip install 'tunegate[serving]'"
+        ) from error
+    from tunegate.endpoint_runs import EndpointRuns
+
+    if bool(tls_certificate) != bool(tls_key):
+        raise UsageError(
+            "TLS needs a certificate and its key", hint="name both: --tls-certificate, --tls-key"
+        )
+    secret = _read_token(token)
+    if not secret and not is_loopback(host):
+        raise UsageError(
+            f"{host} can be reached from other machines, which could run programs here",
+            hint="name a file with a token: --token FILE",
+        )
+    settings = options.settings(**flags)
+    runs = EndpointRuns(settings)
+    engines = Engines(runs.command)
+    store = ObjectStore(settings.state / "experiments", engines.failure)
+    scheme = "https" if tls_certificate else "http"
+    say(f"Katib's API at {scheme}://{host}:{port}; runs: {store.root}")
+    app = create_endpoint(Changes(store, runs, engines), secret)
+    serve_endpoint(app, host, port, certificate=tls_certificate, key=tls_key)
+    return ExitCode.DONE
+
+
+def _read_token(path: Path | None) -> str:
+    """Return the token in a file; empty if no file is named.
+
+    Raises:
+        UsageError: when it cannot be read, or holds none.
+    """
+    if path is None:
+        return ""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}", hint="name a file with a token") from error
+    if not token:
+        raise UsageError(f"{path} holds no token", hint="write one into it, on one line")
+    return token

@@ -1,0 +1,124 @@
+"""What a table begins with: a spec and an Experiment, made from the table's profile."""
+
+import os
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trainer.profile import TASKS, TableProfile, profile_table
+from trainer.spec import ColumnSpec, DataSetSpec
+from trainer.tables import read_table
+from tunegate.errors import UsageError
+from tunegate.starters.experiment_yaml import render_experiment
+from tunegate.starters.spec_toml import render_spec
+
+__all__ = ["Starter", "render_experiment", "render_spec", "start_from_table", "write_starter"]
+
+LONGEST_NAME = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A spec and an Experiment for a table, not yet written.
+
+    Attributes:
+        spec_path: where the spec belongs.
+        experiment_path: where the Experiment belongs.
+        profile: what was found in the table.
+        spec: the spec's TOML.
+        experiment: the Experiment's YAML.
+    """
+
+    spec_path: Path
+    experiment_path: Path
+    profile: TableProfile
+    spec: str
+    experiment: str
+
+
+def start_from_table(
+    table: str | Path, target: str, *, task: str = "", name: str = "", folder: Path = Path()
+) -> Starter:
+    """Profile a table and make what a search of it needs; writes nothing.
+
+    Args:
+        table: the path or the address of any table that can be read.
+        target: the column to predict.
+        task: "regression" or "classification"; by a rule where empty.
+        name: of the data set and its model; the table's where empty.
+        folder: where spec and Experiment belong.
+
+    Raises:
+        DataError: when the table cannot be read, or there is nothing to learn from it.
+        UsageError: when the name is not allowed.
+    """
+    chosen = name or _name_of(str(table))
+    source = _source_in(str(table), folder)
+    profile = _profile_source(_reading_spec(chosen, str(table), target), task)
+    spec_path = folder / f"{chosen}.toml"
+    return Starter(
+        spec_path=spec_path,
+        experiment_path=folder / f"{chosen}-experiment.yaml",
+        profile=profile,
+        spec=render_spec(profile, name=chosen, source=source),
+        experiment=render_experiment(profile, str(spec_path), name=chosen),
+    )
+
+
+def _profile_source(spec: DataSetSpec, task: str) -> TableProfile:
+    """Profile the table; texts that mean missing are read as such before their column is judged."""
+    profile = profile_table(read_table(spec).frame, target=spec.target, task=task)
+    if not (profile.missing_texts or profile.missing_in):
+        return profile
+    columns = {name: ColumnSpec(missing=texts) for name, texts in profile.missing_in.items()}
+    reading = spec.model_copy(update={"missing": profile.missing_texts, "columns": columns})
+    known = profile_table(read_table(reading).frame, target=spec.target, task=task)
+    markers = dict.fromkeys((*profile.markers, *known.markers))
+    return replace(known, markers=tuple(markers))
+
+
+def write_starter(starter: Starter, *, force: bool = False) -> None:
+    """Write the spec and the Experiment.
+
+    Raises:
+        UsageError: when one of them exists, unless forced, or cannot be written.
+    """
+    files = {starter.spec_path: starter.spec, starter.experiment_path: starter.experiment}
+    existing = [str(path) for path in files if path.exists()]
+    if existing and not force:
+        raise UsageError(
+            f"{' and '.join(existing)}: exists already",
+            hint="--force replaces it; --name or --output writes another",
+        )
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{path}: cannot be written: {error.strerror}", hint="try --output FOLDER"
+            ) from error
+
+
+def _name_of(table: str) -> str:
+    """Return a data set's name for a table's path: lower-case letters, digits and `-`."""
+    stem = re.split(r"[/\\]", table.rstrip("/\\"))[-1].split("?")[0].split(".")[0]
+    ascii_stem = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9]+", "-", ascii_stem.lower()).strip("-")
+    return plain[:LONGEST_NAME].strip("-") or "table"
+
+
+def _source_in(table: str, folder: Path) -> str:
+    """Return a table's path relative to the spec's folder; an address stays as it is."""
+    if "://" in table or table.startswith("sklearn:"):
+        return table
+    return Path(os.path.relpath(Path(table).resolve(), folder.resolve())).as_posix()
+
+
+def _reading_spec(name: str, source: str, target: str) -> DataSetSpec:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        raise UsageError(
+            f"--name {name}: not allowed", hint="lower-case letters, digits, - and _, at most 63"
+        )
+    return DataSetSpec(name=name, source=source, target=target, task=TASKS[0])

@@ -1,0 +1,1 @@
+"""The Python API: what `import tunegate` gives, and what the command line calls."""
