@@ -77,6 +77,7 @@ FROM runtime AS trainer
 LABEL org.opencontainers.image.title="tunegate-trainer" \
       org.opencontainers.image.description="One trial: fit a forest, score it, write a model package."
 COPY --from=trainer-packages /opt/tunegate /opt/tunegate
+ENV TUNEGATE_IMAGE=trainer
 # A trial's Experiment names its command: Katib wraps it, and cannot see an image's own.
 CMD ["python", "-m", "trainer", "--help"]
 
@@ -84,6 +85,7 @@ FROM runtime AS api
 LABEL org.opencontainers.image.title="tunegate-api" \
       org.opencontainers.image.description="Serve the model in production, and follow every promotion."
 COPY --from=api-packages /opt/tunegate /opt/tunegate
+ENV TUNEGATE_IMAGE=api
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
@@ -94,6 +96,7 @@ FROM runtime AS promote
 LABEL org.opencontainers.image.title="tunegate-promote" \
       org.opencontainers.image.description="Judge a search's best trials, bring one into production, roll back, repair."
 COPY --from=promote-packages /opt/tunegate /opt/tunegate
+ENV TUNEGATE_IMAGE=promote
 ENTRYPOINT ["tunegate"]
 CMD ["--help"]
 
@@ -101,7 +104,8 @@ FROM runtime AS suggestion
 LABEL org.opencontainers.image.title="tunegate-suggestion" \
       org.opencontainers.image.description="Katib's Suggestion and EarlyStopping services on our sampler and rule."
 COPY --from=suggestion-packages /opt/tunegate /opt/tunegate
-ENV OMP_NUM_THREADS=1
+ENV TUNEGATE_IMAGE=suggestion \
+    OMP_NUM_THREADS=1
 # The cluster's own probes ask over gRPC.
 EXPOSE 6788 6789
 # Katib's configuration names the command of a Suggestion service, but not of an EarlyStopping one.

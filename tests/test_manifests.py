@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-OVERLAYS = ("minikube", "ci", "prod")
+OVERLAYS = ("minikube", "kind", "kind-loadbalancer", "kind-ingress", "titanic", "ci", "prod")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 LABEL = "katib.kubeflow.org/metrics-collector-injection"
 Object = dict[str, Any]
@@ -134,6 +134,20 @@ def test_only_promotion_and_what_writes_for_it_may_write_the_volume(objects: lis
         for mount in pod["containers"][0]["volumeMounts"]:
             if mount["mountPath"] == "/models" and who in {"Deployment/api", "CronJob/smoke"}:
                 assert mount["readOnly"] is True, who
+
+
+EXPERIMENTS = (ROOT / "manifests" / "experiment.yaml", *sorted(ROOT.glob("examples/**/*exp*.yaml")))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_trial_can_write_trials_and_nothing_else_of_the_store(path: Path) -> None:
+    """Whoever writes pointers decides what is served, and verdicts are evidence."""
+    document = yaml.safe_load(path.read_text())
+    pod = document["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    for container in pod["containers"]:
+        for mount in container["volumeMounts"]:
+            if mount["name"] == "models":
+                assert (mount["subPath"], mount["mountPath"]) == ("trials", "/models/trials")
 
 
 def test_the_server_can_be_replaced_without_losing_a_request(objects: list[Object]) -> None:

@@ -84,9 +84,12 @@ def experiment(
             parameter["feasibleSpace"] = dict(
                 zip(("min", "max"), ranges[parameter["name"]], strict=True)
             )
-    command = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0][
-        "command"
-    ]
+    container = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]
+    if data.startswith(CLAIM):  # of the volume a trial sees only its own folder otherwise
+        folder = data.removeprefix(f"{CLAIM}/").partition("/")[0]
+        mount = {"name": "models", "mountPath": f"{CLAIM}/{folder}", "subPath": folder}
+        container["volumeMounts"].append({**mount, "readOnly": True})
+    command = container["command"]
     command[:] = [f"--data={data}" if word.startswith("--data=") else word for word in command]
     command[:] = [
         "--n-estimators=40" if word.startswith("--n-estimators=") else word for word in command

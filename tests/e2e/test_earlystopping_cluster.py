@@ -27,7 +27,6 @@ pytestmark = [
 ENTRIES = Path(__file__).parents[2] / "manifests" / "components" / "suggestion" / "entries.yaml"
 IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.2.0")
 ACCOUNT = "tiny-tunegate"  # <experiment>-<algorithm>, as Katib names it
-TRIAL = "tiny-3-bbbbbbbb"
 GROUP = "rbac.authorization.k8s.io"
 
 
@@ -93,27 +92,48 @@ def client(room: str) -> Iterator[Client]:
         client.channel.close()
 
 
-def create_trial(room: str) -> None:
+def report(name: str, *values: str) -> None:
+    """Store a trial's reports in Katib's database, as its collector does."""
+    logs = [
+        pack_field(1, "2026-01-01T00:00:00Z")
+        + pack_field(2, pack_field(1, "mse") + pack_field(2, each))
+        for each in values
+    ]
+    with port_forward("service/katib-db-manager", 6789, namespace="kubeflow") as address:
+        manager = Client(urlsplit(address).port or 0)
+        log = pack_field(1, name) + pack_field(2, b"".join(pack_field(1, each) for each in logs))
+        manager.call("ReportObservationLog", log, "api.v1.beta1.DBManager")
+        manager.channel.close()
+
+
+def create_trial(room: str, name: str) -> None:
+    objective = {"type": "minimize", "objectiveMetricName": "mse"}
     trial = {
         "apiVersion": "kubeflow.org/v1beta1",
         "kind": "Trial",
-        "metadata": {"name": TRIAL},
-        "spec": {},
+        "metadata": {"name": name},
+        "spec": {"objective": objective},
     }
     kubectl("create", "-n", room, "-f", "-", stdin=json.dumps(trial))
     status = json.dumps({"status": {"conditions": [condition("Created"), condition("Running")]}})
     kubectl(
-        "patch", "trial", TRIAL, "-n", room, "--subresource=status", "--type=merge", "-p", status
+        "patch", "trial", name, "-n", room, "--subresource=status", "--type=merge", "-p", status
     )
 
 
 def test_it_marks_a_trial_with_the_rights_that_katib_grants_and_no_other(
     room: str, client: Client
 ) -> None:
-    create_trial(room)
+    trial = f"{room}-3-bbbbbbbb"
+    create_trial(room, trial)
+    report(trial, "4", "2")
     for _ in range(2):
-        assert client.call("SetTrialStatus", pack_field(1, TRIAL), SERVICE) == b""
-    found = kubectl_json("trial", TRIAL, "-n", room)["status"]["conditions"]
+        assert client.call("SetTrialStatus", pack_field(1, trial), SERVICE) == b""
+    status = kubectl_json("trial", trial, "-n", room)["status"]
+    assert status["observation"]["metrics"] == [
+        {"name": "mse", "min": "2", "max": "4", "latest": "2"}
+    ]
+    found = status["conditions"]
     assert [each["type"] for each in found] == ["Created", "Running", "EarlyStopped"]
     assert (found[2]["reason"], found[2]["status"]) == ("TrialEarlyStopped", "True")
     missing = client.refusal("SetTrialStatus", pack_field(1, "tiny-4-bbbbbbbb"), service=SERVICE)
@@ -130,19 +150,8 @@ def test_it_draws_the_limit_from_katibs_database_within_its_memory(
     room: str, client: Client
 ) -> None:
     names = [f"{room}-{number}-bbbbbbbb" for number in range(3)]
-    with port_forward("service/katib-db-manager", 6789, namespace="kubeflow") as address:
-        manager = Client(urlsplit(address).port or 0)
-        for name, reports in zip(names, (("4", "2"), ("6", "3"), ("8", "4")), strict=True):
-            logs = [
-                pack_field(1, "2026-01-01T00:00:00Z")
-                + pack_field(2, pack_field(1, "mse") + pack_field(2, each))
-                for each in reports
-            ]
-            log = pack_field(1, name) + pack_field(
-                2, b"".join(pack_field(1, each) for each in logs)
-            )
-            manager.call("ReportObservationLog", log, "api.v1.beta1.DBManager")
-        manager.channel.close()
+    for name, reports in zip(names, (("4", "2"), ("6", "3"), ("8", "4")), strict=True):
+        report(name, *reports)
     asking = Asking(
         client, "katib-db-manager.kubeflow:6789", pack_early("medianstop", {"start_step": "1"})
     )

@@ -5,12 +5,14 @@ import tomllib
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 from sklearn.datasets import load_iris
 from support.cli import ROOT, tunegate
 from support.serving.code_blocks import block
 
 from registry.package import load_package
+from trainer.dataset import load_dataset
 
 EXAMPLES = ROOT / "examples"
 EXPERIMENT = EXAMPLES / "iris-experiment.yaml"
@@ -28,8 +30,9 @@ def test_the_spec_shown_is_the_one_shipped() -> None:
     )
 
 
-def test_lint_finds_nothing_in_the_iris_experiment() -> None:
-    done = tunegate("lint", EXPERIMENT)
+@pytest.mark.parametrize("experiment", [EXPERIMENT, EXAMPLES / "titanic" / "experiment.yaml"])
+def test_lint_finds_nothing_in_an_experiment(experiment: Path) -> None:
+    done = tunegate("lint", experiment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing to fix" in done.stdout + done.stderr
 
@@ -87,3 +90,22 @@ def test_the_iris_experiment_runs_and_its_model_answers_kserves_example(tmp_path
     shares = package.predict(dict(zip(names, zip(*asked, strict=True), strict=True)))
     classes = [package.manifest.classes[i] for i in shares.argmax(axis=1)]
     assert classes == json.loads(block(PAGE, "json", 0))["predictions"] == [1, 1]
+
+
+def test_the_titanics_card_says_what_its_table_is() -> None:
+    """Texts, gaps and many categories are learned from; the card's counts are the table's."""
+    folder = EXAMPLES / "titanic"
+    table = pd.read_csv(folder / "titanic.csv")
+    dataset = load_dataset(str(folder / "titanic.toml"))
+    kinds = {column.name: column.kind for column in dataset.columns}
+    assert kinds["Name"] == "text"
+    assert kinds["Cabin"] == kinds["Ticket"] == kinds["Sex"] == "categorical"
+    card = (folder / "README.md").read_text()
+    for count in (
+        f"{len(table)} passengers, of whom {table['Survived'].sum()} survived",
+        f"`Age` ({table['Age'].isna().sum()} gaps)",
+        f"`Cabin` ({table['Cabin'].isna().sum()} gaps, {table['Cabin'].nunique()} different)",
+        f"`Ticket` ({table['Ticket'].nunique()} different)",
+        f"on {len(dataset.training.y)} rows; the other {len(dataset.holdout.y)} are the holdout",
+    ):
+        assert count in card

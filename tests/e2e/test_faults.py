@@ -78,10 +78,10 @@ def test_an_invalid_experiment_is_refused_with_line_and_fix(tmp_path: Path) -> N
 
 def test_trials_that_fail_show_their_last_lines(tmp_path: Path) -> None:
     path = small_experiment(tmp_path)
-    path.write_text(path.read_text().replace("--data=boston", "--data=nowhere"))
+    path.write_text(path.read_text().replace("--n-estimators=10", "--n-estimators=none"))
     done = tunegate("run", path, "--state", tmp_path / "state", "--port", free_port(), "--no-serve")
     assert done.returncode == 12  # no candidate: another try would end the same way
-    assert "data set 'nowhere' is not known" in done.stderr
+    assert "n-estimators" in done.stderr
     assert "max failed count has reached" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -24,6 +24,7 @@ from support.katib.experiments import (
 )
 
 from katib.experiment import to_experiment
+from katib.objects import has_observation, state
 
 pytestmark = [
     pytest.mark.cluster,
@@ -33,6 +34,10 @@ ROOT = Path(__file__).parents[2]
 IMAGE = os.environ.get("TUNEGATE_TEST_SUGGESTION_IMAGE", "localhost/tunegate-suggestion:0.2.0")
 SPACE = {"x": ("double", {"min": "0.001", "max": "1", "distribution": "logUniform"})}
 PRINT = "print('mse=${trialParameters.x}')"
+REPORTS = """python -c 'import time
+for _ in range(5):
+    print("mse=${trialParameters.x}", flush=True)
+    time.sleep(1)'"""
 CONFIG = ("configmap", "katib-config", "-n", "kubeflow")
 
 
@@ -70,7 +75,7 @@ def create(room: str, document: dict[str, Any]) -> None:
 
 def condition(kind: str, room: str, wanted: str) -> dict[str, Any] | None:
     """Return a condition of the Experiment's object that holds, or None."""
-    found = kubectl_json(kind, "tiny", "-n", room).get("status", {}).get("conditions", [])
+    found = kubectl_json(kind, room, "-n", room).get("status", {}).get("conditions", [])
     return next((c for c in found if c["type"] == wanted and c["status"] == "True"), None)
 
 
@@ -81,10 +86,10 @@ def await_condition(kind: str, room: str, wanted: str) -> dict[str, Any]:
 
 def points(room: str) -> list[dict[str, str]]:
     """Return the parameters of the Experiment's Trials in the order of their suggestion."""
-    given = kubectl_json("suggestion", "tiny", "-n", room)["status"]["suggestions"]
+    given = kubectl_json("suggestion", room, "-n", room)["status"]["suggestions"]
     trials = {trial["metadata"]["name"] for trial in kubectl_json("trials", "-n", room)["items"]}
     assert trials == {each["name"] for each in given}
-    assert all(re.fullmatch(r"tiny-[0-9]+-[a-z0-9]{8}", name) for name in trials)
+    assert all(re.fullmatch(rf"{room}-[0-9]+-[a-z0-9]{{8}}", name) for name in trials)
     return [{p["name"]: p["value"] for p in each["parameterAssignments"]} for each in given]
 
 
@@ -102,9 +107,9 @@ def test_katib_gives_the_trials_of_a_local_run_though_the_service_is_killed_amid
         "algorithm": algorithm_spec("tunegate", n_initial_points="2"),
         "parallelTrialCount": 1,
     }
-    create(room, short_experiment(maxTrialCount=5, **spec))
+    create(room, short_experiment(room, maxTrialCount=5, **spec))
     eventually(lambda: len(kubectl_json("trials", "-n", room)["items"]) == 2, seconds=120)
-    for pod in pods(room, "tiny-tunegate"):
+    for pod in pods(room, f"{room}-tunegate"):
         kubectl("delete", "pod", pod, "-n", room, "--grace-period=0", "--force")
     await_condition("experiment", room, "Succeeded")
 
@@ -126,10 +131,10 @@ def test_it_serves_several_at_a_time_within_its_memory_in_place_of_another_algor
         "parallelTrialCount": 3,
         "resumePolicy": "LongRunning",
     }  # which keeps the pod
-    create(room, short_experiment(parameters=SPACE, algorithm=settings, **counts))
+    create(room, short_experiment(room, parameters=SPACE, algorithm=settings, **counts))
     await_condition("experiment", room, "Succeeded")
     status = kubectl(
-        "exec", "-n", room, "deploy/tiny-bayesianoptimization", "--", "cat", "/proc/1/status"
+        "exec", "-n", room, f"deploy/{room}-bayesianoptimization", "--", "cat", "/proc/1/status"
     )
     peak = int(status.partition("VmHWM:")[2].split()[0])
     assert peak < 160 << 10  # KiB; what the entry requests
@@ -139,8 +144,31 @@ def test_it_serves_several_at_a_time_within_its_memory_in_place_of_another_algor
 
 def test_a_bad_setting_fails_the_experiment_with_words_that_say_why(room: str) -> None:
     register()
-    create(room, short_experiment(algorithm=algorithm_spec("tunegate", seed="3")))
+    create(room, short_experiment(room, algorithm=algorithm_spec("tunegate", seed="3")))
     await_condition("experiment", room, "Failed")
     failed = await_condition("suggestion", room, "Failed")
     assert "seed is not a setting of tunegate" in failed["message"]
     assert "the seed is called random_state" in failed["message"]
+
+
+def test_an_experiment_with_stopped_trials_comes_to_its_end_without_retain(room: str) -> None:
+    """Where nobody writes their observation, Katib waits for ever (katib#1377)."""
+    register()
+    strict = {"margin": "0", "min_trials_required": "1"}
+    settings = [{"name": name, "value": value} for name, value in strict.items()]
+    spec = {
+        "algorithm": algorithm_spec("tunegate"),
+        "earlyStopping": {"algorithmName": "tunegate", "algorithmSettings": settings},
+        "objective": {
+            "type": "minimize",
+            "objectiveMetricName": "mse",
+            "metricStrategies": [{"name": "mse", "value": "latest"}],
+        },
+    }
+    create(room, short_experiment(room, REPORTS, maxTrialCount=6, **spec))
+    await_condition("experiment", room, "Succeeded")
+    trials = kubectl_json("trials", "-n", room)["items"]
+    stopped = [trial for trial in trials if state(trial) == "EarlyStopped"]
+    assert len(trials) == 6
+    assert stopped  # or this shows nothing
+    assert all(map(has_observation, stopped))

@@ -1,0 +1,178 @@
+"""Components from a table to a model in production, for pipelines of any data set.
+
+kfp ships a component's source alone, so each imports what it needs. Where a command of tunegate
+does the step, the component calls the command: what a pipeline does can be done by hand.
+"""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+IMAGE = "localhost/tunegate-pipeline-python:0.2.0"  # pipelines/Dockerfile
+component = dsl.component(base_image=IMAGE, install_kfp_package=False)
+
+
+@component
+def download(source: str, table: Output[Dataset]) -> None:
+    """Copy a CSV file: `source` is a path, a URL, or a built-in data set that has a file."""
+    import shutil
+    from pathlib import Path
+
+    import fsspec
+
+    from trainer.spec import builtin_names, load_spec
+
+    if source in builtin_names():
+        spec = load_spec(source)
+        source = str(spec.folder / spec.source)
+    with fsspec.open(source, "rb") as read, Path(table.path).open("wb") as written:
+        shutil.copyfileobj(read, written)
+    table.metadata["source"] = source
+
+
+@component
+def prepare(
+    table: Input[Dataset],
+    spec: str,
+    data: Output[Dataset],
+    training: Output[Dataset],
+    holdout: Output[Dataset],
+) -> None:
+    """Check the table against its spec, a TOML text, and split it.
+
+    What other pipelines call preprocessing is in the spec: the columns' kinds, what is dropped,
+    what means a missing value. `data` is a folder, data.toml and table.csv, and is what the search
+    gets; the two parts are for people and for other components.
+    """
+    import shutil
+    import tomllib
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+    from trainer.dataset import load_dataset
+
+    folder = Path(data.path)
+    folder.mkdir(parents=True)
+    shutil.copyfile(table.path, folder / "table.csv")
+    if tomllib.loads(spec)["source"] != "table.csv":
+        raise ValueError('the spec must say source = "table.csv": the pipeline brings the table')
+    (folder / "data.toml").write_text(spec, encoding="utf-8")
+    dataset = load_dataset(str(folder / "data.toml"))
+    for part, artifact in ((dataset.training, training), (dataset.holdout, holdout)):
+        frame = pd.DataFrame({column.name: part.table[column.name] for column in dataset.columns})
+        target = part.y
+        if dataset.classes:
+            target = np.array(dataset.classes, dtype=object)[part.y.astype(int)]
+        frame[dataset.spec.target] = target
+        frame.to_csv(artifact.path, index=False)
+        artifact.metadata["rows"] = len(frame)
+    data.metadata["fingerprint"] = dataset.fingerprint
+
+
+@component
+def tune(
+    data: Input[Dataset],
+    trials: int,
+    model: Output[Model],
+    run: Output[Artifact],
+    metrics: Output[Metrics],
+) -> None:
+    """Search, and hand the best trial's package on; `run` has the trials, as a state folder.
+
+    The metrics are those of the cross-validation, which the search has chosen by: see `evaluate`
+    for the holdout.
+    """
+    import shutil
+    from pathlib import Path
+
+    import tunegate as tg
+
+    study = tg.tune(str(Path(data.path) / "data.toml"), trials=trials, state=run.path)
+    best = study.best
+    shutil.copytree(study.workspace.store.trial(best.name), model.path)
+    model.metadata["sha256"] = study.package.digest
+    model.metadata["parameters"] = {name: str(value) for name, value in best.parameters.items()}
+    for name, value in best.metrics.items():
+        metrics.log_metric(f"cross_validated_{name}", value)
+
+
+@component
+def predict(model: Input[Model], table: Input[Dataset], predictions: Output[Dataset]) -> None:
+    """Predict a table's rows."""
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "tunegate", "predict", table.path]
+    options = ["--package", model.path, "--output", f"{predictions.path}.csv"]
+    subprocess.run([*command, *options], check=True)
+    predictions.uri += ".csv"
+
+
+@component
+def evaluate(model: Input[Model], table: Input[Dataset], metrics: Output[Metrics]) -> None:
+    """Score a package on a labelled table: all metrics of its task."""
+    import json
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "tunegate", "evaluate", table.path]
+    options = ["--package", model.path, "--json"]
+    done = subprocess.run([*command, *options], check=True, stdout=subprocess.PIPE)
+    for name, value in json.loads(done.stdout)["scores"].items():
+        metrics.log_metric(name, value)
+
+
+@component
+def promote(
+    model: Input[Model],
+    data: Input[Dataset],
+    state: str,
+    production: Output[Artifact],
+    metrics: Output[Metrics],
+) -> str:
+    """Let the gate judge a package and, where it says so, bring it into production.
+
+    `state` is the folder of store and ledger, on a volume that outlives the run. Returns the
+    verdict: promote, keep, hold or refuse, of which none is a failure. `production` is a bundle of
+    what is in production then, as `tunegate export` writes it.
+    """
+    import json
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    program = [sys.executable, "-m", "tunegate"]
+    where = ["--data", str(Path(data.path) / "data.toml"), "--state", state]
+    done = subprocess.run(
+        [*program, "promote", "--package", model.path, *where, "--json"],
+        check=False,
+        stdout=subprocess.PIPE,
+    )
+    if done.returncode not in {0, 10, 11, 12}:  # docs/cli.md: the verdicts
+        raise SystemExit(done.returncode)
+    verdict = json.loads(done.stdout)
+    metrics.log_metric("promoted", float(verdict["verdict"] == "promote"))
+    subprocess.run([*program, "export", production.path, *where], check=True)
+    found: str = verdict["verdict"]
+    return found
+
+
+@component
+def report(run: Input[Artifact], page: Output[HTML]) -> None:
+    """Write the report of a search: its history, its trials, its parameters."""
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "tunegate", "report", "--state", run.path]
+    subprocess.run([*command, "--output", page.path], check=True)
+
+
+@component
+def head(table: Input[Dataset], rows: int) -> str:
+    """Print the first rows of a CSV file."""
+    import pandas as pd
+
+    first = pd.read_csv(table.path).head(rows).to_string()
+    print(first)
+    return first

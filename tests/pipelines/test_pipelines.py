@@ -1,0 +1,52 @@
+"""The pipelines' YAML is current, and kfp's own local runner brings a model into production."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.cli import ROOT, tunegate
+from support.patience import patience
+
+PYTHON = ROOT / ".peers" / "kfp" / "bin" / "python"
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".peers" / "kfp" / ".lock").exists(), reason="run scripts/peers kfp"
+)
+
+
+def kfp(*words: object) -> str:
+    """Run a module of `pipelines` in the environment of kfp; returns its last line."""
+    done = subprocess.run(
+        [str(PYTHON), "-m", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=patience(300),
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return (done.stdout.splitlines() or [""])[-1]
+
+
+def test_the_compiled_pipelines_are_current(tmp_path: Path) -> None:
+    kfp("pipelines.compile", tmp_path)
+    for name in ("house_prices", "iris_csv"):
+        found = (tmp_path / f"{name}.yaml").read_text()
+        assert (ROOT / "pipelines" / f"{name}.yaml").read_text() == found, (
+            "run .peers/kfp/bin/python -m pipelines.compile"
+        )
+
+
+def test_the_iris_table_is_printed() -> None:
+    head = json.loads(kfp("pipelines.run_local", "iris_csv", "source=examples/iris.csv", "rows=2"))
+    assert len(head.splitlines()) == 3
+    assert "petal length" in head
+
+
+def test_a_table_of_house_prices_becomes_a_model_in_production(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    metrics = json.loads(kfp("pipelines.run_local", "house_prices", "trials=2", f"state={state}"))
+    assert 5 < metrics["mse"] < 30
+    history = json.loads(tunegate("history", "--state", state, "--json", cwd=tmp_path).stdout)
+    assert [entry["promotion"]["model"] for entry in history] == ["boston"]
