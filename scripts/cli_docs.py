@@ -53,11 +53,23 @@ def _section(name: str, command: click.Command) -> str:
 
 
 def _rows(command: click.Command) -> Iterator[str]:
+    if command.name == "train":
+        yield from _trainer_rows()
+        return
     context = click.Context(command)
     for parameter in command.params:
         if not isinstance(parameter, click.Option) or not parameter.hidden:
             flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
             yield f"| {flags} | {getattr(parameter, 'help', '')}{_default(parameter, context)} |"
+
+
+def _trainer_rows() -> Iterator[str]:
+    from trainer.__main__ import make_parser  # noqa: PLC0415 - brings scikit-learn
+
+    for action in make_parser("tunegate train")._actions:  # noqa: SLF001 - argparse has no other way
+        if action.dest != "help":
+            flags = ", ".join(f"`{flag}`" for flag in action.option_strings)
+            yield f"| {flags} | {action.help} |"
 
 
 def _default(parameter: click.Parameter, context: click.Context) -> str:

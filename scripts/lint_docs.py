@@ -34,10 +34,21 @@ machine, and makes algorithms that Katib does not ship a warning. `--on local` m
 errors, as `tunegate tune` does. Without `--on`, the K3xx are notes. `--ignore CODE` leaves out a
 code.
 
+YAML is read as `kubectl` reads it: `y` and `on` are booleans, `010` is 8, `64:32` and dates are
+text. In folders and streams, objects of others are passed over: resource definitions,
+kustomizations, Experiments of Argo Rollouts. A folder's files are searched before they are parsed,
+so a large repository takes seconds.
+
+Commands are read as Katib's webhook changes them: it joins the words without quoting, appends a
+redirection (for StdOut) and the marker that its collector waits for, and passes all to a shell. The
+local engine runs the same text where a shell would not pass the words as they are written; what is
+not searched for metrics stands at the end of a trial's `output.log`.
+
 `--fix` changes single words and lines of the text, nothing else: comments, order and layout stay.
 It fixes only what has one meaning: quotes around numbers and none around counts, the case of words,
-fields that are surely misspelt, fields that must not be there. A file is replaced whole or not at
-all; a second `--fix` changes nothing. For stdin, the fixed text goes to stdout.
+fields that are surely misspelt, fields that must not be there, the line break at a script's end. A
+file is replaced whole or not at all; a second `--fix` changes nothing. For stdin, the fixed text
+goes to stdout.
 
 Lint does not check what the document does not show: whether the namespace on the cluster has
 Katib's label (lint checks a Namespace in the same stream), whether images, volumes and Secrets

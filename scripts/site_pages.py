@@ -3,6 +3,7 @@
 See mkdocs.yml.
 """
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -13,12 +14,17 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
+EXECUTED = ROOT / "build" / "notebook"
 OUTSIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "LICENSE": "license.md",
     "benchmarks/README.md": "benchmarking.md",
+    "examples/flats.ipynb": "notebook.md",
+    "examples/titanic/README.md": "titanic.md",
+    "examples/titanic/titanic.ipynb": "titanic-notebook.md",
 }
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
 
@@ -29,10 +35,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         text = (ROOT / source).read_text(encoding="utf-8")
         if source == "LICENSE":
             text = f"# License\n\n```text\n{text}```\n"
+        if source.endswith(".ipynb"):
+            text = _notebook_text(text, files, config)
         files.append(File.generated(config, page, content=_relink(text, source, page)))
     icon = str(ROOT / "api" / "static" / "icon.svg")
     files.append(File.generated(config, "favicon.svg", abs_src_path=icon))
     return files
+
+
+def _notebook_text(text: str, files: Files, config: MkDocsConfig) -> str:
+    """Return a notebook as Markdown: with its outputs if `run_notebook.py` has run it."""
+    if (EXECUTED / "notebook.md").exists():
+        script = str(EXECUTED / "plotly.min.js")
+        files.append(File.generated(config, "plotly.min.js", abs_src_path=script))
+        return (EXECUTED / "notebook.md").read_text(encoding="utf-8")
+    parts = []
+    for cell in json.loads(text)["cells"]:
+        content = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            content = f"```python\n{content}\n```"
+        parts.append(content)
+    return "\n\n".join(parts) + "\n"
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:  # noqa: ANN401 - mkdocs' own

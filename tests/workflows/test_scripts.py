@@ -20,13 +20,22 @@ case $* in
 kustomize*) echo "kind: List" ;;
 esac
 """
-# As much of `docker` as the scripts use: it logs its arguments, and makes a cache's folder.
+# As much of `docker` as the scripts use: it logs its arguments, makes a cache's folder, and gives
+# a pushed image a digest.
 DOCKER = """#!/bin/sh
 echo "$*" >> "$FAKE_DOCKER"
+[ "$1" != inspect ] || echo "${4%:*}@sha256:$(printf %s "$4" | sha256sum | cut -c 1-64)"
 for word in "$@"; do
     folder=${word#type=local,dest=}
     [ "$folder" = "$word" ] || { mkdir -p "${folder%%,*}" && touch "${folder%%,*}/index.json"; }
 done
+"""
+
+
+# Of `cosign` and `gh`: they log what is verified, and fail for the image named in BAD.
+VERIFIER = """#!/bin/sh
+echo "$(basename "$0") $*" >> "$FAKE_CALLS"
+case "$(basename "$0") $*" in *"${BAD:-no image}"*) exit 1 ;; esac
 """
 
 
@@ -123,14 +132,16 @@ class TestImages:
 
     def test_all_go_into_one_archive(self, tmp_path: Path) -> None:
         _, calls = self.run_with_docker(tmp_path, "scripts/deploy/images", "images.tar")
-        assert [line.split()[:3] for line in calls[:3]] == [
+        assert [line.split()[:3] for line in calls[:4]] == [
             ["build", "--target", "trainer"],
             ["build", "--target", "api"],
             ["build", "--target", "promote"],
+            ["build", "--target", "suggestion"],
         ]
         assert re.fullmatch(
-            r"save --output images.tar( localhost/tunegate-(trainer|api|promote):[\d.]+){3}",
-            calls[3],
+            r"save --output images.tar"
+            r"( localhost/tunegate-(trainer|api|promote|suggestion):[\d.]+){4}",
+            calls[4],
         )
 
     def test_layers_are_kept_and_used_the_next_time(self, tmp_path: Path) -> None:
@@ -139,22 +150,75 @@ class TestImages:
             _, calls = self.run_with_docker(
                 tmp_path, "scripts/deploy/images", "images.tar", LAYERS=str(layers)
             )
-            builds = [line for line in calls if line.startswith("buildx build")][-3:]
+            builds = [line for line in calls if line.startswith("buildx build")][-4:]
             assert all(("--cache-from" in line) is (time == "second") for line in builds)
             assert all("--load" in line and line.endswith(" .") for line in builds)
             assert sorted(folder.name for folder in layers.iterdir()) == [
                 "api",
                 "promote",
+                "suggestion",
                 "trainer",
             ]
 
     def test_pushed_names_are_in_lower_case(self, tmp_path: Path) -> None:
-        words = ("scripts/deploy/push", "images.tar", "ghcr.io/Some/Project-", "abc")
+        digests = tmp_path / "digests"
+        words = ("scripts/deploy/push", "images.tar", "ghcr.io/Some/Project-", "abc", digests)
         prefix, calls = self.run_with_docker(tmp_path, *words)
         assert prefix == "ghcr.io/some/project-\n"
         assert [line for line in calls if line.startswith("push")] == [
-            f"push ghcr.io/some/project-{role}:abc" for role in ("trainer", "api", "promote")
+            f"push ghcr.io/some/project-{role}:abc"
+            for role in ("trainer", "api", "promote", "suggestion")
         ]
+        written = [line.split("  ") for line in digests.read_text().splitlines()]
+        assert [name for _, name in written] == [
+            f"ghcr.io/some/project-{role}" for role in ("trainer", "api", "promote", "suggestion")
+        ]
+        assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest, _ in written)
+
+
+class TestSupplyChain:
+    def run_with_verifiers(
+        self, tmp_path: Path, *words: object, **variables: str
+    ) -> "tuple[subprocess.CompletedProcess[str], list[str]]":
+        """Run a script on two images with stand-ins for cosign and gh; returns their calls."""
+        digests = tmp_path / "digests"
+        digests.write_text(f"{'1' * 64}  ghcr.io/me/it-trainer\n{'2' * 64}  ghcr.io/me/it-api\n")
+        path = stand_in(tmp_path, "cosign", VERIFIER)
+        shutil.copy(tmp_path / "bin" / "cosign", tmp_path / "bin" / "gh")
+        calls = tmp_path / "calls"
+        script, *others = words
+        done = run(script, digests, *others, PATH=path, FAKE_CALLS=str(calls), **variables)
+        return done, calls.read_text().splitlines()
+
+    def test_each_image_is_signed_by_digest_with_what_it_is_made_of(self, tmp_path: Path) -> None:
+        done, calls = self.run_with_verifiers(tmp_path, "scripts/deploy/sign", "sbom")
+        assert done.returncode == 0, done.stderr
+        assert [line.split()[1] for line in calls] == ["sign", "attest"] * 2
+        assert "--predicate sbom/trainer.cdx.json" in calls[1]
+        assert "--predicate sbom/serving.cdx.json" in calls[3]
+        assert all(line.split()[-1].endswith(("1" * 64, "2" * 64)) for line in calls)
+
+    def test_images_of_this_repositorys_workflow_are_accepted(self, tmp_path: Path) -> None:
+        done, calls = self.run_with_verifiers(tmp_path, "scripts/deploy/check-images", "me/it")
+        assert done.returncode == 0, done.stderr
+        assert [" ".join(line.split()[:2]) for line in calls] == [
+            "cosign verify",
+            "cosign verify-attestation",
+            "gh attestation",
+        ] * 2
+        identity = "https://github.com/me/it/.github/workflows/deploy.yml@refs/heads/main"
+        assert all(identity in line for line in calls if line.startswith("cosign"))
+
+    @pytest.mark.parametrize("bad", ["cosign verify ", "gh attestation", "2" * 64])
+    def test_one_image_that_is_not_ours_ends_the_deployment(self, tmp_path: Path, bad: str) -> None:
+        words = ("scripts/deploy/check-images", "me/it")
+        done, _ = self.run_with_verifiers(tmp_path, *words, BAD=bad)
+        assert done.returncode != 0
+
+    def test_no_image_at_all_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "none").touch()
+        done = run("scripts/deploy/check-images", tmp_path / "none", "me/it")
+        assert (done.returncode, "names no image" in done.stderr) == (1, True)
 
 
 class TestSummary:
