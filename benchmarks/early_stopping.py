@@ -34,6 +34,7 @@ from katib.search.sampler import Search, TrialRecord
 from katib.space import Parameter
 from registry.package import row_losses
 from trainer.dataset import load_dataset
+from trainer.folds import shuffled_folds
 from trainer.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -94,7 +95,8 @@ def fold_losses(
     """Return each fold's mean loss, and the CPU seconds that each took."""
     losses = []
     cpu = []
-    for fold in recipe.folds(y, n=FOLDS, seed=seed):
+    classes = recipe.task == "classification"
+    for fold in shuffled_folds(y, n=FOLDS, seed=seed, classes=classes):
         began = time.process_time()
         predicted = recipe.fold_predictions(x, y, fold)
         cpu.append(time.process_time() - began)

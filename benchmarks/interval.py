@@ -28,6 +28,7 @@ from sklearn.datasets import make_friedman1
 from sklearn.model_selection import ShuffleSplit
 
 from trainer.dataset import load_dataset
+from trainer.folds import shuffled_folds
 from trainer.recipe import Recipe
 
 COVERAGE = 0.9
@@ -91,7 +92,7 @@ def out_of_fold(recipe: Recipe, x: NDArray[np.float32], y: Floats) -> tuple[Floa
     """Return out-of-fold predictions, and the spread of the trees that made them."""
     known = np.empty_like(y)
     spreads = np.empty_like(y)
-    for training, test in recipe.folds(y, n=5, seed=0):
+    for training, test in shuffled_folds(y, n=5, seed=0, classes=False):
         forest = recipe.fit(x[training], y[training])
         known[test] = recipe.predict(forest, x[test])[:, 0]
         spreads[test] = spread(forest, x[test])

@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from registry.package import FlatForest, kernel
 from registry.package.numpy_kernel import NumpyTraversal
-from trainer.flatten import flatten_estimator
+from trainer.learners.flatten import flatten_estimator
 
 FEATURES = 13
 ROWS = (1, 10, 100, 1_000, 10_000)

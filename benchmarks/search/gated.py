@@ -18,7 +18,7 @@ from benchmarks.search.grid import DEPTH, SPLIT
 from benchmarks.search.tables import Table, split_folds
 from promote.evidence import compare_losses
 from promote.policy import GatePolicy
-from registry.package.losses import row_losses
+from registry.package import row_losses
 from trainer.recipe import Recipe
 
 SEEDS = (7001, 7002, 7003)  # of the folds and of the models

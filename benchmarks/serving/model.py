@@ -17,7 +17,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from registry import ModelStore, Pointer
 from registry.package import Column, CrossValidation, Draft, load_package, write_package
-from trainer.flatten import flatten_estimator
+from trainer.learners.flatten import flatten_estimator
 
 ROOT = Path(__file__).parent.parent.parent
 PEERS = ROOT / ".peers"

@@ -1,0 +1,1 @@
+"""Tables of any size and kind: learned rightly, in how much time and memory, next to others."""
