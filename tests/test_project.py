@@ -24,7 +24,7 @@ from support.slow_modules import SLOW
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
 ROLES = ("trainer", "serving", "serving-all", "promote", "suggestion", "cluster", "local", "dev")
-FOLDERS = (*ROOMS, "benchmarks", "scripts", "tests")
+FOLDERS = (*ROOMS, "benchmarks", "pipelines", "scripts", "tests")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
