@@ -54,7 +54,7 @@ def prepare_search(
     experiment = _find_experiment(source, settings, replace(table, trials=trials))
     if trials is not None:
         experiment = _with_trials(experiment, trials)
-    return check_plan(experiment, settings, command=command)
+    return _with_readable_data(check_plan(experiment, settings, command=command))
 
 
 def prepare_resumption(source: Source, settings: Settings, *, command: str = "") -> PlannedSearch:
@@ -75,6 +75,21 @@ def prepare_resumption(source: Source, settings: Settings, *, command: str = "")
             f"{run} learned from {known.data}, here its trials would from {plan.data.data}",
             hint="resume it in the folder that it was started in",
         )
+    return _with_readable_data(plan)
+
+
+def _with_readable_data(plan: PlannedSearch) -> PlannedSearch:
+    """Read the user's data once, so that what every trial would refuse is refused before them.
+
+    Raises:
+        DataError: naming the file, the column and the line where it can.
+    """
+    from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
+
+    program = plan.program
+    is_own = program.data not in builtin_names()
+    if program.is_trainer and (is_own or program.include):
+        load_dataset(program.data, include=program.include)
     return plan
 
 

@@ -80,6 +80,23 @@ def test_a_spec_whose_table_does_not_exist_is_refused_too(here: Path) -> None:
         plan(file)
 
 
+def test_cells_that_every_trial_would_refuse_are_refused_before_the_first(here: Path) -> None:
+    rents = "".join(f"{place * 37 % 53};1,{place:03} €\n" for place in range(100))
+    (here / "rents.csv").write_text("size;rent\n" + rents)
+    done = tunegate("run", "rents.csv", "--target", "rent", cwd=here)
+    assert done.returncode == 2
+    assert "no cell tells whether its comma is a decimal mark" in done.stderr
+    assert not (here / ".tunegate" / "experiments").exists()
+
+
+def test_a_column_to_include_that_does_not_exist_is_refused_before_the_first_trial(
+    here: Path,
+) -> None:
+    command = ("python", "-m", "trainer", "--data=iris", "--include", "height")
+    with pytest.raises(DataError, match="height"):
+        plan(runnable_document(*command))
+
+
 @pytest.mark.parametrize(
     ("command", "env"),
     [
