@@ -23,6 +23,7 @@ MANY_VALUES = 1_000  # in the sample
 DATE_LIKE = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?:[T ]\d{1,2}:\d{2}.*)?"
 )
+# Looser than the reader: what it could not read as a number may have been meant as one.
 NUMBER_LIKE = re.compile(
     r"[$€£¥]?\s*[-+]?[.,]?\d[\d.,'\s]*(?:[eE][-+]?\d+)?\s*(?:[%$€£¥]|[^\W\d_]{1,4})?"
 )
