@@ -22,6 +22,7 @@ MODULES = {  # command -> its module in `tunegate.commands`, in the order in whi
     "run": "run",
     "tune": "run",
     "train": "train",
+    "package": "train",
     "init": "init",
     "lint": "lint",
     "gate": "gate",

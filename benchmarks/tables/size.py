@@ -5,24 +5,30 @@ with the same forest. The trial also hashes each row for its split, profiles the
 a package; `--no-importances`, because the other one measures none.
 
     python -m benchmarks.tables.size                     1,000,000 rows x 21 columns
-    python -m benchmarks.tables.size --grow              rows and columns, cost against size
+    python -m benchmarks.tables.size --grow docs/table-growth.svg   cost against rows and columns
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.growth_plot import Panel, draw
 from benchmarks.tables.processes import Cost, run_measured
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "tables"
 FOREST = {"n_estimators": 20, "max_depth": 8, "max_features": 0.4, "max_samples": 0.1}
 FOLDS = 3
-GROWTH = ((10_000, 20), (30_000, 20), (100_000, 20), (300_000, 20), (5_000, 100), (5_000, 1_000))
+ROWS_OF_GROWTH = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+COLUMNS_OF_GROWTH = (20, 100, 300, 1_000)
+FEW_COLUMNS = 20
+FEW_ROWS = 5_000
 BY_HAND = """
 import json, sys
 import pandas as pd
@@ -49,27 +55,74 @@ print(time.process_time() - began)
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one table took.
+
+    Attributes:
+        trial: our trial on it.
+        by_hand: pandas and scikit-learn on it.
+        profile: CPU seconds of the profile alone.
+    """
+
+    trial: Cost
+    by_hand: Cost
+    profile: float
+
+
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure, print a table, and draw the growth."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--columns", type=int, default=20)
-    parser.add_argument("--grow", action="store_true", help="a list of sizes instead of one")
+    parser.add_argument("--columns", type=int, default=FEW_COLUMNS)
+    parser.add_argument("--grow", type=Path, help="an SVG file to draw; lists of sizes, not one")
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
-    sizes = GROWTH if arguments.grow else ((arguments.rows, arguments.columns),)
     print(
         "| rows x columns | CPU s, trial : by hand | peak MiB, trial : by hand | profile, CPU s |"
     )
     print("|---|---|---|---|")
-    for rows, columns in sizes:
-        path = _make_table(rows, columns)
-        by_hand = _run_by_hand(path)
-        trial = _run_trial(path)
-        profiled = float(_checked(_python(["-c", PROFILE, path], "profile")).output)
-        cpu = _ratio(trial.cpu, by_hand.cpu)
-        memory = _ratio(trial.memory, by_hand.memory)
-        print(f"| {rows:,} x {columns + 1:,} | {cpu} | {memory} | {profiled:.1f} |", flush=True)
+    if not arguments.grow:
+        _measure(arguments.rows, arguments.columns)
+        return
+    by_columns = [_measure(FEW_ROWS, columns) for columns in COLUMNS_OF_GROWTH]
+    by_rows = [_measure(rows, FEW_COLUMNS) for rows in ROWS_OF_GROWTH]
+    panels = [
+        *_panels("Rows, of 21 columns", ROWS_OF_GROWTH, by_rows),
+        *_panels("Columns, of 5,000 rows", COLUMNS_OF_GROWTH, by_columns),
+    ]
+    drawing = draw("A trial and the same by hand, against the table's size", panels)
+    arguments.grow.write_text(drawing, encoding="utf-8")
+
+
+def _measure(rows: int, columns: int) -> Measured:
+    path = _make_table(rows, columns)
+    by_hand = _run_by_hand(path)
+    trial = _run_trial(path)
+    profile = float(_checked(_python(["-c", PROFILE, path], "profile")).output)
+    cpu = _ratio(trial.cpu, by_hand.cpu)
+    memory = _ratio(trial.memory, by_hand.memory)
+    print(f"| {rows:,} x {columns + 1:,} | {cpu} | {memory} | {profile:.1f} |", flush=True)
+    return Measured(trial, by_hand, profile)
+
+
+def _panels(title: str, sizes: Sequence[int], measured: Sequence[Measured]) -> list[Panel]:
+    trials = [each.trial for each in measured]
+    by_hand = [each.by_hand for each in measured]
+    cpu = {
+        "trial": [cost.cpu for cost in trials],
+        "by hand": [cost.cpu for cost in by_hand],
+    }
+    memory = {
+        "trial": [cost.memory for cost in trials],
+        "by hand": [cost.memory for cost in by_hand],
+    }
+    profile = {"profile": [max(each.profile, 0.01) for each in measured]}
+    return [
+        Panel(title, "CPU s", sizes, cpu),
+        Panel(title, "peak MiB", sizes, memory),
+        Panel(title, "CPU s of the profile", sizes, profile),
+    ]
 
 
 def _make_table(rows: int, columns: int) -> Path:

@@ -1,6 +1,14 @@
-"""`train`."""
+"""The commands `train` and `package`: what writes a model package without a search."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import click
+
+from tunegate.commands import options
+from tunegate.errors import ExitCode, UsageError
+from tunegate.output import say
 
 
 @click.command(
@@ -19,3 +27,40 @@ def train(arguments: tuple[str, ...]) -> int:
     from trainer.__main__ import main
 
     return main(list(arguments), prog="tunegate train")
+
+
+@click.command()
+@click.argument("model", type=options.PATH, help="A fitted model of scikit-learn: joblib, pickle.")
+@click.option("--output", "-o", type=options.PATH, required=True, help="The package's folder.")
+@click.option(
+    "--data", required=True, help="What it was fitted on: a built-in data set, or a spec (.toml)."
+)
+@click.option(
+    "--trust", is_flag=True, help="Unpickle the file, although that runs what its writer put in."
+)
+def package(model: Path, *, output: Path, data: str, trust: bool) -> int:
+    """Turn a model that was kept by joblib into a package, proven to answer as the model does.
+
+    `tunegate gate --package` and `tunegate promote --package` take it as a candidate.
+
+    Example: tunegate package iris.joblib --data iris --output packages/iris --trust
+    """
+    from registry.package import load_package
+
+    if not model.is_file():
+        raise UsageError(f"{model}: no such file")
+    if not trust:
+        raise UsageError(
+            f"{model}: unpickling runs whatever its writer put into it",
+            hint="add --trust if you know who wrote it; the package itself is safe to load",
+        )
+    # A process of its own: what unpickling leaves behind ends with it.
+    words = [str(model.absolute()), "--data", data, "--output", str(output)]
+    child = subprocess.run([sys.executable, "-P", "-m", "trainer.own_model", *words], check=False)
+    if child.returncode == ExitCode.USAGE:  # it has said why
+        return ExitCode.USAGE
+    if child.returncode:
+        raise UsageError(f"{model}: unpickling it ended its process with {child.returncode}")
+    made = load_package(output)
+    say(f"{output}: package {made.digest[:12]}; judge it with `tunegate gate --package {output}`")
+    return ExitCode.DONE

@@ -1,12 +1,19 @@
-"""`tunegate train` is `python -m trainer` by another name."""
+"""`tunegate train` is `python -m trainer` by another name; `package` takes what joblib kept."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import joblib
+import numpy as np
+import pandas as pd
 import pytest
-from support.cli import environment, tunegate
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from support.cli import ROOT, environment, tunegate
+
+import tunegate as tg
 
 
 def trainer(*words: object) -> "subprocess.CompletedProcess[str]":
@@ -61,3 +68,48 @@ def test_the_version_is_the_distributions(words: tuple[str, ...]) -> None:
 
     done = tunegate(*words)
     assert (done.returncode, done.stdout) == (0, f"tunegate {version('tunegate')}\n")
+
+
+class Malicious:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_a_model_kept_by_joblib_becomes_a_package_that_answers_as_it_did(tmp_path: Path) -> None:
+    iris = load_iris()
+    fitted = RandomForestClassifier(n_estimators=5, random_state=0).fit(iris.data, iris.target)
+    joblib.dump(fitted, tmp_path / "iris.joblib")
+    spec = ROOT / "examples" / "sklearn-iris.toml"
+    words = ("package", "iris.joblib", "--data", spec, "--output", "made", "--trust")
+    done = tunegate(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    asked = np.array([[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]])
+    model = tg.load(tmp_path / "made")
+    assert list(model.predict(pd.DataFrame(asked, columns=iris.feature_names))) == [1, 1]
+
+
+def test_nothing_is_unpickled_without_trust(tmp_path: Path) -> None:
+    joblib.dump(Malicious(tmp_path / "seen"), tmp_path / "model.joblib")
+    words = ("package", "model.joblib", "--data", "iris", "--output", "made")
+    done = tunegate(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "unpickling runs whatever its writer put into it" in done.stderr
+    assert not (tmp_path / "seen").exists()
+    done = tunegate(*words, "--trust", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds no estimator but a NoneType" in done.stderr
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_file_that_is_no_pickle_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "model.joblib").write_text("hello")
+    words = ("package", "model.joblib", "--data", "iris", "--output", "made", "--trust")
+    done = tunegate(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "model.joblib: cannot be unpickled" in done.stderr
+    assert "Traceback" not in done.stderr
