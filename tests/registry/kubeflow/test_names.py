@@ -14,6 +14,7 @@ pytest.importorskip("mr_openapi")
 from support.registry.registry_cases import A, RegistryCase
 
 from registry import Conflict, LedgerError, champion
+from registry.chain import link
 from registry.kubeflow.records import ATTEMPTS, ServeRecord
 
 pytestmark = pytest.mark.cluster
@@ -70,10 +71,11 @@ def test_the_name_is_waited_for_as_long_as_its_writer_may_wait(
     case.advance(A)
     looks = count(1)
     theirs = case.promotion(2, actor="theirs")
+    digest = link(case.direct.chain(case.name).head, theirs)
 
     def looked() -> None:
         if next(looks) == 3:
-            case.write("promotion-0002", ServeRecord.opening(theirs, ""))
+            case.write("promotion-0002", ServeRecord.opening(theirs, "", digest))
 
     proxy = Orphans(case.url, "promotion-0002", looked=looked)
     with pytest.raises(Conflict):

@@ -20,6 +20,7 @@ from support.registry.registry_cases import (
     string_value,
 )
 
+from registry.chain import link
 from registry.kubeflow.records import ServeRecord
 
 pytestmark = pytest.mark.cluster
@@ -92,8 +93,13 @@ def test_a_long_ledger_is_read_to_its_end(case: RegistryCase, start: Start) -> N
     case.advance(A)
     service = case.service()
     numbers = range(2, 302)
-    records = [ServeRecord.opening(case.promotion(number), "") for number in numbers]
-    records += [ServeRecord.closing(number, outcome(), "") for number in numbers]
+    head = case.direct.chain(case.name).head
+    records = []
+    for number in numbers:
+        head = link(head, promoted := case.promotion(number))
+        records.append(ServeRecord.opening(promoted, "", head))
+        head = link(head, closed := outcome())
+        records.append(ServeRecord.closing(number, closed, "", head))
     with httpx.Client(base_url=case.url + API) as client, ThreadPoolExecutor(6) as pool:
         list(
             pool.map(
