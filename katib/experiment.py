@@ -142,6 +142,11 @@ class Experiment:
         return self.annotation("schedule") == "batch"
 
     @property
+    def pushes(self) -> bool:
+        """Whether trials send their metrics to Katib's DBManager, and no collector reads them."""
+        return bool(self.spec["metricsCollectorSpec"]["collector"]["kind"] == "Push")
+
+    @property
     def digest(self) -> str:
         """The sha256 of everything that decides what the trials are."""
         return self._digest_of(self.spec)

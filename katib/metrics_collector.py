@@ -67,11 +67,14 @@ class MetricsReader:
         metrics: wanted names, the objective first.
         filters: regular expressions with two groups, name and value; if empty, Katib's default.
         json_lines: whether the format is JSON, one object a line, instead of TEXT.
+        pushed: whether the trial sends its reports itself; Katib then stores other metrics without
+            the objective, too.
     """
 
     metrics: tuple[str, ...]
     filters: tuple[str, ...] = ()
     json_lines: bool = False
+    pushed: bool = False
     _seen: dict[str, MetricSummary] = field(default_factory=dict)
 
     def feed(self, line: str) -> list[Report]:
@@ -82,8 +85,12 @@ class MetricsReader:
         """
         found = list(self._parse_json(line) if self.json_lines else self._parse_text(line))
         for report in found:
-            self._seen.setdefault(report.metric, MetricSummary()).add(report)
+            self.add(report)
         return found
+
+    def add(self, report: Report) -> None:
+        """Take one report."""
+        self._seen.setdefault(report.metric, MetricSummary()).add(report)
 
     @property
     def objective_seen(self) -> bool:
@@ -96,7 +103,7 @@ class MetricsReader:
         A metric that was never reported is `unavailable`. If the objective was never reported,
         Katib stores no other metric either.
         """
-        known = self._seen if self.objective_seen else {}
+        known = self._seen if self.objective_seen or self.pushed else {}
         return [known.get(name, MetricSummary()).entry(name) for name in self.metrics]
 
     def _parse_text(self, line: str) -> Iterable[Report]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from katib.diagnosis.missing_metric import why_no_metric
 from katib.diagnosis.pod_causes import OUT_OF_MEMORY, KnownMessage, find_known
+from katib.reports import FILE as REPORTS
+from katib.reports import read_reports
 from katib.trial import Trial
 
 ExperimentSpec = Mapping[str, Any]  # or a part of it
@@ -123,6 +125,8 @@ def _signal_number(message: str) -> int:
 def _explain_missing_metric(trial: Trial, spec: ExperimentSpec, folder: Path) -> Failure:
     metric = spec["objective"]["objectiveMetricName"]
     collector = spec["metricsCollectorSpec"]
+    if collector["collector"]["kind"] == "Push":
+        return _explain_missing_push(trial, metric, folder)
     source = collector.get("source") or {}
     output = folder / "output.log"
     path = output
@@ -142,6 +146,21 @@ def _explain_missing_metric(trial: Trial, spec: ExperimentSpec, folder: Path) ->
         fix = f"let it fail instead of printing {metric}=nan"
         return Failure("not a number", evidence, fix, (trial.name,))
     fix = f"print `{metric}=<number>` on a line of its own, at the end"
+    return Failure("no metric", evidence, fix, (trial.name,))
+
+
+def _explain_missing_push(trial: Trial, metric: str, folder: Path) -> Failure:
+    try:
+        reports = read_reports(folder / REPORTS)
+    except OSError:
+        reports = []
+    values = [report.value for report in reports if report.metric == metric]
+    if values:
+        evidence = f"it pushed {metric}={values[-1]}"
+        return Failure("not a number", evidence, "let it fail instead", (trial.name,))
+    names = sorted({report.metric for report in reports})
+    evidence = f"it pushed only {', '.join(names)}" if names else "it pushed nothing"
+    fix = f'call `katib.report_metrics({{"{metric}": <number>}})` in it'
     return Failure("no metric", evidence, fix, (trial.name,))
 
 

@@ -48,6 +48,7 @@ from katib.local.katib_status import (
     trial_document,
 )
 from katib.local.launcher import Launcher
+from katib.local.pushed_reports import push_environment, reports_taken
 from katib.local.run_folder import JOURNAL, META, locked, read_meta, write_objects
 from katib.local.run_start import begin_run, change_counts
 from katib.local.trial_runner import TrialPlan, run_trial
@@ -134,6 +135,7 @@ class Engine:
     _meta: JsonObject = field(init=False)
     _last_start: float = field(init=False, default=math.inf)
     _any_started: bool = field(init=False, default=False)
+    _db_manager: str = field(init=False, default="")
 
     async def run(self) -> Result:
         """Run to the end; cancelling it ends the trials and keeps those that have finished.
@@ -146,7 +148,8 @@ class Engine:
             self._meta = self._begin()
             self._journal = Journal(self.folder / JOURNAL)
             async with Launcher(self.preload) as launcher:
-                end = await self._schedule(launcher)
+                with reports_taken(self.experiment, self.folder / "trials") as self._db_manager:
+                    end = await self._schedule(launcher)
             return self._save(end)
 
     async def _schedule(self, launcher: Launcher) -> str:
@@ -276,11 +279,15 @@ class Engine:
         filters = tuple(collector.get("filter", {}).get("metricsFormat", ()))
         as_json = collector.get("fileSystemPath", {}).get("format") == "JSON"
         job = render_job(experiment, trial.assignments, trial.name)
+        launch = plan_launch(experiment, job, self.paths, folder)
+        if launch.pushes:
+            added = push_environment(self._db_manager, experiment.namespace, launch.env)
+            launch = replace(launch, env=launch.env | added)
         return TrialPlan(
             launcher=launcher,
-            launch=plan_launch(experiment, job, self.paths, folder),
+            launch=launch,
             folder=folder,
-            make_reader=lambda: MetricsReader(experiment.metrics, filters, as_json),
+            make_reader=lambda: MetricsReader(experiment.metrics, filters, as_json, launch.pushes),
             rule=stop_rule(experiment, self._journal.ordered()[: self._known_before(trial.index)]),
         )
 

@@ -65,7 +65,8 @@ class Launch:
         attempts: how often the command is started before the trial counts as failed.
         grace: seconds between SIGTERM and SIGKILL.
         cpus: CPUs that the container asks for.
-        metrics_file: the file that a File collector reads; None for StdOut.
+        metrics_file: the file that a File collector reads; None for others.
+        pushes: whether the trial sends its metrics itself, so that nobody reads its output.
     """
 
     argv: tuple[str, ...]
@@ -78,6 +79,7 @@ class Launch:
     grace: float
     cpus: float
     metrics_file: Path | None
+    pushes: bool = False
 
 
 def render_job(experiment: Experiment, assignments: Mapping[str, str], trial: str) -> JsonObject:
@@ -139,7 +141,7 @@ def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder:
     deadlines = [job["spec"].get("activeDeadlineSeconds"), pod.get("activeDeadlineSeconds")]
     return Launch(
         argv=tuple(argv),
-        needs_shell=needs_shell(words),
+        needs_shell=not experiment.pushes and needs_shell(words),
         env={key: _relocate_paths(value, roots) for key, value in env.items()}
         | _thread_limits(container, env),
         cwd=cwd,
@@ -149,6 +151,7 @@ def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder:
         grace=float(pod.get("terminationGracePeriodSeconds", 30)),
         cpus=requested_cpus(container),
         metrics_file=Path(_relocate_paths(metrics, roots)) if metrics else None,
+        pushes=experiment.pushes,
     )
 
 

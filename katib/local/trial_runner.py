@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -13,7 +13,9 @@ from katib.errors import EngineError
 from katib.local.job_template import SCRATCH, Launch
 from katib.local.launcher import LINE_LIMIT, Child, Exit, Launcher
 from katib.local.shell_wrapping import OTHER_OUTPUT, has_marker, shell_words
-from katib.metrics_collector import BadMetricsFile, MetricsReader, number
+from katib.metrics_collector import BadMetricsFile, MetricsReader, Report, number
+from katib.reports import FILE as REPORTS
+from katib.reports import LoggedReport, read_reports, to_logged, to_report
 from katib.trial import Trial
 
 LOG_LIMIT = 16 << 20  # bytes of output kept of one trial; all of it is read for metrics
@@ -59,11 +61,13 @@ class Attempt:
     reader: MetricsReader
     rule: StopRule
     log: BinaryIO
+    logged: BinaryIO
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
     series: list[float] = field(default_factory=list)
     stopped: bool = False
     broken: str = ""
     written: int = 0
+    logged_size: int = 0
 
     def take(self, line: str) -> None:
         """Read a line for metrics.
@@ -77,12 +81,15 @@ class Attempt:
             self.broken = self.broken or str(error)
             return
         for report in reports:
-            value = number(report.value)
-            if report.metric != self.reader.metrics[0] or value is None:
-                continue
-            if len(self.series) < SERIES_LIMIT:
-                self.series.append(value)
-                self.stopped = self.stopped or self.rule.is_hopeless(self.series)
+            self._keep_report(report)
+            self._extend_series(report)
+
+    def take_pushed(self, reports: Iterable[LoggedReport]) -> None:
+        """Read what the trial has sent itself, and what is kept already."""
+        for logged in reports:
+            report = to_report(logged)
+            self.reader.add(report)
+            self._extend_series(report)
 
     def keep(self, line: str) -> None:
         """Keep a line for people, up to the log's limit."""
@@ -91,6 +98,21 @@ class Attempt:
             content = f"{line}\n".encode()
             self.written += len(content)
             self.log.write(content)
+
+    def _keep_report(self, report: Report) -> None:
+        """Keep a report for Katib's clients, up to the log's limit."""
+        if self.logged_size < LOG_LIMIT:
+            line = to_logged(report).to_line()
+            self.logged_size += len(line)
+            self.logged.write(line)
+
+    def _extend_series(self, report: Report) -> None:
+        value = number(report.value)
+        if report.metric != self.reader.metrics[0] or value is None:
+            return
+        if len(self.series) < SERIES_LIMIT:
+            self.series.append(value)
+            self.stopped = self.stopped or self.rule.is_hopeless(self.series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +147,7 @@ async def run_trial(trial: Trial, plan: TrialPlan) -> Trial:
         async with asyncio.timeout(plan.launch.deadline):
             for _ in range(plan.launch.attempts):
                 attempt = _new_attempt(plan)
-                with attempt.log:
+                with attempt.log, attempt.logged:
                     outcome = await _run_once(attempt, plan)
                 cpu += outcome.cpu
                 if outcome.code == 0 or attempt.stopped:
@@ -152,10 +174,12 @@ def _new_attempt(plan: TrialPlan) -> Attempt:
         if metrics_file:
             metrics_file.parent.mkdir(parents=True, exist_ok=True)
             metrics_file.unlink(missing_ok=True)
-            rule = replace(rule, limit=None)  # the file is read at the end: nothing is left to stop
+        if metrics_file or plan.launch.pushes:
+            rule = replace(rule, limit=None)  # read at the end, when nothing is left to stop
         # Unbuffered, so that people can follow it; opened once, since a trial may print a million
         # lines.
-        return Attempt(plan.make_reader(), rule, log.open("wb", buffering=0))
+        logged = (plan.folder / REPORTS).open("wb")
+        return Attempt(plan.make_reader(), rule, log.open("wb", buffering=0), logged)
     except OSError as error:
         raise _disk_error(log, error) from error
 
@@ -191,6 +215,8 @@ async def _run_once(attempt: Attempt, plan: TrialPlan) -> Exit:
             attempt.broken = "the shell ended before it wrote the marker that Katib waits for"
     if launch.metrics_file and not attempt.stopped:
         _read_metrics_file(launch.metrics_file, attempt)
+    if launch.pushes:
+        attempt.take_pushed(read_reports(plan.folder / REPORTS))
     return outcome
 
 
@@ -213,7 +239,7 @@ async def _follow_output(child: Child, attempt: Attempt, plan: TrialPlan) -> Non
             attempt.keep(line)
         except OSError as error:
             raise _disk_error(Path(attempt.log.name), error) from error
-        if not plan.launch.metrics_file:
+        if not plan.launch.metrics_file and not plan.launch.pushes:
             attempt.take(line)
         if attempt.stopped:
             await child.end(min(plan.launch.grace, LOCAL_GRACE))

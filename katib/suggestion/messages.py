@@ -97,8 +97,20 @@ KATIB: Mapping[str, Fields] = {
     "ValidateEarlyStoppingSettingsReply": {},
     "SetTrialStatusRequest": {"trial_name": (1, "string")},
     "SetTrialStatusReply": {},
-    "GetObservationLogRequest": {"trial_name": (1, "string"), "metric_name": (2, "string")},
+    "GetObservationLogRequest": {
+        "trial_name": (1, "string"),
+        "metric_name": (2, "string"),
+        "start_time": (3, "string"),
+        "end_time": (4, "string"),
+    },
     "GetObservationLogReply": {"observation_log": (1, "ObservationLog")},
+    "ReportObservationLogRequest": {
+        "trial_name": (1, "string"),
+        "observation_log": (2, "ObservationLog"),
+    },
+    "ReportObservationLogReply": {},
+    "DeleteObservationLogRequest": {"trial_name": (1, "string")},
+    "DeleteObservationLogReply": {},
     "ObservationLog": {"metric_logs": (1, "[MetricLog]")},
     "MetricLog": {"time_stamp": (1, "string"), "metric": (2, "Metric")},
 }

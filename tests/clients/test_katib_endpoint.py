@@ -37,13 +37,27 @@ def ask(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
             resumePolicy="LongRunning",
         )
         once["metadata"]["name"] = "once"
+        # The SDK reports, in its own environment, as if this were a pod.
+        pushing = runnable_document(
+            "python",
+            "-c",
+            "from kubeflow import katib; katib.report_metrics({'mse': 0.5, 'mae': 2})",
+            maxTrialCount=1,
+            parallelTrialCount=1,
+            metricsCollectorSpec={"collector": {"kind": "Push"}},
+        )
+        pushing["metadata"]["name"] = "pushing"
+        database = free_port()
         asked = {
             "url": f"http://127.0.0.1:{port}",
             "kept": kept.experiment["metadata"]["name"],
             "document": once,
+            "pushing": pushing,
+            "database": f"127.0.0.1:{database}",
             "seconds": int(patience(120)),
         }
-        with running("katib", "--port", port, "--state", state) as command:
+        words = ("--port", port, "--db-manager-port", database, "--image", f"any:1={python}")
+        with running("katib", "--state", state, *words) as command:
             command.wait_for("Katib's API at")
             done = subprocess.run(
                 [str(python), str(HERE / f"with_{name}.py")],
@@ -81,6 +95,17 @@ def test_katibs_client_tunes_a_function(ask: Callable[[str], Results]) -> None:
     assert result(found, "suggestion") == 3
 
 
+def test_katibs_function_pushes_metrics_and_its_client_reads_them(
+    ask: Callable[[str], Results],
+) -> None:
+    found = ask("katib")
+    metrics = result(found, "metrics")
+    assert metrics["pushed"] == [["mse", "0.5"], ["mae", "2"]]
+    assert metrics["observed"] == [["mse", "0.5"]]
+    (printed,) = metrics["printed"]
+    assert f"{printed[0]}={printed[1]}" == result(found, "logs")[0]
+
+
 def test_katibs_client_reads_a_run_of_the_command_line(ask: Callable[[str], Results]) -> None:
     found = ask("katib")
     assert result(found, "kept") == [result(found, "expected")["bestTrialName"]]
@@ -95,7 +120,7 @@ def test_katibs_client_learns_that_a_name_is_taken_and_deletes(
 ) -> None:
     found = ask("katib")
     assert "already exists" in result(found, "again")
-    assert sorted(result(found, "delete")) == ["once", "tiny"]
+    assert sorted(result(found, "delete")) == ["once", "pushing", "tiny"]
 
 
 def test_the_kubeflow_sdk_optimizes_a_function(ask: Callable[[str], Results]) -> None:

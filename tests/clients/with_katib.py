@@ -70,6 +70,21 @@ def logs(asked: dict[str, Any]) -> list[str]:
     return whole
 
 
+def metrics(asked: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """Read what two trials have reported: by printing it, and by pushing it."""
+    connected = client(asked)
+    pushing = asked["pushing"]["metadata"]["name"]
+    connected.create_experiment(asked["pushing"])
+    connected.wait_for_experiment_condition(pushing, timeout=asked["seconds"], polling_interval=1)
+    pushed, *_ = connected.list_trials(experiment_name=pushing)
+    found = {}
+    for kind, name in (("printed", trials(asked)[0]), ("pushed", pushed.metadata.name)):
+        logs = connected.get_trial_metrics(name, db_manager_address=asked["database"])
+        found[kind] = [[each.metric.name, each.metric.value] for each in logs]
+    best = connected.get_optimal_hyperparameters(pushing).observation.metrics
+    return {**found, "observed": [[each.name, each.latest] for each in best]}
+
+
 def suggestion(asked: dict[str, Any]) -> int:
     return int(client(asked).get_suggestion(NAME).status.suggestion_count)
 
@@ -114,6 +129,7 @@ try_all(
         "details": details,
         "optimum": optimum,
         "logs": logs,
+        "metrics": metrics,
         "suggestion": suggestion,
         "kept": kept,
         "budget": budget,

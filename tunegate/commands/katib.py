@@ -1,5 +1,7 @@
 """The command `katib`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -31,6 +33,11 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Certificate for TLS; kubectl sends a token over TLS alone.",
 )
 @click.option("--tls-key", type=EXISTING, help="The certificate's private key.")
+@click.option(
+    "--db-manager-port",
+    type=click.IntRange(1, 65535),
+    help="Serve trials' metrics over gRPC on this port of 127.0.0.1, as Katib's DBManager does.",
+)
 @options.state
 @options.store
 @options.cpus
@@ -43,6 +50,7 @@ def katib_command(
     token: Path | None,
     tls_certificate: Path | None,
     tls_key: Path | None,
+    db_manager_port: int | None,
     **flags: options.Flags,
 ) -> int:
     """Serve Katib's API for kubectl and Katib's clients; trials run on this machine.
@@ -79,8 +87,33 @@ def katib_command(
     scheme = "https" if tls_certificate else "http"
     say(f"Katib's API at {scheme}://{host}:{port}; runs: {store.root}")
     app = create_endpoint(Changes(store, runs, engines), secret)
-    serve_endpoint(app, host, port, certificate=tls_certificate, key=tls_key)
+    with _serve_reports(store.root, db_manager_port):
+        serve_endpoint(app, host, port, certificate=tls_certificate, key=tls_key)
     return ExitCode.DONE
+
+
+@contextmanager
+def _serve_reports(root: Path, port: int | None) -> Iterator[None]:
+    """Answer `KatibClient.get_trial_metrics` while the block runs, if a port is named.
+
+    Raises:
+        EngineError: when the port is taken.
+        UsageError: when gRPC is not installed.
+    """
+    if port is None:
+        yield
+        return
+    try:
+        from katib.db_manager.service import serving_reports
+        from katib.endpoint.trial_reports import RunReports
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--db-manager-port needs gRPC, and {error.name} is not installed",
+            hint="pip install 'tunegate[grpc]'",
+        ) from error
+    with serving_reports(RunReports(root), port) as address:
+        say(f"trials' metrics at {address}")
+        yield
 
 
 def _read_token(path: Path | None) -> str:

@@ -14,7 +14,8 @@ from katib.metrics_collector import number
 from katib.objects import JsonObject
 
 COLLECTORS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push")
-LOCAL_COLLECTORS = ("StdOut", "File")  # only these can stop a trial, too
+READ_BY_LINE = ("StdOut", "File")  # only these can stop a trial
+LOCAL_COLLECTORS = (*READ_BY_LINE, "Push")
 UNCHECKED = ("StdOut", "Push")  # the webhook checks the filters of the others only
 COLLECTOR: FieldPath = ("spec", "metricsCollectorSpec")
 KIND: FieldPath = (*COLLECTOR, "collector", "kind")
@@ -60,7 +61,7 @@ def check_collector(document: Document) -> Iterator[Violation]:
         yield from check_word("K160", KIND, kind, COLLECTORS, message)
         return
     if kind not in LOCAL_COLLECTORS:
-        yield Violation("K303", KIND, f"{kind} is not read locally", "use StdOut or File")
+        yield Violation("K303", KIND, f"{kind} is not read locally", "use StdOut, File or Push")
     yield from _check_metrics_file(document, kind)
     if kind == "Custom" and document.get(*COLLECTOR, "collector", "customCollector") is None:
         path = (*COLLECTOR, "collector")
@@ -70,7 +71,7 @@ def check_collector(document: Document) -> Iterator[Violation]:
         yield from _check_prometheus(document)
     yield from _check_filters(document, kind)
     yield from _check_metric_names(document, kind)
-    if document.get("spec", "earlyStopping") is not None and kind not in LOCAL_COLLECTORS:
+    if document.get("spec", "earlyStopping") is not None and kind not in READ_BY_LINE:
         message = f"has no effect with the collector {kind}"
         yield Violation("K216", ("spec", "earlyStopping"), message)
 
@@ -114,7 +115,7 @@ def _check_filters(document: Document, kind: str) -> Iterator[Violation]:
     patterns = [str(pattern) for pattern in document.get_list(*FILTERS)]
     for index, pattern in enumerate(patterns):
         yield from _check_filter((*FILTERS, index), pattern, kind)
-    if patterns and kind in LOCAL_COLLECTORS and not is_json:
+    if patterns and kind in READ_BY_LINE and not is_json:
         yield from _check_what_filters_read(document, patterns)
 
 

@@ -281,7 +281,7 @@ CASES = [
     ),
     Case("K301", {f"{ALGORITHM}.algorithmName": "hyperband"}, "spec.algorithm.algorithmName", {}),
     Case("K302", {"spec.nasConfig": {}}, "spec.nasConfig", {}),
-    Case("K303", {KIND: "Push"}, KIND, {KIND: "StdOut"}),
+    Case("K303", {KIND: "TensorFlowEvent"}, KIND, {KIND: "Push"}),
 ]
 
 

@@ -21,9 +21,9 @@ BOMB = b"".join(
     b"b%d: &b%d [*%s, *%s]\n" % (i, i, last, last)
     for i, last in enumerate([b"a", *(b"b%d" % i for i in range(25))])
 )
-PUSH = TEXT.replace(
+EVENTS = TEXT.replace(
     "  parallelTrialCount: 4",
-    "  metricsCollectorSpec: { collector: { kind: Push } }\n  parallelTrialCount: 4",
+    "  metricsCollectorSpec: { collector: { kind: TensorFlowEvent } }\n  parallelTrialCount: 4",
 )
 
 
@@ -134,7 +134,7 @@ def test_a_folder_without_an_experiment_and_an_unknown_code_are_misuse(lint: Lin
 
 
 def test_limits_of_this_machine_are_notes_unless_it_is_to_run_here(lint: Lint) -> None:
-    Path("a.yaml").write_text(PUSH)
+    Path("a.yaml").write_text(EVENTS)
     both = lint("a.yaml")
     here = lint("a.yaml", "--on", "local")
     there = lint("a.yaml", "--on", "katib")

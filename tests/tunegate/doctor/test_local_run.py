@@ -146,6 +146,16 @@ def test_a_trial_over_its_deadline_is_too_slow(tmp_path: Path) -> None:
     assert "activeDeadlineSeconds" in causes[0]["fix"]
 
 
+def test_trials_that_push_nothing_are_told_to(tmp_path: Path) -> None:
+    finished_run(
+        tmp_path, "true", maxTrialCount=2, metricsCollectorSpec={"collector": {"kind": "Push"}}
+    )
+    _, causes = run_doctor(tmp_path)
+    assert cause_names(causes)[0] == "no metric"
+    assert "it pushed nothing" in causes[0]["evidence"]
+    assert 'katib.report_metrics({"mse": <number>})' in causes[0]["fix"]
+
+
 def test_a_metrics_file_that_was_not_written_or_holds_numbers_is_named(tmp_path: Path) -> None:
     path = {"path": "/logs/metrics.json", "format": "JSON", "kind": "File"}
     collector = {"collector": {"kind": "File"}, "source": {"fileSystemPath": path}}

@@ -1,0 +1,1 @@
+"""Put on the path of trials that push their metrics; see `sitecustomize`."""
