@@ -52,8 +52,8 @@ goes to stdout.
 
 Lint does not check what the document does not show: whether the namespace on the cluster has
 Katib's label (lint checks a Namespace in the same stream), whether images, volumes and Secrets
-exist, what a program prints, what is inside a template of another kind than `batch/v1` Job, and
-what another katib-config than Katib's own allows.
+exist, what a program prints, what is inside a template of a kind that is neither a `batch/v1` Job
+nor a job of Kubeflow's, and what another katib-config than Katib's own allows.
 
 | codes | |
 |---|---|

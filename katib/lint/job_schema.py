@@ -30,6 +30,13 @@ def check_job(job: JsonObject, path: FieldPath) -> Iterator[Violation]:
     yield from _check_fields(fields, _job_schema()["root"], path)
 
 
+def check_kubernetes_value(value: object, shape: str, path: FieldPath) -> Iterator[Violation]:
+    """Yield K101, K181, K182 and K186 for a value of one of Kubernetes' types, such as a pod's."""
+    name = shape.rpartition("]")[-1].rpartition("}")[-1]
+    if "." not in name or name in _job_schema()["types"]:
+        yield from _check_field(value, shape, path)
+
+
 @cache
 def _job_schema() -> JsonObject:
     text = files("katib.lint").joinpath("job_schema.json").read_text(encoding="utf-8")

@@ -115,6 +115,47 @@ def test_what_is_more_than_one_process_needs_a_cluster(run: dict[str, Any], prob
     assert problem in find_obstacle(run)
 
 
+@pytest.mark.parametrize(
+    ("run", "at", "code"),
+    [
+        (training_job("PyTorchJob", "pytorchReplicaSpec", Master=replica()), "spec", "K271"),
+        (
+            training_job("PyTorchJob", "pytorchReplicaSpecs", Master=replica("1")),
+            "spec.pytorchReplicaSpecs.Master.replicas",
+            "K271",
+        ),
+        (
+            training_job("XGBoostJob", "xgbReplicaSpecs", Master=replica(containers="main")),
+            "spec.xgbReplicaSpecs.Master.template.spec.containers",
+            "K271",
+        ),
+        (
+            training_job("TFJob", "tfReplicaSpecs", Chief=replica(nodename="a")),
+            "spec.tfReplicaSpecs.Chief.template.spec.nodename",
+            "K272",
+        ),
+        (training_job("MPIJob", "mpiReplicaSpecs", Launcher=[]), "spec.mpiReplicaSpecs", "K271"),
+        (train_job(numNodes="many"), "spec.trainer.numNodes", "K271"),
+        (train_job(nodes=1), "spec.trainer.nodes", "K272"),
+    ],
+)
+def test_lint_knows_the_fields_of_kubeflows_own_models(
+    run: dict[str, Any], at: str, code: str
+) -> None:
+    document = using_parameters(build_document("true"))
+    document["spec"]["trialTemplate"]["trialSpec"] = run
+    findings = [each for each in lint_document(Document("x", document)) if each.code == code]
+    assert findings[0].field.startswith(f"spec.trialTemplate.trialSpec.{at}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lint_finds_nothing_in_the_jobs_that_run_here(kind: str) -> None:
+    document = using_parameters(build_document("true"))
+    document["spec"]["trialTemplate"]["trialSpec"] = KINDS[kind]
+    codes = {each.code for each in lint_document(Document("x", document))}
+    assert codes & {"K271", "K272"} == set()
+
+
 def test_lint_looks_into_the_one_process() -> None:
     document = using_parameters(build_document("true"))
     init = replica(initContainers=[{"name": "fetch", "image": "any:1"}])

@@ -11,6 +11,7 @@ from dataclasses import replace
 from katib.document import Document, FieldPath
 from katib.lint.job_schema import LOCAL_VOLUMES, check_job
 from katib.lint.rules.experiment import PARAMETERS
+from katib.lint.training_jobs import check_training_job
 from katib.lint.violation import Edit, Violation, list_items, unknown_fields
 from katib.objects import JsonObject
 from katib.one_process import find_obstacle, local_job
@@ -154,7 +155,10 @@ def _check_kind(document: Document, trial_spec: JsonObject) -> Iterator[Violatio
     if not trial_spec.get("apiVersion") or not trial_spec.get("kind"):
         yield Violation("K179", TRIAL_SPEC, "apiVersion and kind are needed")
     elif kind != "batch/v1 Job":
-        yield from _check_other_kind(document, trial_spec)
+        wrong = list(check_training_job(trial_spec, TRIAL_SPEC))
+        yield from wrong
+        if all(violation.severity != "error" for violation in wrong):
+            yield from _check_other_kind(document, trial_spec)
     else:
         yield from check_job(trial_spec, TRIAL_SPEC)
         yield from _check_job_spec(document)
