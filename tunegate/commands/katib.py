@@ -1,5 +1,6 @@
 """The command `katib`."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from tunegate.commands import options
 from tunegate.errors import ExitCode, UsageError
 from tunegate.output import say
 
+FORK_SUPPORT = "GRPC_ENABLE_FORK_SUPPORT"  # read when gRPC is imported
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -103,6 +105,9 @@ def _serve_reports(root: Path, port: int | None) -> Iterator[None]:
     if port is None:
         yield
         return
+    # Engines are forked, and gRPC would note each time on stderr that it does not follow them.
+    added = FORK_SUPPORT not in os.environ
+    os.environ.setdefault(FORK_SUPPORT, "0")
     try:
         from katib.db_manager.service import serving_reports
         from katib.endpoint.trial_reports import RunReports
@@ -111,6 +116,9 @@ def _serve_reports(root: Path, port: int | None) -> Iterator[None]:
             f"--db-manager-port needs gRPC, and {error.name} is not installed",
             hint="pip install 'tunegate[grpc]'",
         ) from error
+    finally:
+        if added:
+            del os.environ[FORK_SUPPORT]  # trials decide for themselves
     with serving_reports(RunReports(root), port) as address:
         say(f"trials' metrics at {address}")
         yield
