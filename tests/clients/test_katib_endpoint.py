@@ -6,14 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from kubernetes.client import ApiClient, Configuration
 from support.cli import free_port, running
+from support.katib.experiments import eventually
 from support.katib.runs import finished_run, runnable_document
 from support.patience import patience
+
+from katib.cluster.client import KubernetesClient
+from katib.cluster.experiments import KatibCluster
+from katib.document import Document
+from katib.experiment import to_experiment
+from katib.objects import rank
 
 from .conftest import Peer, Results
 
 HERE = Path(__file__).parent
+ECHO = ("sh", "-c", "echo mse=${trialParameters.x}")
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +36,10 @@ def ask(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         if name in known:
             return known[name]
         python = peer(name)
-        kept = finished_run(state, "sh", "-c", "echo mse=${trialParameters.x}", maxTrialCount=2)
+        kept = finished_run(state, *ECHO, maxTrialCount=2)
         port = free_port()
         once = runnable_document(
-            "sh",
-            "-c",
-            "echo mse=${trialParameters.x}",
+            *ECHO,
             maxTrialCount=1,
             parallelTrialCount=1,
             resumePolicy="LongRunning",
@@ -47,6 +55,7 @@ def ask(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
             metricsCollectorSpec={"collector": {"kind": "Push"}},
         )
         pushing["metadata"]["name"] = "pushing"
+        ours = {**runnable_document(*ECHO, maxTrialCount=2), "metadata": {"name": "ours"}}
         database = free_port()
         asked = {
             "url": f"http://127.0.0.1:{port}",
@@ -59,6 +68,10 @@ def ask(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         words = ("--port", port, "--db-manager-port", database, "--image", f"any:1={python}")
         with running("katib", "--state", state, *words) as command:
             command.wait_for("Katib's API at")
+            eventually(lambda: is_up(port))
+            api = ApiClient(Configuration(host=asked["url"]))
+            cluster = KatibCluster(KubernetesClient(api), "default")  # of `tune --on katib`
+            cluster.submit(to_experiment(Document("ours", ours)))
             done = subprocess.run(
                 [str(python), str(HERE / f"with_{name}.py")],
                 input=json.dumps(asked),
@@ -67,12 +80,22 @@ def ask(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
                 timeout=patience(500),
                 check=False,
             )
-        assert done.returncode == 0, done.stderr
-        known[name] = json.loads(done.stdout.splitlines()[-1])
+            assert done.returncode == 0, done.stderr
+            known[name] = json.loads(done.stdout.splitlines()[-1])
+            if name == "katib":
+                *_, theirs = cluster.follow("once", timeout=patience(60))
+                known[name]["ranked"] = {"result": [each.value for each in rank(theirs.trials)]}
         known[name]["expected"] = {"result": kept.experiment["status"]["currentOptimalTrial"]}
         return known[name]
 
     return run
+
+
+def is_up(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").is_success
+    except httpx.TransportError:
+        return False
 
 
 def result(found: Results, way: str) -> Any:  # noqa: ANN401 - JSON
@@ -111,6 +134,15 @@ def test_katibs_client_reads_a_run_of_the_command_line(ask: Callable[[str], Resu
     assert result(found, "kept") == [result(found, "expected")["bestTrialName"]]
 
 
+def test_either_client_ranks_what_the_other_has_created(ask: Callable[[str], Results]) -> None:
+    found = ask("katib")
+    ours = result(found, "ours")
+    assert len(ours["values"]) == 2
+    assert ours["best"] == min(ours["values"], key=float)
+    assert len(result(found, "ranked")) == 2
+    assert result(found, "ranked")[0] == min(result(found, "ranked"))
+
+
 def test_katibs_client_raises_a_budget(ask: Callable[[str], Results]) -> None:
     assert result(ask("katib"), "budget") == 2
 
@@ -120,7 +152,7 @@ def test_katibs_client_learns_that_a_name_is_taken_and_deletes(
 ) -> None:
     found = ask("katib")
     assert "already exists" in result(found, "again")
-    assert sorted(result(found, "delete")) == ["once", "pushing", "tiny"]
+    assert sorted(result(found, "delete")) == ["once", "ours", "pushing", "tiny"]
 
 
 def test_the_kubeflow_sdk_optimizes_a_function(ask: Callable[[str], Results]) -> None:

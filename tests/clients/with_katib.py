@@ -95,6 +95,15 @@ def kept(asked: dict[str, Any]) -> list[str]:
     return [found.best_trial_name]
 
 
+def ours(asked: dict[str, Any]) -> dict[str, Any]:
+    """Wait for what `tune --on katib` has created, and rank it."""
+    connected = client(asked)
+    connected.wait_for_experiment_condition("ours", timeout=asked["seconds"], polling_interval=1)
+    details = connected.get_success_trial_details("ours")
+    best = connected.get_optimal_hyperparameters("ours").observation.metrics[0].latest
+    return {"values": [each["metrics"][0].latest for each in details], "best": best}
+
+
 def budget(asked: dict[str, Any]) -> int:
     """Let an Experiment that was created from a dictionary have one trial more."""
     connected = client(asked)
@@ -132,6 +141,7 @@ try_all(
         "metrics": metrics,
         "suggestion": suggestion,
         "kept": kept,
+        "ours": ours,
         "budget": budget,
         "again": again,
         "delete": delete,
