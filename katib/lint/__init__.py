@@ -8,6 +8,7 @@ cannot. `katib.lint.catalogue` explains each code.
 these shapes, so they are skipped when one is wrong.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -24,10 +25,12 @@ from katib.lint.rules.experiment import check_experiment, check_outdated, is_out
 from katib.lint.rules.search_space import check_search_space
 from katib.lint.rules.stream import check_stream
 from katib.lint.rules.trial_template import check_trial_template
-from katib.lint.violation import Violation
+from katib.lint.violation import Violation, similar_word
 from katib.yaml_reader import TEMPLATE_HINT, NotYaml
 
 OUTDATED_KIND = "StudyJob"
+KIND = "Experiment"
+KINDS = re.compile(r"^kind:[ \t]*(\w+)", re.MULTILINE)
 F = TypeVar("F", bound=LintFinding)
 RULES: tuple[Callable[[Document], Iterator[Violation]], ...] = (
     check_experiment,
@@ -68,6 +71,8 @@ def lint_text(text: str, source: str) -> list[Finding]:
             hint = TEMPLATE_HINT
         elif OUTDATED_KIND in text:
             hint = f"a {OUTDATED_KIND} is Katib's format before 0.7, of 2019: {hint}"
+        elif any(similar_word(kind, [KIND]) for kind in KINDS.findall(text) if kind != KIND):
+            hint = f"did you mean kind: {KIND}? {hint}"
         return [_file_finding("K002", source, "no document of kind Experiment", hint)]
     return [finding for document in documents for finding in lint_document(document)]
 

@@ -12,7 +12,7 @@ from katib.document import Document, FieldPath
 from katib.lint.job_schema import LOCAL_VOLUMES, check_job
 from katib.lint.rules.experiment import PARAMETERS
 from katib.lint.training_jobs import check_training_job
-from katib.lint.violation import Edit, Violation, list_items, unknown_fields
+from katib.lint.violation import Edit, Violation, list_items, similar_word, unknown_fields
 from katib.objects import JsonObject
 from katib.one_process import find_obstacle, local_job
 
@@ -37,6 +37,12 @@ META = re.compile(
 )
 FIELD = re.compile(r"metadata\.(?:name|namespace|(labels|annotations)\['([^']+)'\])")
 WITH_CONDITIONS = ("Job", "TFJob", "PyTorchJob", "XGBoostJob", "MPIJob", "TrainJob")
+VERSIONS = {
+    "Job": "batch/v1",
+    "PyTorchJob": "kubeflow.org/v1",
+    "TFJob": "kubeflow.org/v1",
+    "XGBoostJob": "kubeflow.org/v1",
+}
 CONFIG_MAP = ("configMapName", "configMapNamespace", "templatePath")
 
 
@@ -87,11 +93,13 @@ def _check_source(document: Document) -> Iterator[Violation]:
     kind = document.get(*TRIAL_SPEC, "kind")
     if kind in WITH_CONDITIONS or not (referenced or kind):
         return
+    near = similar_word(str(kind or ""), WITH_CONDITIONS)
+    fix = f"did you mean kind: {near}?" if near else ""
     for name in ("successCondition", "failureCondition"):
         if not document.get(*TEMPLATE, name):
             kinds = ", ".join(WITH_CONDITIONS)
             message = f"{name} is missing; Katib has a default only for {kinds}"
-            yield Violation("K185", TEMPLATE, message)
+            yield Violation("K185", TEMPLATE, message, fix)
 
 
 def _check_trial_parameters(document: Document, text: str) -> Iterator[Violation]:
@@ -166,10 +174,22 @@ def _check_kind(document: Document, trial_spec: JsonObject) -> Iterator[Violatio
         yield from _check_containers(document)
         yield from _check_pod_labels(document)
         yield from _check_local_pod(document)
+    yield from _check_version(trial_spec)
     for name in {"name", "namespace"} & set(trial_spec.get("metadata") or {}):
         path = (*TRIAL_SPEC, "metadata", name)
         message = "must not be set: Katib names the Trial"
         yield Violation("K180", path, message, "leave it out", Edit(path, "", "remove"))
+
+
+def _check_version(trial_spec: JsonObject) -> Iterator[Violation]:
+    """Check the version of a kind that has one alone; other groups may have kinds of that name."""
+    right = VERSIONS.get(str(trial_spec.get("kind")), "")
+    written = str(trial_spec.get("apiVersion"))
+    group = right.partition("/")[0]
+    if right and written != right and written.partition("/")[0] in {group, "v1"}:
+        path = (*TRIAL_SPEC, "apiVersion")
+        message = f"{written} has no {trial_spec['kind']}"
+        yield Violation("K273", path, message, f"write {right}", Edit(path, right))
 
 
 def _check_other_kind(document: Document, trial_spec: JsonObject) -> Iterator[Violation]:

@@ -106,6 +106,8 @@ def test_a_built_stream_is_linted_whatever_else_it_holds(
         (b"", "a.yaml:1:1: K002 document: no document of kind Experiment"),
         (b"# nothing\n---\n", "a.yaml:1:1: K002"),
         (b"kind: Deployment\n", "a.yaml:1:1: K002"),
+        (b"kind: experiment\n", "did you mean kind: Experiment?"),
+        (b"kind: Expriment\n", "did you mean kind: Experiment?"),
         (b"just text", "a.yaml:1:1: K002"),
         (b"a: [1\nb: 2\n", "a.yaml:2:2: K001"),
         (b"a: {{ .Values.x }}\n", "render the Helm or Jinja template first"),

@@ -177,6 +177,12 @@ CASES = [
         f"{TEMPLATE}.configMap",
         {},
     ),
+    Case(
+        "K273",
+        {f"{JOB}.apiVersion": "v1"},
+        f"{JOB}.apiVersion",
+        {f"{JOB}.apiVersion": "batch.volcano.sh/v1alpha1"},  # it has a Job of its own
+    ),
     Case("K305", {f"{JOB}.kind": "Pod", f"{JOB}.apiVersion": "v1"}, f"{JOB}.kind", {}),
     Case(
         "K306",
@@ -226,3 +232,16 @@ def test_what_is_close_to_breaking_a_rule_passes_it(case: Case) -> None:
 def test_a_broken_rule_stops_the_run_unless_katib_runs_it(case: Case) -> None:
     severity = "note" if case.code in NOTES else "warning" if case.code in WARNINGS else "error"
     assert case.code in codes(edited(case.breaking), severity)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fix"),
+    [
+        ("job", "did you mean kind: Job?"),
+        ("PytorchJobs", "did you mean kind: PyTorchJob?"),
+        ("Workflow", ""),
+    ],
+)
+def test_a_misspelt_kind_is_asked_about(kind: str, fix: str) -> None:
+    found = [each for each in findings(edited({f"{JOB}.kind": kind})) if each.code == "K185"]
+    assert [each.fix for each in found] == [fix, fix]
