@@ -14,10 +14,11 @@ from registry.errors import (
     StoreError,
     Unreachable,
 )
-from registry.ledger import Entry, Ledger, Outcome, Promotion, champion, in_flight
+from registry.ledger import Challenge, Entry, Ledger, Outcome, Promotion, champion, in_flight
 from registry.store import ModelStore, Pointer
 
 __all__ = [
+    "Challenge",
     "Conflict",
     "DamagedLedger",
     "Entry",

@@ -1,7 +1,8 @@
 """The digest chain of a ledger: no record can change, vanish or move without being noticed.
 
 Each record, a promotion or its outcome, is stored with a digest of its own content and of the
-digest before it. So the last digest stands for the whole history. A ledger from before release 0.3
+digest before it. So the last digest stands for the whole history. Challenges have a chain of their
+own, by the same rule. A ledger from before release 0.3
 has records without digests; the first digest that is stored covers them too, as they were then.
 
 The chain shows damage and mistakes. Whoever can write the ledger can also write a new chain.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from registry.errors import DamagedLedger
-from registry.ledger import Chain, Entry, Outcome, Promotion
+from registry.ledger import Chain, Challenge, Entry, Outcome, Promotion
 
 START = "0" * 64  # stands before the first record
 HINT = "restore the ledger from a backup; nothing that is in production was changed"
@@ -36,7 +37,7 @@ class StoredEntry:
     closing_digest: str = ""
 
 
-def link(before: str, record: Promotion | Outcome) -> str:
+def link(before: str, record: Promotion | Outcome | Challenge) -> str:
     """Return the sha256 of a digest and of the record that follows it.
 
     The record counts as it will be read: a score of 1 as 1.0.
@@ -88,6 +89,41 @@ def closing_digests(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredChallenge:
+    """A challenge with the digest of the challenges' chain up to it."""
+
+    challenge: Challenge
+    digest: str
+
+
+def check_challenges(model: str, stored: Sequence[StoredChallenge]) -> tuple[Challenge, ...]:
+    """Verify a model's challenges as they were read, oldest first.
+
+    Raises:
+        DamagedLedger: when one is missing, of another model, or not as it was written.
+    """
+    head = START
+    for number, each in enumerate(stored, start=1):
+        head = link(head, each.challenge)
+        found = (each.challenge.model, each.challenge.number)
+        if found != (model, number) or each.digest != head:
+            raise DamagedLedger(
+                f"challenge {number} of {model} is missing or not as it was written, "
+                "or one before it is not: the digests do not agree",
+                hint=HINT,
+            )
+    return tuple(each.challenge for each in stored)
+
+
+def challenges_head(challenges: Sequence[Challenge]) -> str:
+    """Return the digest of the chain after the last challenge; `START` without any."""
+    head = START
+    for challenge in challenges:
+        head = link(head, challenge)
+    return head
+
+
 def _check_place(model: str, number: int, entry: Entry, *, last: bool) -> None:
     promotion = entry.promotion
     if promotion.number != number or promotion.model != model:
@@ -103,7 +139,7 @@ def _check_place(model: str, number: int, entry: Entry, *, last: bool) -> None:
         )
 
 
-def _canonical(record: Promotion | Outcome) -> str:
+def _canonical(record: Promotion | Outcome | Challenge) -> str:
     """Return JSON of the fields that differ from their defaults.
 
     A field that a later release adds, with a default, then leaves earlier digests as they are.

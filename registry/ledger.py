@@ -12,11 +12,15 @@ The contract, which `tests/contract/ledger.py` checks on every adapter:
 - **One outcome.** Closing N creates its outcome, `live` or `reverted`, once; a second close raises
   `Conflict`, even with the same outcome.
 - **Append-only.** There is no update and no delete; a rollback is one more promotion.
+- **Challenges are a list of their own.** Each decision about a candidate is recorded, whatever it
+  was. Challenge N can be recorded only when N is one more than the newest; of several writers one
+  succeeds, the others get `Conflict`. No challenge changes what `history` returns, nor who may
+  create what.
 - **Nothing changes unseen.** Each record carries a digest of itself and of all before it, see
-  `registry.chain`. `history` raises `DamagedLedger` where a record is missing or not as it was
-  written.
-- **Read your writes.** After `create` or `close` returns, every reader of the same backend sees the
-  record, and a record that was seen survives a crash of the writer.
+  `registry.chain`; challenges have a chain of their own. `history` and `challenges` raise
+  `DamagedLedger` where a record is missing or not as it was written.
+- **Read your writes.** After `create`, `close` or `record` returns, every reader of the same
+  backend sees the record, and a record that was seen survives a crash of the writer.
 - Order comes from the numbers alone, never from a clock. The timestamps are for people and for the
   lease.
 - A backend that does not answer raises `Unreachable`. Whether the last write succeeded is then
@@ -96,6 +100,36 @@ class Entry(Record, frozen=True, kw_only=True):
         return "in flight"
 
 
+class Challenge(Record, frozen=True, kw_only=True):
+    """One decision about a candidate: what was decided, when, by whom, on what evidence.
+
+    Attributes:
+        model: name of the model.
+        number: its place among the model's challenges, from 1.
+        decision: the verdict; a candidate that was promoted has an entry of its own besides.
+        sha256: the candidate's digest; empty where its package was damaged.
+        champion: number of the promotion that was challenged, None if nothing was in production.
+        fingerprint: of the data that were judged on.
+        verdict: sha256 of the verdict's JSON, which is the evidence.
+        reasons: the verdict's.
+        actor: who or what asked for the decision.
+        decided_at: when, with a zone.
+    """
+
+    model: str
+    number: Positive
+    decision: Literal["promote", "keep", "hold", "refuse"]
+    sha256: str = ""
+    champion: Positive | None = None
+    experiment: str = ""
+    trial: str = ""
+    fingerprint: str = ""
+    verdict: Sha256
+    reasons: tuple[str, ...] = ()
+    actor: str = ""
+    decided_at: Aware
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """A model's history, verified.
@@ -129,6 +163,14 @@ class Ledger(Protocol):
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; raises Conflict, LedgerError for an unknown number, or Unreachable."""
+        ...
+
+    def challenges(self, model: str) -> Sequence[Challenge]:
+        """All decisions about a model, oldest first; raises DamagedLedger or Unreachable."""
+        ...
+
+    def record(self, challenge: Challenge) -> None:
+        """Append a decision; raises Conflict, LedgerError for a gap, or Unreachable."""
         ...
 
 
@@ -178,4 +220,28 @@ def number_taken(promotion: Promotion) -> Conflict:
     return Conflict(
         f"promotion {promotion.number} of {promotion.model} exists already",
         hint="the champion may have changed: run the gate again",
+    )
+
+
+def check_next_challenge(challenge: Challenge, before: Sequence[Challenge]) -> None:
+    """Check that a challenge may follow these.
+
+    Raises:
+        Conflict: when the number is taken.
+        LedgerError: when there would be a gap.
+    """
+    expected = len(before) + 1
+    if challenge.number < expected:
+        raise challenge_taken(challenge)
+    if challenge.number > expected:
+        raise LedgerError(
+            f"challenge {challenge.number} would leave a gap: the next number is {expected}"
+        )
+
+
+def challenge_taken(challenge: Challenge) -> Conflict:
+    """Return the error for a writer that was not the first."""
+    return Conflict(
+        f"challenge {challenge.number} of {challenge.model} exists already",
+        hint="another candidate was judged meanwhile: run the gate again",
     )

@@ -5,6 +5,9 @@ one has the last digest of each model, so that a lost last record is noticed too
 takes the write lock before the check, and the primary keys would refuse a duplicate even without
 it. A file of schema 1, which has no digests, is read as it is and altered by the next write.
 
+Challenges have a table of their own, which the first one creates; earlier releases do not look at
+it, and read the rest as before.
+
 No write-ahead log: even reading would need space and permission for two more files, and switching
 to it fails at once, whatever the timeout, while another process opens the same new file.
 """
@@ -14,9 +17,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from registry.chain import HINT, StoredEntry, check_chain, link
+from registry.chain import (
+    HINT,
+    StoredChallenge,
+    StoredEntry,
+    challenges_head,
+    check_chain,
+    check_challenges,
+    link,
+)
 from registry.errors import Conflict, DamagedLedger, LedgerError, Unreachable
-from registry.ledger import Chain, Entry, Outcome, Promotion, check_next
+from registry.ledger import (
+    Chain,
+    Challenge,
+    Entry,
+    Outcome,
+    Promotion,
+    check_next,
+    check_next_challenge,
+)
 from registry.record import InvalidRecord
 
 SCHEMA_VERSION = 2
@@ -31,6 +50,13 @@ DIGESTS = (
     "CREATE TABLE heads (model TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
+CHALLENGES = """
+    CREATE TABLE IF NOT EXISTS challenges (
+        model TEXT, number INTEGER, document TEXT NOT NULL, digest TEXT NOT NULL,
+        PRIMARY KEY (model, number)
+    ) STRICT
+"""
+READ_CHALLENGES = "SELECT document, digest FROM challenges WHERE model = ? ORDER BY number"
 READ = """
     SELECT p.document, p.digest, o.document, o.digest
     FROM promotions p LEFT JOIN outcomes o USING (model, number)
@@ -69,9 +95,8 @@ class SqliteLedger:
             before = self._read_chain(connection, promotion.model)
             check_next(promotion, before.entries)
             digest = link(before.head, promotion)
-            self._insert_record(
-                connection, "promotions", promotion.model, promotion.number, promotion, digest
-            )
+            place = (promotion.model, promotion.number)
+            self._insert_record(connection, "promotions", promotion, place, digest)
 
     def close(self, model: str, number: int, outcome: Outcome) -> None:
         """Record an outcome; see the port's contract."""
@@ -83,7 +108,24 @@ class SqliteLedger:
             if entry.outcome:
                 raise Conflict(f"promotion {number} of {model} is {entry.state} already")
             digest = link(before.head, outcome)
-            self._insert_record(connection, "outcomes", model, number, outcome, digest)
+            self._insert_record(connection, "outcomes", outcome, (model, number), digest)
+
+    def challenges(self, model: str) -> Sequence[Challenge]:
+        """All decisions about a model, oldest first."""
+        if not self._file_exists():
+            return ()
+        with self._transaction("BEGIN") as connection:
+            return self._read_challenges(connection, model)
+
+    def record(self, challenge: Challenge) -> None:
+        """Append a decision; see the port's contract."""
+        with self._transaction() as connection:
+            before = self._read_challenges(connection, challenge.model)
+            check_next_challenge(challenge, before)
+            connection.execute(CHALLENGES)
+            digest = link(challenges_head(before), challenge)
+            place = (challenge.model, challenge.number)
+            self._insert_record(connection, "challenges", challenge, place, digest)
 
     def _file_exists(self) -> bool:
         try:
@@ -94,40 +136,59 @@ class SqliteLedger:
     def _read_chain(self, connection: sqlite3.Connection, model: str) -> Chain:
         digests = self._schema_version(connection) > 1
         rows = connection.execute(READ if digests else READ_FIRST, (model,)).fetchall()
-        try:
+        with self._naming_damage():
             chain = check_chain(model, [_stored_entry(*row) for row in rows])
+        if digests:
+            self._check_head(connection, model, None if chain.begins is None else chain.head)
+        return chain
+
+    def _read_challenges(self, connection: sqlite3.Connection, model: str) -> tuple[Challenge, ...]:
+        """Return the challenges; none in a file that no release with challenges has written."""
+        if self._schema_version(connection) == 1:
+            return ()
+        rows = []
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'challenges'").fetchone():
+            rows = connection.execute(READ_CHALLENGES, (model,)).fetchall()
+        with self._naming_damage():
+            found = check_challenges(
+                model, [StoredChallenge(Challenge.parse(text), digest) for text, digest in rows]
+            )
+        head = challenges_head(found) if found else None
+        self._check_head(connection, _challenges_of(model), head)
+        return found
+
+    def _check_head(self, connection: sqlite3.Connection, name: str, read: str | None) -> None:
+        """Compare the last digest that was written with that which was read, None for none."""
+        head = connection.execute("SELECT digest FROM heads WHERE model = ?", (name,)).fetchone()
+        if (head and head[0]) != read:
+            raise DamagedLedger(
+                f"{self.path}: the last record of {name} that was written is missing", hint=HINT
+            )
+
+    @contextmanager
+    def _naming_damage(self) -> Iterator[None]:
+        try:
+            yield
         except (InvalidRecord, TypeError) as error:
             raise DamagedLedger(
                 f"{self.path}: a record cannot be read: {error}", hint=HINT
             ) from error
-        if digests:
-            self._check_head(connection, model, chain)
-        return chain
-
-    def _check_head(self, connection: sqlite3.Connection, model: str, chain: Chain) -> None:
-        head = connection.execute("SELECT digest FROM heads WHERE model = ?", (model,)).fetchone()
-        if head is None and chain.begins is None:
-            return
-        if head is None or head[0] != chain.head:
-            raise DamagedLedger(
-                f"{self.path}: the last record of {model} that was written is missing", hint=HINT
-            )
 
     def _insert_record(
         self,
         connection: sqlite3.Connection,
         table: str,
-        model: str,
-        number: int,
-        record: Promotion | Outcome,
+        record: Promotion | Outcome | Challenge,
+        place: tuple[str, int],
         digest: str,
     ) -> None:
         if self._schema_version(connection) == 1:
             for statement in DIGESTS:
                 connection.execute(statement)
-        values = (model, number, record.to_json().decode(), digest)
+        values = (*place, record.to_json().decode(), digest)
         connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", values)  # noqa: S608 - ours
-        connection.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (model, digest))
+        chain = place[0] if table != "challenges" else _challenges_of(place[0])
+        connection.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (chain, digest))
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
@@ -188,3 +249,8 @@ def _stored_entry(
         outcome=Outcome.parse(outcome) if outcome is not None else None,
     )
     return StoredEntry(entry, digest, closing_digest or "")
+
+
+def _challenges_of(model: str) -> str:
+    """Return the name of the challenges' chain; no model's name has a slash."""
+    return f"{model}/challenges"

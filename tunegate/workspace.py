@@ -13,7 +13,7 @@ from promote.deploy_details import DeployDetails, deploy_details, rollback_detai
 from promote.promotion import Promoter
 from promote.smoke import smoke_test
 from promote.verdict import Verdict
-from registry import Entry, Ledger, ModelStore, champion
+from registry import Challenge, Entry, Ledger, ModelStore, champion
 from registry.atomic_files import write_atomic
 from registry.errors import PackageError
 from registry.package import ModelPackage, load_package
@@ -77,6 +77,10 @@ class Workspace:
                 f"{settings.state}: no such folder", hint="--state names the folder of runs"
             )
         return self.ledger.history(self.model)
+
+    def challenges(self) -> Sequence[Challenge]:
+        """Return all decisions about candidates, the first one first."""
+        return self.ledger.challenges(self.model)
 
     def champion(self) -> Entry | None:
         """Return what is in production."""

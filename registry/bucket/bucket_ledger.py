@@ -1,7 +1,8 @@
 """The ledger in a bucket: an object a record, each created once and never changed.
 
-ledger/<model>/00000001.json           a promotion
-ledger/<model>/00000001.outcome.json   its outcome
+ledger/<model>/00000001.json            a promotion
+ledger/<model>/00000001.outcome.json    its outcome
+ledger/<model>/challenge-00000001.json  a decision about a candidate
 
 Numbers have no gaps, so the history is read by number until one is missing: no list is needed, and
 a stale one can do no harm. Each object also has its digest in the chain, and names the call that
@@ -15,9 +16,26 @@ from typing import TypeVar
 from uuid import uuid4
 
 from registry.bucket.bucket import Bucket, Taken
-from registry.chain import StoredEntry, check_chain, link
+from registry.chain import (
+    StoredChallenge,
+    StoredEntry,
+    challenges_head,
+    check_chain,
+    check_challenges,
+    link,
+)
 from registry.errors import Conflict, DamagedLedger, LedgerError, StoreError, Unreachable
-from registry.ledger import Chain, Entry, Outcome, Promotion, check_next, number_taken
+from registry.ledger import (
+    Chain,
+    Challenge,
+    Entry,
+    Outcome,
+    Promotion,
+    challenge_taken,
+    check_next,
+    check_next_challenge,
+    number_taken,
+)
 from registry.record import InvalidRecord, Record, Sha256
 
 LIMIT = 1 << 20  # bytes of a record
@@ -41,7 +59,15 @@ class WrittenOutcome(Record, frozen=True, kw_only=True):
     outcome: Outcome
 
 
-R = TypeVar("R", WrittenPromotion, WrittenOutcome)
+class WrittenChallenge(Record, frozen=True, kw_only=True):
+    """A challenge, its digest in the challenges' chain, and the call that wrote it."""
+
+    writer: str
+    digest: Sha256
+    challenge: Challenge
+
+
+R = TypeVar("R", WrittenPromotion, WrittenOutcome, WrittenChallenge)
 
 
 class BucketLedger:
@@ -50,6 +76,7 @@ class BucketLedger:
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
         self._closed: dict[str, tuple[StoredEntry, ...]] = {}  # they never change
+        self._challenges: dict[str, tuple[StoredChallenge, ...]] = {}  # nor do these
 
     def history(self, model: str) -> Sequence[Entry]:
         """All entries of a model, oldest first."""
@@ -60,14 +87,8 @@ class BucketLedger:
         return check_chain(model, self._stored_entries(model))
 
     def _stored_entries(self, model: str) -> Sequence[StoredEntry]:
-        entries = list(self._closed.get(model, ()))
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            while True:
-                numbers = range(len(entries) + 1, len(entries) + 1 + AT_ONCE)
-                found = list(pool.map(lambda number: self._entry(model, number), numbers))
-                entries += [each for each in found[: _end(found)] if each]
-                if None in found:
-                    break
+        known = self._closed.get(model, ())
+        entries = _read_on(known, lambda number: self._entry(model, number))
         entries = [self._reread(each, newest=entries[-1]) for each in entries]
         self._closed[model] = tuple(takewhile(lambda each: each.entry.outcome, entries))
         return entries
@@ -92,6 +113,26 @@ class BucketLedger:
         written = WrittenOutcome(writer=uuid4().hex, digest=digest, outcome=outcome)
         if closed or not self._create(_outcome_name(model, number), written):
             raise Conflict(f"promotion {number} of {model} is closed already")
+
+    def challenges(self, model: str) -> Sequence[Challenge]:
+        """All decisions about a model, oldest first."""
+        known = self._challenges.get(model, ())
+        found = tuple(_read_on(known, lambda number: self._challenge(model, number)))
+        self._challenges[model] = found
+        return check_challenges(model, found)
+
+    def record(self, challenge: Challenge) -> None:
+        """Append a decision; see the port's contract."""
+        before = self.challenges(challenge.model)
+        check_next_challenge(challenge, before)
+        digest = link(challenges_head(before), challenge)
+        written = WrittenChallenge(writer=uuid4().hex, digest=digest, challenge=challenge)
+        if not self._create(_challenge_name(challenge.model, challenge.number), written):
+            raise challenge_taken(challenge)
+
+    def _challenge(self, model: str, number: int) -> StoredChallenge | None:
+        written = self._record(WrittenChallenge, _challenge_name(model, number))
+        return StoredChallenge(written.challenge, written.digest) if written else None
 
     def _reread(self, stored: StoredEntry, *, newest: StoredEntry) -> StoredEntry:
         """Read an entry again whose outcome must have come while later ones were read."""
@@ -132,9 +173,16 @@ class BucketLedger:
             ) from error
 
 
-def _end(found: list[StoredEntry | None]) -> int:
-    """Return how many come before the first that is missing."""
-    return found.index(None) if None in found else len(found)
+def _read_on(known: Sequence[T], read: Callable[[int], T | None]) -> list[T]:
+    """Return what is known and what follows, read by number until one is missing."""
+    found = list(known)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while True:
+            numbers = range(len(found) + 1, len(found) + 1 + AT_ONCE)
+            asked = list(pool.map(read, numbers))
+            found += [each for each in takewhile(lambda each: each is not None, asked) if each]
+            if None in asked:
+                return found
 
 
 def _as_unreachable(call: Callable[[], T]) -> T:
@@ -150,3 +198,7 @@ def _promotion_name(model: str, number: int) -> str:
 
 def _outcome_name(model: str, number: int) -> str:
     return f"ledger/{model}/{number:08}.outcome.json"
+
+
+def _challenge_name(model: str, number: int) -> str:
+    return f"ledger/{model}/challenge-{number:08}.json"

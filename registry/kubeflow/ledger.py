@@ -3,7 +3,8 @@
 Promotion N of a model is the ServeModel `promotion-000N` below its InferenceService; its outcome is
 the ServeModel `promotion-000N.outcome`. The server lets each name exist once, and never changes or
 deletes a ServeModel. So the server itself guarantees the contract's compare-and-swap, its single
-outcome and that it is append-only. (Two names, `.live` and `.reverted`, would not exclude each
+outcome and that it is append-only. Challenge N is the ServeModel `challenge-000N` of the version
+that it challenged. (Two names, `.live` and `.reverted`, would not exclude each
 other.)
 
 A name that is taken but not listed (see `records`) is abandoned after a time in which its writer
@@ -17,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from registry.chain import check_chain, link
+from registry.chain import StoredChallenge, challenges_head, check_chain, check_challenges, link
 from registry.errors import Conflict, DamagedLedger, LedgerError
 from registry.kubeflow.client import RegistryClient
 from registry.kubeflow.objects import RegistryObjects
@@ -26,9 +27,21 @@ from registry.kubeflow.records import (
     ServeRecord,
     current_records,
     ledger_entries,
+    stored_challenges,
     stored_entries,
 )
-from registry.ledger import Chain, Entry, Outcome, Promotion, champion, check_next, number_taken
+from registry.ledger import (
+    Chain,
+    Challenge,
+    Entry,
+    Outcome,
+    Promotion,
+    challenge_taken,
+    champion,
+    check_next,
+    check_next_challenge,
+    number_taken,
+)
 
 T = TypeVar("T")
 GRACE = 3.0  # times the read timeout: so long, the writer of a taken name may still be writing
@@ -111,6 +124,28 @@ class KubeflowLedger:
             raise Conflict(f"promotion {number} of {model} was closed by somebody else")
         self._show_champion(service, records)
 
+    def challenges(self, model: str) -> Sequence[Challenge]:
+        """All decisions about a model, oldest first."""
+        return _read_again(lambda: check_challenges(model, self._read_challenges(model)))
+
+    def record(self, challenge: Challenge) -> None:
+        """Append a decision; see the port's contract."""
+        model = challenge.model
+        before = self.challenges(model)
+        check_next_challenge(challenge, before)
+        version, service = self._with_objects(lambda objects: objects.ensure_challenged(model))
+        digest = link(challenges_head(before), challenge)
+        self._write_record(service, ServeRecord.judging(challenge, version, digest))
+        if challenge not in self.challenges(model):
+            raise challenge_taken(challenge)
+
+    def _read_challenges(self, model: str) -> list[StoredChallenge]:
+        async def read(objects: RegistryObjects) -> list[StoredChallenge]:
+            service = await objects.service(model)
+            return stored_challenges(await objects.records(service)) if service else []
+
+        return self._with_objects(read)
+
     def _show_champion(self, service: str, records: Records) -> None:
         """Show people the champion at the InferenceService; the ledger does not need it."""
         current = champion(ledger_entries(records))
@@ -120,15 +155,8 @@ class KubeflowLedger:
                 self._with_objects(lambda objects: objects.deploy(service, version))
 
     def _read_chain(self, model: str) -> _ReadChain:
-        """Read the records, and verify them.
-
-        They come in pages, between which others may write; so an outcome can be missing that was
-        written in between, and what looks damaged is read again.
-        """
-        for _ in range(READINGS - 1):
-            with suppress(DamagedLedger):
-                return self._verify_records(model)
-        return self._verify_records(model)
+        """Read the records, and verify them."""
+        return _read_again(lambda: self._verify_records(model))
 
     def _verify_records(self, model: str) -> _ReadChain:
         service, records = self._read_records(model)
@@ -182,6 +210,18 @@ class KubeflowLedger:
         return self.client.run(
             lambda api: work(RegistryObjects(api, self.store_uri, self.environment))
         )
+
+
+def _read_again(read: Callable[[], T]) -> T:
+    """Read records, and again where they look damaged.
+
+    They come in pages, between which others may write; so one can be missing that was written in
+    between.
+    """
+    for _ in range(READINGS - 1):
+        with suppress(DamagedLedger):
+            return read()
+    return read()
 
 
 def _find_entry(history: Sequence[Entry], number: int) -> Entry | None:

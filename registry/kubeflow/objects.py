@@ -23,6 +23,7 @@ RUNTIME = "tunegate"
 FORMAT = "tunegate-package"
 FORMAT_VERSION = "1"
 DIGITS = 12
+NOTHING = "none"  # a ModelVersion's name; the others' are digits
 PAGE = "100"  # for more, server 0.2.19 lists 101 and claims that these are all
 
 
@@ -49,13 +50,37 @@ class RegistryObjects:
 
         None before the first promotion.
         """
+        found = await self._find_service(model)
+        return _require_id(found) if found else None
+
+    async def _find_service(self, model: str) -> mr.InferenceService | None:
         environment = await _find_or_none(self.api.find_serving_environment(name=self.environment))
         if environment is None:
             return None
-        found = await _find_or_none(
+        return await _find_or_none(
             self.api.find_inference_service(name=model, parent_resource_id=_require_id(environment))
         )
-        return _require_id(found) if found else None
+
+    async def ensure_challenged(self, model: str) -> tuple[str, str]:
+        """Return the ids of the ModelVersion that is challenged and of the InferenceService.
+
+        Before the first promotion, a version without an artifact stands for none.
+        """
+        found = await self._find_service(model)
+        if found and found.model_version_id:
+            return found.model_version_id, _require_id(found)
+        registered = await self._ensure_model(model)
+        nothing = mr.ModelVersion(
+            name=NOTHING,
+            registered_model_id=registered,
+            description="stands for no model: nothing was promoted yet",
+            state=mr.ModelVersionState.ARCHIVED,
+        )
+        version = await _find_or_create(
+            lambda: self.api.find_model_version(name=NOTHING, parent_resource_id=registered),
+            lambda: self.api.create_registered_model_version(registered, nothing),
+        )
+        return version, await self.ensure_service(model, version)
 
     async def ensure(self, promotion: Promotion) -> tuple[str, str]:
         """Return the ids of the package's ModelVersion and of the model's InferenceService."""

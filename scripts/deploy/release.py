@@ -4,8 +4,9 @@
     python3 scripts/deploy/release.py keep FOLDER     # upload FOLDER/champion.zip, then commit
                                                       # deploy_details.json
 
-The release's files are `<model>-<length of the ledger>.zip` and are never replaced. Any mismatch is
-an error: if a champion were forgotten, any model could be promoted as the "first". Needs `gh`, and
+The release's files are `<model>-<promotions>-<challenges>.zip`, by how many of each the ledger has,
+without the last number where there are none; they are never replaced. Any mismatch is an error: if
+a champion were forgotten, any model could be promoted as the "first". Needs `gh`, and
 GH_REPO outside a clone.
 """
 
@@ -36,11 +37,7 @@ def recall_champion(bundle: Path) -> None:
     """
     recorded, _ = _recorded_details()
     wanted = recorded["prod_model"]
-    newest = max(
-        (name for name in _release_files() if _ledger_length(name)),
-        key=_ledger_length,
-        default=None,
-    )
+    newest = _newest_bundle()
     if newest is None:
         if wanted:
             _fail(
@@ -66,16 +63,18 @@ def keep_champion(folder: Path) -> None:
     """
     bundle = folder / "champion.zip"
     index = _bundle_index(bundle)
-    name = f"{index['model']}-{len(index['entries'])}.zip"
+    name = "-".join([index["model"], *map(str, _lengths(index))]) + ".zip"
     with TemporaryDirectory() as scratch:
         named = Path(scratch, name)
-        if name in _release_files():
-            _download_file(name, named)
-            if _bundle_index(named) != index:
+        newest = _newest_bundle(promotions=len(index["entries"]))
+        if newest:
+            _download_file(newest, named)
+            if not _continues(index, _bundle_index(named)):
                 _fail(
-                    f"{name} in the release tells another history: "
+                    f"{newest} in the release tells another history: "
                     f"two clusters promote {index['model']}"
                 )
+        if newest == name:
             _say(f"{name} is in the release already")
         elif index["entries"]:
             shutil.copyfile(bundle, named)
@@ -144,9 +143,30 @@ def _files_by_release() -> dict[str, list[str]]:
     return {release["tag_name"]: release["assets"] for release in found}
 
 
-def _ledger_length(name: str) -> int:
-    match = re.fullmatch(rf"{re.escape(_model_name())}-(\d+)\.zip", name)
-    return int(match[1]) if match else 0
+def _newest_bundle(promotions: int = 0) -> str | None:
+    """Return the name of the longest ledger's bundle, or of the longest with so many promotions."""
+    lengths = {name: _named_lengths(name) for name in _release_files()}
+    names = [name for name, found in lengths.items() if found[0] and promotions in {0, found[0]}]
+    return max(names, key=lengths.__getitem__, default=None)
+
+
+def _named_lengths(name: str) -> tuple[int, int]:
+    """Return how many promotions and challenges a bundle has by its name; none if it is none."""
+    match = re.fullmatch(rf"{re.escape(_model_name())}-(\d+)(?:-(\d+))?\.zip", name)
+    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+
+
+def _lengths(index: dict[str, Any]) -> list[int]:
+    """Return how many promotions a bundle has and, if there are any, how many challenges."""
+    challenges = len(index.get("challenges", ()))
+    return [len(index["entries"]), *([challenges] if challenges else [])]
+
+
+def _continues(index: dict[str, Any], earlier: dict[str, Any]) -> bool:
+    """Whether a bundle has an earlier one's promotions, and its challenges and perhaps more."""
+    known = earlier.get("challenges", [])
+    same = index["model"] == earlier["model"] and index["entries"] == earlier["entries"]
+    return same and index.get("challenges", [])[: len(known)] == known
 
 
 def _model_name() -> str:

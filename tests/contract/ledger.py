@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
 
 import pytest
-from support.registry.ledgers import NOON, outcome, promotion
+from support.registry.ledgers import NOON, challenge, outcome, promotion
 
 from registry import (
     Conflict,
@@ -273,6 +273,61 @@ class LedgerContract:
             heads.add(chain.head)
         assert len(heads) == 2
 
+    # Challenges are a list of their own.
+
+    def test_what_was_recorded_of_a_challenge_is_read_by_everybody(
+        self, connect: Connect, ledger: Ledger
+    ) -> None:
+        full = challenge(
+            2,
+            decision="refuse",
+            sha256="0123456789abcdef" * 4,
+            champion=7,
+            experiment="houses-1",
+            trial="houses-1-abc",
+            fingerprint="f" * 64,
+            reasons=('"größer"\n', ""),
+            actor="CI <ci@example.org>",
+            decided_at=NOON + timedelta(microseconds=1),
+        )
+        assert list(ledger.challenges("houses")) == []
+        ledger.record(challenge(1))
+        assert list(connect().challenges("houses")) == [challenge(1)]
+        connect().record(full)
+        assert list(ledger.challenges("houses")) == [challenge(1), full]
+        assert list(ledger.challenges("iris")) == []
+
+    def test_challenges_change_nothing_for_promotions(self, ledger: Ledger) -> None:
+        ledger.record(challenge(1, decision="refuse"))  # before the first promotion
+        assert list(ledger.history("houses")) == []
+        before = list(advance(ledger, "live", ""))
+        head = ledger.chain("houses").head
+        ledger.record(challenge(2))
+        assert list(ledger.history("houses")) == before
+        assert ledger.chain("houses").head == head
+        ledger.close("houses", 2, outcome())
+        advance(ledger, "live")
+        assert [entry.state for entry in ledger.history("houses")] == ["live"] * 3
+        assert [each.number for each in ledger.challenges("houses")] == [1, 2]
+
+    def test_challenges_are_numbered_without_gaps_and_each_number_once(
+        self, ledger: Ledger
+    ) -> None:
+        ledger.record(challenge(1))
+        with pytest.raises(Conflict):
+            ledger.record(challenge(1, actor="another"))
+        with pytest.raises(LedgerError) as refused:
+            ledger.record(challenge(3))
+        assert not isinstance(refused.value, Conflict | Unreachable)
+        assert list(ledger.challenges("houses")) == [challenge(1)]
+
+    def test_of_writers_at_once_exactly_one_records_a_challenge(
+        self, connect: Connect, ledger: Ledger
+    ) -> None:
+        ended = at_once(connect, lambda own, writer: own.record(challenge(1, actor=str(writer))))
+        assert ended == {"done": 1, "Conflict": WRITERS - 1}
+        assert len(ledger.challenges("houses")) == 1
+
     # Order comes from the numbers alone.
 
     def test_a_clock_that_goes_backwards_changes_nothing(self, ledger: Ledger) -> None:
@@ -299,3 +354,7 @@ class LedgerContract:
         with pytest.raises(Unreachable) as refused:
             unreachable.close("houses", 1, outcome())
         assert refused.value.hint
+        with pytest.raises(Unreachable):
+            unreachable.challenges("houses")
+        with pytest.raises(Unreachable):
+            unreachable.record(challenge())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from contract.ledger import Connect, LedgerContract, advance
-from support.registry.ledgers import outcome, promotion
+from support.registry.ledgers import challenge, outcome, promotion
 from support.registry.volumes import fill, read_only, tiny_volume
 
 from registry import DamagedLedger, Ledger, LedgerError, RegistryError, Unreachable
@@ -195,6 +195,43 @@ def test_what_was_changed_removed_or_moved_is_found_and_named(
         with pytest.raises(DamagedLedger, match=said) as refused:
             act()
         assert "restore the ledger" in refused.value.hint
+
+
+def test_an_old_ledger_has_no_challenges_and_takes_one(ledger_path: Path) -> None:
+    ledger = first_ledger(ledger_path, "live")
+    before = ledger_path.read_bytes()
+    assert list(ledger.challenges("houses")) == []
+    assert ledger_path.read_bytes() == before
+    ledger.record(challenge(1))
+    assert list(ledger.challenges("houses")) == [challenge(1)]
+    assert ledger_states(advance_one(ledger)) == ["live", "live"]
+
+
+def advance_one(ledger: SqliteLedger) -> SqliteLedger:
+    advance(ledger, "live")
+    return ledger
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE challenges SET document = replace(document, 'keep', 'hold') WHERE number = 1",
+        "DELETE FROM challenges WHERE number = 1",
+        "DELETE FROM challenges WHERE number = 2",
+        "UPDATE challenges SET digest = ''",
+        "DROP TABLE challenges",
+    ],
+)
+def test_a_challenge_that_was_changed_or_removed_is_found(
+    ledger: SqliteLedger, statement: str
+) -> None:
+    for number in (1, 2):
+        ledger.record(challenge(number))
+    execute(ledger.path, statement)
+    for act in (lambda: ledger.challenges("houses"), lambda: ledger.record(challenge(3))):
+        with pytest.raises(DamagedLedger, match="challenge"):
+            act()
+    assert ledger_states(ledger) == ["live"]
 
 
 def test_the_chain_of_an_empty_ledger_begins_nowhere(ledger: SqliteLedger) -> None:

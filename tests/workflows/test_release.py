@@ -55,15 +55,17 @@ class TestRelease:
             sys.executable, "scripts/deploy/release.py", *words, PATH=path, FAKE_GITHUB=str(github)
         )
 
-    def decide(self, folder: Path, *digests: str, note: str = "") -> Path:
+    def decide(self, folder: Path, *digests: str, note: str = "", refused: int = 0) -> Path:
         """Write what scripts/deploy/fetch does, for a ledger of these packages."""
+        challenges = [{"number": n, "actor": note} for n in range(1, refused + 1)]
         folder.mkdir(exist_ok=True)
         entries = [
             {"promotion": {"number": n, "sha256": sha, "actor": note}}
             for n, sha in enumerate(digests, 1)
         ]
         with zipfile.ZipFile(folder / "champion.zip", "w") as archive:
-            archive.writestr("bundle.json", json.dumps({"model": "boston", "entries": entries}))
+            index = {"model": "boston", "entries": entries, "challenges": challenges}
+            archive.writestr("bundle.json", json.dumps(index))
         model = {
             "mse": 9.5,
             "version": f"promotion-{len(digests):04d}",
@@ -106,6 +108,21 @@ class TestRelease:
         done = self.release(github, "keep", folder)
         assert done.returncode == 0, done.stderr
         assert "already" in done.stderr
+
+    def test_a_ledger_with_more_challenges_is_kept_beside_and_recalled(
+        self, github: Path, tmp_path: Path
+    ) -> None:
+        for refused in (0, 2, 11):
+            folder = self.decide(tmp_path / "evidence", "a" * 64, refused=refused)
+            done = self.release(github, "keep", folder)
+            assert done.returncode == 0, done.stderr
+        done = self.release(github, "recall", tmp_path / "champion.zip")
+        assert "recalled boston-1-11.zip" in done.stderr
+        assert (github / "champion" / "boston-1.zip").exists()
+        fewer = self.decide(tmp_path / "fewer", "a" * 64, refused=3)
+        done = self.release(github, "keep", fewer)
+        assert done.returncode == 1
+        assert "boston-1-11.zip in the release tells another history" in done.stderr
 
     def test_another_history_of_the_same_length_is_refused(
         self, github: Path, tmp_path: Path

@@ -20,9 +20,9 @@ from typing import Literal
 from katib.local.run_folder import STATUS, TRIALS, new_run
 from promote.errors import PromoteError
 from promote.verdict import Verdict
-from registry import Conflict, Entry, champion, in_flight
+from registry import Challenge, Conflict, Entry, champion, in_flight
 from registry.atomic_files import as_store_errors, write_atomic
-from registry.chain import closing_digests
+from registry.chain import START, challenges_head, closing_digests
 from registry.package import load_package
 from registry.package.package_files import FILES, MAX_BYTES, OPTIONAL_FILES
 from registry.record import Record, Sha256
@@ -48,12 +48,14 @@ class BundleIndex(Record, frozen=True, kw_only=True):
     model: str
     entries: tuple[Entry, ...]
     digests: tuple[Sha256, ...] = ()
+    challenges: tuple[Challenge, ...] = ()
+    challenges_head: Sha256 = START
 
     def __post_init__(self) -> None:
         """Refuse what a ledger would refuse half way through, or take for another model's.
 
-        `digests` are those of the ledger's chain after each entry; bundles of release 0.2 have
-        none.
+        `digests` are those of the ledger's chain after each entry, `challenges_head` is the last of
+        the challenges' chain; bundles of release 0.2 have neither.
         """
         numbers = [entry.promotion.number for entry in self.entries]
         if numbers != list(range(1, len(numbers) + 1)):
@@ -64,6 +66,13 @@ class BundleIndex(Record, frozen=True, kw_only=True):
         _check_previous(self.entries)
         if self.digests:
             _check_digests(self.entries, self.digests)
+        numbers = [each.number for each in self.challenges]
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise ValueError("its challenges have gaps")
+        if any(each.model != self.model for each in self.challenges):
+            raise ValueError("it has challenges of another model")
+        if challenges_head(self.challenges) != self.challenges_head:
+            raise ValueError("its challenges are not as they were written")
 
 
 def _check_previous(entries: Sequence[Entry]) -> None:
@@ -100,8 +109,13 @@ def export_bundle(workspace: Workspace) -> bytes:
         )
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        challenges = workspace.challenges()
         index = BundleIndex(
-            model=workspace.model, entries=tuple(history), digests=closing_digests(history)
+            model=workspace.model,
+            entries=tuple(history),
+            digests=closing_digests(history),
+            challenges=tuple(challenges),
+            challenges_head=challenges_head(challenges),
         )
         archive.writestr(INDEX, index.to_json(indent=1))
         for sha256 in _bundled_packages(history):
@@ -152,11 +166,14 @@ def import_bundle(workspace: Workspace, content: bytes) -> list[str]:
                 hint="name it with --model",
             )
         known = _count_known(workspace, index)
+        judged = _count_known_challenges(workspace, index)
         for sha256 in _bundled_packages(index.entries):
             _import_package(workspace, archive, sha256)
         if known < len(index.entries) or not workspace.experiments.is_dir():
             _import_evidence(workspace, archive)
     # The ledger comes last: whoever finds all entries in it takes the import for complete.
+    for challenge in index.challenges[judged:]:
+        workspace.ledger.record(challenge)
     _replay_entries(workspace, index.entries[known:])
     done = f"{len(index.entries) - known} of {len(index.entries)} ledger entries added"
     return [done, *workspace.promoter().repair(workspace.model)]
@@ -179,6 +196,17 @@ def _count_known(workspace: Workspace, index: BundleIndex) -> int:
             hint="import into an empty ledger, or leave it as it is",
         )
     return complete
+
+
+def _count_known_challenges(workspace: Workspace, index: BundleIndex) -> int:
+    """Return how many of the bundle's challenges the ledger has; it may have later ones."""
+    present = workspace.ledger.challenges(index.model)
+    if any(ours != theirs for ours, theirs in zip(present, index.challenges, strict=False)):
+        raise Conflict(
+            f"the ledger of {index.model} has challenges of its own ({len(present)})",
+            hint="import into an empty ledger, or leave it as it is",
+        )
+    return len(present)
 
 
 def _import_package(workspace: Workspace, archive: zipfile.ZipFile, sha256: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from promote import GatePolicy
+from promote.challenges import record_challenge
 from promote.errors import PromoteError
 from promote.finalists import Contender
 from promote.gate import judge
@@ -47,7 +48,7 @@ def decide_promotion(
 ) -> Decision:
     """Judge the best contender and, if the verdict says so, promote it.
 
-    deploy_details.json is written either way.
+    The ledger gets the decision, and deploy_details.json is written, either way.
 
     Raises:
         SmokeFailed: when the service did not answer as it should; the promotion was reverted.
@@ -59,6 +60,14 @@ def decide_promotion(
     before = workspace.champion()
     candidate, verdict = judge_candidate(workspace, contenders, policy, url=url)
     try:
+        record_challenge(
+            workspace.ledger,
+            workspace.model,
+            verdict,
+            before,
+            actor=promoter.actor,
+            now=promoter.clock(),
+        )
         if verdict.verdict == "promote" and isinstance(candidate, ModelPackage):
             promoter.promote(candidate, verdict)
             _end_shadow(workspace, candidate)

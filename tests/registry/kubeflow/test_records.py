@@ -6,14 +6,20 @@ from itertools import islice
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.registry.ledgers import NOON, outcome, promotion
+from support.registry.ledgers import NOON, challenge, outcome, promotion
 
 pytest.importorskip("mr_openapi")
 import mr_openapi as mr
 
 from registry import Entry, LedgerError
 from registry.kubeflow.objects import _string_properties
-from registry.kubeflow.records import ATTEMPTS, ServeRecord, current_records, ledger_entries
+from registry.kubeflow.records import (
+    ATTEMPTS,
+    ServeRecord,
+    current_records,
+    ledger_entries,
+    stored_challenges,
+)
 
 FOREIGN = [
     *(
@@ -143,3 +149,23 @@ def test_what_is_shown_of_a_record_does_not_change_what_it_says() -> None:
     item.last_known_state = mr.ExecutionState.FAILED
     item.create_time_since_epoch = str(int((NOON + timedelta(days=1)).timestamp()))
     assert ledger_entries(current_records([item])) == [Entry(promotion=promotion(1, actor="1"))]
+
+
+def judging(number: int, attempt: int = 1) -> mr.ServeModel:
+    record = ServeRecord.judging(challenge(number, actor=str(attempt)), "1", f"digest {number}")
+    return serve_model(list(record.names())[attempt - 1], **record.properties)
+
+
+def test_challenges_and_promotions_do_not_see_each_other() -> None:
+    items = [judging(2), opening(1, 1), judging(1), judging(1, 3), closing(1, 1), judging(1, 2)]
+    items += [serve_model(name) for name in ("challenge-1", "challenge-0000", "challenge-0001.x")]
+    found = stored_challenges(items)
+    assert [each.challenge for each in found] == [challenge(1, actor="3"), challenge(2, actor="1")]
+    assert [each.digest for each in found] == ["digest 1", "digest 2"]
+    assert [e.promotion.number for e in ledger_entries(current_records(items))] == [1]
+
+
+@pytest.mark.parametrize("document", ["", "{}", promotion(1).to_json().decode()])
+def test_a_challenge_that_cannot_be_read_is_an_error(document: str) -> None:
+    with pytest.raises(LedgerError, match="cannot be read"):
+        stored_challenges([serve_model("challenge-0001", document=document)])

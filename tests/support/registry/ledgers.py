@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from registry import Outcome, Promotion
+from registry import Challenge, Outcome, Promotion
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -15,3 +15,14 @@ def promotion(number: int = 1, **changes: Any) -> Promotion:  # noqa: ANN401 - a
 
 def outcome(result: str = "live", **changes: Any) -> Outcome:  # noqa: ANN401 - an outcome's fields
     return Outcome.checked({"result": result, "closed_at": NOON, **changes})
+
+
+def challenge(number: int = 1, **changes: Any) -> Challenge:  # noqa: ANN401 - a challenge's fields
+    fields = {
+        "model": "houses",
+        "number": number,
+        "decision": "keep",
+        "verdict": f"{number:064x}",
+        "decided_at": NOON,
+    }
+    return Challenge.checked({**fields, **changes})

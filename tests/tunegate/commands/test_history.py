@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from support.promotion.promotions import promoting_verdict
 from support.registry.package_variants import tiny
 
-from registry import Outcome, Promotion
+from registry import Challenge, Outcome, Promotion
 from registry.sqlite import SqliteLedger
 from tunegate.commands.history import history_command
 from tunegate.settings import load_settings
@@ -95,3 +95,48 @@ def test_why_of_a_promotion_whose_verdict_is_not_here_has_none(state: Path, numb
 def test_why_of_no_promotion_is_refused(state: Path) -> None:
     done = history(state, "--why", 9)
     assert "no promotion 9 of toy" in str(done.exception)
+
+
+@pytest.fixture
+def refused(state: Path) -> Path:
+    """One challenge was promoted, the other kept out; its verdict is here."""
+    package = tiny(state / "toy-b", low=2.0)
+    verdict = promoting_verdict(package, None, verdict="keep", reasons=("key 1: no better",))
+    Workspace(load_settings(state=state)).save_verdict(verdict)
+    ledger = SqliteLedger(state / "ledger.db")
+    for number, decision in enumerate(("promote", "keep"), start=1):
+        ledger.record(
+            Challenge.checked(
+                {
+                    "model": "toy",
+                    "number": number,
+                    "decision": decision,
+                    "verdict": verdict.digest(),
+                    "reasons": verdict.reasons,
+                    "actor": "ada",
+                    "decided_at": NOON + number * HOUR + HOUR / 2,
+                }
+            )
+        )
+    return state
+
+
+def test_who_did_not_get_in_is_counted_and_listed_on_demand(refused: Path) -> None:
+    done = history(refused)
+    assert "c2" not in done.stderr
+    assert "1 candidates did not get in: --all lists them" in done.stderr
+    assert numbers(refused) == [1, 2, 3]
+    lines = history(refused, "--all").stderr.splitlines()[1:]
+    assert [line.split()[0] for line in lines if line[0] != " "] == ["1", "2", "c2", "3"]
+    found = json.loads(history(refused, "--all", "--json").stdout)
+    assert [each["number"] for each in found["challenges"]] == [2]
+    assert len(found["promotions"]) == 3
+
+
+def test_why_of_a_challenge_gives_the_verdict_that_kept_it_out(refused: Path) -> None:
+    found = json.loads(history(refused, "--why", "c2", "--json").stdout)
+    assert (found["challenge"]["decision"], found["challenge"]["actor"]) == ("keep", "ada")
+    assert found["verdict"]["reasons"] == ["key 1: no better"]
+    assert "key 1: no better" in history(refused, "--why", "c2").stderr
+    assert "no challenge 3 of toy" in str(history(refused, "--why", "c3").exception)
+    assert history(refused, "--why", "x3").exit_code == 2

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from support.cli import ROOT, environment, tunegate
 from support.promotion.promotions import PromotionSite, promoting_verdict
+from support.registry.ledgers import challenge
 from support.registry.package_variants import tiny, with_onnx
 
 from katib.local.run_folder import STATUS, TRIALS, new_run, runs
@@ -109,6 +110,47 @@ def test_after_a_lost_volume_another_environment_begins_a_ledger_of_its_own(
     there.ledger = SqliteLedger(tmp_path / "second.db")
     there.promoter().promote(toys[2], promoting_verdict(toys[2], None))
     there.assert_settled(toys[2])
+
+
+def test_challenges_travel_with_the_bundle_and_later_ones_stay(
+    there: PromotionSite, tmp_path: Path
+) -> None:
+    refusals = [challenge(number, model="toy") for number in (1, 2, 3)]
+    for refusal in refusals[:2]:
+        there.ledger.record(refusal)
+    content = export_bundle(workspace(there.root))
+    here = PromotionSite(tmp_path / "here")
+    import_bundle(workspace(here.root), content)
+    assert list(here.ledger.challenges("toy")) == refusals[:2]
+    here.ledger.record(refusals[2])
+    import_bundle(workspace(here.root), content)
+    assert list(here.ledger.challenges("toy")) == refusals
+
+
+@pytest.mark.parametrize(
+    "change", [{"number": 2}, {"model": "iris"}, {"decision": "promote"}, {"reasons": ["other"]}]
+)
+def test_a_challenge_that_was_changed_in_a_bundle_is_refused(
+    there: PromotionSite, tmp_path: Path, change: dict[str, object]
+) -> None:
+    there.ledger.record(challenge(1, model="toy"))
+    content = export_bundle(workspace(there.root))
+    index = json.loads(zipfile.ZipFile(io.BytesIO(content)).read(INDEX))
+    index["challenges"][0] |= change
+    here = workspace(tmp_path / "here")
+    with pytest.raises(UsageError, match="challenges"):
+        import_bundle(here, changed(content, INDEX, json.dumps(index).encode()))
+    assert list(here.ledger.challenges("toy")) == []
+
+
+def test_a_ledger_with_other_challenges_is_left_alone(there: PromotionSite, tmp_path: Path) -> None:
+    there.ledger.record(challenge(1, model="toy"))
+    content = export_bundle(workspace(there.root))
+    here = PromotionSite(tmp_path / "here")
+    here.ledger.record(challenge(1, model="toy", actor="another"))
+    with pytest.raises(Conflict, match="challenges of its own"):
+        import_bundle(workspace(here.root), content)
+    assert here.states() == []
 
 
 def test_an_import_that_was_interrupted_goes_on(

@@ -41,6 +41,17 @@ def test_what_is_settled_before_a_decision_is_said(
     assert "promotion 2 of toy was left in flight: now reverted" in capsys.readouterr().err
 
 
+def test_a_refusal_is_kept_in_the_ledger_once_with_its_evidence(tmp_path: Path) -> None:
+    opened = workspace(tmp_path, model="toy", actor="ada")
+    for _ in range(2):
+        decision = decide_promotion(opened, [PackageError("damaged")], GatePolicy())
+    (challenge,) = opened.challenges()
+    assert (challenge.decision, challenge.actor, challenge.champion) == ("refuse", "ada", None)
+    assert challenge.reasons == decision.verdict.reasons
+    assert opened.kept_verdict(challenge.verdict) == decision.verdict
+    assert list(opened.history()) == []
+
+
 def test_a_candidate_of_another_model_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
     """It would be promoted as a model that no server follows."""
     with pytest.raises(UsageError, match="a package of toy, not of boston"):
