@@ -1,38 +1,100 @@
 """Challenges: each decision about a candidate is kept in the ledger, whatever it was.
 
-So a refusal says afterwards what was refused, when, by whom, and on what evidence.
+So a refusal says afterwards what was refused, when, by whom, and on what evidence; and the gate
+knows how often the same rows have decided. Whoever asks often enough hears "better" by luck.
+
+How often a row has decided is counted by the share of today's rows that an earlier challenge had:
+the same data count whole, data of which half are new count half, other data nothing. So fresh rows
+renew the budget by as much as they are. The ledger keeps no rows, only the smallest of their
+hashes, by which that share is estimated.
 """
 
-from datetime import datetime
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from promote.gate_input import Hashes
+from promote.policy import GatePolicy
+from promote.promotion import Promoter
 from promote.verdict import Verdict
-from registry import Challenge, Entry, Ledger
+from registry import Challenge, Entry
+
+SKETCH = 64  # hashes; the share is off by 6 points at most two times in three
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to the rows: digest and rows are those of `registry.Challenge`."""
+
+    digest: str
+    rows: tuple[int, ...]
+
+
+def make_question(
+    candidate: str, champion: str, fingerprint: str, rows: Hashes, policy: GatePolicy
+) -> Question:
+    """Return what a challenge asks.
+
+    Args:
+        candidate: its digest.
+        champion: its digest.
+        fingerprint: of the data.
+        rows: uint64 (n,), hashes of all rows, rounded.
+        policy: its folds and mode belong to the question.
+    """
+    folds = (policy.mode, policy.seed, policy.repeats, policy.folds)
+    asked = json.dumps([candidate, champion, fingerprint, *folds])
+    smallest = np.unique(rows)[:SKETCH].tolist()
+    return Question(hashlib.sha256(asked.encode()).hexdigest(), tuple(smallest))
+
+
+def count_challenge(challenges: Sequence[Challenge], question: Question) -> int:
+    """Return which challenge this is on its rows, from 1; the same question keeps its number."""
+    counted = {each.question: each for each in reversed(challenges) if each.count}
+    if question.digest in counted:
+        return counted[question.digest].count
+    shares = [shared_rows(question.rows, each.rows) for each in counted.values()]
+    return 1 + round(sum(shares))
+
+
+def shared_rows(today: Sequence[int], earlier: Sequence[int]) -> float:
+    """Estimate which share of today's rows was among earlier ones, from the smallest hashes.
+
+    Only hashes below the largest that was kept can be compared; if there are none, the rows count
+    as the same.
+    """
+    known = set(earlier)
+    reach = max(earlier, default=0) if len(earlier) >= SKETCH else float("inf")
+    compared = [row for row in today if row <= reach]
+    if not compared:
+        return 1.0
+    return sum(row in known for row in compared) / len(compared)
 
 
 def record_challenge(
-    ledger: Ledger,
+    promoter: Promoter,
     model: str,
     verdict: Verdict,
     champion: Entry | None,
-    *,
-    actor: str,
-    now: datetime,
+    question: Question | None = None,
 ) -> Challenge:
     """Record a verdict, unless the ledger has it already, and return the record.
 
     Args:
-        ledger: where.
-        model: whose ledger.
+        promoter: whose ledger, name and clock.
+        model: the model's name.
         verdict: what was decided, and why.
         champion: what was in production then.
-        actor: who or what asked for the decision.
-        now: the time of day, with a zone.
+        question: what was asked of the rows, if they were asked.
 
     Raises:
         Conflict: when another candidate was recorded meanwhile.
         LedgerError: when the ledger fails.
     """
-    before = ledger.challenges(model)
+    before = promoter.ledger.challenges(model)
     digest = verdict.digest()
     known = next((each for each in before if each.verdict == digest), None)
     if known:
@@ -49,8 +111,12 @@ def record_challenge(
         fingerprint=verdict.fingerprint,
         verdict=digest,
         reasons=verdict.reasons,
-        actor=actor,
-        decided_at=now,
+        actor=promoter.actor,
+        decided_at=promoter.clock(),
     )
-    ledger.record(challenge)
+    if verdict.challenge and question:
+        challenge = challenge.replace(
+            count=verdict.challenge.number, question=question.digest, rows=question.rows
+        )
+    promoter.ledger.record(challenge)
     return challenge

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promote.evidence import Floats, Groups, compare_losses
-from promote.explanation import RowFinding, find_deciding_row, row_text
+from promote.explanation import RowFinding, find_deciding_row, row_text, share_text
 from promote.gate_input import Evaluation
 from promote.guards import Losses, guard_checks
 from promote.policy import GatePolicy
@@ -281,7 +281,7 @@ def _columns(manifest: Manifest) -> list[tuple[str, str]]:
 
 def _key_check(name: str, found: Comparison, least: float, *, more: str = "") -> Check:
     detail = (
-        f"P(better) {found.p_better:.3f}, at least {least:.2f}; "
+        f"P(better) {found.p_better:.3f}, at least {share_text(least)}; "
         f"{readable_number(found.candidate)} against {readable_number(found.champion)}{more}"
     )
     return Check(name=name, passed=found.p_better >= least, detail=detail, otherwise="keep")

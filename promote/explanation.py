@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from promote.evidence import Floats, Groups, compare_losses
 from promote.policy import GatePolicy
-from promote.verdict import Comparison
+from promote.verdict import ChallengeCount, Comparison
 from registry.metric_names import readable_number
 from registry.package import COLUMN_KINDS, Manifest
 from registry.package.columns import CellArray
@@ -54,6 +54,23 @@ def power_text(found: Comparison, least: float) -> str:
         relative = f" ({gain / found.champion:.0%})" if found.champion > 0 else ""
         shares.append(f"{readable_number(gain, 3)}{relative} in {power:.0%}")
     return f"with these rows a true gain of {', of '.join(shares)} of cases gets past key 1"
+
+
+def challenge_text(count: ChallengeCount, policy: GatePolicy) -> str:
+    """Return which challenge this is and what it therefore needs, as a sentence."""
+    text = f"challenge {count.number} of a champion on these rows"
+    if count.least is None or not policy.challenges_alpha:
+        return text
+    return (
+        f"{text}; the more often the same rows decide, the likelier one looks better by luck, so "
+        f"key 1 asks for P(better) of {share_text(count.least)} now; fresh rows lower it again"
+    )
+
+
+def share_text(share: float) -> str:
+    """Return a threshold with two digits, or with as many as it has up to five."""
+    short = f"{share:.2f}"
+    return short if float(short) == round(share, 5) else f"{share:.5f}".rstrip("0")
 
 
 def find_deciding_row(

@@ -13,10 +13,11 @@ often better, equal and worse challengers get in.
 from collections.abc import Iterator
 
 from promote.checks import CheckRunner
+from promote.explanation import challenge_text
 from promote.gate_input import GateInput
 from promote.guards import shadow_guard
 from promote.policy import GatePolicy
-from promote.verdict import Check, ModelSummary, Verdict, gravest_decision
+from promote.verdict import ChallengeCount, Check, ModelSummary, Verdict, gravest_decision
 from registry.errors import PackageError
 from registry.package import ModelPackage
 
@@ -29,10 +30,17 @@ def judge(given: GateInput, policy: GatePolicy) -> Verdict:
     if isinstance(candidate, PackageError) or isinstance(champion, PackageError):
         return _make_verdict(given, policy, integrity)
     least = policy.least_recipe(searched=bool(given.finalists))
+    least = policy.least_of_challenge(given.challenge, least)
     runner = CheckRunner(candidate, champion, given.data, policy.replace(p_recipe=least))
     blocking = [*integrity, *runner.comparability_checks()]
     if any(not check.passed for check in blocking):  # scores would be impossible or meaningless
         return _make_verdict(given, policy, blocking)
+    count = None
+    if champion and given.challenge:
+        two_keys = policy.mode == "two-key"
+        count = ChallengeCount(number=given.challenge, least=least if two_keys else None)
+        detail = challenge_text(count, policy)
+        blocking.append(Check(name="challenge", passed=True, detail=detail))
     checks = [*blocking, *runner.score_checks()]
     if champion:
         checks += shadow_guard(given.shadow, policy)
@@ -42,6 +50,7 @@ def judge(given: GateInput, policy: GatePolicy) -> Verdict:
         new_rows=runner.new_rows,
         holdout=runner.holdout,
         excluded=runner.excluded,
+        challenge=count,
     )
 
 

@@ -104,6 +104,7 @@ class GateInput:
         shadow: what a server has seen of the two on real requests, if one was asked.
         finalists: among which the candidate was chosen; empty if it was named.
         drift: how far the columns have moved since the champion was trained.
+        challenge: number of this challenge on these rows, from 1; 0 where nobody counts.
     """
 
     candidate: ModelPackage | PackageError
@@ -112,3 +113,4 @@ class GateInput:
     shadow: ShadowEvidence | None = None
     finalists: tuple[Finalist, ...] = ()
     drift: tuple[ColumnDrift, ...] = ()
+    challenge: int = 0

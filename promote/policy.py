@@ -9,6 +9,7 @@ from registry.record import Count, Positive, Record, Share
 
 LARGEST_FLOAT = sys.float_info.max  # a verdict holds the policy, and JSON has no infinity
 LARGEST_SEED = 2**31 - 2000  # generators take 32 bits; the gate's seeds are in the lower half
+HALF_SPENT = 20  # challenges on the same rows after which half of the budget is spent
 Ratio = Annotated[float, Meta(ge=1, le=LARGEST_FLOAT)]
 
 
@@ -33,6 +34,8 @@ class GatePolicy(Record, frozen=True, kw_only=True):
             folds.
         p_searched: the same for a candidate that was chosen among a search's finalists: it is the
             luckiest of many, on these very rows.
+        challenges_alpha: the budget of false promotions over all challenges that the same rows have
+            decided; each further one needs a higher P(better) at key one. 0 sets no budget.
         p_holdout: key two: least P(the fitted candidate is better), on the holdout.
         repeats: repetitions of the cross-validation of key one, and of that of finalists. Key one
             stops after the first where P(better) is clear already.
@@ -62,6 +65,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     approval: Literal["auto", "manual"] = "auto"
     p_recipe: Share = 0.90
     p_searched: Share = 0.95
+    challenges_alpha: Share = 0.0
     p_holdout: Share = 0.20
     repeats: Annotated[int, Meta(ge=1, le=100)] = 3
     folds: Annotated[int, Meta(ge=2, le=20)] = 5
@@ -88,6 +92,24 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     def least_recipe(self, *, searched: bool) -> float:
         """Return what key one asks for, of a search's winner or of a candidate that was named."""
         return self.p_searched if searched else self.p_recipe
+
+    def least_of_challenge(self, number: int, least: float) -> float:
+        """Return what key one asks for in a challenge, at least `least`.
+
+        After n challenges n / (n + 20) of the budget is spent, so it lasts for ever; but P(better)
+        is a share of the resamples, and no threshold goes beyond what they can tell.
+
+        Args:
+            number: of the challenge on the same rows, from 1; 0 where nobody counts.
+            least: what key one would ask for without a budget.
+        """
+        if not number:
+            return least
+        after = number + HALF_SPENT
+        doubt = self.challenges_alpha * HALF_SPENT / (after * (after - 1))
+        if not doubt:
+            return least
+        return max(least, min(1 - doubt, 1 - 1 / self.resamples))
 
     def seeds(self, start: int) -> list[int]:
         """Return the repetitions' seeds, counted from `start`; another `seed` has other ones."""

@@ -12,7 +12,7 @@ from msgspec import structs, to_builtins
 
 from promote.policy import GatePolicy
 from registry.package import ModelPackage, find_metric
-from registry.record import JsonObject, Record
+from registry.record import JsonObject, Positive, Record
 from registry.shadow import ShadowEvidence
 
 Decision = Literal["promote", "keep", "hold", "refuse"]
@@ -98,6 +98,19 @@ class ColumnDrift(Record, frozen=True, kw_only=True):
         return self.p < MOVED_P and self.psi >= MOVED_PSI
 
 
+class ChallengeCount(Record, frozen=True, kw_only=True):
+    """How often the rows have decided about challengers, and what follows.
+
+    Attributes:
+        number: of this challenge on these rows, from 1; earlier ones count as far as they were
+            decided by the same rows.
+        least: P(better) that key one asks for in this challenge; None in the mode strict-lower.
+    """
+
+    number: Positive
+    least: float | None = None
+
+
 class Finalist(Record, frozen=True, kw_only=True):
     """One of a search's best trials, scored once more on folds that search and gate do not use.
 
@@ -118,8 +131,8 @@ def best_finalist(finalists: Sequence[Finalist]) -> int:
 
 
 # Fields that the first verdicts, and their policies, did not have.
-LATER = frozenset({"shadow", "finalists", "new_rows", "drift"})
-LATER_POLICY = frozenset({"shadow_rows", "finalists", "p_searched", "slices"})
+LATER = frozenset({"shadow", "finalists", "new_rows", "drift", "challenge"})
+LATER_POLICY = frozenset({"shadow_rows", "finalists", "p_searched", "slices", "challenges_alpha"})
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -143,6 +156,8 @@ class Verdict(Record, frozen=True, kw_only=True):
             server was asked.
         finalists: among which the candidate was chosen, in the search's order; left out if it was
             named, as it is for `tunegate approve`.
+        challenge: how often these rows have decided; left out where nobody counts, or they decided
+            nothing.
     """
 
     verdict: Decision
@@ -164,6 +179,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     finalists: tuple[Finalist, ...] = ()
     new_rows: Comparison | None = None
     drift: tuple[ColumnDrift, ...] = ()
+    challenge: ChallengeCount | None = None
 
     @property
     def score(self) -> float | None:
@@ -176,6 +192,13 @@ class Verdict(Record, frozen=True, kw_only=True):
         if self.recipe is None or from_loss is None:
             return self.candidate.search_score if self.candidate else None
         return from_loss(self.recipe.candidate)
+
+    @property
+    def least_recipe(self) -> float:
+        """What key one asked for: in this challenge, or without a count."""
+        if self.challenge and self.challenge.least is not None:
+            return self.challenge.least
+        return self.policy.least_recipe(searched=bool(self.finalists))
 
     def to_dict(self) -> JsonObject:
         """Return the fields; those of `LATER` only if set: old verdicts keep their digests."""

@@ -33,7 +33,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from registry.errors import Conflict, InFlight, LedgerError
-from registry.record import Aware, Positive, Record, Sha256
+from registry.record import Aware, Count, Positive, Record, Sha256
 
 
 class Promotion(Record, frozen=True, kw_only=True):
@@ -114,6 +114,9 @@ class Challenge(Record, frozen=True, kw_only=True):
         reasons: the verdict's.
         actor: who or what asked for the decision.
         decided_at: when, with a zone.
+        count: which challenge it was on its rows; 0 where they decided nothing.
+        question: sha256 of what was compared; to ask the same again is no further challenge.
+        rows: the smallest hashes of the rows that decided, by which others of them are recognised.
     """
 
     model: str
@@ -128,6 +131,9 @@ class Challenge(Record, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
     actor: str = ""
     decided_at: Aware
+    count: Count = 0
+    question: str = ""
+    rows: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

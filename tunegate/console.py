@@ -117,8 +117,7 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
         other = "the library's defaults" if first else "the champion"
         yield f"{name} on fresh folds: {_comparison_text(verdict.recipe, other)}"
         if not first and verdict.mode == "two-key":
-            searched = bool(verdict.finalists)
-            yield power_text(verdict.recipe, verdict.policy.least_recipe(searched=searched))
+            yield power_text(verdict.recipe, verdict.least_recipe)
         share = (verdict.policy.folds - 1) / verdict.policy.folds
         yield (
             f"both numbers are of models fitted on {share:.0%} of the training rows; the package "

@@ -3,9 +3,12 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from promote import GatePolicy
-from promote.challenges import record_challenge
+from promote.challenges import Question, count_challenge, make_question, record_challenge
 from promote.errors import PromoteError
 from promote.finalists import Contender
 from promote.gate import judge
@@ -27,6 +30,9 @@ from tunegate.promotion.candidates import (
 )
 from tunegate.workspace import Workspace
 
+if TYPE_CHECKING:
+    from trainer.dataset import Dataset
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -41,6 +47,14 @@ class Decision:
             promotion = self.after.promotion
             now = f"in production: promotion {promotion.number} of {promotion.model}"
         return f"{verdict_html(self.verdict)}<p>{escape(now)}</p>"
+
+
+class Judged(NamedTuple):
+    """A candidate, the verdict about it, and what the rows were asked; None if nothing."""
+
+    candidate: PackageOrError
+    verdict: Verdict
+    question: Question | None
 
 
 def decide_promotion(
@@ -58,16 +72,9 @@ def decide_promotion(
     for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
         say(sentence)
     before = workspace.champion()
-    candidate, verdict = judge_candidate(workspace, contenders, policy, url=url)
+    candidate, verdict, question = judge_candidate(workspace, contenders, policy, url=url)
     try:
-        record_challenge(
-            workspace.ledger,
-            workspace.model,
-            verdict,
-            before,
-            actor=promoter.actor,
-            now=promoter.clock(),
-        )
+        record_challenge(promoter, workspace.model, verdict, before, question)
         if verdict.verdict == "promote" and isinstance(candidate, ModelPackage):
             promoter.promote(candidate, verdict)
             _end_shadow(workspace, candidate)
@@ -103,7 +110,7 @@ def approve_held(workspace: Workspace, *, url: str = "") -> Decision:
 
 def judge_candidate(
     workspace: Workspace, contenders: Contenders, policy: GatePolicy, *, url: str = ""
-) -> tuple[PackageOrError, Verdict]:
+) -> Judged:
     """Choose the candidate, judge it against the champion on today's data, and keep the verdict.
 
     If there is a service at `url`, it is asked what it has seen of the candidate in shadow mode.
@@ -123,11 +130,27 @@ def judge_candidate(
     with steps("gate: both recipes on fresh folds", 2 * policy.repeats * policy.folds) as shown:
         data = make_evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
         champion = workspace.champion_package()
+        question = _ask(dataset, candidate, champion, policy)
+        number = count_challenge(workspace.challenges(), question) if question else 0
         shadow = _shadow_evidence(workspace, candidate, champion, url)
         drift = measure_drift(dataset, champion) if isinstance(champion, ModelPackage) else ()
-        verdict = judge(GateInput(candidate, champion, data, shadow, finalists, drift), policy)
+        given = GateInput(candidate, champion, data, shadow, finalists, drift, number)
+        verdict = judge(given, policy)
     workspace.save_verdict(verdict)
-    return candidate, verdict
+    return Judged(candidate, verdict, question)
+
+
+def _ask(
+    dataset: "Dataset",
+    candidate: PackageOrError,
+    champion: PackageOrError | None,
+    policy: GatePolicy,
+) -> Question | None:
+    """Return what the rows are asked, if there are two models to compare."""
+    if not (isinstance(candidate, ModelPackage) and isinstance(champion, ModelPackage)):
+        return None
+    rows = np.concatenate([dataset.training.rounded, dataset.holdout.rounded])
+    return make_question(candidate.digest, champion.digest, dataset.fingerprint, rows, policy)
 
 
 def _say_candidate(candidate: PackageOrError) -> None:

@@ -54,7 +54,8 @@ class Candidacy:
             UsageError: when one of them is of another model.
         """
         settings = self.workspace.settings
-        return judge_candidate(self.workspace, self.contenders, settings.gate, url=settings.url)[1]
+        found = judge_candidate(self.workspace, self.contenders, settings.gate, url=settings.url)
+        return found.verdict
 
     def promote(self, policy: GatePolicy | None = None, *, url: str = "") -> Decision:
         """Judge the best of them and, where the gate says so, bring it into production.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.cli import tunegate
 from support.promotion.promotions import PromotionSite, promoting_verdict
+from support.registry import toy_data as toy
 from support.registry.package_variants import tiny
 
 from promote import GatePolicy
@@ -17,6 +18,12 @@ from tunegate.errors import UsageError
 from tunegate.promotion.decision import decide_promotion, judge_candidate
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
+
+RECIPES = {
+    "poor": toy.POOR,
+    "weak": {"n_estimators": 12, "min_samples_leaf": 60},
+    "good": toy.GOOD,
+}
 
 
 def workspace(root: Path, **settings: str) -> Workspace:
@@ -50,6 +57,29 @@ def test_a_refusal_is_kept_in_the_ledger_once_with_its_evidence(tmp_path: Path) 
     assert challenge.reasons == decision.verdict.reasons
     assert opened.kept_verdict(challenge.verdict) == decision.verdict
     assert list(opened.history()) == []
+
+
+def test_challenges_on_the_same_rows_are_counted_in_the_ledger(tmp_path: Path) -> None:
+    """The same question keeps its number, and a dry run leaves none."""
+    data = toy.dataset(tmp_path / "data", toy.homes())
+    site = PromotionSite(tmp_path, model="homes")
+    models = [toy.package(data, tmp_path / name, recipe) for name, recipe in RECIPES.items()]
+    poor, weak, good = models
+    site.promoter().promote(poor, promoting_verdict(poor, None))
+    settings = {"model": "homes", "data": str(tmp_path / "data" / "spec.toml")}
+    opened = workspace(tmp_path, **settings)
+    judge_candidate(opened, [Contender.of(good)], GatePolicy())
+    numbers = []
+    for each in (weak, weak, good):
+        verdict = decide_promotion(opened, [Contender.of(each)], GatePolicy()).verdict
+        assert verdict.challenge
+        numbers.append((verdict.verdict, verdict.challenge.number))
+    assert numbers == [("keep", 1), ("keep", 1), ("promote", 2)]
+    found = opened.challenges()
+    assert [(each.decision, each.count) for each in found] == [("keep", 1), ("promote", 2)]
+    assert found[0].rows == found[1].rows
+    assert found[0].question != found[1].question
+    site.assert_settled(good)
 
 
 def test_a_candidate_of_another_model_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
