@@ -13,9 +13,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from promote.errors import PromoteError
 from promote.gate_input import Hashes
 from promote.policy import GatePolicy
 from promote.promotion import Promoter
@@ -74,6 +76,22 @@ def shared_rows(today: Sequence[int], earlier: Sequence[int]) -> float:
     return sum(row in known for row in compared) / len(compared)
 
 
+def check_hold(challenges: Sequence[Challenge], held: Verdict, now: datetime) -> None:
+    """Check that a verdict which waits for approval has not waited too long.
+
+    Raises:
+        PromoteError: when it has.
+    """
+    digest = held.digest()
+    record = next((each for each in challenges if each.verdict == digest), None)
+    if record and record.until and record.until <= now:
+        end = f"{record.until:%Y-%m-%d %H:%M %Z}"
+        raise PromoteError(
+            f"challenge c{record.number} waited for approval until {end}",
+            hint="judge it again: `tunegate promote`",
+        )
+
+
 def record_challenge(
     promoter: Promoter,
     model: str,
@@ -100,6 +118,8 @@ def record_challenge(
     if known:
         return known
     candidate = verdict.candidate
+    now = promoter.clock()
+    waits = verdict.waits_for_approval
     challenge = Challenge(
         model=model,
         number=len(before) + 1,
@@ -112,7 +132,8 @@ def record_challenge(
         verdict=digest,
         reasons=verdict.reasons,
         actor=promoter.actor,
-        decided_at=promoter.clock(),
+        decided_at=now,
+        until=now + timedelta(days=verdict.policy.approval_days) if waits else None,
     )
     if verdict.challenge and question:
         challenge = challenge.replace(

@@ -17,7 +17,14 @@ from promote.explanation import challenge_text
 from promote.gate_input import GateInput
 from promote.guards import shadow_guard
 from promote.policy import GatePolicy
-from promote.verdict import ChallengeCount, Check, ModelSummary, Verdict, gravest_decision
+from promote.verdict import (
+    APPROVAL,
+    ChallengeCount,
+    Check,
+    ModelSummary,
+    Verdict,
+    gravest_decision,
+)
 from registry.errors import PackageError
 from registry.package import ModelPackage
 
@@ -65,10 +72,13 @@ def _integrity_checks(given: GateInput) -> Iterator[Check]:
 
 def _make_verdict(given: GateInput, policy: GatePolicy, checks: list[Check]) -> Verdict:
     decision = gravest_decision(checks)
-    if decision == "promote" and policy.approval == "manual":
+    approval = given.approval if decision == "promote" else None
+    if approval:
+        checks = [*checks, Check(name=APPROVAL, passed=True, detail=str(approval))]
+    elif decision == "promote" and policy.approval == "manual":
         detail = "waits for `tunegate approve`"
-        approval = Check(name="approval", passed=False, detail=detail, otherwise="hold")
-        checks = [*checks, approval]
+        waits = Check(name=APPROVAL, passed=False, detail=detail, otherwise="hold")
+        checks = [*checks, waits]
         decision = "hold"
     model = ""
     metric = ""
@@ -82,7 +92,7 @@ def _make_verdict(given: GateInput, policy: GatePolicy, checks: list[Check]) -> 
         model=model,
         metric=metric,
         mode=policy.mode,
-        reasons=failed or (_winning_reason(given, policy),),
+        reasons=failed or _winning_reasons(given, policy),
         checks=tuple(checks),
         candidate=_summarize(given.candidate),
         champion=_summarize(given.champion),
@@ -92,7 +102,13 @@ def _make_verdict(given: GateInput, policy: GatePolicy, checks: list[Check]) -> 
         shadow=given.shadow,
         finalists=given.finalists,
         drift=given.drift,
+        approval=approval,
     )
+
+
+def _winning_reasons(given: GateInput, policy: GatePolicy) -> tuple[str, ...]:
+    reason = _winning_reason(given, policy)
+    return (reason, str(given.approval)) if given.approval else (reason,)
 
 
 def _winning_reason(given: GateInput, policy: GatePolicy) -> str:

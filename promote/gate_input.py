@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promote.evidence import Floats, Groups
-from promote.verdict import ColumnDrift, Finalist
+from promote.verdict import Approval, ColumnDrift, Finalist
 from registry.errors import PackageError
 from registry.package import Manifest, ModelPackage
 from registry.package.columns import CellArray
@@ -105,6 +105,7 @@ class GateInput:
         finalists: among which the candidate was chosen; empty if it was named.
         drift: how far the columns have moved since the champion was trained.
         challenge: number of this challenge on these rows, from 1; 0 where nobody counts.
+        approval: who consents to a promotion, and why, if somebody does.
     """
 
     candidate: ModelPackage | PackageError
@@ -114,3 +115,4 @@ class GateInput:
     finalists: tuple[Finalist, ...] = ()
     drift: tuple[ColumnDrift, ...] = ()
     challenge: int = 0
+    approval: Approval | None = None

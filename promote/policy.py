@@ -30,6 +30,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         mode: "two-key", or "strict-lower": the candidate's holdout loss is lower, however little.
             With equal models strict-lower promotes every second time.
         approval: "auto", or "manual": a promotion waits for `tunegate approve`.
+        approval_days: how long such a promotion waits; after that it must be judged again.
         p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation
             folds.
         p_searched: the same for a candidate that was chosen among a search's finalists: it is the
@@ -63,6 +64,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
 
     mode: Literal["two-key", "strict-lower"] = "two-key"
     approval: Literal["auto", "manual"] = "auto"
+    approval_days: Annotated[int, Meta(ge=1, le=365)] = 7
     p_recipe: Share = 0.90
     p_searched: Share = 0.95
     challenges_alpha: Share = 0.0

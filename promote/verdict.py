@@ -16,6 +16,7 @@ from registry.record import JsonObject, Positive, Record
 from registry.shadow import ShadowEvidence
 
 Decision = Literal["promote", "keep", "hold", "refuse"]
+APPROVAL = "approval"  # the name of its check
 MOVED_P = 0.05
 MOVED_PSI = 0.1
 SEVERITY: dict[Decision, int] = {"promote": 0, "keep": 1, "hold": 2, "refuse": 3}
@@ -111,6 +112,17 @@ class ChallengeCount(Record, frozen=True, kw_only=True):
     least: float | None = None
 
 
+class Approval(Record, frozen=True, kw_only=True):
+    """A person's consent to a promotion that passes the gate."""
+
+    by: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return who, and why."""
+        return f"approved by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
 class Finalist(Record, frozen=True, kw_only=True):
     """One of a search's best trials, scored once more on folds that search and gate do not use.
 
@@ -131,8 +143,10 @@ def best_finalist(finalists: Sequence[Finalist]) -> int:
 
 
 # Fields that the first verdicts, and their policies, did not have.
-LATER = frozenset({"shadow", "finalists", "new_rows", "drift", "challenge"})
-LATER_POLICY = frozenset({"shadow_rows", "finalists", "p_searched", "slices", "challenges_alpha"})
+LATER = frozenset({"shadow", "finalists", "new_rows", "drift", "challenge", "approval"})
+LATER_POLICY = frozenset(
+    {"shadow_rows", "finalists", "p_searched", "slices", "challenges_alpha", "approval_days"}
+)
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -158,6 +172,7 @@ class Verdict(Record, frozen=True, kw_only=True):
             named, as it is for `tunegate approve`.
         challenge: how often these rows have decided; left out where nobody counts, or they decided
             nothing.
+        approval: who has approved the promotion, and why; left out if nobody was named.
     """
 
     verdict: Decision
@@ -180,6 +195,12 @@ class Verdict(Record, frozen=True, kw_only=True):
     new_rows: Comparison | None = None
     drift: tuple[ColumnDrift, ...] = ()
     challenge: ChallengeCount | None = None
+    approval: Approval | None = None
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether nothing is missing but a person's consent."""
+        return [check.name for check in self.checks if not check.passed] == [APPROVAL]
 
     @property
     def score(self) -> float | None:

@@ -116,6 +116,7 @@ class Challenge(Record, frozen=True, kw_only=True):
         decided_at: when, with a zone.
         count: which challenge it was on its rows; 0 where they decided nothing.
         question: sha256 of what was compared; to ask the same again is no further challenge.
+        until: how long a promotion that waits for approval waits; None for other decisions.
         rows: the smallest hashes of the rows that decided, by which others of them are recognised.
     """
 
@@ -134,6 +135,7 @@ class Challenge(Record, frozen=True, kw_only=True):
     count: Count = 0
     question: str = ""
     rows: tuple[Count, ...] = ()
+    until: Aware | None = None
 
 
 @dataclass(frozen=True, slots=True)

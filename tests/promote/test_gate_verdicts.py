@@ -14,6 +14,7 @@ from support.registry import toy_data as toy
 from promote import GatePolicy
 from promote.gate import judge
 from promote.gate_input import GateInput
+from promote.verdict import Approval, Verdict
 from tunegate.promotion.evaluation import make_evaluation
 
 
@@ -150,6 +151,22 @@ def test_a_promotion_waits_where_the_policy_asks_for_approval(homes: GateCase) -
     verdict = homes.judge(homes.good, homes.poor, approval="manual")
     assert verdict.verdict == "hold"
     assert verdict.reasons == ("approval: waits for `tunegate approve`",)
+
+
+def test_an_approval_is_in_the_verdict_and_lets_it_pass(homes: GateCase) -> None:
+    approval = Approval(by="ada", reason="seen for a week")
+    given = GateInput(homes.good, homes.poor, homes.view, approval=approval)
+    for policy in (GatePolicy(approval="manual"), GatePolicy()):
+        verdict = judge(given, policy)
+        assert (verdict.verdict, verdict.approval) == ("promote", approval)
+        assert verdict.reasons[-1] == "approved by ada: seen for a week"
+        assert Verdict.parse(verdict.canonical()) == verdict
+
+
+def test_an_approval_promotes_nothing_that_is_kept_out(homes: GateCase) -> None:
+    given = GateInput(homes.poor, homes.good, homes.view, approval=Approval(by="ada"))
+    verdict = judge(given, GatePolicy(approval="manual"))
+    assert (verdict.verdict, verdict.approval) == ("keep", None)
 
 
 def test_what_is_kept_out_does_not_wait_for_approval(homes: GateCase) -> None:

@@ -39,6 +39,44 @@ case "$(basename "$0") $*" in *"${BAD:-no image}"*) exit 1 ;; esac
 """
 
 
+class TestApproval:
+    """GitHub's approval of an environment reaches the promotion's Job."""
+
+    ANSWER = (
+        {"state": "rejected", "comment": "no", "user": {"login": "bob"}},
+        {"state": "approved", "comment": 'looks "right"\nEVIL=1', "user": {"login": "ada"}},
+    )
+
+    @pytest.mark.parametrize(
+        ("answer", "lines"),
+        [
+            (ANSWER, ["APPROVED_BY=ada", 'APPROVAL_REASON=looks "right" EVIL=1']),
+            (ANSWER[:1], []),
+            ((), []),
+        ],
+    )
+    def test_who_approved_is_named_on_one_line_each(
+        self, tmp_path: Path, answer: tuple[object, ...], lines: list[str]
+    ) -> None:
+        (tmp_path / "answer.json").write_text(json.dumps(answer))
+        path = stand_in(tmp_path, "gh", '#!/bin/sh\ncat "$ANSWER"\n')
+        words = (sys.executable, "scripts/deploy/approval.py", "name")
+        done = run(*words, PATH=path, ANSWER=str(tmp_path / "answer.json"), RUN_ID="7")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == lines
+
+    def test_the_job_is_told(self, tmp_path: Path) -> None:
+        calls = tmp_path / "calls"
+        path = stand_in(tmp_path, "kubectl", KUBECTL)
+        for by in ("", "ada"):
+            run("scripts/deploy/decide", PATH=path, FAKE_KUBECTL=str(calls), APPROVED_BY=by)
+        patches = [line for line in calls.read_text().splitlines() if line.startswith("patch")]
+        assert len(patches) == 1
+        changes = json.loads(patches[0].partition("--patch=")[2])
+        values = {each["value"]["name"]: each["value"]["value"] for each in changes}
+        assert values == {"TUNEGATE_APPROVED_BY": "ada", "TUNEGATE_APPROVAL_REASON": ""}
+
+
 class TestRender:
     def test_renames_the_images_where_it_is_told_to(self) -> None:
         file = "manifests/experiment.yaml"

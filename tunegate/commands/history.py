@@ -104,7 +104,7 @@ def history_command(
     else:
         console.print(f"{workspace.model}: nothing was promoted yet")
     if refused and moment is None and not everything:
-        say(f"{len(refused)} candidates did not get in: --all lists them")
+        say(f"{len(refused)} candidate(s) did not get in: --all lists them")
     return ExitCode.DONE
 
 
@@ -232,8 +232,14 @@ def _challenge_row(challenge: Challenge) -> tuple[str, ...]:
     return (
         f"c{challenge.number}",
         challenge.decided_at.strftime("%Y-%m-%d %H:%M"),
-        challenge.decision,
+        _challenge_state(challenge),
         challenge.sha256[:12],
         challenge.actor,
         "; ".join(challenge.reasons),
     )
+
+
+def _challenge_state(challenge: Challenge) -> str:
+    if challenge.until is None:
+        return challenge.decision
+    return f"{challenge.decision} until {challenge.until:%Y-%m-%d %H:%M}"

@@ -108,6 +108,8 @@ def _local_run(workspace: "Workspace", experiment: str | None, wait: float) -> P
 
 
 @click.command()
+@click.option("--by", "approved_by", help="Who approves.", show_default="who runs it")
+@click.option("--reason", "approval_reason", help="Why, for the ledger.")
 @options.places
 @options.include
 @options.url
@@ -115,7 +117,9 @@ def _local_run(workspace: "Workspace", experiment: str | None, wait: float) -> P
 def approve(*, json: bool, **flags: options.Flags) -> int:
     """Promote what the latest verdict holds for approval (`gate.approval = "manual"`).
 
-    Example: tunegate approve --url http://127.0.0.1:8000
+    It is judged once more, on today's data. A promotion waits for `gate.approval_days`.
+
+    Example: tunegate approve --by ada --reason "seen in shadow mode for a week"
     """
     from tunegate.promotion.decision import approve_held
 

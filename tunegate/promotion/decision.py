@@ -2,19 +2,26 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from promote import GatePolicy
-from promote.challenges import Question, count_challenge, make_question, record_challenge
+from promote.challenges import (
+    Question,
+    check_hold,
+    count_challenge,
+    make_question,
+    record_challenge,
+)
 from promote.errors import PromoteError
 from promote.finalists import Contender
 from promote.gate import judge
 from promote.gate_input import GateInput
 from promote.shadow_client import fetch_shadow_status
-from promote.verdict import Verdict, verdict_html
+from promote.verdict import Approval, Verdict, verdict_html
 from registry import Entry
 from registry.errors import StoreError
 from registry.package import ModelPackage
@@ -58,7 +65,12 @@ class Judged(NamedTuple):
 
 
 def decide_promotion(
-    workspace: Workspace, contenders: Contenders, policy: GatePolicy, *, url: str = ""
+    workspace: Workspace,
+    contenders: Contenders,
+    policy: GatePolicy,
+    *,
+    url: str = "",
+    approval: Approval | None = None,
 ) -> Decision:
     """Judge the best contender and, if the verdict says so, promote it.
 
@@ -72,7 +84,9 @@ def decide_promotion(
     for sentence in promoter.repair(workspace.model):  # so that `before` is what truly serves
         say(sentence)
     before = workspace.champion()
-    candidate, verdict, question = judge_candidate(workspace, contenders, policy, url=url)
+    candidate, verdict, question = judge_candidate(
+        workspace, contenders, policy, url=url, approval=approval
+    )
     try:
         record_challenge(promoter, workspace.model, verdict, before, question)
         if verdict.verdict == "promote" and isinstance(candidate, ModelPackage):
@@ -88,28 +102,42 @@ def approve_held(workspace: Workspace, *, url: str = "") -> Decision:
     """Promote what the latest verdict holds for approval, after judging it once more.
 
     Raises:
-        PromoteError: when the latest verdict does not wait for approval.
+        PromoteError: when the latest verdict does not wait for approval, or waited too long.
     """
     held = workspace.latest_verdict()
     candidate = held.candidate
-    waiting = [check.name for check in held.checks if not check.passed] == ["approval"]
-    if held.verdict != "hold" or not waiting or candidate is None:
+    if not held.waits_for_approval or candidate is None:
         raise PromoteError(
             f"the latest verdict is {held.verdict}: nothing waits for approval",
             hint="`tunegate gate`",
         )
     workspace = workspace_of_candidate(workspace, trial=candidate.trial)
+    check_hold(workspace.challenges(), held, datetime.now(UTC))
     contenders = find_contenders(workspace, trial=candidate.trial)
     if any(isinstance(c, Contender) and c.digest != candidate.sha256 for c in contenders):
         raise PromoteError(
             "the candidate's package is not the one that was judged",
             hint="run `tunegate gate` again",
         )
-    return decide_promotion(workspace, contenders, held.policy.replace(approval="auto"), url=url)
+    approval = given_approval(workspace) or Approval(by=workspace.settings.actor)
+    return decide_promotion(workspace, contenders, held.policy, url=url, approval=approval)
+
+
+def given_approval(workspace: Workspace) -> Approval | None:
+    """Return the approval that the settings name, such as that of a workflow's reviewer."""
+    settings = workspace.settings
+    if not settings.approved_by:
+        return None
+    return Approval(by=settings.approved_by, reason=settings.approval_reason)
 
 
 def judge_candidate(
-    workspace: Workspace, contenders: Contenders, policy: GatePolicy, *, url: str = ""
+    workspace: Workspace,
+    contenders: Contenders,
+    policy: GatePolicy,
+    *,
+    url: str = "",
+    approval: Approval | None = None,
 ) -> Judged:
     """Choose the candidate, judge it against the champion on today's data, and keep the verdict.
 
@@ -134,7 +162,7 @@ def judge_candidate(
         number = count_challenge(workspace.challenges(), question) if question else 0
         shadow = _shadow_evidence(workspace, candidate, champion, url)
         drift = measure_drift(dataset, champion) if isinstance(champion, ModelPackage) else ()
-        given = GateInput(candidate, champion, data, shadow, finalists, drift, number)
+        given = GateInput(candidate, champion, data, shadow, finalists, drift, number, approval)
         verdict = judge(given, policy)
     workspace.save_verdict(verdict)
     return Judged(candidate, verdict, question)

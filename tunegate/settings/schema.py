@@ -84,6 +84,9 @@ class Settings(Record, frozen=True, kw_only=True):
         api_key: file with the key that requests for predictions must carry; no key is asked for if
             unset.
         actor: who promotes.
+        approved_by: who has approved a promotion before it was judged, such as a reviewer of the
+            workflow; if empty, `gate.approval` decides whether it waits.
+        approval_reason: why.
         owner: who carries promotions out, if that outlives a process, such as a Job; it must never
             run twice at once.
         mounts: claim, volume or mount path -> folder, for local trials.
@@ -115,6 +118,8 @@ class Settings(Record, frozen=True, kw_only=True):
     url: str = ""
     api_key: Path | None = None
     actor: str = msgspec.field(default_factory=_default_actor)
+    approved_by: str = ""
+    approval_reason: str = ""
     owner: str = ""
     mounts: dict[str, Path] = msgspec.field(default_factory=dict)
     images: dict[str, str] = msgspec.field(default_factory=dict)

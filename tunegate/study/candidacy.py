@@ -7,7 +7,12 @@ from typing import Self
 from promote import GatePolicy
 from promote.verdict import Verdict
 from tunegate.promotion.candidates import Contenders, find_contenders, workspace_of_candidate
-from tunegate.promotion.decision import Decision, decide_promotion, judge_candidate
+from tunegate.promotion.decision import (
+    Decision,
+    decide_promotion,
+    given_approval,
+    judge_candidate,
+)
 from tunegate.workspace import Workspace
 
 
@@ -71,4 +76,5 @@ class Candidacy:
         settings = self.workspace.settings
         policy = policy or settings.gate
         url = url or settings.url
-        return decide_promotion(self.workspace, self.contenders, policy, url=url)
+        approval = given_approval(self.workspace)
+        return decide_promotion(self.workspace, self.contenders, policy, url=url, approval=approval)

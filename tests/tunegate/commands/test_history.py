@@ -104,7 +104,7 @@ def refused(state: Path) -> Path:
     verdict = promoting_verdict(package, None, verdict="keep", reasons=("key 1: no better",))
     Workspace(load_settings(state=state)).save_verdict(verdict)
     ledger = SqliteLedger(state / "ledger.db")
-    for number, decision in enumerate(("promote", "keep"), start=1):
+    for number, decision in enumerate(("promote", "keep", "hold"), start=1):
         ledger.record(
             Challenge.checked(
                 {
@@ -114,6 +114,7 @@ def refused(state: Path) -> Path:
                     "verdict": verdict.digest(),
                     "reasons": verdict.reasons,
                     "actor": "ada",
+                    "until": NOON + 48 * HOUR if decision == "hold" else None,
                     "decided_at": NOON + number * HOUR + HOUR / 2,
                 }
             )
@@ -124,12 +125,13 @@ def refused(state: Path) -> Path:
 def test_who_did_not_get_in_is_counted_and_listed_on_demand(refused: Path) -> None:
     done = history(refused)
     assert "c2" not in done.stderr
-    assert "1 candidates did not get in: --all lists them" in done.stderr
+    assert "2 candidate(s) did not get in: --all lists them" in done.stderr
     assert numbers(refused) == [1, 2, 3]
     lines = history(refused, "--all").stderr.splitlines()[1:]
-    assert [line.split()[0] for line in lines if line[0] != " "] == ["1", "2", "c2", "3"]
+    assert [line.split()[0] for line in lines if line[0] != " "] == ["1", "2", "c2", "3", "c3"]
+    assert any("hold until 2026-11-03 12:00" in line for line in lines)
     found = json.loads(history(refused, "--all", "--json").stdout)
-    assert [each["number"] for each in found["challenges"]] == [2]
+    assert [each["number"] for each in found["challenges"]] == [2, 3]
     assert len(found["promotions"]) == 3
 
 
@@ -138,5 +140,5 @@ def test_why_of_a_challenge_gives_the_verdict_that_kept_it_out(refused: Path) ->
     assert (found["challenge"]["decision"], found["challenge"]["actor"]) == ("keep", "ada")
     assert found["verdict"]["reasons"] == ["key 1: no better"]
     assert "key 1: no better" in history(refused, "--why", "c2").stderr
-    assert "no challenge 3 of toy" in str(history(refused, "--why", "c3").exception)
+    assert "no challenge 4 of toy" in str(history(refused, "--why", "c4").exception)
     assert history(refused, "--why", "x3").exit_code == 2

@@ -1,7 +1,7 @@
 """A decision first settles what an earlier one left, and is about the settings' model."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,14 @@ from support.registry import toy_data as toy
 from support.registry.package_variants import tiny
 
 from promote import GatePolicy
+from promote.challenges import check_hold
+from promote.errors import PromoteError
 from promote.finalists import Contender
+from promote.verdict import Approval
 from registry import Pointer
 from registry.errors import PackageError
 from tunegate.errors import UsageError
-from tunegate.promotion.decision import decide_promotion, judge_candidate
+from tunegate.promotion.decision import approve_held, decide_promotion, judge_candidate
 from tunegate.settings import Settings
 from tunegate.workspace import Workspace
 
@@ -80,6 +83,32 @@ def test_challenges_on_the_same_rows_are_counted_in_the_ledger(tmp_path: Path) -
     assert found[0].rows == found[1].rows
     assert found[0].question != found[1].question
     site.assert_settled(good)
+
+
+def test_a_hold_is_approved_by_somebody_for_a_reason_until_it_ends(tmp_path: Path) -> None:
+    data = toy.dataset(tmp_path / "data", toy.homes())
+    site = PromotionSite(tmp_path, model="homes")
+    poor = toy.package(data, tmp_path / "poor", toy.POOR)
+    good = toy.package(data, site.store.trial("good"), toy.GOOD)
+    site.promoter().promote(poor, promoting_verdict(poor, None))
+    settings = {"model": "homes", "data": str(tmp_path / "data" / "spec.toml")}
+    manual = GatePolicy(approval="manual", approval_days=2)
+    held = decide_promotion(workspace(tmp_path, **settings), [Contender.of(good)], manual).verdict
+    (hold,) = site.ledger.challenges("homes")
+    assert (held.verdict, hold.decision) == ("hold", "hold")
+    assert hold.until == hold.decided_at + timedelta(days=2)
+    check_hold([hold], held, hold.until - timedelta(seconds=1))
+    with pytest.raises(PromoteError, match="challenge c1 waited for approval until"):
+        check_hold([hold], held, hold.until)
+    opened = workspace(tmp_path, **settings, approved_by="ada", approval_reason="seen")
+    decision = approve_held(opened)
+    assert decision.verdict.approval == Approval(by="ada", reason="seen")
+    assert decision.verdict.challenge == held.challenge  # the same question
+    assert decision.after
+    assert decision.after.promotion.reasons[-1] == "approved by ada: seen"
+    assert site.ledger.challenges("homes")[1].decision == "promote"
+    with pytest.raises(PromoteError, match="nothing waits for approval"):
+        approve_held(opened)
 
 
 def test_a_candidate_of_another_model_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
