@@ -67,7 +67,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     approval_days: Annotated[int, Meta(ge=1, le=365)] = 7
     p_recipe: Share = 0.90
     p_searched: Share = 0.95
-    challenges_alpha: Share = 0.0
+    challenges_alpha: Share = 0.50
     p_holdout: Share = 0.20
     repeats: Annotated[int, Meta(ge=1, le=100)] = 3
     folds: Annotated[int, Meta(ge=2, le=20)] = 5
