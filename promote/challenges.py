@@ -82,8 +82,7 @@ def check_hold(challenges: Sequence[Challenge], held: Verdict, now: datetime) ->
     Raises:
         PromoteError: when it has.
     """
-    digest = held.digest()
-    record = next((each for each in challenges if each.verdict == digest), None)
+    record = _newest_record(challenges, held.digest())
     if record and record.until and record.until <= now:
         end = f"{record.until:%Y-%m-%d %H:%M %Z}"
         raise PromoteError(
@@ -101,6 +100,8 @@ def record_challenge(
 ) -> Challenge:
     """Record a verdict, unless the ledger has it already, and return the record.
 
+    A hold that has ended does not count: the same verdict waits anew.
+
     Args:
         promoter: whose ledger, name and clock.
         model: the model's name.
@@ -114,11 +115,11 @@ def record_challenge(
     """
     before = promoter.ledger.challenges(model)
     digest = verdict.digest()
-    known = next((each for each in before if each.verdict == digest), None)
-    if known:
+    now = promoter.clock()
+    known = _newest_record(before, digest)
+    if known and (known.until is None or now < known.until):
         return known
     candidate = verdict.candidate
-    now = promoter.clock()
     waits = verdict.waits_for_approval
     challenge = Challenge(
         model=model,
@@ -141,3 +142,7 @@ def record_challenge(
         )
     promoter.ledger.record(challenge)
     return challenge
+
+
+def _newest_record(challenges: Sequence[Challenge], verdict: str) -> Challenge | None:
+    return next((each for each in reversed(challenges) if each.verdict == verdict), None)

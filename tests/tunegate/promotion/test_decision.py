@@ -11,7 +11,7 @@ from support.registry import toy_data as toy
 from support.registry.package_variants import tiny
 
 from promote import GatePolicy
-from promote.challenges import check_hold
+from promote.challenges import check_hold, record_challenge
 from promote.errors import PromoteError
 from promote.finalists import Contender
 from promote.verdict import Approval
@@ -100,13 +100,18 @@ def test_a_hold_is_approved_by_somebody_for_a_reason_until_it_ends(tmp_path: Pat
     check_hold([hold], held, hold.until - timedelta(seconds=1))
     with pytest.raises(PromoteError, match="challenge c1 waited for approval until"):
         check_hold([hold], held, hold.until)
+    later = site.promoter(clock=lambda: hold.until)  # the same verdict waits anew
+    again = record_challenge(later, "homes", held, None)
+    assert again.until == hold.until + timedelta(days=2)
+    assert record_challenge(later, "homes", held, None) == again
+    check_hold([hold, again], held, hold.until)
     opened = workspace(tmp_path, **settings, approved_by="ada", approval_reason="seen")
     decision = approve_held(opened)
     assert decision.verdict.approval == Approval(by="ada", reason="seen")
     assert decision.verdict.challenge == held.challenge  # the same question
     assert decision.after
     assert decision.after.promotion.reasons[-1] == "approved by ada: seen"
-    assert site.ledger.challenges("homes")[1].decision == "promote"
+    assert site.ledger.challenges("homes")[2].decision == "promote"
     with pytest.raises(PromoteError, match="nothing waits for approval"):
         approve_held(opened)
 
