@@ -36,7 +36,8 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         p_searched: the same for a candidate that was chosen among a search's finalists: it is the
             luckiest of many, on these very rows.
         challenges_alpha: the budget of false promotions over all challenges that the same rows have
-            decided; each further one needs a higher P(better) at key one. 0 sets no budget.
+            decided; each further one needs a higher P(better) at key one. 0 sets no budget; 0.5
+            suits rows that are asked often.
         p_holdout: key two: least P(the fitted candidate is better), on the holdout.
         repeats: repetitions of the cross-validation of key one, and of that of finalists. Key one
             stops after the first where P(better) is clear already.
@@ -67,7 +68,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     approval_days: Annotated[int, Meta(ge=1, le=365)] = 7
     p_recipe: Share = 0.90
     p_searched: Share = 0.95
-    challenges_alpha: Share = 0.50
+    challenges_alpha: Share = 0.0
     p_holdout: Share = 0.20
     repeats: Annotated[int, Meta(ge=1, le=100)] = 3
     folds: Annotated[int, Meta(ge=2, le=20)] = 5
