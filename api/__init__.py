@@ -1,6 +1,6 @@
 """The server: follows the pointer, swaps models under load, answers predictions.
 
-No scikit-learn and no pandas at run time; numpy walks the flat forest.
+No scikit-learn and no pandas at run time; numpy runs the package's model.
 """
 
 from api.app import create_app

@@ -48,7 +48,7 @@ def main() -> None:
             print(_line(trees, rows, _compare(fitted, forest, rows, options.rounds)), flush=True)
 
 
-def walks(forest: FlatForest) -> dict[str, kernel.Traversal]:
+def walks(forest: FlatForest) -> dict[str, kernel.RowSums]:
     """Return the forest as each kernel walks it."""
     library = kernel.load_library(kernel.LIBRARY, {})
     assert library, "the C kernel was not built: scripts/setup dev"
@@ -85,7 +85,7 @@ def _compare(
     return taken
 
 
-def _flat_seconds(walk: kernel.Traversal, batches: list[Matrix]) -> float:
+def _flat_seconds(walk: kernel.RowSums, batches: list[Matrix]) -> float:
     if len(batches[0]) > 1:
         return seconds(walk.sums, batches)
     return seconds(walk.sums_row, [struct.pack(f"{FEATURES}f", *batch[0]) for batch in batches])

@@ -51,7 +51,7 @@ def guard_checks(
         if package.manifest.task == "regression":  # one wrong class is as wrong as any other
             yield _check_largest_error(losses.candidate, losses.champion, policy)
     yield _check_prediction_range(package, data)
-    work = package.forest.n_trees * package.forest.depth
+    work = package.predictor.work
     detail = f"{work} decisions a row, at most {policy.max_work}"
     yield Check(name="work", passed=work <= policy.max_work, detail=detail)
     detail = f"{package.size} bytes, at most {policy.max_bytes}"

@@ -224,7 +224,7 @@ def write_model(  # noqa: PLR0913 - what a package is made of
     }
     draft = Draft(
         manifest=manifest,
-        forest=forest,
+        predictor=forest,
         rows=part.rows,
         rounded_rows=part.rounded,
         golden_rows=_golden_rows(dataset),

@@ -21,7 +21,6 @@ from api.serving.served import Served, once_a_model
 from registry.package import COLUMN_KINDS
 
 SERVER = "tunegate"
-PLATFORM = "tunegate-flat-forest"
 PROBABILITIES = "probabilities"
 INTERVAL = "interval"
 # Bytes that a row counts for: more than a thousand rows are predicted in a thread.
@@ -62,7 +61,7 @@ def model_metadata(served: Served) -> dict[str, Any]:
     return {
         "name": manifest.name,
         "versions": [served.package.digest],
-        "platform": PLATFORM,
+        "platform": f"tunegate-{served.package.predictor.kind}",
         "inputs": [
             {
                 "name": column.name,

@@ -72,7 +72,7 @@ class Served:
             reader = FastRowReader(encoder)
         except ValueError:
             reader = None
-        shares = make_row_predictor(package.forest, package.manifest.output)
+        shares = make_row_predictor(package.predictor, package.manifest.output)
         row = package.golden.rows[0]
         shares(encoder.pack(tuple(row[column.name] for column in columns)))  # warms it up
         return cls(
@@ -108,7 +108,7 @@ class Served:
         Returns:
             float64 (n, 1), or (n, n_classes) shares.
         """
-        predicted = predict_encoded(self.package.forest, self.package.manifest.output, x)
+        predicted = predict_encoded(self.package.predictor, self.package.manifest.output, x)
         for listener in self.listeners:
             listener.rows(self, x, predicted)
         return predicted

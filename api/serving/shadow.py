@@ -172,7 +172,7 @@ class Shadowing:
         x = np.concatenate([_as_matrix(answered.x) for answered in group])
         pair = self.counts.pair(champion, candidate)
         try:
-            candidates = predict_encoded(candidate.forest, candidate.manifest.output, x)
+            candidates = predict_encoded(candidate.predictor, candidate.manifest.output, x)
             champions = [np.atleast_2d(np.asarray(answered.predicted)) for answered in group]
             pair.add(champion, np.concatenate(champions), candidates)
         except Exception:  # the thread must outlive whatever a package can provoke

@@ -121,7 +121,7 @@ def decide(
 
 def observed_loss(case: Case, package: ModelPackage, rows: Draw) -> float:
     """Return the loss that a package has on rows as they were observed."""
-    predicted = predict_encoded(package.forest, package.manifest.output, rows.x)
+    predicted = predict_encoded(package.predictor, package.manifest.output, rows.x)
     spec = case.dataset.spec
     return float(row_losses(spec.task, spec.metric, rows.y, predicted).mean())
 

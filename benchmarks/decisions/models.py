@@ -150,7 +150,7 @@ def fit_package(case: Case, values: Given, seed: int, *, score: float = 0.0) -> 
         path=Path(),
         digest=hashlib.sha256(identity.encode()).hexdigest(),
         manifest=manifest,
-        forest=forest,
+        predictor=forest,
         rows=np.sort(dataset.training.rows),
         residuals=None,
         golden=Golden(rows=(), predictions=()),
@@ -172,7 +172,7 @@ def recipe_manifest(case: Case, values: Given, seed: int, score: float = 0.0) ->
 
 def true_loss(population: Population, package: ModelPackage, fresh: Draw) -> float:
     """Return the loss that a package has in truth, on fresh rows."""
-    predicted = predict_encoded(package.forest, package.manifest.output, fresh.x)
+    predicted = predict_encoded(package.predictor, package.manifest.output, fresh.x)
     return expected_loss(population, fresh, predicted)
 
 

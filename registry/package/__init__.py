@@ -9,6 +9,7 @@ from registry.package.arrays_file import MAX_RESIDUALS
 from registry.package.columns import COLUMN_KINDS, Column, encode
 from registry.package.forest import FlatForest
 from registry.package.kernel import KERNEL
+from registry.package.linear import FlatLinear
 from registry.package.manifest import (
     CrossValidation,
     Importance,
@@ -26,6 +27,7 @@ from registry.package.prediction import (
     row_matrix,
     smooth_shares,
 )
+from registry.package.predictor import Predictor
 
 __all__ = [
     "COLUMN_KINDS",
@@ -37,12 +39,14 @@ __all__ = [
     "CrossValidation",
     "Draft",
     "FlatForest",
+    "FlatLinear",
     "Importance",
     "Interval",
     "Link",
     "Manifest",
     "ModelPackage",
     "Output",
+    "Predictor",
     "Provenance",
     "encode",
     "find_metric",

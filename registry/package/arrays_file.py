@@ -1,10 +1,10 @@
-"""The file `model.npz`: the flat forest, the hashes of its training rows, and some residuals.
+"""The file `model.npz`: the predictor, the hashes of its training rows, and some residuals.
 
 rows        uint64 (n,), sorted
 rounded_rows  uint64 (n,), sorted, optional; see `ModelPackage.rounded_rows`
 residuals   float64 (at most 400, 2 or 3), optional; see `ModelPackage.residuals`
-and the forest's arrays, see `forest`. Members are stored, not compressed, each has a known name,
-and each begins where the one before it ends. So no byte is read twice, and the arrays are not
+and the predictor's arrays, see `predictor`. Members are stored, not compressed, each has a known
+name, and each begins where the one before it ends. So no byte is read twice, and the arrays are not
 larger than the file.
 """
 
@@ -12,7 +12,7 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import PackageError
-from registry.package.forest import ARRAYS, FlatForest
 from registry.package.manifest import Manifest
+from registry.package.numpy_kernel import NamedArrays
 from registry.package.package_files import RETRAIN
+from registry.package.predictor import KINDS, Predictor
 
-MEMBERS = frozenset({"rows", "rounded_rows", "residuals", *ARRAYS})
-NamedArrays = Mapping[str, NDArray[Any]]
+MEMBERS = frozenset({"rows", "rounded_rows", "residuals"}).union(*KINDS)
 MAX_RESIDUALS = 400
 # The central directory of the few members that there may be; zipfile makes objects of all of it.
 MAX_DIRECTORY = 1 << 16
@@ -35,7 +35,7 @@ LOCATOR_64 = 20  # bytes before the end record, in archives beyond 4 GiB alone
 
 
 def pack_arrays(
-    forest: FlatForest,
+    predictor: Predictor,
     rows: NDArray[np.uint64],
     residuals: NDArray[np.float64] | None = None,
     rounded_rows: NDArray[np.uint64] | None = None,
@@ -47,7 +47,7 @@ def pack_arrays(
     if residuals is not None:
         more["residuals"] = residuals
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, rows=np.sort(rows), **more, **forest.arrays())
+    np.savez(buffer, allow_pickle=False, rows=np.sort(rows), **more, **predictor.arrays())
     return buffer.getvalue()
 
 

@@ -12,14 +12,14 @@ A leaf is its own child: a traversal that reached it stays there while others co
 """
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.errors import PackageError
-from registry.package.kernel import Traversal, make_traversal
-from registry.package.numpy_kernel import ForestArrays
+from registry.package.array_checks import check_matrix, check_packed_row, refuse_unless
+from registry.package.kernel import RowSums, make_traversal
+from registry.package.numpy_kernel import NamedArrays
 
 ARRAYS: dict[str, tuple[tuple[type[np.generic], ...], int]] = {  # dtypes, dimensions
     "start": ((np.int32,), 1),
@@ -30,15 +30,7 @@ ARRAYS: dict[str, tuple[tuple[type[np.generic], ...], int]] = {  # dtypes, dimen
     "missing_left": ((np.bool_,), 1),
     "value": ((np.float64, np.float32), 2),
 }
-FLOAT32_SIZE = 4
 MAX_DEPTH = 10_000  # traversing a forged chain of a million nodes would take minutes
-
-
-def _refuse_unless(condition: object, message: str) -> None:
-    if not condition:
-        raise PackageError(
-            f"model.npz: {message}", hint="fetch the package again, or train it again"
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +53,8 @@ class FlatForest:
         PackageError: on construction, when any array breaks one of these rules.
     """
 
+    kind: ClassVar[str] = "flat-forest"
+    least_format: ClassVar[int] = 1
     start: NDArray[np.int32]
     feature: NDArray[np.int32]
     threshold: NDArray[np.float32]
@@ -70,7 +64,7 @@ class FlatForest:
     value: NDArray[np.float64] | NDArray[np.float32]
     n_features: int
     depth: int = field(init=False)
-    _traversal: Traversal = field(init=False, repr=False)
+    _traversal: RowSums = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_arrays()
@@ -80,13 +74,13 @@ class FlatForest:
         object.__setattr__(self, "_traversal", traversal)
 
     @classmethod
-    def from_arrays(cls, arrays: ForestArrays, *, n_features: int) -> Self:
+    def from_arrays(cls, arrays: NamedArrays, *, n_features: int) -> Self:
         """Build from a mapping that holds `ARRAYS`; extra keys are not read."""
         missing = sorted(ARRAYS.keys() - set(arrays))
-        _refuse_unless(not missing, f"array(s) missing: {', '.join(missing)}")
+        refuse_unless(not missing, f"array(s) missing: {', '.join(missing)}")
         return cls(**{name: arrays[name] for name in ARRAYS}, n_features=n_features)
 
-    def arrays(self) -> ForestArrays:
+    def arrays(self) -> NamedArrays:
         """Return the arrays by name, as `from_arrays` takes them."""
         return {name: getattr(self, name) for name in ARRAYS}
 
@@ -100,6 +94,21 @@ class FlatForest:
         """The number of nodes of all trees."""
         return len(self.feature)
 
+    @property
+    def n_outputs(self) -> int:
+        """Sums a row."""
+        return int(self.value.shape[1])
+
+    @property
+    def n_members(self) -> int:
+        """The number of trees: what a mean of them divides by."""
+        return self.n_trees
+
+    @property
+    def work(self) -> int:
+        """Decisions that a prediction takes."""
+        return self.n_trees * self.depth
+
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Add up the leaves that each row reaches, tree by tree.
 
@@ -112,8 +121,7 @@ class FlatForest:
         Raises:
             ValueError: when `x` has another type or width.
         """
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.n_features:  # noqa: PLR2004
-            raise ValueError(f"expected float32 (n, {self.n_features}), got {x.dtype} {x.shape}")
+        check_matrix(x, self.n_features)
         return self._traversal.sums(x)
 
     def sums_row(self, row: bytes) -> tuple[float, ...]:
@@ -129,34 +137,42 @@ class FlatForest:
         Raises:
             ValueError: when `row` has another length, or is not bytes.
         """
-        if not isinstance(row, bytes) or len(row) != FLOAT32_SIZE * self.n_features:
-            raise ValueError(f"expected the bytes of {self.n_features} float32, got {row!r:.60}")
+        check_packed_row(row, self.n_features)
         return self._traversal.sums_row(row)
+
+    def rounding(
+        self,
+        x: NDArray[np.float32],
+        *,
+        largest_target: float = 0.0,  # noqa: ARG002 - see Predictor
+    ) -> NDArray[np.float64]:
+        """Return how far each sum may differ from the library's: nothing, for any row."""
+        return np.zeros((len(x), self.n_outputs))
 
     def _check_arrays(self) -> None:
         for name, (dtypes, ndim) in ARRAYS.items():
             array = getattr(self, name)
-            _refuse_unless(
+            refuse_unless(
                 isinstance(array, np.ndarray) and array.dtype in dtypes,
                 f"{name} must be {' or '.join(dtype.__name__ for dtype in dtypes)}",
             )
-            _refuse_unless(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
+            refuse_unless(array.ndim == ndim, f"{name} must have {ndim} dimension(s)")
         lengths = {len(getattr(self, name)) for name in ARRAYS if name != "start"}
-        _refuse_unless(len(lengths) == 1, "node arrays differ in length")
-        _refuse_unless(
+        refuse_unless(len(lengths) == 1, "node arrays differ in length")
+        refuse_unless(
             len(self.start) > 1 and self.start[0] == 0, "start must begin with 0 and name a tree"
         )
         # Compared, because differences of forged numbers overflow int32.
         rising = (self.start[1:] > self.start[:-1]).all()
-        _refuse_unless(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
-        _refuse_unless(self.value.shape[1] > 0, "value must have a column")
+        refuse_unless(rising and self.start[-1] == self.n_nodes, "start must rise to n_nodes")
+        refuse_unless(self.value.shape[1] > 0, "value must have a column")
 
     def _check_nodes(self) -> NDArray[np.bool_]:
         node = np.arange(self.n_nodes)
         end = np.repeat(self.start[1:], np.diff(self.start))
         leaf: NDArray[np.bool_] = (self.left == node) & (self.right == node)
         for child in (self.left, self.right):
-            _refuse_unless(
+            refuse_unless(
                 (leaf | ((child > node) & (child < end))).all(),
                 "a child points outside its tree or backwards",
             )
@@ -166,14 +182,14 @@ class FlatForest:
         )
         expected = np.ones(self.n_nodes, dtype=parents.dtype)
         expected[self.start[:-1]] = 0
-        _refuse_unless(np.array_equal(parents, expected), "a node has no parent, or several")
-        _refuse_unless(
+        refuse_unless(np.array_equal(parents, expected), "a node has no parent, or several")
+        refuse_unless(
             ((self.feature >= 0) & (self.feature < self.n_features)).all(),
             "a feature is out of range",
         )
-        _refuse_unless(not np.isnan(self.threshold).any(), "a threshold is not a number")
-        _refuse_unless(np.isfinite(self.value).all(), "a leaf is not finite")
-        _refuse_unless(self._sums_are_finite(), "leaves add up to infinity")
+        refuse_unless(not np.isnan(self.threshold).any(), "a threshold is not a number")
+        refuse_unless(np.isfinite(self.value).all(), "a leaf is not finite")
+        refuse_unless(self._sums_are_finite(), "leaves add up to infinity")
         return leaf
 
     def _sums_are_finite(self) -> bool:
@@ -188,5 +204,5 @@ class FlatForest:
         while (level := level[~leaf[level]]).size:
             level = np.concatenate([self.left[level], self.right[level]])
             depth += 1
-            _refuse_unless(depth <= MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
+            refuse_unless(depth <= MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
         return depth

@@ -1,4 +1,4 @@
-/* Walk the trees of a flat forest and add up the leaves.
+/* Walk the trees of a flat forest and add up the leaves; or add up the terms of a flat linear model, at the end.
  *
  * The caller has proved that every feature lies within a row, and that both children of a node lie side by side further
  * on in its own tree. A leaf stands for its own left child: 0 nodes further on, and no value is above its threshold +inf
@@ -20,7 +20,7 @@
 #define API __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline)) /* so that `missing` is a constant where it is compiled */
 
-enum { VERSION = 3 }; /* kernel.py asks for this version: raise both when a signature or struct changes */
+enum { VERSION = 4 }; /* kernel.py asks for this version: raise both when a signature or struct changes */
 enum { LANES = 12, BLOCK_BYTES = 1 << 19 };
 
 typedef struct {
@@ -132,4 +132,34 @@ API void tunegate_sum_rows(const forest *trees, const float *x, int64_t n_rows, 
     for (int64_t row = 0; row < n_rows; row += block)
         sum_block(trees, x + row * trees->n_features, n_rows - row < block ? n_rows - row : block,
                   sums + row * trees->n_outputs);
+}
+
+typedef struct {
+    const double *fill, *center, *scale; /* one a feature */
+    const double *coefficient;           /* n_outputs a feature */
+    const double *intercept;             /* n_outputs */
+    int64_t n_features, n_outputs;
+} linear;
+
+/* One row, float32 (n_features); sums: float64 (n_outputs). Terms are added in the order of the features, beginning with
+ * 0.0, and the intercept last; the caller has proved all arrays finite and as large as this reads them. */
+API void tunegate_linear_row(const linear *model, const float *row, double *restrict sums) {
+    const double *weight = model->coefficient;
+    for (int64_t k = 0; k < model->n_outputs; k++)
+        sums[k] = 0.0;
+    for (int64_t j = 0; j < model->n_features; j++) {
+        double seen = row[j] != row[j] ? model->fill[j] : (double)row[j];
+        double z = (seen - model->center[j]) / model->scale[j];
+        for (int64_t k = 0; k < model->n_outputs; k++)
+            sums[k] += weight[k] * z;
+        weight += model->n_outputs;
+    }
+    for (int64_t k = 0; k < model->n_outputs; k++)
+        sums[k] += model->intercept[k];
+}
+
+/* Rows one after the other, float32 (n_rows, n_features); sums: float64 (n_rows, n_outputs). */
+API void tunegate_linear_rows(const linear *model, const float *x, int64_t n_rows, double *sums) {
+    for (int64_t row = 0; row < n_rows; row++)
+        tunegate_linear_row(model, x + row * model->n_features, sums + row * model->n_outputs);
 }

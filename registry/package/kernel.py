@@ -1,4 +1,4 @@
-"""Chooses the kernel that traverses the trees: the C library if it was built, otherwise numpy.
+"""Chooses the kernel that adds up a predictor's sums: the C library if built, otherwise numpy.
 
 `TUNEGATE_KERNEL=numpy` in the environment, read at import, forces numpy. Both give the same bits.
 """
@@ -12,16 +12,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package.numpy_kernel import ForestArrays, NumpyTraversal
+from registry.package.numpy_kernel import NamedArrays, NumpyLinear, NumpyTraversal
 
+CFunction = Any  # of ctypes
 LIBRARY = Path(__file__).with_name("libkernel.so")
-VERSION = 3  # as in kernel.c
+VERSION = 4  # as in kernel.c
 NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.uint32)])
 _LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, not even missing values
 
 
-class Traversal(Protocol):
-    """Sums a forest's leaves; its arrays, and the rows given here, were checked before."""
+class RowSums(Protocol):
+    """Adds leaves or terms; a predictor's arrays, and the rows given here, were checked before."""
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return float64 (n_rows, n_outputs) for float32 (n_rows, n_features)."""
@@ -42,6 +43,18 @@ class _Forest(ctypes.Structure):
     )
 
 
+class _Linear(ctypes.Structure):
+    _fields_ = (
+        ("fill", ctypes.c_void_p),
+        ("center", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
+        ("coefficient", ctypes.c_void_p),
+        ("intercept", ctypes.c_void_p),
+        ("n_features", ctypes.c_int64),
+        ("n_outputs", ctypes.c_int64),
+    )
+
+
 class _Library:
     """The functions of the shared library.
 
@@ -59,44 +72,72 @@ class _Library:
             found = free.tunegate_kernel_version()
             self.sum_row = locked.tunegate_sum_row
             self.sum_rows = free.tunegate_sum_rows
+            self.linear_row = locked.tunegate_linear_row
+            self.linear_rows = free.tunegate_linear_rows
         except AttributeError as error:
             raise OSError(f"{path}: not the kernel's library") from error
         if found != VERSION:
             raise OSError(f"{path}: version {found}, expected {VERSION}")
-        self.sum_row.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-        self.sum_rows.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p)
-        self.sum_row.restype = self.sum_rows.restype = None
+        for of_row in (self.sum_row, self.linear_row):
+            of_row.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+            of_row.restype = None
+        for of_rows in (self.sum_rows, self.linear_rows):
+            of_rows.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p)
+            of_rows.restype = None
 
 
-class CTraversal:
-    """The C kernel's traversal of packed nodes and leaves, copied once; see `Traversal`."""
+class _CSums:
+    """Calls the C kernel with a structure; see `RowSums`."""
 
-    def __init__(self, library: _Library, arrays: ForestArrays, *, n_features: int) -> None:
-        self._kept = _pack_nodes(arrays)  # the structure only points at them
-        nodes, roots, values = self._kept
-        self._n_outputs = values.shape[1]
-        where = (array.ctypes.data for array in (nodes, roots, values))
-        single = arrays["value"].dtype == np.float32
-        self._forest = _Forest(*where, len(roots), n_features, self._n_outputs, single)
-        self._address = ctypes.addressof(self._forest)
-        self._sum_row = library.sum_row
-        self._sum_rows = library.sum_rows
-        self._sums = ctypes.c_double * self._n_outputs
+    def __init__(
+        self, structure: ctypes.Structure, of_row: CFunction, of_rows: CFunction, n_outputs: int
+    ) -> None:
+        self._structure = structure
+        self._address = ctypes.addressof(structure)
+        self._of_row = of_row
+        self._of_rows = of_rows
+        self._n_outputs = n_outputs
+        self._sums = ctypes.c_double * n_outputs
 
-    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Traversal
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         total = np.empty((len(x), self._n_outputs))
         # The copy is contiguous whatever x is a view of, and cheaper than numpy's address.
-        self._sum_rows(self._address, x.tobytes(), len(x), total.ctypes.data)
+        self._of_rows(self._address, x.tobytes(), len(x), total.ctypes.data)
         return total
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see Traversal
+    def sums_row(self, row: bytes) -> tuple[float, ...]:
         total = self._sums()
-        self._sum_row(self._address, row, total)
+        self._of_row(self._address, row, total)
         return tuple(total)
 
 
+class CTraversal(_CSums):
+    """The C kernel's traversal of packed nodes and leaves, copied once."""
+
+    def __init__(self, library: _Library, arrays: NamedArrays, *, n_features: int) -> None:
+        self._kept = _pack_nodes(arrays)  # the structure only points at them
+        nodes, roots, values = self._kept
+        n_outputs = values.shape[1]
+        where = (array.ctypes.data for array in (nodes, roots, values))
+        single = arrays["value"].dtype == np.float32
+        structure = _Forest(*where, len(roots), n_features, n_outputs, single)
+        super().__init__(structure, library.sum_row, library.sum_rows, n_outputs)
+
+
+class CLinear(_CSums):
+    """The C kernel's sums of a linear model, whose arrays are copied once."""
+
+    def __init__(self, library: _Library, arrays: NamedArrays) -> None:
+        names = ("fill", "center", "scale", "coefficient", "intercept")
+        self._kept = [np.array(arrays[name], order="C") for name in names]
+        where = (array.ctypes.data for array in self._kept)
+        n_features, n_outputs = arrays["coefficient"].shape
+        structure = _Linear(*where, n_features, n_outputs)
+        super().__init__(structure, library.linear_row, library.linear_rows, n_outputs)
+
+
 def _pack_nodes(
-    arrays: ForestArrays,
+    arrays: NamedArrays,
 ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
     """Renumber the nodes so that siblings are neighbours; return packed nodes, roots and values.
 
@@ -140,8 +181,15 @@ _library = load_library(LIBRARY, os.environ)
 KERNEL = "c" if _library else "numpy"
 
 
-def make_traversal(arrays: ForestArrays, *, n_features: int, depth: int) -> Traversal:
-    """Prepare checked arrays for the kernel that was chosen."""
+def make_traversal(arrays: NamedArrays, *, n_features: int, depth: int) -> RowSums:
+    """Prepare a forest's checked arrays for the kernel that was chosen."""
     if _library:
         return CTraversal(_library, arrays, n_features=n_features)
     return NumpyTraversal(arrays, n_features=n_features, depth=depth)
+
+
+def make_linear_sums(arrays: NamedArrays) -> RowSums:
+    """Prepare a linear model's checked arrays for the kernel that was chosen."""
+    if _library:
+        return CLinear(_library, arrays)
+    return NumpyLinear(arrays)

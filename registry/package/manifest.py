@@ -18,7 +18,9 @@ Link = Literal["identity", "logistic", "softmax", "expm1"]
 
 
 class Output(Record, frozen=True, kw_only=True):
-    """How the sums of leaves become a prediction: `link(base + (mean | sum) of the trees)`.
+    """How sums become a prediction: `link(base + (mean | sum) of the trees)`.
+
+    A linear model's are combined by `sum`: it has no members to average.
 
     The link `expm1` takes a prediction of log(1 + target) back into the target's unit.
 
@@ -125,13 +127,14 @@ class Manifest(Record, frozen=True, kw_only=True):
 
     Attributes:
         format: 1 until release 0.2; 2 since there are datetime and text columns, `texts`, `scores`,
-            `importances`, `out_of_bag` and the link `expm1`. Readers take both.
+            `importances`, `out_of_bag` and the link `expm1`; 3 where the model is linear. Readers
+            take all of them, and a package has the lowest that its model needs.
         scores: the task's metrics over all rows left out in cross-validation, by name.
         importances: of each column, the most important first; empty where they were not computed.
         out_of_bag: the metric over the rows that each tree was not fitted on; forests only.
     """
 
-    format: Literal[1, 2] = 2
+    format: Literal[1, 2, 3] = 2
     name: Annotated[str, Meta(pattern=rf"^[a-z0-9]([a-z0-9_-]{{0,62}}){END}")]
     task: Literal["regression", "classification"]
     target: str

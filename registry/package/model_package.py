@@ -1,6 +1,6 @@
 """Write, verify, load and use a model package.
 
-model.npz       the flat forest and more arrays; see `arrays_file`
+model.npz       the predictor's arrays and more; see `arrays_file`
 manifest.json   see `manifest`; has each other file's sha256, so its own is the package's digest
 golden.json     a few rows, and the predictions that the model must give for them
 card.md         for people
@@ -29,6 +29,7 @@ from registry.package.arrays_file import (
 from registry.package.columns import Cell, RawValues, encode
 from registry.package.forest import FlatForest
 from registry.package.golden import Golden
+from registry.package.linear import FlatLinear
 from registry.package.manifest import Manifest
 from registry.package.package_files import (
     CARD,
@@ -44,8 +45,10 @@ from registry.package.package_files import (
     read_package_file,
 )
 from registry.package.prediction import predict_encoded
+from registry.package.predictor import Predictor, make_predictor
 from registry.record import InvalidRecord, Record
 
+COMMON_FORMAT = 2  # of packages that need no later one
 FLOAT64_MAX = float(np.finfo(np.float64).max)
 R = TypeVar("R", bound=Record)
 
@@ -55,6 +58,7 @@ class ModelPackage:
     """A verified package; made by `load_package`.
 
     Attributes:
+        predictor: its trees, or its linear model.
         rows: uint64 (n,), the hashes of the rows it was trained on, sorted.
         rounded_rows: uint64 (n,), their hashes with fractions as float32 holds them, sorted; empty
             in packages from before release 0.2.
@@ -69,7 +73,7 @@ class ModelPackage:
     path: Path
     digest: str
     manifest: Manifest
-    forest: FlatForest
+    predictor: Predictor
     rows: NDArray[np.uint64]
     residuals: NDArray[np.float64] | None
     golden: Golden
@@ -81,6 +85,17 @@ class ModelPackage:
     def files(self) -> tuple[str, ...]:
         """The names of the package's files."""
         return file_names(self.manifest)
+
+    @property
+    def forest(self) -> FlatForest:
+        """The trees.
+
+        Raises:
+            TypeError: when the model has none.
+        """
+        if not isinstance(self.predictor, FlatForest):
+            raise TypeError(f"{self.path}: a {self.predictor.kind} model has no trees")
+        return self.predictor
 
     def knows(self, rows: NDArray[np.uint64], rounded: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Return whether it was trained on each of some rows, given by their hashes.
@@ -100,7 +115,7 @@ class ModelPackage:
             `manifest.classes`.
         """
         return predict_encoded(
-            self.forest, self.manifest.output, encode(self.manifest.columns, table)
+            self.predictor, self.manifest.output, encode(self.manifest.columns, table)
         )
 
     @np.errstate(over="ignore")
@@ -122,10 +137,10 @@ class ModelPackage:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a trainer gives to `write_package`, which fills in `manifest.files`."""
+    """What a trainer gives to `write_package`, which fills in the manifest's format and files."""
 
     manifest: Mapping[str, object]
-    forest: FlatForest
+    predictor: Predictor
     rows: NDArray[np.uint64]
     golden_rows: Sequence[Mapping[str, Cell]]
     card: str
@@ -141,12 +156,12 @@ def write_package(target: Path, draft: Draft) -> str:
         StoreError: when the volume is full or read-only.
         PackageError: when a file is larger than readers take.
     """
-    model = pack_arrays(draft.forest, draft.rows, draft.residuals, draft.rounded_rows)
+    model = pack_arrays(draft.predictor, draft.rows, draft.residuals, draft.rounded_rows)
     files = {MODEL: model, GOLDEN: _golden_content(draft), CARD: draft.card.encode()}
     if draft.onnx is not None:
         files[ONNX] = draft.onnx
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    manifest = Manifest.checked({**draft.manifest, "files": digests})
+    manifest = _complete_manifest(draft, digests)
     files[MANIFEST] = manifest.to_json(indent=1)
     for name, content in files.items():
         check_size(name, len(content))
@@ -187,7 +202,7 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
         path=path,
         digest=actual,
         manifest=manifest,
-        forest=FlatForest.from_arrays(arrays, n_features=manifest.width),
+        predictor=make_predictor(arrays, n_features=manifest.width),
         rows=training_rows(arrays, path / MODEL),
         residuals=checked_residuals(arrays, manifest, path / MODEL),
         golden=_parse_record(Golden, contents[GOLDEN], path / GOLDEN),
@@ -219,27 +234,41 @@ def check_golden(package: ModelPackage) -> None:
 
 
 def _check_outputs(package: ModelPackage) -> None:
-    n = package.forest.value.shape[1]
-    link = package.manifest.output.link
-    expected = 1 if link == "logistic" else package.manifest.n_outputs
-    base = len(package.manifest.output.base)
+    manifest = package.manifest
+    predictor = package.predictor
+    n = predictor.n_outputs
+    link = manifest.output.link
+    expected = 1 if link == "logistic" else manifest.n_outputs
+    base = len(manifest.output.base)
     if (
-        n != expected
-        or base not in {0, n}
-        or (link == "logistic" and package.manifest.n_outputs != 2)  # noqa: PLR2004
+        n != expected or base not in {0, n} or (link == "logistic" and manifest.n_outputs != 2)  # noqa: PLR2004
     ):
         raise PackageError(
-            f"{package.path}: the forest has {n} output(s), the manifest wants {expected}",
+            f"{package.path}: the model has {n} output(s), the manifest wants {expected}",
+            hint=RETRAIN,
+        )
+    if manifest.format < predictor.least_format or (
+        predictor.kind == FlatLinear.kind and manifest.output.combine != "sum"
+    ):
+        raise PackageError(
+            f"{package.path}: a {predictor.kind} model of format {manifest.format} that is "
+            f"combined by {manifest.output.combine} does not exist",
             hint=RETRAIN,
         )
 
 
+def _complete_manifest(draft: Draft, digests: Mapping[str, str]) -> Manifest:
+    """Return the manifest with the files' digests, in the lowest format that holds the model."""
+    fields = {"format": max(COMMON_FORMAT, draft.predictor.least_format), **draft.manifest}
+    return Manifest.checked({**fields, "files": digests})
+
+
 def _golden_content(draft: Draft) -> bytes:
-    manifest = Manifest.checked({**draft.manifest, "files": {}})
+    manifest = _complete_manifest(draft, {})
     table = {
         column.name: [row[column.name] for row in draft.golden_rows] for column in manifest.columns
     }
-    predictions = predict_encoded(draft.forest, manifest.output, encode(manifest.columns, table))
+    predictions = predict_encoded(draft.predictor, manifest.output, encode(manifest.columns, table))
     content = {
         "rows": [dict(row) for row in draft.golden_rows],
         "predictions": predictions.tolist(),

@@ -1,9 +1,9 @@
-"""Traverses a flat forest with numpy alone, for machines on which the C kernel was not built.
+"""Sums with numpy alone, for machines on which the C kernel was not built.
 
-All pairs of an input row and a tree descend together, one level a step. A step's cost is numpy's
-calls and memory. Therefore: nodes 2i and 2i + 1 are the same node, so that the next child is one
-sum and one look-up; a block has few enough rows for the processor's cache; and traversals that have
-ended are dropped on the way.
+In a forest, all pairs of an input row and a tree descend together, one level a step. A step's cost
+is numpy's calls and memory. Therefore: nodes 2i and 2i + 1 are the same node, so that the next
+child is one sum and one look-up; a block has few enough rows for the processor's cache; and
+traversals that have ended are dropped on the way.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ForestArrays = Mapping[str, NDArray[Any]]  # see `registry.package.forest`
+NamedArrays = Mapping[str, NDArray[Any]]  # see `registry.package.forest` and `.linear`
 CELLS_AT_ONCE = 1 << 14
 LOOK_EVERY = 4  # steps; finding the traversals that have ended costs about one step
 
@@ -20,7 +20,7 @@ LOOK_EVERY = 4  # steps; finding the traversals that have ended costs about one 
 class NumpyTraversal:
     """The trees, prepared once; its arguments were checked, see `registry.package.kernel`."""
 
-    def __init__(self, arrays: ForestArrays, *, n_features: int, depth: int) -> None:
+    def __init__(self, arrays: NamedArrays, *, n_features: int, depth: int) -> None:
         left = arrays["left"]
         right = arrays["right"]
         self._n_features = n_features
@@ -33,14 +33,14 @@ class NumpyTraversal:
         self._inner = np.repeat(left != right, 2)
         self._value = arrays["value"].copy()
 
-    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see Traversal
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see RowSums
         step = max(1, CELLS_AT_ONCE // len(self._roots))
         parts = [self._sum_rows(x[i : i + step]) for i in range(0, len(x), step)]
         if parts:
             return np.concatenate(parts)
         return np.empty((0, self._value.shape[1]))
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see Traversal
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see RowSums
         x = np.frombuffer(row, dtype=np.float32)
         if np.isnan(x).any():
             leaves = self._find_leaves(x[None, :])
@@ -91,3 +91,34 @@ class NumpyTraversal:
                 active = active.take(unfinished)
         leaves[active] = node
         return leaves // 2
+
+
+class NumpyLinear:
+    """A linear model's arrays; its arguments were checked, see `registry.package.kernel`."""
+
+    def __init__(self, arrays: NamedArrays) -> None:
+        self._fill = arrays["fill"].copy()
+        self._center = arrays["center"].copy()
+        self._scale = arrays["scale"].copy()
+        self._coefficient = arrays["coefficient"].copy()
+        self._intercept = arrays["intercept"].copy()
+
+    def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: D102 - see RowSums
+        step = max(1, CELLS_AT_ONCE // self._coefficient.size)
+        parts = [self._sum_rows(x[i : i + step]) for i in range(0, len(x), step)]
+        if parts:
+            return np.concatenate(parts)
+        return np.empty((0, len(self._intercept)))
+
+    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see RowSums
+        x = np.frombuffer(row, dtype=np.float32)
+        return tuple(self._sum_rows(x[None, :])[0].tolist())
+
+    @np.errstate(invalid="ignore")  # infinite values, as in C
+    def _sum_rows(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        known = np.where(np.isnan(x), self._fill, x.astype(np.float64))
+        z = (known - self._center) / self._scale
+        terms = z[:, :, None] * self._coefficient
+        # Strictly in the features' order, beginning with 0.0; np.sum would add pairwise.
+        total: NDArray[np.float64] = 0.0 + np.add.accumulate(terms, axis=1)[:, -1]
+        return total + self._intercept

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package.forest import FlatForest
 from registry.package.manifest import Output
+from registry.package.predictor import Predictor
 
 Number = TypeVar("Number", float, NDArray[np.float64])
 
@@ -19,25 +19,25 @@ Number = TypeVar("Number", float, NDArray[np.float64])
 # exp overflows to the right limit, and golden rows must be finite.
 @np.errstate(over="ignore", invalid="ignore")
 def predict_encoded(
-    forest: FlatForest, output: Output, x: NDArray[np.float32]
+    predictor: Predictor, output: Output, x: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Predict for encoded rows: apply the manifest's `output` to the forest's sums.
+    """Predict for encoded rows: apply the manifest's `output` to the predictor's sums.
 
     Args:
-        forest: the trees.
+        predictor: trees or a linear model.
         output: how sums become predictions.
         x: float32 (n, n_features).
 
     Returns:
         float64 (n, 1) in the target's unit, or (n, n_classes) probabilities.
     """
-    raw = forest.sums(x)
+    raw = predictor.sums(x)
     if output.combine == "mean":
-        raw = raw / forest.n_trees
+        raw = raw / predictor.n_members
     if output.base:
         raw = raw + np.asarray(output.base)
     if output.smooth:
-        return smooth_shares(raw, n_trees=forest.n_trees, n_classes=raw.shape[1])
+        return smooth_shares(raw, n_trees=predictor.n_members, n_classes=raw.shape[1])
     if output.link == "logistic":
         positive = 1.0 / (1.0 + np.exp(-raw))
         return np.hstack([1.0 - positive, positive])
@@ -69,13 +69,13 @@ def smooth_shares(share: Number, *, n_trees: int, n_classes: int) -> Number:
     return (n_trees * share + 1.0 / n_classes) / (n_trees + 1)
 
 
-def make_row_predictor(forest: FlatForest, output: Output) -> Callable[[bytes], Sequence[float]]:
+def make_row_predictor(predictor: Predictor, output: Output) -> Callable[[bytes], Sequence[float]]:
     """Return a `predict_encoded` for one packed row, without arrays where the output allows."""
-    sums = forest.sums_row
-    n_trees = forest.n_trees
-    n_classes = forest.value.shape[1]
+    sums = predictor.sums_row
+    n_trees = predictor.n_members
+    n_classes = predictor.n_outputs
     if output.link != "identity" or output.base:
-        return lambda packed: predict_encoded(forest, output, row_matrix(packed))[0].tolist()
+        return lambda packed: predict_encoded(predictor, output, row_matrix(packed))[0].tolist()
     if output.smooth:
         return lambda packed: [
             smooth_shares(total / n_trees, n_trees=n_trees, n_classes=n_classes)

@@ -82,7 +82,7 @@ def serve(columns: tuple[Column, ...]) -> Served:
         path=Path(),
         digest="0" * 64,
         manifest=model,
-        forest=FlatForest.from_arrays(leaf, n_features=model.width),
+        predictor=FlatForest.from_arrays(leaf, n_features=model.width),
         rows=np.empty(0, dtype=np.uint64),
         residuals=None,
         golden=Golden(rows=({column.name: None for column in columns},), predictions=((0.0,),)),

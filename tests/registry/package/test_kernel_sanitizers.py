@@ -1,4 +1,4 @@
-"""The C kernel under the compiler's sanitizers: packages of other releases, and forged forests."""
+"""The C kernel under the compiler's sanitizers: released packages, forged forests, linear models."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from registry.errors import PackageError
-from registry.package import FlatForest, kernel, load_package
+from registry.package import FlatForest, FlatLinear, kernel, load_package
 kernel._library = kernel.load_library(Path(sys.argv[1]), {})
 assert kernel._library
 rng = np.random.default_rng(1)
@@ -39,6 +39,16 @@ for folder in sorted(Path(sys.argv[2]).iterdir()):
         x[rng.random(x.shape) < 0.2] = np.nan
         mutant.sums(x)
         mutant.sums_row(x[0].tobytes())
+        walked += 1
+for width in (1, 7):
+    for outputs in (1, 3):
+        model = FlatLinear(
+            *rng.lognormal(size=(3, width)), rng.normal(size=(width, outputs)),
+            rng.normal(size=outputs), width,
+        )
+        x = rng.normal(size=(3, width)).astype(np.float32)
+        model.sums(x)
+        model.sums_row(x[0].tobytes())
         walked += 1
 print(walked)
 """
@@ -72,4 +82,4 @@ def test_the_kernel_reads_and_writes_only_what_is_its_own(tmp_path: Path) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) == 400
+    assert int(done.stdout) == 404

@@ -70,7 +70,7 @@ def test_a_name_that_is_no_plain_file_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"format": 3}, id="a later format"),
+        pytest.param({"format": 4}, id="a later format"),
         pytest.param({"columns": ()}, id="no columns"),
         pytest.param({"training_rows": 0}, id="no rows"),
         pytest.param({"fingerprint": "f" * 63}, id="a short digest"),

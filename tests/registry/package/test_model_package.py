@@ -72,8 +72,8 @@ def test_what_is_loaded_is_what_was_written(houses: ModelPackage) -> None:
     written = draft()
     assert houses.manifest == Manifest.checked({**written.manifest, "files": houses.manifest.files})
     assert all(
-        np.array_equal(array, houses.forest.arrays()[name])
-        for name, array in written.forest.arrays().items()
+        np.array_equal(array, houses.predictor.arrays()[name])
+        for name, array in written.predictor.arrays().items()
     )
     assert [dict(row) for row in houses.golden.rows] == list(GOLDEN_ROWS)
     assert (houses.path / "card.md").read_text() == written.card

@@ -162,7 +162,7 @@ def test_outputs_that_do_not_fit_the_manifest_are_refused(
     intact_folder: Path, changes: dict[str, Any]
 ) -> None:
     edit_manifest(intact_folder, **changes)
-    load_error(intact_folder, "the forest has 1 output")
+    load_error(intact_folder, "the model has 1 output")
 
 
 @pytest.mark.parametrize(
