@@ -41,19 +41,22 @@ def main() -> None:
         if not find_spec(learner.library):
             print(f"{name:24} not installed")
             continue
+        task = next(iter(learner.classes))
+        goal = y if task == "regression" else (y > 1) * 1.0
         fields = learner.parameters.model_fields
         values = {each: arguments.trees for each in COUNTS if each in fields}
-        recipe = Recipe.make(name, "regression", values, 0)
-        estimator = recipe.fit(x, y.astype(np.float64))
-        forest, output = flatten_estimator(estimator, n_features=FEATURES)
-        one = make_row_predictor(forest, output)
+        recipe = Recipe.make(name, task, values, 0)
+        estimator = recipe.fit(x, goal.astype(np.float64))
+        own_predict = estimator.predict if task == "regression" else estimator.predict_proba
+        predictor, output = flatten_estimator(estimator, n_features=FEATURES)
+        one = make_row_predictor(predictor, output)
         packed = many[0].tobytes()
         times = in_turn(
             [
-                partial(estimator.predict, many[:1]),
+                partial(own_predict, many[:1]),
                 partial(one, packed),
-                partial(estimator.predict, many),
-                partial(predict_encoded, forest, output, many),
+                partial(own_predict, many),
+                partial(predict_encoded, predictor, output, many),
             ],
             arguments.rounds,
         )

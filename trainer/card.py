@@ -6,6 +6,7 @@ from typing import Any
 from registry.metric_names import USUAL_METRICS
 from registry.package import METRICS, Importance
 from trainer.dataset import Dataset
+from trainer.learners import LEARNERS
 
 ManifestFields = Mapping[str, Any]  # by the names of `Manifest`
 TOP_COLUMNS = 20
@@ -35,7 +36,7 @@ Predicts `{spec.target}` ({spec.task}) from {len(dataset.columns)} columns: {col
 {len(dataset.holdout.y)} rows are held out, and only the gate reads them.
 {_learning_text(dataset)}- Data fingerprint `{manifest["fingerprint"]}`, seed {manifest["seed"]}.
 - Values outside the ranges of `manifest.json` were never seen; \
-a forest answers them with its nearest leaves.
+{_beyond_text(manifest["algorithm"])}
 {_onnx_text(onnx_error)}\
 {_scores_text(manifest, dataset)}\
 {_importances_text(manifest["importances"], cv.metric)}
@@ -45,6 +46,13 @@ a forest answers them with its nearest leaves.
 
 {spec.notes.strip()}
 """
+
+
+def _beyond_text(algorithm: str) -> str:
+    """Return what the model makes of values that training has not seen."""
+    if LEARNERS[algorithm].assemble:
+        return "a linear model extends its straight line to them, however far they are."
+    return "a forest answers them with its nearest leaves."
 
 
 def _out_of_bag_text(manifest: ManifestFields) -> str:

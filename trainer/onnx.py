@@ -1,9 +1,11 @@
-"""A copy of the model for other servers: ONNX, built from the flat forest's own arrays.
+"""A copy of the model for other servers: ONNX, built from the predictor's own arrays.
 
 The operator TreeEnsemble (ai.onnx.ml 5) takes float64, so thresholds (float32 here) and leaves are
 copied exactly, a missing value follows `nodes_missing_value_tracks_true`, and trees are added in
 float64. The copy differs only by the order of additions. The usual converter, skl2onnx, rounds
 leaves to float32 and differs in the fifth digit, and by whole units for missing values.
+A linear model is written as the same steps in float64, and also differs only by the order of
+additions.
 
 Input `features`: float32 (n, n_features), encoded as the manifest's columns say. Output
 `predicted`: float64 (n, 1), or `probabilities`: float64 (n, n_classes). The file's metadata names
@@ -19,7 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package import COLUMN_KINDS, Column, FlatForest, Output, predict_encoded
+from registry.package import (
+    COLUMN_KINDS,
+    Column,
+    FlatForest,
+    FlatLinear,
+    Output,
+    Predictor,
+    predict_encoded,
+)
 from trainer.errors import TrainerError
 
 OnnxNode = Any  # a NodeProto of onnx, which is an extra
@@ -50,26 +60,26 @@ def require_onnx() -> dict[str, str]:
 
 
 def export_onnx(
-    forest: FlatForest,
+    predictor: Predictor,
     output: Output,
     *,
     columns: Sequence[Column],
     classes: Sequence[bool | int | str] = (),
 ) -> bytes:
-    """Return the model as the content of an .onnx file; equal forests give equal bytes."""
+    """Return the model as the content of an .onnx file; equal models give equal bytes."""
     from onnx import TensorProto, checker, helper  # noqa: PLC0415 - an optional extra
 
     name = "probabilities" if classes else "predicted"
     nodes = [
         helper.make_node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
-        helper.make_node(
-            "TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **_tree_attributes(forest)
-        ),
-        *_output_nodes(forest, output, name),
+        *_sum_nodes(predictor),
+        *_output_nodes(predictor, output, name),
     ]
-    taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", forest.n_features])
+    taken = helper.make_tensor_value_info(
+        "features", TensorProto.FLOAT, ["n", predictor.n_features]
+    )
     given = helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", len(classes) or 1])
-    graph = helper.make_graph(nodes, "forest", [taken], [given])
+    graph = helper.make_graph(nodes, "model", [taken], [given])
     opsets = [helper.make_opsetid(domain, number) for domain, number in OPSETS.items()]
     model = helper.make_model(
         graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="tunegate"
@@ -84,20 +94,23 @@ def export_onnx(
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def largest_error(content: bytes, forest: FlatForest, output: Output) -> float:
-    """Return the largest difference between the predictions of the copy and of the flat forest.
+def largest_error(content: bytes, predictor: Predictor, output: Output) -> float:
+    """Return the largest difference between the predictions of the copy and of the package.
 
-    They are compared on random rows, on thresholds, and with missing values.
+    They are compared on random rows, on the thresholds of trees, and with missing values.
 
     Raises:
         TrainerError: when they differ by more than another order of additions explains.
     """
-    rows = _comparison_rows(forest)
-    wanted = predict_encoded(forest, output, rows)
+    rows = _comparison_rows(predictor)
+    wanted = predict_encoded(predictor, output, rows)
     answers = _run_onnx(content, rows)
-    tolerance = TOLERANCE if forest.value.dtype == np.float64 else FLOAT32_TOLERANCE
+    tolerance = TOLERANCE
+    if isinstance(predictor, FlatForest) and predictor.value.dtype == np.float32:
+        tolerance = FLOAT32_TOLERANCE
+    least = tolerance + predictor.rounding(rows).max(axis=1, keepdims=True)
     if answers.shape != wanted.shape or not np.allclose(
-        answers, wanted, rtol=tolerance, atol=tolerance
+        answers, wanted, rtol=tolerance, atol=least
     ):
         raise TrainerError(
             "model.onnx does not answer as the model does", hint="leave out --onnx, and report it"
@@ -114,22 +127,59 @@ def _run_onnx(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return answers
 
 
-def _comparison_rows(forest: FlatForest) -> NDArray[np.float32]:
-    """Return rows on thresholds, between them, and with gaps: float32 (4 ROWS + 1, n_features)."""
+def _comparison_rows(predictor: Predictor) -> NDArray[np.float32]:
+    """Return rows on thresholds, between them, and with gaps: float32 (4 ROWS + 1, n_features).
+
+    Of a linear model they are rows around its columns' means.
+    """
     rng = np.random.default_rng(0)
+    if isinstance(predictor, FlatForest):
+        on = _threshold_rows(predictor, rng)
+    else:
+        on = _scaled_rows(predictor, rng)
+    between = (on + rng.permutation(on)) / np.float32(2)
+    whole = np.vstack([on, between])
+    missing = rng.random(whole.shape) < MISSING_SHARE
+    gaps = np.where(missing, np.float32(np.nan), whole)
+    return np.vstack([whole, gaps, np.full((1, whole.shape[1]), np.nan)]).astype(np.float32)
+
+
+def _scaled_rows(predictor: Predictor, rng: np.random.Generator) -> NDArray[np.float32]:
+    arrays = predictor.arrays()
+    spread = rng.normal(size=(ROWS, predictor.n_features))
+    return (arrays["center"] + arrays["scale"] * spread).astype(np.float32)
+
+
+def _threshold_rows(forest: FlatForest, rng: np.random.Generator) -> NDArray[np.float32]:
     on = np.empty((ROWS, forest.n_features), dtype=np.float32)
     inner = forest.left != np.arange(forest.n_nodes)
     for feature in range(forest.n_features):
         own = forest.threshold[inner & (forest.feature == feature) & np.isfinite(forest.threshold)]
         on[:, feature] = rng.choice(own, ROWS) if own.size else 0
-    between = (on + rng.permutation(on)) / np.float32(2)
-    whole = np.vstack([on, between])
-    missing = rng.random(whole.shape) < MISSING_SHARE
-    gaps = np.where(missing, np.float32(np.nan), whole)
-    return np.vstack([whole, gaps, np.full((1, forest.n_features), np.nan)]).astype(np.float32)
+    return on
 
 
-def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[OnnxNode]:
+def _sum_nodes(predictor: Predictor) -> list[OnnxNode]:
+    """Return the nodes from `wide`, the features in float64, to `sums`."""
+    from onnx import helper  # noqa: PLC0415 - an extra
+
+    if isinstance(predictor, FlatForest):
+        trees = _tree_attributes(predictor)
+        return [helper.make_node("TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **trees)]
+    if not isinstance(predictor, FlatLinear):
+        raise TrainerError(f"a {predictor.kind} model has no ONNX copy", hint="leave out --onnx")
+    return [
+        *(_constant_node(name, array) for name, array in predictor.arrays().items()),
+        helper.make_node("IsNaN", ["wide"], ["missing"]),
+        helper.make_node("Where", ["missing", "fill", "wide"], ["known"]),
+        helper.make_node("Sub", ["known", "center"], ["centered"]),
+        helper.make_node("Div", ["centered", "scale"], ["scaled"]),
+        helper.make_node("MatMul", ["scaled", "coefficient"], ["products"]),
+        helper.make_node("Add", ["products", "intercept"], ["sums"]),
+    ]
+
+
+def _output_nodes(predictor: Predictor, output: Output, name: str) -> list[OnnxNode]:
     """Return the nodes for `finish`: from `sums` to the graph's output."""
     from onnx import helper  # noqa: PLC0415 - an extra
 
@@ -137,15 +187,15 @@ def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[OnnxNod
     last = "sums"
     if output.combine == "mean":
         nodes += [
-            _constant_node("trees", [float(forest.n_trees)]),
+            _constant_node("trees", [float(predictor.n_members)]),
             helper.make_node("Div", [last, "trees"], ["mean"]),
         ]
         last = "mean"
     if output.smooth:
-        n_classes = forest.value.shape[1]
+        n_classes = predictor.n_outputs
         nodes += [
             _constant_node("vote", [1.0 / n_classes]),
-            _constant_node("voters", [forest.n_trees + 1.0]),
+            _constant_node("voters", [predictor.n_members + 1.0]),
             helper.make_node("Mul", [last, "trees"], ["votes"]),
             helper.make_node("Add", ["votes", "vote"], ["all_votes"]),
             helper.make_node("Div", ["all_votes", "voters"], [name]),
@@ -169,7 +219,7 @@ def _output_nodes(forest: FlatForest, output: Output, name: str) -> list[OnnxNod
     return [*nodes, helper.make_node("Identity", [last], [name])]
 
 
-def _constant_node(name: str, values: list[float]) -> OnnxNode:
+def _constant_node(name: str, values: Sequence[float] | NDArray[np.float64]) -> OnnxNode:
     from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
 
     return helper.make_node(

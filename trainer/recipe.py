@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from registry.package import smooth_shares
+from registry.package import from_log, smooth_shares
 from registry.package.losses import Floats
 from trainer.dataset import Dataset
 from trainer.errors import TrainerError
@@ -55,11 +55,13 @@ class Recipe:
         """Check the values and fill in what depends on the task.
 
         Raises:
-            ParameterError: when a value is out of range, or does not fit the task.
+            ParameterError: when the learner is not for the task, or a value is out of range or
+                does not fit the task.
         """
         parameters = parse_hyperparameters(algorithm, values).for_task(
             task, smallest_target=smallest_target
         )
+        LEARNERS[algorithm].check_task(task)
         smooth = task == "classification" and LEARNERS[algorithm].averages
         return cls(algorithm, task, parameters, seed, smooth=smooth)
 
@@ -113,9 +115,12 @@ class Recipe:
         )
         if out_of_bag and getattr(self.parameters, "bootstrap", False):
             estimator.set_params(oob_score=True)
+        # With several threads BLAS adds in another order.
+        threads = 1 if self.learner.assemble else n_jobs
+        weights = {self.learner.weight_argument: self._fit_weight(y, weight)}
         try:
-            with _limited_threads(estimator, n_jobs):
-                estimator.fit(x, self._learned_target(y), sample_weight=self._fit_weight(y, weight))
+            with _limited_threads(estimator, threads):
+                estimator.fit(x, self.learned_target(y), **weights)
         except ValueError as error:  # also XGBoost's, with a stack trace in its text
             reason = str(error).partition("\n")[0]
             raise TrainerError(
@@ -155,7 +160,7 @@ class Recipe:
 
     def in_target_unit(self, learned: Floats) -> Floats:
         """Return predictions of what was learned in the target's own unit, as the package does."""
-        return np.expm1(learned) if self.log_target else learned
+        return from_log(learned) if self.log_target else learned
 
     def fit_fold(
         self,
@@ -183,7 +188,8 @@ class Recipe:
         """Fit on a fold's training rows and return the predictions for its test rows."""
         return self.fit_fold(x, y, fold, weight=weight)[1]
 
-    def _learned_target(self, y: Floats) -> NDArray[np.float64] | NDArray[np.int64]:
+    def learned_target(self, y: Floats) -> NDArray[np.float64] | NDArray[np.int64]:
+        """Return what fits learn for a target in its own unit, float64 (n,), or a class index."""
         if self.task == "classification":
             return y.astype(np.int64)
         return np.log1p(y) if self.log_target else y

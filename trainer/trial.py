@@ -15,9 +15,9 @@ from registry.package import (
     COLUMN_KINDS,
     CrossValidation,
     Draft,
-    FlatForest,
     Importance,
     Output,
+    Predictor,
     Provenance,
     predict_encoded,
     write_package,
@@ -28,7 +28,13 @@ from trainer.dataset import Dataset, DatasetPart
 from trainer.errors import TrainerError
 from trainer.folds import cross_validation_folds
 from trainer.learners import LEARNERS
-from trainer.learners.flatten import flatten_estimator, proof_rows, refuse_difference, takes_missing
+from trainer.learners.flatten import (
+    allowed_difference,
+    flatten_estimator,
+    proof_rows,
+    refuse_difference,
+    takes_missing,
+)
 from trainer.onnx import export_onnx, largest_error, require_onnx
 from trainer.recipe import Recipe
 from trainer.scoring.importance import ImportanceMeter
@@ -160,25 +166,19 @@ def write_trial(  # noqa: PLR0913 - a trial's options
     if onnx:
         require_onnx()
     model = fit_whole(recipe, dataset, x, n_jobs=n_jobs)
-    forest, output = flatten_estimator(model.estimator, n_features=x.shape[1])
+    predictor, output = flatten_estimator(model.estimator, n_features=x.shape[1])
     if recipe.log_target:
         output = output.replace(link="expm1")
     if recipe.smooth:
         output = output.replace(smooth=True)
-    rows = proof_rows(forest, x, gaps=takes_missing(model.estimator))
-    refuse_difference(
-        predict_encoded(forest, output, rows),
-        recipe.predict(model.estimator, rows, n_classes=len(dataset.classes)),
-        allowed=recipe.learner.share_error if dataset.classes else 0.0,
-        name=recipe.algorithm,
-    )
+    _prove(recipe, dataset, model, (predictor, output), x)
     return write_model(
         target,
         recipe,
         dataset,
         score,
         model,
-        (forest, output),
+        (predictor, output),
         fold_seed=fold_seed,
         onnx=onnx,
         importances=importances,
@@ -191,7 +191,7 @@ def write_model(  # noqa: PLR0913 - what a package is made of
     dataset: Dataset,
     score: Score,
     model: FittedModel,
-    flat: tuple[FlatForest, Output],
+    flat: tuple[Predictor, Output],
     *,
     fold_seed: int,
     onnx: bool = False,
@@ -206,15 +206,15 @@ def write_model(  # noqa: PLR0913 - what a package is made of
     Raises:
         TrainerError, StoreError: as `write_trial` does.
     """
-    forest, output = flat
+    predictor, output = flat
     part = dataset.training
     seen = score.out_of_fold
     libraries = require_onnx() if onnx else {}
     copy: bytes | None = None
     copy_error: float | None = None
     if onnx:
-        copy = export_onnx(forest, output, columns=dataset.columns, classes=dataset.classes)
-        copy_error = largest_error(copy, forest, output)
+        copy = export_onnx(predictor, output, columns=dataset.columns, classes=dataset.classes)
+        copy_error = largest_error(copy, predictor, output)
     manifest = {
         **_recipe_fields(recipe, dataset, libraries),
         "output": output,
@@ -224,7 +224,7 @@ def write_model(  # noqa: PLR0913 - what a package is made of
     }
     draft = Draft(
         manifest=manifest,
-        predictor=forest,
+        predictor=predictor,
         rows=part.rows,
         rounded_rows=part.rounded,
         golden_rows=_golden_rows(dataset),
@@ -233,6 +233,44 @@ def write_model(  # noqa: PLR0913 - what a package is made of
         onnx=copy,
     )
     return write_package(target, draft)
+
+
+def _prove(
+    recipe: Recipe,
+    dataset: Dataset,
+    model: FittedModel,
+    flat: tuple[Predictor, Output],
+    x: NDArray[np.float32],
+) -> None:
+    """Compare a package's answers with the estimator's, also for its golden rows.
+
+    Raises:
+        TrainerError: when one differs by more than arithmetic explains.
+    """
+    predictor, output = flat
+    rows = np.concatenate(
+        [x[_golden_places(dataset)], proof_rows(predictor, x, gaps=takes_missing(model.estimator))]
+    )
+    theirs = recipe.predict(model.estimator, rows, n_classes=len(dataset.classes))
+    share_error = 0.0
+    largest_target = 0.0
+    if dataset.classes:
+        share_error = recipe.learner.share_error
+    else:
+        largest_target = float(np.abs(recipe.learned_target(dataset.training.y)).max())
+    refuse_difference(
+        predict_encoded(predictor, output, rows),
+        theirs,
+        allowed=allowed_difference(
+            predictor,
+            output,
+            rows,
+            theirs,
+            share_error=share_error,
+            largest_target=largest_target,
+        ),
+        name=recipe.algorithm,
+    )
 
 
 def _score_fields(score: Score, dataset: Dataset, fold_seed: int) -> ManifestFields:
@@ -319,7 +357,7 @@ def _read_provenance() -> Provenance:
     return Provenance(experiment=trial.rpartition("-")[0], trial=trial, git_commit=commit)
 
 
-def _golden_rows(dataset: Dataset) -> list[dict[str, Cell]]:
+def _golden_places(dataset: Dataset) -> list[int]:
     """Pick training rows spread over the target, and one with missing values if there is one."""
     part = dataset.training
     by_target = np.argsort(part.y, kind="stable")
@@ -328,10 +366,15 @@ def _golden_rows(dataset: Dataset) -> list[dict[str, Cell]]:
         COLUMN_KINDS[column.kind].is_missing(part.table[column.name]) for column in dataset.columns
     ]
     with_gaps = np.flatnonzero(np.logical_or.reduce(missing))[:1]
+    return [*spread.tolist(), *with_gaps.tolist()]
+
+
+def _golden_rows(dataset: Dataset) -> list[dict[str, Cell]]:
+    table = dataset.training.table
     return [
         {
-            column.name: COLUMN_KINDS[column.kind].json_cell(column, part.table[column.name][i])
+            column.name: COLUMN_KINDS[column.kind].json_cell(column, table[column.name][i])
             for column in dataset.columns
         }
-        for i in [*spread, *with_gaps]
+        for i in _golden_places(dataset)
     ]

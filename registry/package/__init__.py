@@ -22,6 +22,7 @@ from registry.package.manifest import (
 from registry.package.metrics import HIGHER_IS_BETTER, METRICS, find_metric, row_losses
 from registry.package.model_package import Draft, ModelPackage, load_package, write_package
 from registry.package.prediction import (
+    from_log,
     make_row_predictor,
     predict_encoded,
     row_matrix,
@@ -50,6 +51,7 @@ __all__ = [
     "Provenance",
     "encode",
     "find_metric",
+    "from_log",
     "load_package",
     "make_row_predictor",
     "predict_encoded",

@@ -44,12 +44,12 @@ from registry.package.package_files import (
     hash_package_file,
     read_package_file,
 )
-from registry.package.prediction import predict_encoded
+from registry.package.prediction import FLOAT64_MAX, predict_encoded
 from registry.package.predictor import Predictor, make_predictor
 from registry.record import InvalidRecord, Record
 
 COMMON_FORMAT = 2  # of packages that need no later one
-FLOAT64_MAX = float(np.finfo(np.float64).max)
+
 R = TypeVar("R", bound=Record)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from registry.package.manifest import Output
 from registry.package.predictor import Predictor
 
+FLOAT64_MAX = float(np.finfo(np.float64).max)
 Number = TypeVar("Number", float, NDArray[np.float64])
 
 
@@ -46,8 +47,17 @@ def predict_encoded(
         shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
         return shares
     if output.link == "expm1":
-        return np.expm1(raw)
+        return from_log(raw)
     return raw
+
+
+@np.errstate(over="ignore")
+def from_log(learned: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return exp(x) - 1: predictions of log(1 + target), in the target's unit.
+
+    They are at most the largest float64: a linear model may reach beyond, and JSON has no infinity.
+    """
+    return np.minimum(np.expm1(learned), FLOAT64_MAX)
 
 
 def smooth_shares(share: Number, *, n_trees: int, n_classes: int) -> Number:

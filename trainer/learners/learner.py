@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from registry.package import FlatForest, Output
-from trainer.errors import TrainerError
+from registry.package import Output, Predictor
+from trainer.errors import ParameterError, TrainerError
 from trainer.learners.parameters import Hyperparameters
 
 Estimator = Any  # fitted or not, of any library; they share no type
-Flatten = Callable[[Estimator, int], tuple[FlatForest, Output]]
+Flatten = Callable[[Estimator, int], tuple[Predictor, Output]]
+Assemble = Callable[[Estimator], Estimator]
+MODEL_STEP = "model"  # the last step's name in a pipeline that a learner assembles
 NO_ERROR = 0.0
 
 
@@ -28,8 +30,10 @@ class Learner:
         fixed: settings that are not searched, such as those that make fits repeatable.
         extra: the extra of tunegate that installs the library; empty if every trainer has it.
         averages: whether class shares are means over trees, and therefore smoothed.
+        assemble: puts an estimator at the end of the pipeline that belongs to it; None where it
+            takes encoded features as they are.
         share_error: how far a class share may differ from the library's own, by its arithmetic of
-            exp; sums are always equal bit for bit.
+            exp; sums differ by no more than `Predictor.rounding`.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Learner:
     fixed: Mapping[str, object] = field(default_factory=dict)
     extra: str = ""
     averages: bool = False
+    assemble: Assemble | None = None
     share_error: float = NO_ERROR
 
     def make_estimator(
@@ -48,18 +53,42 @@ class Learner:
         """Return an estimator that has not been fitted.
 
         Raises:
+            ParameterError: when the learner is not for the task.
             TrainerError: when the library is not installed.
         """
+        self.check_task(task)
         module, _, name = self.classes[task].partition(":")
         estimator = getattr(self._import_library(module), name)()
         common = {"random_state": seed, "n_jobs": n_jobs}
         known = estimator.get_params()
         settings = {name: value for name, value in common.items() if name in known}
-        return estimator.set_params(**settings, **self.fixed, **parameters.model_dump())
+        estimator.set_params(**{**settings, **self.fixed, **parameters.model_dump()})
+        if self.assemble:
+            return self.assemble(estimator)
+        return estimator
+
+    def check_task(self, task: str) -> None:
+        """Check that the learner is for a task.
+
+        Raises:
+            ParameterError: when it is not.
+        """
+        if task not in self.classes:
+            raise ParameterError(
+                f"--model {self.name}: it is for {' and '.join(self.classes)}, not for {task}",
+                hint="`--help` lists all learners; docs/models.md says what each is for",
+            )
+
+    @property
+    def weight_argument(self) -> str:
+        """The name by which `fit` takes the rows' weights."""
+        if self.assemble:
+            return f"{MODEL_STEP}__sample_weight"
+        return "sample_weight"
 
     def made(self, estimator: Estimator) -> bool:
-        """Whether an estimator is of one of this learner's classes."""
-        kind = type(estimator)
+        """Whether an estimator, or the last step of a pipeline, is of this learner's classes."""
+        kind = type(last_step(estimator))
         library = kind.__module__.partition(".")[0]
         for path in self.classes.values():
             module, _, name = path.partition(":")
@@ -80,3 +109,12 @@ class Learner:
                 f"--model {self.name}: the package {self.library} is not installed",
                 hint=f"pip install 'tunegate[{self.extra}]'",
             ) from error
+
+
+def last_step(estimator: Estimator) -> Estimator:
+    """Return what a fitted pipeline ends in, or the estimator itself."""
+    inner = getattr(estimator, "regressor_", estimator)  # behind a target's scaling
+    steps = getattr(inner, "steps", None)
+    if steps:
+        return steps[-1][1]
+    return inner

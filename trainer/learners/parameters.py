@@ -66,6 +66,7 @@ SplitRows = Annotated[
 Leaves = Annotated[int, Integer, Field(ge=2, le=10_000, description="an integer from 2 to 10000")]
 Fraction = Annotated[FiniteFloat, Field(gt=0, le=1, description="a share above 0 and up to 1")]
 LearningRate = Annotated[FiniteFloat, Field(gt=0, le=1, description="a number above 0 and up to 1")]
+Positive = Annotated[FiniteFloat, Field(gt=0, description="a number above 0")]
 NotNegative = Annotated[FiniteFloat, Field(ge=0, description="a number of at least 0")]
 
 

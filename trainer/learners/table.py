@@ -11,6 +11,7 @@ from trainer.learners import (
     xgboost,
 )
 from trainer.learners.learner import Estimator, Learner
+from trainer.learners.linear import elastic_net, lasso, logistic, ridge
 
 LEARNERS: dict[str, Learner] = {
     module.LEARNER.name: module.LEARNER
@@ -22,6 +23,10 @@ LEARNERS: dict[str, Learner] = {
         hist_gradient_boosting,
         lightgbm,
         xgboost,
+        ridge,
+        lasso,
+        elastic_net,
+        logistic,
     )
 }
 

@@ -51,6 +51,7 @@ def package_fitted(fitted: Estimator, data: str, target: Path, *, folds: int = 5
     dataset = load_dataset(data)
     *steps, final = _steps(fitted)
     learner = find_learner(final)
+    _refuse_linear(learner, final)
     names = _seen_columns(fitted, dataset)
     features = follow_steps(steps, names, column_inputs(dataset.columns))
     if learner.name in WIDE and any(feature.scaled for feature in features):
@@ -60,6 +61,7 @@ def package_fitted(fitted: Estimator, data: str, target: Path, *, folds: int = 5
         )
     recipe = _recipe(learner, final, dataset)
     forest, output = learner.flatten(final, len(features))
+    assert isinstance(forest, FlatForest)  # noqa: S101 - see _refuse_linear
     width = sum(column.width for column in dataset.columns)
     forest = move_thresholds(forest, features, n_features=width)
     _refuse_classes(final, dataset)
@@ -74,6 +76,15 @@ def _steps(fitted: Estimator) -> list[Any]:
     if type(fitted).__name__ != "Pipeline":
         return [fitted]
     return [each for _, step in fitted.steps for each in _steps(step)]
+
+
+def _refuse_linear(learner: Learner, final: Estimator) -> None:
+    if learner.assemble:
+        raise TrainerError(
+            f"{type(final).__name__} cannot be packaged from a pipeline of your own: the gate "
+            f"would fit {learner.name} with its own imputing and scaling",
+            hint=f"train it with --model {learner.name}, whose package has both inside",
+        )
 
 
 def _seen_columns(fitted: Estimator, dataset: Dataset) -> list[str]:

@@ -1,4 +1,4 @@
-"""The C kernel under the compiler's sanitizers: released packages, forged forests, linear models."""
+"""The C kernel under sanitizers: packages of other releases, forged forests, linear models."""
 
 import os
 import shutil

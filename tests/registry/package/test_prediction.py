@@ -1,6 +1,7 @@
 """From sums to answers: smoothed class shares are the same in arrays and one by one."""
 
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from support.registry.packages import forest
 
 from registry.package import (
     Output,
+    from_log,
     make_row_predictor,
     predict_encoded,
     row_losses,
@@ -66,3 +68,8 @@ def test_one_row_is_smoothed_to_the_same_bits_as_many() -> None:
 def test_only_the_mean_of_shares_can_be_smoothed(more: dict[str, object]) -> None:
     with pytest.raises(InvalidRecord, match="only the mean of the trees' class shares"):
         Output.checked({"smooth": True, **more})
+
+
+def test_a_prediction_of_a_logarithm_is_never_infinite() -> None:
+    learned = np.array([[0.0], [800.0], [-800.0]])
+    assert from_log(learned).tolist() == [[0.0], [sys.float_info.max], [-1.0]]

@@ -1,6 +1,7 @@
 """Each learner's package answers as its library does: sums bit for bit, shares within its bound.
 
-The rows are random ones, those on and next to thresholds, and rows with gaps. By default a few
+A linear model's sums are within the bound of another order of additions. The rows are random ones,
+those on and next to thresholds, and rows with gaps. By default a few
 thousand are compared for each learner; `TUNEGATE_PROOF_ROWS=1000000` compares a million.
 """
 
@@ -13,13 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.registry.kernels import traversals
+from support.registry.kernels import linear_sums, traversals
 from threadpoolctl import threadpool_limits
 
-from registry.package import FlatForest, Output, predict_encoded
+from registry.package import FlatLinear, Output, Predictor, predict_encoded
 from trainer.errors import TrainerError
 from trainer.learners import LEARNERS, find_learner
-from trainer.learners.flatten import flatten_estimator, proof_rows, refuse_difference, takes_missing
+from trainer.learners.flatten import (
+    allowed_difference,
+    flatten_estimator,
+    proof_rows,
+    refuse_difference,
+    takes_missing,
+)
 from trainer.recipe import Recipe
 
 Matrix = NDArray[np.float32]
@@ -28,6 +35,7 @@ ROWS_AN_EXAMPLE = 1000
 EXAMPLES = max(6, int(os.environ.get("TUNEGATE_PROOF_ROWS", "0")) // ROWS_AN_EXAMPLE)
 COUNTS = {"max_iter", "n_estimators"}
 DEPTHS = {"max_depth": [2, 6, 30], "num_leaves": [2, 31], "max_leaf_nodes": [2, 31]}
+NUMBERS = {"alpha": [1e-3, 0.1, 10.0], "l1_ratio": [0.05, 1.0], "C": [1e-2, 1.0, 100.0]}
 SMALL_LEAVES = {"min_samples_leaf", "min_child_samples"}
 INSTALLED = [name for name, learner in LEARNERS.items() if find_spec(learner.library)]
 
@@ -53,8 +61,9 @@ def target(rng: np.random.Generator, x: Matrix, classes: int) -> NDArray[np.floa
 def parameters(draw: st.DrawFn, name: str) -> dict[str, Any]:
     fields = LEARNERS[name].parameters.model_fields
     values: dict[str, Any] = {each: draw(st.integers(1, 25)) for each in COUNTS & set(fields)}
-    for each in DEPTHS.keys() & fields.keys():
-        values[each] = draw(st.sampled_from(DEPTHS[each]))
+    choices = {**DEPTHS, **NUMBERS}
+    for each in sorted(choices.keys() & fields.keys()):
+        values[each] = draw(st.sampled_from(choices[each]))
     for each in SMALL_LEAVES & set(fields):
         values[each] = draw(st.integers(1, 5))
     if "learning_rate" in fields:
@@ -67,7 +76,9 @@ def parameters(draw: st.DrawFn, name: str) -> dict[str, Any]:
 @given(data=st.data())
 def test_a_package_answers_as_its_library(name: str, data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    classes = data.draw(st.sampled_from([0, 0, 2, 3]))
+    tasks = {"regression": [0, 0], "classification": [2, 3]}
+    known = LEARNERS[name].classes
+    classes = data.draw(st.sampled_from([n for task in known for n in tasks[task]]))
     gaps = data.draw(st.sampled_from([0.0, 0.2]))
     if name == "gradient_boosting":
         gaps = 0.0
@@ -78,32 +89,43 @@ def test_a_package_answers_as_its_library(name: str, data: st.DataObject) -> Non
     values = data.draw(st.composite(parameters)(name))
     recipe = Recipe.make(name, task, values, seed=1)
     estimator = recipe.fit(x, y, weight=weight)
-    forest, output = flatten_estimator(estimator, n_features=FEATURES)
+    predictor, output = flatten_estimator(estimator, n_features=FEATURES)
     if recipe.smooth:
         output = output.replace(smooth=True)
-    rows = proof_rows(forest, x, gaps=takes_missing(estimator))
+    rows = proof_rows(predictor, x, gaps=takes_missing(estimator))
     more = table(rng, ROWS_AN_EXAMPLE - min(len(rows), 900), gaps)
     rows = np.vstack([rows, more])
-    allowed = recipe.learner.share_error if classes else 0.0
-    refuse_difference(
-        predict_encoded(forest, output, rows),
-        recipe.predict(estimator, rows),
-        allowed=allowed,
-        name=name,
+    theirs = recipe.predict(estimator, rows)
+    allowed = allowed_difference(
+        predictor,
+        output,
+        rows,
+        theirs,
+        share_error=recipe.learner.share_error if classes else 0.0,
+        largest_target=0.0 if classes else np.abs(y).max(),
     )
-    kernels_agree(forest, rows)
+    assert isinstance(predictor, FlatLinear) or set(np.unique(allowed)) <= {
+        0.0,
+        recipe.learner.share_error,
+    }
+    refuse_difference(predict_encoded(predictor, output, rows), theirs, allowed=allowed, name=name)
+    kernels_agree(predictor, rows)
 
 
-def kernels_agree(forest: FlatForest, rows: Matrix) -> None:
+def kernels_agree(predictor: Predictor, rows: Matrix) -> None:
     """Compare both kernels, by row and by batch, also where values are infinite."""
     infinite = rows[:50].copy()
     infinite[::2, 0] = np.inf
     infinite[1::2, 1] = -np.inf
     some = np.vstack([rows[::9], infinite])
-    sums = [kernel.sums(some) for kernel in traversals(forest)]
-    for kernel, found in zip(traversals(forest), sums, strict=True):
-        assert np.array_equal(found, sums[0])
-        assert np.array_equal([kernel.sums_row(row.tobytes()) for row in some], found)
+    kernels = list(
+        linear_sums(predictor) if isinstance(predictor, FlatLinear) else traversals(predictor)
+    )
+    sums = [kernel.sums(some) for kernel in kernels]
+    for kernel, found in zip(kernels, sums, strict=True):
+        assert np.array_equal(found, sums[0], equal_nan=True)
+        by_row = [kernel.sums_row(row.tobytes()) for row in some]
+        assert np.array_equal(by_row, found, equal_nan=True)
 
 
 @pytest.mark.parametrize("classes", [0, 2])
