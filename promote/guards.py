@@ -52,7 +52,7 @@ def guard_checks(
             yield _check_largest_error(losses.candidate, losses.champion, policy)
     yield _check_prediction_range(package, data)
     work = package.predictor.work
-    detail = f"{work} decisions a row, at most {policy.max_work}"
+    detail = f"{work} steps a row, at most {policy.max_work}"
     yield Check(name="work", passed=work <= policy.max_work, detail=detail)
     detail = f"{package.size} bytes, at most {policy.max_bytes}"
     yield Check(name="size", passed=package.size <= policy.max_bytes, detail=detail)

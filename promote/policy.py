@@ -52,7 +52,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         slices: rows of the holdout that may not get clearly worse, by a name; each says what its
             columns must be: a value, or `{ at_least = 5, below = 9 }`.
         max_error_ratio: the largest row loss may grow by this factor.
-        max_work: decisions a prediction may take (trees x depth; a linear model's products), a
+        max_work: steps a prediction may take (trees x depth, or a linear model's products), a
             deterministic stand-in for latency.
         max_bytes: size of the package.
         min_holdout: least rows to judge by, after those that the champion has seen were left out; a

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from trainer.errors import ParameterError
-from trainer.learners import LEARNERS, Given, Hyperparameters
+from trainer.learners import LEARNERS, Given, Hyperparameters, find_learner_by_name
 
 
 def hyperparameter_names() -> list[str]:
@@ -37,12 +37,7 @@ def parse_hyperparameters(algorithm: str, values: dict[str, Given]) -> Hyperpara
         ParameterError: when there is no such learner; or naming each flag that is wrong, with what
             is allowed.
     """
-    learner = LEARNERS.get(algorithm)
-    if learner is None:
-        raise ParameterError(
-            f"--model: no learner {algorithm}", hint=f"learners: {', '.join(LEARNERS)}"
-        )
-    kind = learner.parameters
+    kind = find_learner_by_name(algorithm).parameters
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -33,12 +33,14 @@ class TrialProgram:
             neither, or the search chooses it.
         include: the dropped columns that it learns from after all.
         is_trainer: whether it is our own trainer.
+        model: the learner's name; empty where it is not our trainer, or the search chooses it.
         writes_package: whether it learns where the trial's model package belongs.
     """
 
     data: str
     include: tuple[str, ...]
     is_trainer: bool
+    model: str
     writes_package: bool
 
 
@@ -62,6 +64,7 @@ def read_program(experiment: Experiment, settings: Settings) -> TrialProgram:
         data=absolute_data(data, launch.cwd or Path()),
         include=tuple(_option_values(words, "--include")),
         is_trainer=is_trainer,
+        model=_learner_name(words) if is_trainer else "",
         writes_package=_names_package(words, launch.env, settings.store_path),
     )
 
@@ -127,6 +130,11 @@ def _option_values(words: Sequence[str], option: str) -> list[str]:
         elif word == option and place + 1 < len(words):
             found.append(words[place + 1])
     return found
+
+
+def _learner_name(words: Sequence[str]) -> str:
+    named = ["random_forest", *_option_values(words, "--model")][-1]
+    return "" if SEARCHED in named else named
 
 
 def _names_package(words: Sequence[str], env: Mapping[str, str], store: Path) -> bool:

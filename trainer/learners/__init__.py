@@ -5,7 +5,16 @@ Command line, environment variables, search, gate and package follow from the ta
 """
 
 from trainer.learners.learner import Estimator, Learner
-from trainer.learners.parameters import Given, Hyperparameters
-from trainer.learners.table import LEARNERS, find_learner
+from trainer.learners.parameters import Given, Hyperparameters, Searched
+from trainer.learners.table import LEARNERS, find_learner, find_learner_by_name
 
-__all__ = ["LEARNERS", "Estimator", "Given", "Hyperparameters", "Learner", "find_learner"]
+__all__ = [
+    "LEARNERS",
+    "Estimator",
+    "Given",
+    "Hyperparameters",
+    "Learner",
+    "Searched",
+    "find_learner",
+    "find_learner_by_name",
+]

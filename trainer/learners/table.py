@@ -1,6 +1,6 @@
 """The table of learners, in the order in which `--help` lists them."""
 
-from trainer.errors import TrainerError
+from trainer.errors import ParameterError, TrainerError
 from trainer.learners import (
     decision_tree,
     extra_trees,
@@ -29,6 +29,17 @@ LEARNERS: dict[str, Learner] = {
         logistic,
     )
 }
+
+
+def find_learner_by_name(name: str) -> Learner:
+    """Return the learner of a name.
+
+    Raises:
+        ParameterError: when there is none.
+    """
+    if name not in LEARNERS:
+        raise ParameterError(f"--model: no learner {name}", hint=f"learners: {', '.join(LEARNERS)}")
+    return LEARNERS[name]
 
 
 def find_learner(estimator: Estimator) -> Learner:

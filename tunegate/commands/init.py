@@ -27,6 +27,7 @@ WIDEST = 100
     show_default="by the target's values",
 )
 @click.option("--name", default="", help="Name of data set and model.", show_default="the table's")
+@options.learner
 @click.option(
     "--output",
     type=options.PATH,
@@ -43,6 +44,7 @@ def init(
     target: str,
     task: str | None,
     name: str,
+    learner: str,
     output: Path,
     force: bool,
     dry_run: bool,
@@ -55,10 +57,13 @@ def init(
     Example: tunegate init houses.csv --target price
     """
     from tunegate.starters import start_from_table, write_starter
+    from tunegate.starters.search_plan import FOREST
     from tunegate.starters.summary import summary_lines
 
-    starter = start_from_table(table, target, task=task or "", name=name, folder=output)
-    for line in summary_lines(starter.profile):
+    starter = start_from_table(
+        table, target, task=task or "", name=name, model=learner, folder=output
+    )
+    for line in summary_lines(starter.profile, model=learner or FOREST):
         _say_wrapped(line)
     if not dry_run:
         write_starter(starter, force=force)

@@ -62,6 +62,13 @@ ledger = click.option(
     show_default="<state>/ledger.db",
 )
 model = click.option("--model", help="The model's name.", show_default="the data set's")
+learner = click.option(
+    "--model",
+    "learner",
+    default="",
+    help="What to train, such as ridge or logistic; docs/models.md lists them.",
+    show_default="random_forest",
+)
 on = click.option(
     "--on",
     type=BACKS,

@@ -34,6 +34,7 @@ of_table = options.together(
     click.option(
         "--name", default="", help="The model's name, of a table.", show_default="the file's"
     ),
+    options.learner,
     click.option(
         "--trials",
         type=click.IntRange(1),
@@ -85,6 +86,7 @@ def run(
     target: str,
     task: str,
     name: str,
+    learner: str,
     trials: int | None,
     resume: bool,
     serve: bool,
@@ -98,7 +100,7 @@ def run(
     from tunegate.pipeline import PipelineOptions, run_pipeline
     from tunegate.study.starting import TableOptions
 
-    table = TableOptions(target, task, name)
+    table = TableOptions(target, task, name, learner)
     plan = _plan("run", source, table, trials, resume=resume, **flags)
     decision = run_pipeline(plan, PipelineOptions(serve=serve))
     if json:
@@ -131,6 +133,7 @@ def tune_command(
     target: str,
     task: str,
     name: str,
+    learner: str,
     trials: int | None,
     on: str,
     resume: bool,
@@ -147,11 +150,11 @@ def tune_command(
     """
     from tunegate.study.starting import TableOptions
 
-    table = TableOptions(target, task, name)
+    table = TableOptions(target, task, name, learner)
     if on == options.Back.KATIB:
-        if resume or trials or table.given():
+        if resume or trials or learner or table.given():
             raise UsageError(
-                "--resume, --trials and the options of a table are for local runs",
+                "--resume, --trials, --model and the options of a table are for local runs",
                 hint="on a cluster the same command follows the Experiment again",
             )
         return _tune_on_katib(source, timeout, json=json, **flags)
@@ -211,9 +214,9 @@ def _plan(
     settings = options.settings(**flags)
     if not resume:
         return prepare_search(source, settings, table, trials=trials, command=command)
-    if trials or table.given():
+    if trials or table.model or table.given():
         raise UsageError(
             "--resume continues with what the run was started with",
-            hint="leave --trials and the options of a table out",
+            hint="leave --trials, --model and the options of a table out",
         )
     return prepare_resumption(source, settings, command=command)

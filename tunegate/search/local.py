@@ -34,7 +34,7 @@ from tunegate.run_data import NOTE, RunData
 from tunegate.search.direction import direction_warning
 from tunegate.search.event_loop import run_coroutine
 from tunegate.search.warm_start import earlier_trials
-from tunegate.trial_program import path_map
+from tunegate.trial_program import path_map, read_program
 from tunegate.workspace import Workspace
 
 NEW_RUN = "leave --resume out for a new run"
@@ -80,7 +80,7 @@ def tune_locally(
             experiment,
             folder,
             path_map(workspace.settings, experiment),
-            first=first_parameters(workspace),
+            first=first_parameters(workspace, experiment),
             earlier=earlier,
             preload=PRELOAD,
             seconds=workspace.settings.time,
@@ -117,7 +117,7 @@ def prepare_run(workspace: Workspace, experiment: Experiment, data: RunData) -> 
     folder = new_run(workspace.experiments, experiment.name)
     _forget_old_runs(workspace, experiment)
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    first = first_parameters(workspace)
+    first = first_parameters(workspace, experiment)
     notes = {NOTE: data.to_notes()}
     begin_run(folder, experiment, started=started, first=first, earlier=earlier, notes=notes)
     write_objects(folder, experiment_document(experiment, [], started=started), [])
@@ -179,12 +179,16 @@ def _trial_names(folders: Sequence[Path]) -> set[str]:
     }
 
 
-def first_parameters(workspace: Workspace) -> dict[str, object]:
-    """Return the champion's hyperparameters, or the library's defaults, for trial 0."""
+def first_parameters(workspace: Workspace, experiment: Experiment) -> dict[str, object]:
+    """Return the champion's hyperparameters, or the library's defaults, for trial 0.
+
+    A champion of another learner than the Experiment's has no parameters for it.
+    """
     package = workspace.champion_package()
-    if isinstance(package, ModelPackage):
+    model = read_program(experiment, workspace.settings).model
+    if isinstance(package, ModelPackage) and model in {"", package.manifest.algorithm}:
         return dict(package.manifest.parameters)
-    learner = next(iter(LEARNERS))
+    learner = model or next(iter(LEARNERS))
     return dict(parse_hyperparameters(learner, {}).for_task(workspace.spec.task).model_dump())
 
 

@@ -6,11 +6,13 @@ import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trainer.learners import find_learner_by_name
 from trainer.profile import TASKS, TableProfile, profile_table
 from trainer.spec import ColumnSpec, DataSetSpec
 from trainer.tables import read_table
 from tunegate.errors import UsageError
 from tunegate.starters.experiment_yaml import render_experiment
+from tunegate.starters.search_plan import FOREST
 from tunegate.starters.spec_toml import render_spec
 
 __all__ = ["Starter", "render_experiment", "render_spec", "start_from_table", "write_starter"]
@@ -38,7 +40,13 @@ class Starter:
 
 
 def start_from_table(
-    table: str | Path, target: str, *, task: str = "", name: str = "", folder: Path = Path()
+    table: str | Path,
+    target: str,
+    *,
+    task: str = "",
+    name: str = "",
+    model: str = "",
+    folder: Path = Path(),
 ) -> Starter:
     """Profile a table and make what a search of it needs; writes nothing.
 
@@ -47,12 +55,15 @@ def start_from_table(
         target: the column to predict.
         task: "regression" or "classification"; by a rule where empty.
         name: of the data set and its model; the table's where empty.
+        model: the learner's name; a random forest where empty.
         folder: where spec and Experiment belong.
 
     Raises:
         DataError: when the table cannot be read, or there is nothing to learn from it.
         UsageError: when the name is not allowed.
+        ParameterError: when there is no such learner, or it is not for the table's task.
     """
+    learner = find_learner_by_name(model or FOREST)
     chosen = name or _name_of(str(table))
     source = _source_in(str(table), folder)
     profile = _profile_source(_reading_spec(chosen, str(table), target), task)
@@ -62,7 +73,7 @@ def start_from_table(
         experiment_path=folder / f"{chosen}-experiment.yaml",
         profile=profile,
         spec=render_spec(profile, name=chosen, source=source),
-        experiment=render_experiment(profile, str(spec_path), name=chosen),
+        experiment=render_experiment(profile, str(spec_path), name=chosen, model=learner.name),
     )
 
 

@@ -5,25 +5,35 @@ import re
 
 from registry.package.metrics import HIGHER_IS_BETTER, METRICS
 from trainer.profile import TableProfile
-from tunegate.starters.search_plan import SearchParameter, SearchPlan, plan_search
+from tunegate.starters.search_plan import FOREST, SearchParameter, SearchPlan, plan_search
 
-LONGEST_NAME = 40  # Katib adds to it for trials, Kubernetes for their pods
+LONGEST_NAME = 47  # Katib adds to it for trials, Kubernetes for their pods
 REPORTED = {"regression": ("rmse", "mae", "r2"), "classification": ("accuracy", "auc")}
+FOREST_SPACE = (
+    "  # The number of trees is not searched: more of them only cost time. Leaf sizes have a",
+    "  # logarithmic scale: 1 or 2 makes a difference, 19 or 20 does not.",
+)
 PLAIN_YAML = re.compile(r"[\w./-]+")
 
 
-def render_experiment(profile: TableProfile, spec_path: str, *, name: str) -> str:
+def render_experiment(
+    profile: TableProfile, spec_path: str, *, name: str, model: str = FOREST
+) -> str:
     """Return the Experiment's YAML, commented.
 
     Args:
         profile: the table's.
         spec_path: the spec, as the trial's `--data` names it.
         name: the data set's.
+        model: the learner's name.
+
+    Raises:
+        ParameterError: when there is no such learner, or it is not for the table's task.
     """
-    plan = plan_search(profile)
+    plan = plan_search(profile, model)
     sections = [
         _head(profile, plan, spec_path),
-        _metadata(name),
+        _metadata(experiment_name(name, model)),
         _objective(profile),
         _budget(plan),
         _parameters(plan),
@@ -32,10 +42,11 @@ def render_experiment(profile: TableProfile, spec_path: str, *, name: str) -> st
     return "\n".join(line for section in sections for line in section) + "\n"
 
 
-def forest_name(name: str) -> str:
+def experiment_name(name: str, model: str) -> str:
     """Return an Experiment's name for a data set: lower-case letters, digits and `-`."""
-    plain = name.replace("_", "-")[:LONGEST_NAME].strip("-")
-    return f"{plain}-forest"
+    end = "forest" if model == FOREST else model.replace("_", "-")
+    plain = name.replace("_", "-")[: LONGEST_NAME - len(end) - 1].strip("-")
+    return f"{plain}-{end}"
 
 
 def _head(profile: TableProfile, plan: SearchPlan, spec_path: str) -> list[str]:
@@ -44,7 +55,7 @@ def _head(profile: TableProfile, plan: SearchPlan, spec_path: str) -> list[str]:
         "# written by `tunegate init`, yours to edit.",
         "#",
         f"# {profile.rows:,} rows and {len(profile.kept)} columns to learn from:",
-        f"# {plan.trials} trials of {plan.trees} trees and {plan.folds} folds.",
+        f"# {plan.trials} trials of {plan.words} and {plan.folds} folds.",
         "# Larger tables get fewer of each, so that a search ends within minutes on two cores.",
         "#",
         "# On this machine nothing has to change. On a cluster, Katib runs the same file after you",
@@ -63,7 +74,7 @@ def _metadata(name: str) -> list[str]:
         "apiVersion: kubeflow.org/v1beta1",
         "kind: Experiment",
         "metadata:",
-        f"  name: {forest_name(name)}",
+        f"  name: {name}",
         "  namespace: tunegate-search # CLUSTER: one with Katib's label",
         "  annotations:",
         "    tunegate.dev/schedule: batch # for the local engine: the same search, byte for byte",
@@ -100,11 +111,10 @@ def _budget(plan: SearchPlan) -> list[str]:
 
 
 def _parameters(plan: SearchPlan) -> list[str]:
-    lines = [
-        "  # The number of trees is not searched: more of them only cost time. Leaf sizes have a",
-        "  # logarithmic scale: 1 or 2 makes a difference, 19 or 20 does not.",
-        "  parameters:",
-    ]
+    reason: tuple[str, ...] = FOREST_SPACE
+    if plan.model != FOREST:
+        reason = (f"  # Ranges and scales are those that the trainer states for {plan.model}.",)
+    lines = [*reason, "  parameters:"]
     for parameter in plan.parameters:
         lines += [
             f"    - name: {parameter.name} # {parameter.meaning}",
@@ -153,7 +163,7 @@ def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
         "                  - -m",
         "                  - trainer",
         f"                  - {_yaml_text(f'--data={spec_path}')}",
-        f"                  - --n-estimators={plan.trees}",
+        *_fixed_flags(plan),
         f"                  - --folds={plan.folds}",
         *flags,
         "                  - --output=/models/trials/${trialParameters.trial}",
@@ -170,6 +180,15 @@ def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
         "              - name: models",
         "                persistentVolumeClaim: { claimName: tunegate-models } # CLUSTER: yours",
     ]
+
+
+def _fixed_flags(plan: SearchPlan) -> list[str]:
+    flags = []
+    if plan.model != FOREST:
+        flags.append(f"                  - --model={plan.model}")
+    if plan.trees:
+        flags.append(f"                  - --n-estimators={plan.trees}")
+    return flags
 
 
 def _reference(parameter: SearchParameter) -> list[str]:

@@ -2,12 +2,14 @@
 
 The work of a trial is about rows x columns x trees x fits. Up to 5,000 rows a search is as thorough
 as the shipped one; above, trees, folds and trials become fewer, and each tree draws fewer rows, for
-with many rows each of these matters less.
+with many rows each of these matters less. A random forest has a space of its own here; another
+learner's is the one that the trainer's table states.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from trainer.learners import Learner, Searched, find_learner_by_name
 from trainer.profile import TableProfile
 
 
@@ -41,7 +43,8 @@ class SearchPlan:
     Attributes:
         trials: how many.
         parallel: how many at a time.
-        trees: of each forest.
+        model: the learner's name.
+        trees: of each model; 0 where it has none, or their number is searched.
         folds: of the cross-validation.
         seconds: after which a trial on a cluster is ended.
         parameters: what is searched.
@@ -49,10 +52,19 @@ class SearchPlan:
 
     trials: int
     parallel: int
+    model: str
     trees: int
     folds: int
     seconds: int
     parameters: tuple[SearchParameter, ...]
+
+    @property
+    def words(self) -> str:
+        """What its trials fit, after "trials of": `200 trees`, `ridge`."""
+        what = [] if self.model == FOREST else [self.model]
+        if self.trees:
+            what.append(f"{self.trees} trees")
+        return " with ".join(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +90,62 @@ SECONDS_PER_CELL = 1e-3
 LEAST_LEAF = 20
 ROWS_PER_LEAF = 50
 DEEPEST = 30
+FOREST = "random_forest"
+TREES = "n_estimators"
 
 
-def plan_search(profile: TableProfile) -> SearchPlan:
-    """Return the search that suits the table's task and size."""
+def plan_search(profile: TableProfile, model: str = FOREST) -> SearchPlan:
+    """Return the search that suits the table's task and size.
+
+    Args:
+        profile: the table's.
+        model: a key of `LEARNERS`.
+
+    Raises:
+        ParameterError: when there is no such learner, or it is not for the table's task.
+    """
+    learner = find_learner_by_name(model)
+    learner.check_task(profile.target.task)
     cells = profile.rows * max(len(profile.kept), 1)
     size = next(size for size in SIZES if cells <= size.cells)
     return SearchPlan(
         trials=size.trials,
         parallel=PARALLEL,
-        trees=size.trees,
+        model=model,
+        trees=size.trees if _has_fixed_trees(learner) else 0,
         folds=size.folds,
         seconds=max(LEAST_SECONDS, round(cells * SECONDS_PER_CELL)),
-        parameters=tuple(_search_space(profile, size)),
+        parameters=tuple(_search_space(profile, size, learner)),
     )
 
 
-def _search_space(profile: TableProfile, size: _Size) -> list[SearchParameter]:
+def _has_fixed_trees(learner: Learner) -> bool:
+    parameters = learner.parameters
+    return TREES in parameters.model_fields and TREES not in parameters.searched()
+
+
+def _search_space(
+    profile: TableProfile, size: _Size, learner: Learner
+) -> Iterable[SearchParameter]:
+    if learner.name == FOREST:
+        return _forest_space(profile, size)
+    searched = learner.parameters.searched()
+    return [_stated_parameter(name, where) for name, where in searched.items()]
+
+
+def _stated_parameter(name: str, where: Searched) -> SearchParameter:
+    kind = "double"
+    if isinstance(where.low, int) and isinstance(where.high, int):
+        kind = "int"
+    space = _range(f"{where.low}", f"{where.high}")
+    meaning = "a linear scale"
+    if where.log:
+        space = _log_range(where.low, where.high)
+        meaning = "a logarithmic scale"
+    return SearchParameter(name, kind, space, meaning)
+
+
+def _forest_space(profile: TableProfile, size: _Size) -> list[SearchParameter]:
     largest_leaf = min(LEAST_LEAF, max(2, profile.rows // ROWS_PER_LEAF))
     if size is SIZES[0]:
         bootstrap = ["true", "false"]
@@ -140,7 +191,7 @@ def _range(low: str, high: str) -> str:
     return f'{{ min: "{low}", max: "{high}" }}'
 
 
-def _log_range(low: int, high: int) -> str:
+def _log_range(low: float, high: float) -> str:
     return f'{{ min: "{low}", max: "{high}", distribution: logUniform }}'
 
 

@@ -3,25 +3,28 @@
 from collections.abc import Iterator
 
 from trainer.profile import TableProfile
-from tunegate.starters.search_plan import plan_search
+from tunegate.starters.search_plan import FOREST, plan_search
 from tunegate.starters.spec_toml import counted
 
 LISTED = 12  # columns or classes of one kind; the rest is counted
 
 
-def summary_lines(profile: TableProfile, *, trials: int | None = None) -> list[str]:
+def summary_lines(
+    profile: TableProfile, *, trials: int | None = None, model: str = FOREST
+) -> list[str]:
     """Return what was decided, a sentence a line, the most important first.
 
     Args:
         profile: the table's.
         trials: how many trials there will be, if the user stated it; else the table's size tells.
+        model: the learner's name.
     """
     return [
         *_task_lines(profile),
         *_column_lines(profile),
         *_cell_lines(profile),
         *_split_lines(profile),
-        _search_line(profile, trials),
+        _search_line(profile, trials, model),
     ]
 
 
@@ -75,10 +78,10 @@ def _split_lines(profile: TableProfile) -> Iterator[str]:
         yield f'split: to predict what comes later, set time = "{profile.dates[0]}" in the spec'
 
 
-def _search_line(profile: TableProfile, trials: int | None) -> str:
-    plan = plan_search(profile)
+def _search_line(profile: TableProfile, trials: int | None, model: str) -> str:
+    plan = plan_search(profile, model)
     count = counted(trials or plan.trials, "trial")
-    return f"search: {count} of {plan.trees} trees, {plan.folds} folds each"
+    return f"search: {count} of {plan.words}, {plan.folds} folds each"
 
 
 def _listed(texts: "list[str] | tuple[str, ...]") -> str:

@@ -42,7 +42,7 @@ def prepare_search(
         source: what to learn from, or the Experiment to run; None for the data that the settings
             name, or for the shipped Experiment.
         settings: where everything is kept.
-        table: the target and what else is stated of a table.
+        table: the target and what else is stated of a table, and the learner.
         trials: how many; the Experiment's own number if None.
         command: which command begins the search.
 
@@ -99,13 +99,13 @@ def _find_experiment(source: Source, settings: Settings, table: TableOptions) ->
     if source is None:
         return _default_experiment(settings, table)
     if isinstance(source, Experiment):
-        _refuse_table_options(table, "an Experiment")
+        _refuse_all_options(table, "an Experiment")
         return source
     if isinstance(source, DataSetSpec):
         _refuse_table_options(table, "a data set spec")
-        return search_of_spec(source, settings)
+        return search_of_spec(source, settings, model=table.model)
     if (document := read_object(source)) is not None:
-        _refuse_table_options(table, "an Experiment")
+        _refuse_all_options(table, "an Experiment")
         return to_experiment(Document("the Experiment", document))
     return search_of_table(source, settings, table)
 
@@ -114,13 +114,13 @@ def _named_experiment(name: str, settings: Settings, table: TableOptions) -> Exp
     """Return the Experiment of a path, a URL, or a built-in data set's name."""
     suffix = Path(name).suffix.lower()
     if suffix in DOCUMENTS and _holds_experiment(Path(name)):
-        _refuse_table_options(table, f"{name}, an Experiment")
+        _refuse_all_options(table, f"{name}, an Experiment")
         return read_experiment(Path(name))
     is_builtin = name in builtin_names() and not Path(name).exists()
     if suffix == ".toml" or is_builtin:
         _refuse_table_options(table, f"{name}, a data set spec")
         _refuse_other_data(name, settings)
-        return search_of_spec(load_spec(name), settings, name=name)
+        return search_of_spec(load_spec(name), settings, name=name, model=table.model)
     if not ("://" in name or Path(name).exists() or any(mark in name for mark in "*?")):
         hint = "name a table, a data set spec (.toml) or an Experiment (.yaml)"
         raise UsageError(f"{name}: no such file", hint=hint)
@@ -149,12 +149,11 @@ def _default_experiment(settings: Settings, table: TableOptions) -> Experiment:
     """Return the shipped Experiment, or one for the data that the settings name."""
     _refuse_table_options(table, "no table")
     experiment = read_experiment(shipped_experiment())
-    if not settings.data:
+    program = read_program(experiment, settings)
+    data = settings.data or program.data
+    if absolute_data(data) == program.data and table.model in {"", program.model}:
         return experiment
-    named = read_program(experiment, settings).data
-    if named == absolute_data(settings.data):
-        return experiment
-    return search_of_spec(load_spec(settings.data), settings, name=settings.data)
+    return search_of_spec(load_spec(data), settings, name=data, model=table.model)
 
 
 def _refuse_table_options(table: TableOptions, what: str) -> None:
@@ -162,6 +161,16 @@ def _refuse_table_options(table: TableOptions, what: str) -> None:
         raise UsageError(
             f"only a table takes {' and '.join(given)}, and this is {what}",
             hint="leave them out, or change the data set spec",
+        )
+
+
+def _refuse_all_options(table: TableOptions, what: str) -> None:
+    """Refuse the table's options, and a learner, which an Experiment's command names itself."""
+    _refuse_table_options(table, what)
+    if table.model:
+        raise UsageError(
+            f"--model {table.model}: this is {what}, whose command names its learner",
+            hint="change `--model` and the parameters there, or name the table or its spec instead",
         )
 
 

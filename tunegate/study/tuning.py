@@ -14,6 +14,7 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
     *,
     task: str = "",
     name: str = "",
+    model: str = "",
     trials: int | None = None,
     time: str | float | None = None,
     cpus: int | None = None,
@@ -36,6 +37,7 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
         target: the column to predict, of a table.
         task: "regression" or "classification", if the target's values do not tell.
         name: the model's name, made from the file's by default.
+        model: the learner's name, such as "ridge" (docs/models.md); a random forest by default.
         trials: how many; the Experiment's own number by default.
         time: no trial starts after this time: 90, "90s", "5m", "1h30m".
         cpus: CPUs to use, all by default.
@@ -46,6 +48,7 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
 
     Raises:
         UsageError: when the arguments contradict each other, or name nothing to search.
+        ParameterError: when there is no such learner, or it is not for the table's task.
         DataError: when the table cannot be used; the message names every finding.
         InvalidExperiment: when the Experiment cannot be run.
         EngineError: when the run cannot start or continue.
@@ -63,5 +66,5 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
     )
     if resume:
         return run_search(prepare_resumption(source, settings))
-    table = TableOptions(target, task, name)
+    table = TableOptions(target, task, name, model)
     return run_search(prepare_search(source, settings, table, trials=trials))

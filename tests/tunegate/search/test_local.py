@@ -8,6 +8,7 @@ import yaml
 from katib.experiment import read_experiment
 from tunegate.search.local import first_parameters, interrupted_run, tune_locally
 from tunegate.settings import Settings
+from tunegate.shipped import shipped_experiment
 from tunegate.workspace import Workspace
 
 WRITE = "mkdir -p /models/trials/$KATIB_TRIAL_NAME && echo mse=${trialParameters.x}"
@@ -79,7 +80,18 @@ def test_nothing_is_unfinished_after_an_end(experiment: Path, tmp_path: Path) ->
 def test_the_first_trial_takes_the_librarys_defaults_where_nothing_is_in_production(
     tmp_path: Path,
 ) -> None:
-    first = first_parameters(Workspace(Settings(state=tmp_path)))
+    first = first_parameters(
+        Workspace(Settings(state=tmp_path)), read_experiment(shipped_experiment())
+    )
     assert first["max_features"] == 1.0
     assert first["max_depth"] is None
     assert first["criterion"] == "squared_error"
+
+
+def test_the_first_trial_takes_the_defaults_of_the_experiments_own_learner(tmp_path: Path) -> None:
+    document = yaml.safe_load(shipped_experiment().read_text())
+    pod = document["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    pod["containers"][0]["command"].append("--model=ridge")
+    (tmp_path / "ridge.yaml").write_text(yaml.safe_dump(document))
+    experiment = read_experiment(tmp_path / "ridge.yaml")
+    assert first_parameters(Workspace(Settings(state=tmp_path)), experiment) == {"alpha": 1.0}

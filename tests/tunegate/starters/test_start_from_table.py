@@ -10,7 +10,8 @@ import yaml
 from support.tables import FAMILIES, MadeTable
 
 from katib.lint import lint_text
-from trainer import DataError
+from trainer import DataError, TrainerError
+from trainer.learners import LEARNERS
 from trainer.spec import load_spec
 from tunegate.errors import UsageError
 from tunegate.starters import Starter, start_from_table, write_starter
@@ -79,6 +80,49 @@ def test_the_experiment_names_the_spec_and_the_metric(tmp_path: Path) -> None:
     flags = {word.split("=")[0] for word in command if word.startswith("--")}
     searched = {f"--{p['name'].replace('_', '-')}" for p in document["spec"]["parameters"]}
     assert searched < flags
+
+
+@pytest.mark.parametrize("model", LEARNERS)
+def test_each_learner_gets_the_search_that_its_table_states(tmp_path: Path, model: str) -> None:
+    frame = houses()
+    if "regression" not in LEARNERS[model].classes:
+        frame["price"] = np.where(frame["price"] > 300, "dear", "cheap")
+    table = houses_file(tmp_path, frame)
+    starter = start_from_table(table, "price", model=model, folder=tmp_path)
+    assert [str(f) for f in lint_text(starter.experiment, "experiment.yaml")] == []
+    document = yaml.safe_load(starter.experiment)
+    command = _command(document)
+    assert (f"--model={model}" in command) == (model != "random_forest")
+    searched = {parameter["name"] for parameter in document["spec"]["parameters"]}
+    assert searched >= set(LEARNERS[model].parameters.searched())
+    flags = {word.split("=")[0] for word in command if word.startswith("--")}
+    assert {f"--{name.replace('_', '-')}" for name in searched} < flags
+    assert document["metadata"]["name"].startswith("houses-")
+    assert len(document["metadata"]["name"]) < 48
+    (said,) = (line for line in summary_lines(starter.profile, model=model) if "trials" in line)
+    assert model in said or model == "random_forest"
+
+
+def test_a_penalty_is_searched_on_a_logarithmic_scale(tmp_path: Path) -> None:
+    starter = start_from_table(
+        houses_file(tmp_path, houses()), "price", model="elastic_net", folder=tmp_path
+    )
+    document = yaml.safe_load(starter.experiment)
+    assert document["metadata"]["name"] == "houses-elastic-net"
+    spaces = {each["name"]: each["feasibleSpace"] for each in document["spec"]["parameters"]}
+    assert spaces == {
+        "alpha": {"min": "0.0001", "max": "1.0", "distribution": "logUniform"},
+        "l1_ratio": {"min": "0.05", "max": "1.0"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "message"), [("logistic", "not for regression"), ("rigde", "no learner rigde")]
+)
+def test_a_learner_that_does_not_fit_is_refused(tmp_path: Path, model: str, message: str) -> None:
+    table = houses_file(tmp_path, houses())
+    with pytest.raises(TrainerError, match=message):
+        start_from_table(table, "price", model=model, folder=tmp_path)
 
 
 def test_a_criterion_for_counts_is_searched_only_where_no_target_is_negative(

@@ -10,7 +10,7 @@ from support.katib.experiments import shell_command
 from support.katib.runs import runnable_document, write_experiment
 
 from katib.experiment import Experiment, read_experiment
-from trainer.errors import DataError
+from trainer.errors import DataError, ParameterError
 from trainer.spec import load_spec
 from tunegate.errors import UsageError
 from tunegate.settings import load_settings
@@ -117,6 +117,28 @@ def test_the_trials_command_names_the_data_in_any_of_its_forms(
     container = template["spec"]["containers"][0]
     container["env"] = [*variables, *container["env"]]
     assert plan(document).workspace.model == "flats"
+
+
+def test_a_table_or_a_spec_is_searched_with_the_learner_that_is_named(here: Path) -> None:
+    for source in ("flats.toml", load_spec("flats.toml")):
+        assert plan(source, model="ridge").program.model == "ridge"
+    assert plan("flats.csv", target="rent", model="lasso").program.model == "lasso"
+    assert plan("flats.toml").program.model == "random_forest"
+    boston = plan(model="ridge")
+    assert (boston.program.model, boston.workspace.model) == ("ridge", "boston")
+    assert plan(data="flats.toml", model="ridge").program.data == str(here / "flats.toml")
+
+
+def test_an_experiment_names_its_own_learner(here: Path) -> None:
+    file = small_experiment(here)
+    for source in (file, read_experiment(file)):
+        with pytest.raises(UsageError, match=r"--model ridge: .* whose command names its learner"):
+            plan(source, model="ridge")
+
+
+def test_a_learner_of_another_task_is_refused_before_the_first_trial() -> None:
+    with pytest.raises(ParameterError, match="it is for classification, not for regression"):
+        plan("flats.toml", model="logistic")
 
 
 def test_the_path_in_a_container_is_that_of_the_mount(here: Path) -> None:
