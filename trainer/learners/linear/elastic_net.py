@@ -23,6 +23,6 @@ LEARNER = Learner(
     parameters=ElasticNetRegression,
     classes={"regression": "sklearn.linear_model:ElasticNet"},
     flatten=flatten_linear,
-    fixed={"max_iter": 10_000},
+    fixed={"max_iter": 10_000, "copy_X": False},  # the pipeline has copied it
     assemble=scaled_features_and_target,
 )

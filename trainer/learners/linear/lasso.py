@@ -22,6 +22,6 @@ LEARNER = Learner(
     parameters=LassoRegression,
     classes={"regression": "sklearn.linear_model:Lasso"},
     flatten=flatten_linear,
-    fixed={"max_iter": 10_000},
+    fixed={"max_iter": 10_000, "copy_X": False},  # the pipeline has copied it
     assemble=scaled_features_and_target,
 )

@@ -19,5 +19,6 @@ LEARNER = Learner(
     parameters=RidgeRegression,
     classes={"regression": "sklearn.linear_model:Ridge"},
     flatten=flatten_linear,
+    fixed={"copy_X": False},  # the pipeline has copied it
     assemble=scaled_features_and_target,
 )

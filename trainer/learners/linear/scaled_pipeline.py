@@ -19,8 +19,8 @@ SCALE_STEP = "scale"
 
 
 def to_float64(x: ArrayLike) -> NDArray[np.float64]:
-    """Return encoded features as float64, in which all of the pipeline computes."""
-    return np.asarray(x, dtype=np.float64)
+    """Return a copy of encoded features as float64; all later steps may write into it."""
+    return np.array(x, dtype=np.float64)
 
 
 def scaled_features(model: Estimator) -> Estimator:
@@ -33,8 +33,8 @@ def scaled_features(model: Estimator) -> Estimator:
         [
             ("float64", FunctionTransformer(to_float64)),
             # A fold's training rows may have no value of a column at all.
-            (FILL_STEP, SimpleImputer(keep_empty_features=True)),
-            (SCALE_STEP, StandardScaler()),
+            (FILL_STEP, SimpleImputer(keep_empty_features=True, copy=False)),
+            (SCALE_STEP, StandardScaler(copy=False)),
             (MODEL_STEP, model),
         ]
     )
