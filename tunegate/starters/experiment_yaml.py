@@ -33,7 +33,7 @@ def render_experiment(
     plan = plan_search(profile, model)
     sections = [
         _head(profile, plan, spec_path),
-        _metadata(experiment_name(name, model)),
+        _metadata(search_name(name, model)),
         _objective(profile),
         _budget(plan),
         _parameters(plan),
@@ -42,7 +42,7 @@ def render_experiment(
     return "\n".join(line for section in sections for line in section) + "\n"
 
 
-def experiment_name(name: str, model: str) -> str:
+def search_name(name: str, model: str) -> str:
     """Return an Experiment's name for a data set: lower-case letters, digits and `-`."""
     end = "forest" if model == FOREST else model.replace("_", "-")
     plain = name.replace("_", "-")[: LONGEST_NAME - len(end) - 1].strip("-")
