@@ -121,7 +121,7 @@ class Recipe:
         try:
             with _limited_threads(estimator, threads):
                 estimator.fit(x, self.learned_target(y), **weights)
-        except ValueError as error:  # also XGBoost's, with a stack trace in its text
+        except self.learner.refusals() as error:  # XGBoost's has a stack trace in its text
             reason = str(error).partition("\n")[0]
             raise TrainerError(
                 f"{self.algorithm} cannot be fitted: {reason}", hint=_hint_of_refusal(reason)

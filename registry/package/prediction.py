@@ -84,6 +84,9 @@ def make_row_predictor(predictor: Predictor, output: Output) -> Callable[[bytes]
     sums = predictor.sums_row
     n_trees = predictor.n_members
     n_classes = predictor.n_outputs
+    if output.link == "identity" and output.combine == "sum" and output.base:
+        base = output.base
+        return lambda packed: [total + more for total, more in zip(sums(packed), base, strict=True)]
     if output.link != "identity" or output.base:
         return lambda packed: predict_encoded(predictor, output, row_matrix(packed))[0].tolist()
     if output.smooth:

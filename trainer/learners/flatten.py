@@ -66,7 +66,8 @@ def _threshold_rows(
         rows = x[rng.integers(0, len(x), len(splits))]
         value = forest.threshold[splits]
         if towards is not None:
-            value = np.nextafter(value, np.float32(towards))
+            with np.errstate(over="ignore"):  # beyond the largest float32, where gaps are split
+                value = np.nextafter(value, np.float32(towards))
         rows[np.arange(len(splits)), forest.feature[splits]] = value
         yield rows[np.isfinite(value)]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from registry.package import Output, Predictor
@@ -34,6 +35,8 @@ class Learner:
             takes encoded features as they are.
         share_error: how far a class share may differ from the library's own, by its arithmetic of
             exp; sums differ by no more than `Predictor.rounding`.
+        library_error: the library's own exception for data or values that it refuses, as
+            `module:class`; empty where that is ValueError.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Learner:
     averages: bool = False
     assemble: Assemble | None = None
     share_error: float = NO_ERROR
+    library_error: str = ""
 
     def make_estimator(
         self, parameters: Hyperparameters, task: str, *, seed: int, n_jobs: int
@@ -60,7 +64,7 @@ class Learner:
         module, _, name = self.classes[task].partition(":")
         estimator = getattr(self._import_library(module), name)()
         common = {"random_state": seed, "n_jobs": n_jobs}
-        known = estimator.get_params()
+        known = {*estimator.get_params(), *signature(type(estimator)).parameters}
         settings = {name: value for name, value in common.items() if name in known}
         estimator.set_params(**{**settings, **self.fixed, **parameters.model_dump()})
         if self.assemble:
@@ -95,6 +99,13 @@ class Learner:
             if (module.partition(".")[0], name) == (library, kind.__name__):
                 return True
         return False
+
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """Return the exceptions by which `fit` refuses data or values."""
+        if not self.library_error:
+            return (ValueError,)
+        module, _, name = self.library_error.partition(":")
+        return (ValueError, getattr(import_module(module), name))
 
     @property
     def library(self) -> str:

@@ -2,6 +2,7 @@
 
 from trainer.errors import ParameterError, TrainerError
 from trainer.learners import (
+    catboost,
     decision_tree,
     extra_trees,
     gradient_boosting,
@@ -23,6 +24,7 @@ LEARNERS: dict[str, Learner] = {
         hist_gradient_boosting,
         lightgbm,
         xgboost,
+        catboost,
         ridge,
         lasso,
         elastic_net,

@@ -116,7 +116,9 @@ def _recipe(learner: Learner, final: Estimator, dataset: Dataset) -> Recipe:
     defaults = type(final)().get_params()
     known = learner.parameters.model_fields.keys() | learner.fixed.keys() | WITHOUT_EFFECT
     changed = [
-        name for name, value in settings.items() if name not in known and value != defaults[name]
+        name
+        for name, value in settings.items()
+        if name not in known and value != defaults.get(name)
     ]
     if changed:
         raise TrainerError(
@@ -194,6 +196,7 @@ def _proof_table(forest: FlatForest, dataset: Dataset, *, gaps: bool) -> Table:
     return table
 
 
+@np.errstate(over="ignore")  # next to the largest float32
 def _put_thresholds(
     table: Table, forest: FlatForest, numbers: Mapping[int, str], rng: np.random.Generator
 ) -> None:

@@ -33,8 +33,13 @@ Matrix = NDArray[np.float32]
 FEATURES = 4
 ROWS_AN_EXAMPLE = 1000
 EXAMPLES = max(6, int(os.environ.get("TUNEGATE_PROOF_ROWS", "0")) // ROWS_AN_EXAMPLE)
-COUNTS = {"max_iter", "n_estimators"}
-DEPTHS = {"max_depth": [2, 6, 30], "num_leaves": [2, 31], "max_leaf_nodes": [2, 31]}
+COUNTS = {"iterations", "max_iter", "n_estimators"}
+DEPTHS = {
+    "depth": [1, 6],
+    "max_depth": [2, 6, 30],
+    "num_leaves": [2, 31],
+    "max_leaf_nodes": [2, 31],
+}
 NUMBERS = {"alpha": [1e-3, 0.1, 10.0], "l1_ratio": [0.05, 1.0], "C": [1e-2, 1.0, 100.0]}
 SMALL_LEAVES = {"min_samples_leaf", "min_child_samples"}
 INSTALLED = [name for name, learner in LEARNERS.items() if find_spec(learner.library)]
@@ -179,6 +184,8 @@ REFUSED = [
     ("lightgbm", {"objective": "poisson"}, "poisson"),
     ("lightgbm", {"linear_tree": True}, "linear"),
     ("lightgbm", {"zero_as_missing": True}, "zero_as_missing"),
+    ("catboost", {"loss_function": "Poisson"}, "Poisson"),
+    ("catboost", {"grow_policy": "Lossguide"}, "grow_policy"),
     ("gradient_boosting", {"loss": "huber", "init": "other"}, "init"),
     ("hist_gradient_boosting", {"loss": "poisson"}, "poisson"),
     ("hist_gradient_boosting", {"categorical_features": [0]}, "categorical"),
