@@ -22,7 +22,7 @@ from trainer.recipe import Recipe
 
 FEATURES = 13
 MANY = 10_000
-COUNTS = ("n_estimators", "max_iter")
+COUNTS = ("iterations", "max_iter", "n_estimators")
 
 
 def main() -> None:
