@@ -14,7 +14,9 @@ from support.registry.kernels import linear_sums
 from support.registry.packages import draft, edit_manifest, node_arrays, npz
 from support.registry.packages import replace_file as forge
 
-from registry import PackageError
+from api.routes.open_inference import model_metadata
+from api.serving.served import Served
+from registry import PackageError, Pointer
 from registry.package import FlatLinear, ModelPackage, Output, load_package, write_package
 
 FEATURES = 4
@@ -185,3 +187,13 @@ def test_a_linear_model_has_no_mean_to_take(tmp_path: Path) -> None:
     edit_manifest(folder, output=json.loads(Output().to_json()))
     with pytest.raises(PackageError, match="combined by mean does not exist"):
         load_package(folder)
+
+
+def test_a_server_answers_one_row_as_it_answers_many(tmp_path: Path) -> None:
+    package = write_linear(tmp_path / "p")
+    pointer = Pointer(model="houses", number=1, sha256=package.digest)
+    served = Served.make(package, pointer)
+    x = np.array([[6.5, np.nan, 1, 0], [1e30, 1, 0, 0]], dtype=np.float32)
+    one_by_one = [served.shares(row.tobytes()) for row in x]
+    assert np.array_equal(served.predict(x), one_by_one)
+    assert model_metadata(served)["platform"] == "tunegate-linear"
