@@ -65,10 +65,12 @@ def init(
     )
     for line in summary_lines(starter.profile, model=learner or FOREST):
         _say_wrapped(line)
+    for note in starter.notes:
+        _say_wrapped(f"note: {note}")
     if not dry_run:
         write_starter(starter, force=force)
         say(f"written: {starter.spec_path} and {starter.experiment_path}")
-        _say_wrapped(f"next: {_next_command(starter)}")
+        _say_next(starter)
     if json:
         emit(asdict(starter.profile))
 
@@ -76,6 +78,26 @@ def init(
 def _say_wrapped(line: str) -> None:
     width = min(console.width, WIDEST)
     say(textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False))
+
+
+def _say_next(starter: "Starter") -> None:
+    """Say the command that searches, or what has to be decided before it can."""
+    from trainer.dataset import load_dataset
+    from trainer.errors import DataError
+
+    command = _next_command(starter)
+    try:
+        dataset = load_dataset(str(starter.spec_path))
+    except DataError as error:
+        say(f"to decide: {error}")
+        if error.hint:
+            say(f"hint: {error.hint}")
+        _say_wrapped(f"then: {command}")
+    else:
+        for note in dataset.notes:
+            if note not in starter.notes:
+                _say_wrapped(f"note: {note}")
+        _say_wrapped(f"next: {command}")
 
 
 def _next_command(starter: "Starter") -> str:

@@ -1,11 +1,13 @@
 """What a table begins with: a spec and an Experiment, made from the table's profile."""
 
+import json
 import os
 import re
 import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trainer.errors import DataError
 from trainer.learners import find_learner_by_name
 from trainer.profile import TASKS, TableProfile, profile_table
 from trainer.spec import ColumnSpec, DataSetSpec
@@ -15,9 +17,17 @@ from tunegate.starters.experiment_yaml import render_experiment
 from tunegate.starters.search_plan import FOREST
 from tunegate.starters.spec_toml import render_spec
 
-__all__ = ["Starter", "render_experiment", "render_spec", "start_from_table", "write_starter"]
+__all__ = [
+    "Starter",
+    "name_of_table",
+    "render_experiment",
+    "render_spec",
+    "start_from_table",
+    "write_starter",
+]
 
 LONGEST_NAME = 63
+IN_A_SPEC = "into the spec"  # hints say so of what only a spec can state
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,7 @@ class Starter:
         spec_path: where the spec belongs.
         experiment_path: where the Experiment belongs.
         profile: what was found in the table.
+        notes: how the table was read, a sentence each.
         spec: the spec's TOML.
         experiment: the Experiment's YAML.
     """
@@ -35,6 +46,7 @@ class Starter:
     spec_path: Path
     experiment_path: Path
     profile: TableProfile
+    notes: tuple[str, ...]
     spec: str
     experiment: str
 
@@ -64,29 +76,55 @@ def start_from_table(
         ParameterError: when there is no such learner, or it is not for the table's task.
     """
     learner = find_learner_by_name(model or FOREST)
-    chosen = name or _name_of(str(table))
+    chosen = name or name_of_table(str(table))
     source = _source_in(str(table), folder)
-    profile = _profile_source(_reading_spec(chosen, str(table), target), task)
+    try:
+        profile, notes = _profile_source(_reading_spec(chosen, str(table), target), task)
+    except DataError as error:
+        if IN_A_SPEC not in error.hint:
+            raise
+        hint = f"{error.hint}; {_first_lines(chosen, str(table), target, task)}"
+        raise DataError(str(error), hint=hint) from error
     spec_path = folder / f"{chosen}.toml"
     return Starter(
         spec_path=spec_path,
         experiment_path=folder / f"{chosen}-experiment.yaml",
         profile=profile,
+        notes=notes,
         spec=render_spec(profile, name=chosen, source=source),
         experiment=render_experiment(profile, str(spec_path), name=chosen, model=learner.name),
     )
 
 
-def _profile_source(spec: DataSetSpec, task: str) -> TableProfile:
-    """Profile the table; texts that mean missing are read as such before their column is judged."""
-    profile = profile_table(read_table(spec).frame, target=spec.target, task=task)
+def _first_lines(name: str, table: str, target: str, task: str) -> str:
+    """Say how a spec begins that states what the table alone does not tell."""
+    source = "(the address)" if "://" in table else table  # which may hold a password
+    fields = {"name": name, "source": source, "target": target, "task": task or TASKS[0]}
+    lines = [f"{field} = {json.dumps(text, ensure_ascii=False)}" for field, text in fields.items()]
+    written = ", ".join(lines)
+    if not task:
+        written += f' (or "{TASKS[1]}")'
+    return (
+        f"the spec is a file {name}.toml that begins with {written}, a line each; "
+        f"then tunegate run {name}.toml"
+    )
+
+
+def _profile_source(spec: DataSetSpec, task: str) -> tuple[TableProfile, tuple[str, ...]]:
+    """Profile the table, and say how it was read.
+
+    Texts that mean missing are read as such before their column is judged.
+    """
+    table = read_table(spec)
+    profile = profile_table(table.frame, target=spec.target, task=task)
     if not (profile.missing_texts or profile.missing_in):
-        return profile
+        return profile, tuple(table.notes)
     columns = {name: ColumnSpec(missing=texts) for name, texts in profile.missing_in.items()}
     reading = spec.model_copy(update={"missing": profile.missing_texts, "columns": columns})
-    known = profile_table(read_table(reading).frame, target=spec.target, task=task)
+    table = read_table(reading)
+    known = profile_table(table.frame, target=spec.target, task=task)
     markers = dict.fromkeys((*profile.markers, *known.markers))
-    return replace(known, markers=tuple(markers))
+    return replace(known, markers=tuple(markers)), tuple(table.notes)
 
 
 def write_starter(starter: Starter, *, force: bool = False) -> None:
@@ -112,7 +150,7 @@ def write_starter(starter: Starter, *, force: bool = False) -> None:
             ) from error
 
 
-def _name_of(table: str) -> str:
+def name_of_table(table: str) -> str:
     """Return a data set's name for a table's path: lower-case letters, digits and `-`."""
     stem = re.split(r"[/\\]", table.rstrip("/\\"))[-1].split("?")[0].split(".")[0]
     ascii_stem = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()

@@ -4,6 +4,7 @@ Everything that can be known to be wrong is refused here, before the first trial
 """
 
 import copy
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,17 @@ from katib.experiment import Experiment, read_experiment, to_experiment
 from katib.local.run_folder import newest_run
 from katib.sdk_objects import read_object
 from katib.yaml_reader import NotYaml
+from trainer.errors import DataError
 from trainer.spec import DataSetSpec, builtin_names, load_spec
+from tunegate.console import say
 from tunegate.errors import UsageError
 from tunegate.run_data import remembered_data
 from tunegate.search.local import newest_experiment
 from tunegate.settings import Settings
 from tunegate.shipped import shipped_experiment
+from tunegate.starters import IN_A_SPEC
 from tunegate.study.checked_plan import PlannedSearch, check_plan
-from tunegate.study.starting import TableOptions, search_of_spec, search_of_table
+from tunegate.study.starting import TABLES, TableOptions, search_of_spec, search_of_table
 from tunegate.trial_program import absolute_data, read_program
 from tunegate.workspace import Workspace
 
@@ -51,6 +55,8 @@ def prepare_search(
         InvalidExperiment: when the Experiment cannot be run.
         DataError: when its data do not exist or cannot be used.
     """
+    if trials is not None and trials < 1:
+        raise UsageError(f"{trials} trials are none", hint="state 1 or more")
     experiment = _find_experiment(source, settings, replace(table, trials=trials))
     if trials is not None:
         experiment = _with_trials(experiment, trials)
@@ -79,18 +85,38 @@ def prepare_resumption(source: Source, settings: Settings, *, command: str = "")
 
 
 def _with_readable_data(plan: PlannedSearch) -> PlannedSearch:
-    """Read the user's data once, so that what every trial would refuse is refused before them.
+    """Read the user's data once: say how, and refuse before the trials what each would refuse.
 
     Raises:
         DataError: naming the file, the column and the line where it can.
     """
     from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
+    from trainer.profile import finding_lines  # noqa: PLC0415 - imports pandas
 
     program = plan.program
     is_own = program.data not in builtin_names()
-    if program.is_trainer and (is_own or program.include):
-        load_dataset(program.data, include=program.include)
+    if not (program.is_trainer and (is_own or program.include)):
+        return plan
+    try:
+        dataset = load_dataset(program.data, include=program.include)
+    except DataError as error:
+        raise _naming_spec(error, program.data, plan.workspace.settings) from error
+    for line in (*dataset.notes, *finding_lines(dataset.findings)):
+        say(f"note: {line}")
     return plan
+
+
+def _naming_spec(error: DataError, spec: str, settings: Settings) -> DataError:
+    """Return the error with a hint that says which file "the spec" is.
+
+    One that was made for a table is made again with each run of the table, so it is named.
+    """
+    if IN_A_SPEC not in error.hint:
+        return error
+    hint = f"{error.hint}; the spec is {spec}"
+    if Path(spec).is_relative_to((settings.state / TABLES).absolute()):
+        hint += f", to be run by its name: tunegate run {shlex.quote(spec)}"
+    return DataError(str(error), hint=hint)
 
 
 def _find_experiment(source: Source, settings: Settings, table: TableOptions) -> Experiment:

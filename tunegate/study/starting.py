@@ -4,7 +4,6 @@ What is made lies below `<state>/tables/<name>/`: the spec and the Experiment, t
 copy, and the table if it was a DataFrame.
 """
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from trainer.tables import frame_to_arrow, read_table
 from tunegate.console import say
 from tunegate.errors import UsageError
 from tunegate.settings import Settings
-from tunegate.starters import Starter, render_experiment, start_from_table
+from tunegate.starters import Starter, name_of_table, render_experiment, start_from_table
 from tunegate.starters.search_plan import FOREST
 from tunegate.starters.summary import summary_lines
 from tunegate.study.frames import keep_frame
@@ -65,10 +64,10 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
     find_learner_by_name(model)  # before the table is read
     if isinstance(source, str):
         path = source
-        name = table.name or _table_name(source)
+        name = table.name or name_of_table(source)
         columns = ""
     else:
-        name = table.name or _table_name(table.target)
+        name = table.name or name_of_table(table.target)
         columns = ", ".join(frame_to_arrow(source).column_names)
     if not table.target:
         hint = f"name it: `target` here, --target on the command line; columns: {columns}"
@@ -156,9 +155,3 @@ def _is_read(column: str, spec: DataSetSpec, settings: Settings) -> bool:
     if spec.features and column not in spec.features:
         return False
     return column not in spec.drop
-
-
-def _table_name(source: str) -> str:
-    """Return a data set's name for a table's address: lower-case letters, digits and `-`."""
-    stem = re.split(r"[/\\]", source.rstrip("/\\"))[-1].split("?")[0].split(".")[0]
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:63].strip("-") or "table"

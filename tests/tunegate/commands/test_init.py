@@ -65,3 +65,32 @@ def test_a_missing_table_or_target_is_a_wrong_call(sales: Path, capsys: Capture)
     assert "no column price" in capsys.readouterr().err
     assert init("sales.csv") == 2
     assert [path.name for path in sales.iterdir()] == ["sales.csv"]
+
+
+def test_how_a_table_was_read_is_said(sales: Path, capsys: Capture) -> None:
+    text = (sales / "sales.csv").read_text()
+    (sales / "german.csv").write_text(text.replace(",", ";").replace(".", ","))
+    assert init("german.csv", "--target", "sales", "--dry-run") == 0
+    said = "note: german.csv is read with separator ';', decimal comma"
+    assert said in capsys.readouterr().err.splitlines()
+    assert init("german.csv", "--target", "sales") == 0
+    assert capsys.readouterr().err.count(said) == 1
+
+
+def test_what_a_search_would_refuse_is_left_to_decide(sales: Path, capsys: Capture) -> None:
+    rows = "".join(f"{row},{row % 7}.5\n" for row in range(60))
+    (sales / "odd.csv").write_text(f"size,price\ninf,1.5\n{rows}")
+    assert init("odd.csv", "--target", "price") == 0
+    said = capsys.readouterr().err
+    assert "to decide: column size: line 2 says 'inf', which is not finite" in said
+    assert 'columns.size.missing = ["inf"]' in said
+    assert "then: tunegate run odd-experiment.yaml" in said
+
+
+def test_a_hint_to_write_into_a_spec_says_how_one_begins(sales: Path, capsys: Capture) -> None:
+    (sales / "uneven.csv").write_text("size,price\n" + "1,2\n" * 30 + "1,2,3\n")
+    assert init("uneven.csv", "--target", "price") == 2
+    hint = " ".join(capsys.readouterr().err.split())
+    assert 'read.bad_lines = "drop"' in hint
+    assert "the spec is a file uneven.toml that begins with" in hint
+    assert 'name = "uneven", source = "uneven.csv", target = "price", task = "regression"' in hint

@@ -204,6 +204,36 @@ def test_a_table_alone_gets_a_spec_and_an_experiment(
     assert {path.name for path in folder.iterdir()} == {"flats.toml", "flats-experiment.yaml"}
 
 
+def test_how_the_data_are_read_is_said_before_the_first_trial(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path("flats.csv").read_text()
+    Path("flats.csv").write_text(text.replace(",", ";"))
+    for source, table in (("flats.csv", {"target": "rent"}), ("flats.toml", {})):
+        plan(source, **table)
+        said = capsys.readouterr().err
+        assert said.count("note: flats.csv is read with separator ';'") == 1
+
+
+def test_the_spec_to_decide_in_is_named(here: Path) -> None:
+    text = Path("flats.csv").read_text()
+    Path("flats.csv").write_text(text.replace(",65.6,", ",inf,"))
+    with pytest.raises(DataError, match="which is not finite") as refused:
+        plan("flats.csv", target="rent")
+    spec = here / ".tunegate/tables/flats/flats.toml"
+    assert refused.value.hint.endswith(
+        f"; the spec is {spec}, to be run by its name: tunegate run {spec}"
+    )
+    with pytest.raises(DataError) as refused:
+        plan("flats.toml")
+    assert refused.value.hint.endswith(f"; the spec is {here}/flats.toml")
+
+
+def test_no_trials_are_refused(here: Path) -> None:
+    with pytest.raises(UsageError, match="0 trials"):
+        prepare_search("flats.csv", load_settings(), TableOptions("rent"), trials=0)
+
+
 def test_a_file_that_somebody_has_changed_is_kept(here: Path) -> None:
     plan("flats.csv", target="rent")
     file = Path(".tunegate/tables/flats/flats.toml")
