@@ -13,6 +13,7 @@ import fsspec
 from trainer.errors import DataError
 from trainer.tables.packages import PROTOCOL_PACKAGES, missing_package
 
+NOT_FOUND = 404
 RELATIVE_HINT = "`source` is relative to the TOML file"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:(//|:)")
 _PATTERN = re.compile(r"[*?\[]")
@@ -76,16 +77,29 @@ class RemoteFile:
     @cached_property
     def _content(self) -> bytes:
         try:
-            with fsspec.open(self.url, "rb") as stream:
+            # Not `fsspec.open`, which takes the `?` of a query for a pattern.
+            files, path = fsspec.core.url_to_fs(self.url)
+            with files.open(path, "rb") as stream:
                 content: bytes = stream.read()
         except FileNotFoundError as error:
-            raise DataError(f"{self.label}: not found", hint=self.credentials_hint) from error
+            reason = self._why_not_found(error)
+            raise DataError(f"{self.label}: {reason}", hint=self.credentials_hint) from error
         except ImportError as error:
             raise missing_package(_package_of(self.url), self.label) from error
         except Exception as error:  # each store's client has a tree of errors of its own
             reason = str(error) or type(error).__name__
             raise DataError(f"{self.label}: {reason}", hint=self.credentials_hint) from error
         return content
+
+    def _why_not_found(self, error: FileNotFoundError) -> str:
+        """Return the reason: fsspec says "not found" of a host that does not answer, too."""
+        cause = error.__cause__
+        status = getattr(cause, "status", 0)
+        if cause is None or isinstance(cause, FileNotFoundError) or status == NOT_FOUND:
+            return "not found"
+        if status:
+            return f"the server answers {status} {getattr(cause, 'message', '')}".strip()
+        return (str(cause) or type(cause).__name__).replace(self.url, self.label)
 
 
 SourceFile = LocalFile | RemoteFile

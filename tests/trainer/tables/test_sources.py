@@ -2,11 +2,13 @@
 
 import functools
 import http.server
+import io
 import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 import pytest
@@ -33,6 +35,14 @@ def web(tmp_path: Path) -> Iterator[str]:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    FORBIDDEN = "/forbidden.csv"
+
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        if self.path.startswith(self.FORBIDDEN):
+            self.send_error(403)
+            return None
+        return super().send_head()
+
     def log_message(self, *args: object) -> None:
         del args
 
@@ -51,9 +61,16 @@ def test_a_url_without_a_file_is_named_without_its_token(refusal: Refusal, web: 
     assert error.hint
 
 
-def test_a_server_that_does_not_answer_is_named(refusal: Refusal) -> None:
-    error = refusal(None, source="http://127.0.0.1:9/none.csv")
-    assert str(error).startswith("http://127.0.0.1:9/none.csv: ")
+@pytest.mark.parametrize("query", ["", "?token=secret"])
+def test_a_server_that_does_not_answer_is_named(refusal: Refusal, query: str) -> None:
+    message = str(refusal(None, source=f"http://127.0.0.1:9/none.csv{query}"))
+    assert message.startswith("http://127.0.0.1:9/none.csv: Cannot connect to host 127.0.0.1:9 ")
+    assert "secret" not in message
+
+
+def test_what_a_server_answers_instead_of_a_file_is_said(refusal: Refusal, web: str) -> None:
+    error = refusal(None, source=f"{web}{_Quiet.FORBIDDEN}?token=secret")
+    assert str(error) == f"{web}{_Quiet.FORBIDDEN}: the server answers 403 Forbidden"
 
 
 def test_an_object_store_is_read(read: Read, refusal: Refusal) -> None:
@@ -72,7 +89,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     def missing(*args: object, **fields: object) -> None:
         raise ImportError
 
-    monkeypatch.setattr(fsspec, "open", missing)
+    monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
     error = refusal(None, source=f"{protocol}://bucket/table.csv")
     package = PROTOCOL_PACKAGES[protocol]
     assert str(error).endswith(f"reading it needs the package {package}")
