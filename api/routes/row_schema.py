@@ -6,7 +6,7 @@ training read them: without the spaces around them, and those that mean a missin
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,9 @@ from api.serving.served import once_a_model
 from registry.package import COLUMN_KINDS, Column, Manifest
 from registry.package.columns import CellType
 from registry.package.text_reader import TextReader
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Json = Any  # what `json.loads` returns
 JsonObject = dict[str, Any]
@@ -48,6 +51,7 @@ class RowSchema:
 
     def __init__(self, manifest: Manifest) -> None:
         self.columns = manifest.columns
+        self._target = manifest.target
         self._readers = {
             column.name: TextReader(column, manifest.texts) for column in manifest.columns
         }
@@ -80,7 +84,9 @@ class RowSchema:
         try:
             row = self._validate(document)
         except ValidationError as error:
-            raise Problem(UNPROCESSABLE, UNFIT, errors=_field_errors(error, where)) from error
+            raise Problem(
+                UNPROCESSABLE, UNFIT, errors=self._errors(error, document, where)
+            ) from error
         return tuple(getattr(row, field) for field in self._fields)
 
     def rows(self, documents: Json, where: str) -> list[Cells]:
@@ -110,6 +116,39 @@ class RowSchema:
             return reader.read(cell)
         except ValueError:
             return cell
+
+    def _errors(
+        self, error: ValidationError, document: JsonObject, where: str
+    ) -> list[dict[str, str]]:
+        inside = f"{where}." if where else ""
+        return [
+            {
+                "field": inside + ".".join(map(str, each["loc"][:1])),
+                "problem": self._problem(each, document),
+            }
+            for each in error.errors(include_url=False, include_context=False)[:MAX_ERRORS]
+        ]
+
+    def _problem(self, error: "ErrorDetails", document: JsonObject) -> str:
+        """Say what is wrong with a field; pydantic's words where ours would say no more."""
+        name = error["loc"][0]
+        reader = self._readers.get(str(name))
+        if error["type"] == "extra_forbidden":
+            if name == self._target:
+                return "is what the model predicts: leave it out"
+            return "the model has no such column"
+        if error["type"] == "missing" and reader:
+            return (
+                "is missing; null means no value" if reader.column.takes_missing else "is missing"
+            )
+        if error["input"] is None and reader:
+            return reader.refusal_of_gap(document[reader.column.name])
+        if error["type"] == "literal_error" and reader and isinstance(error["input"], str):
+            try:
+                reader.read(error["input"])
+            except ValueError as unknown:
+                return str(unknown)
+        return error["msg"].removeprefix(OURS)
 
     def _name_values(self, values: list[Json], where: str) -> JsonObject:
         if len(values) != len(self.columns):
@@ -176,15 +215,3 @@ def _documentation(column: Column) -> JsonObject:
             "x-training-maximum": kind.json_bound(column, column.maximum),
         },
     }
-
-
-def _field_errors(error: ValidationError, where: str) -> list[dict[str, str]]:
-    inside = f"{where}." if where else ""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        {
-            "field": inside + ".".join(map(str, each["loc"][:1])),
-            "problem": each["msg"].removeprefix(OURS),
-        }
-        for each in errors[:MAX_ERRORS]
-    ]

@@ -38,8 +38,12 @@ class TextReader:
         """Read a text or null; raises as `read` does, and for a gap where training had none."""
         found = None if cell is None else self.read(cell)
         if found is None and not self.column.takes_missing:
-            raise ValueError(self._kind.refuse_missing(self.column, cell))
+            raise ValueError(self.refusal_of_gap(cell))
         return found
+
+    def refusal_of_gap(self, cell: str | None) -> str:
+        """Return why null, or a text that means a missing value, is refused."""
+        return self._kind.refuse_missing(self.column, cell)
 
 
 def _has_lone_surrogate(text: str) -> bool:

@@ -68,18 +68,20 @@ def test_a_cell_is_read_by_its_columns_policy(
     ("name", "cell", "problem"),
     [
         ("size", "3", "Input should be a valid number"),
-        ("size", "NA", "Input should be a valid number"),
-        ("size", None, "Input should be a valid number"),
+        ("size", "NA", "'NA' is a missing value; training had none in this column"),
+        ("size", None, "null is a missing value; training had none in this column"),
         ("age", "3", "Input should be a valid number"),
-        ("zone", "z", "Input should be 'a' or 'b'"),
-        ("zone", "NA", "Input should be 'a' or 'b'"),
+        ("zone", "z", "'z' is no category; there are a, b"),
+        ("zone", "NA", "'NA' is no category; there are a, b"),
+        ("zone", None, "null is no category; there are a, b"),
+        ("zone", 3, "Input should be 'a' or 'b'"),
         ("town", 3, "Input should be a valid string"),
         ("street", " NA", "' NA' is a missing value; training had none in this column"),
         ("sold", "tomorrow", ISO),
         ("sold", "2026-02-30", ISO),
         ("sold", 1796057100, "Input should be a valid string"),
         ("built", "31.12.1969", ISO),
-        ("notes", None, "Input should be a valid string"),
+        ("notes", None, "null is a missing value; training had none in this column"),
         ("notes", "\\ud800", "has half of a surrogate pair"),
     ],
 )
@@ -93,6 +95,22 @@ def test_a_cell_that_the_column_cannot_hold_is_refused_in_plain_words(
     (error,) = caught.value.errors
     assert error["field"] == name
     assert error["problem"].startswith(problem)
+
+
+def test_columns_that_are_missing_or_not_the_models_are_named_in_plain_words(
+    schema: RowSchema,
+) -> None:
+    row = {**GOOD, "price": 1, "colour": "red"}
+    del row["size"]
+    del row["age"]
+    with pytest.raises(Problem) as caught:
+        schema.row(row)
+    assert {error["field"]: error["problem"] for error in caught.value.errors} == {
+        "size": "is missing",
+        "age": "is missing; null means no value",
+        "price": "is what the model predicts: leave it out",
+        "colour": "the model has no such column",
+    }
 
 
 def test_every_bad_row_of_a_list_is_named(schema: RowSchema) -> None:
