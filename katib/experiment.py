@@ -81,6 +81,10 @@ class Experiment:
                 ) from error
         return text
 
+    def __repr__(self) -> str:
+        direction = "minimize" if self.minimize else "maximize"
+        return f"<Experiment {self.name}: {direction} {self.metric} by {self.algorithm}>"
+
     @property
     def spec(self) -> JsonObject:
         """The object's `spec`."""

@@ -235,6 +235,13 @@ class Verdict(Record, frozen=True, kw_only=True):
         """Return the sha256 of `canonical()`."""
         return hashlib.sha256(self.canonical()).hexdigest()
 
+    def sentence(self) -> str:
+        """Return what was decided about which model, and why."""
+        return f"{self.verdict} {self.model}: {'; '.join(self.reasons)}"
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.sentence()}>"
+
     def _repr_html_(self) -> str:
         return verdict_html(self)
 

@@ -10,6 +10,7 @@ from api.routes.row_schema import example_row
 from promote import PromoteError
 from promote.errors import NoCandidate
 from promote.finalists import Contender
+from registry.metric_names import readable_number
 from registry.package import ModelPackage
 from tunegate.console import say, show_verdict
 from tunegate.local_server import Service, running_service
@@ -78,7 +79,7 @@ def _without_packages(study: Study) -> NoCandidate:
     best = study.best
     metric = study.experiment.metric
     return NoCandidate(
-        f"the search has ended, best trial {best.name}, {metric} {best.value:.4g}; "
+        f"the search has ended, best trial {best.name}, {metric} {readable_number(best.value)}; "
         "its trials write no model packages, so there is nothing to judge or to serve",
         hint="`tunegate report` shows the search; docs/python.md says what makes a package",
     )
@@ -89,7 +90,7 @@ def _mention_champions_recipe(study: Study) -> None:
     first = study.contenders()[0]
     if isinstance(first, Contender) and first.manifest.provenance.trial != best.trial:
         say(
-            f"best trial: {best.trial}, {study.experiment.metric} {best.value:.4g}: "
+            f"best trial: {best.trial}, {study.experiment.metric} {readable_number(best.value)}: "
             "the champion's own recipe"
         )
 

@@ -81,6 +81,9 @@ class ModelPackage:
     size: int
     rounded_rows: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
 
+    def __repr__(self) -> str:
+        return f"<ModelPackage {self.digest[:12]} of {self.manifest.name}>"
+
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the package's files."""

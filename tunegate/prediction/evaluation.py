@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from registry.metric_names import readable_number
 from registry.package import (
     Manifest,
     ModelPackage,
@@ -54,6 +56,29 @@ class TableEvaluation:
     def fresh_rows(self) -> int:
         """How many rows `fresh` is about."""
         return self.rows - (self.trained_on or 0)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the scores: a row a metric, columns `all rows` and, where known, `fresh rows`."""
+        scores = {"all rows": self.scores}
+        if self.fresh is not None:
+            scores["fresh rows"] = self.fresh
+        return pd.DataFrame({name: pd.Series(dict(each)) for name, each in scores.items()})
+
+    def __repr__(self) -> str:
+        known = f", {self.fresh_rows} of them fresh" if self.fresh is not None else ""
+        return f"<TableEvaluation of {self.package!r}: {self.rows} rows{known}; {self._scores()}>"
+
+    def _scores(self) -> str:
+        shown = self.scores if self.fresh is None else self.fresh
+        return ", ".join(f"{name} {readable_number(value)}" for name, value in shown.items())
+
+    def _repr_html_(self) -> str:
+        head = f"<b>{escape(self.package.manifest.name)}</b>, package {self.package.digest[:12]}"
+        rows = f"{self.rows} rows"
+        if self.fresh is not None:
+            rows = f"{rows}, {self.fresh_rows} of them fresh: not trained on"
+        table = self.to_frame().to_html(float_format=readable_number, border=0)
+        return f"<div><p>{head}; {rows}</p>{table}</div>"
 
     def to_document(self) -> dict[str, object]:
         """Return it as JSON has it."""

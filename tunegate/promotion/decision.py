@@ -24,6 +24,7 @@ from promote.shadow_client import fetch_shadow_status
 from promote.verdict import Approval, Verdict, verdict_html
 from registry import Entry
 from registry.errors import StoreError
+from registry.metric_names import readable_number
 from registry.package import ModelPackage
 from registry.shadow import ShadowEvidence
 from tunegate.console import say, steps
@@ -48,12 +49,17 @@ class Decision:
     verdict: Verdict
     after: Entry | None
 
+    def __repr__(self) -> str:
+        return f"<Decision {self.verdict.sentence()}; {self._now()}>"
+
     def _repr_html_(self) -> str:
-        now = "nothing is in production"
-        if self.after:
-            promotion = self.after.promotion
-            now = f"in production: promotion {promotion.number} of {promotion.model}"
-        return f"{verdict_html(self.verdict)}<p>{escape(now)}</p>"
+        return f"{verdict_html(self.verdict)}<p>{escape(self._now())}</p>"
+
+    def _now(self) -> str:
+        if not self.after:
+            return "nothing is in production"
+        promotion = self.after.promotion
+        return f"in production: promotion {promotion.number} of {promotion.model}"
 
 
 class Judged(NamedTuple):
@@ -184,7 +190,8 @@ def _ask(
 def _say_candidate(candidate: PackageOrError) -> None:
     if isinstance(candidate, ModelPackage):
         manifest = candidate.manifest
-        score = f"{manifest.metric} {manifest.cross_validation.score:.4g} in the search"
+        found = readable_number(manifest.cross_validation.score)
+        score = f"{manifest.metric} {found} in the search"
         say(f"candidate: {manifest.provenance.trial}, {score}")
 
 

@@ -25,6 +25,7 @@ from katib.local.run_start import begin_run
 from katib.search.algorithms import describe_sampler
 from katib.space import TrialRecord
 from katib.trial import Trial
+from registry.metric_names import readable_number
 from registry.package import ModelPackage
 from trainer.hyperparameters import parse_hyperparameters
 from trainer.learners import LEARNERS
@@ -251,12 +252,12 @@ class _TrialEvents:
         best_text = "no result yet"
         if top:
             best = top.value(experiment.metric, experiment.strategy)
-            best_text = f"best {experiment.metric} {best:.4g}"
+            best_text = f"best {experiment.metric} {readable_number(best)}"
         value = trial.value(experiment.metric, experiment.strategy)
         if value is None:
             text = f"{trial.state}: {trial.message}"
         else:
-            text = f"{value:.4g}"
+            text = readable_number(value)
         if trial.state == "EarlyStopped":
             text += ", stopped early"
         line = f"trial {trial.index + 1} {trial.name}: {text} ({best_text}){_duration(trial)}"

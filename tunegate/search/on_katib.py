@@ -22,6 +22,7 @@ from katib.objects import (
 )
 from promote.errors import NoCandidate
 from registry.atomic_files import write_atomic
+from registry.metric_names import readable_number
 from tunegate.console import Steps, say, steps
 from tunegate.errors import ExitCode, UsageError
 from tunegate.output import emit_event
@@ -134,10 +135,10 @@ def _show_trial(trial: JsonObject, progress: Progress, shown: Steps, events: Jso
     failed = sum(state(each) not in {"Succeeded", "EarlyStopped"} for each in ended)
     best = _best_of(ended)
     mine = _best_of([trial])
-    text = f"{mine.value:.4g}" if mine else f"{state(trial)}: {message(trial)}"
+    text = readable_number(mine.value) if mine else f"{state(trial)}: {message(trial)}"
     best_text = "no result yet"
     if best:
-        best_text = f"best {objective_name(trial)} {best.value:.4g}"
+        best_text = f"best {objective_name(trial)} {readable_number(best.value)}"
     if failed:
         best_text += f", failed {failed}"
     shown.step(best_text, line=f"trial {shown.done + 1} {name}: {text} ({best_text})")

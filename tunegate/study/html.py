@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from promote.verdict import Verdict, verdict_html
+from registry.metric_names import readable_number
 from registry.package import Manifest
 from tunegate.watch.board import Board, Row, failed_rows
 
@@ -69,6 +70,6 @@ def _short(value: float | str | None) -> str:
     if value is None:
         return ""
     try:
-        return f"{float(value):.4g}"
+        return readable_number(float(value))
     except ValueError:
         return str(value)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from katib.trial import FINISHED
+from registry.metric_names import readable_number
 from tunegate.watch.board import INTERRUPTED, Board, Row
 
 STATES = {  # shorter than Katib's
@@ -130,7 +131,7 @@ def state_words(state: str) -> str:
 
 def value_text(value: float | None) -> str:
     """Return an objective's value; empty where there is none."""
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None else readable_number(value)
 
 
 def duration_text(seconds: float | None) -> str:

@@ -1,5 +1,6 @@
 """A labelled table is scored, and rows that the model was trained on are told apart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +153,15 @@ def test_a_frame_is_scored_as_its_file_is(homes: ModelPackage, tmp_path: Path) -
     table.loc[9, "region"] = "west"
     with pytest.raises(DataError, match="column region, row h9: 'west'"):
         Model(homes).evaluate(table.set_axis([f"h{i}" for i in table.index]))
+
+
+def test_scores_are_shown_in_a_few_words(homes: ModelPackage) -> None:
+    found = evaluate_frame(homes, toy_data.homes())
+    assert repr(found).startswith(f"<TableEvaluation of {homes!r}: {found.rows} rows, ")
+    assert len(repr(found)) < 250
+    assert list(found.to_frame().columns) == ["all rows", "fresh rows"]
+    assert found.to_frame().loc["rmse", "all rows"] == found.scores["rmse"]
+    assert "<th>rmse</th>" in found._repr_html_()
+    large = replace(found, scores={"mse": 675_500_000.0}, fresh=None)
+    assert "mse 675,500,000" in repr(large)
+    assert "675,500,000" in large._repr_html_()

@@ -62,6 +62,14 @@ def test_a_study_draws_and_shows_itself(place: Place) -> None:
     assert "checks" in place.decision.verdict._repr_html_()
 
 
+def test_what_a_cell_ends_with_is_shown_in_a_few_words(place: Place) -> None:
+    study = place.study
+    for shown in (place.decision, place.decision.verdict, study.package, study.experiment):
+        assert len(repr(shown)) < 600
+    assert repr(study.experiment) == "<Experiment boston-forest: minimize mse by tpe>"
+    assert repr(study.package) == f"<ModelPackage {study.package.digest[:12]} of diabetes>"
+
+
 def test_the_command_line_sees_what_python_did(place: Place) -> None:
     done = tunegate("history", "--json", cwd=place.folder)
     entries = json.loads(done.stdout)
