@@ -250,8 +250,8 @@ class _TrialEvents:
         """Count the trial."""
         experiment = self.experiment
         best_text = "no result yet"
-        if top:
-            best = top.value(experiment.metric, experiment.strategy)
+        best = top.value(experiment.metric, experiment.strategy) if top else None
+        if best is not None:
             best_text = f"best {experiment.metric} {readable_number(best)}"
         value = trial.value(experiment.metric, experiment.strategy)
         if value is None:
