@@ -171,15 +171,17 @@ def column_importances(manifest: Manifest) -> str:
         },
     )
     name = metric_name(manifest.metric)
-    layout = {
-        "xaxis_title": f"what shuffling the column costs in {name}, with 90 % intervals",
-        "yaxis_automargin": True,
-    }
+    # Not a title of the axis, which does not wrap on a phone.
+    about = (
+        "<p class='muted small'>What shuffling a column costs in "
+        f"{html.escape(name)}, with 90 % intervals.</p>"
+    )
+    layout = {"yaxis_automargin": True}
     rest = len(manifest.importances) - len(found)
     more = (
         f"<p class='muted small'>{rest} less important columns are not drawn.</p>" if rest else ""
     )
-    return figure(go.Figure(bars, layout), height=120 + 28 * len(found)) + more
+    return about + figure(go.Figure(bars, layout), height=90 + 28 * len(found)) + more
 
 
 def _short_name(column: str) -> str:
