@@ -43,7 +43,9 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 data = click.option(
-    "--data", help="A built-in data set, or the path of a spec (.toml).", show_default="boston"
+    "--data",
+    help="A built-in data set, or the path of a spec (.toml).",
+    show_default="the Experiment's or the newest run's, or else boston",
 )
 include = click.option(
     "--include", multiple=True, help="A dropped column to learn from after all; may be repeated."
