@@ -24,13 +24,16 @@ async function start() {
   try {
     await loadModels();
     const { list, name, hint } = wantedPage();
-    const served = page.models.filter((model) => model.state !== "not served");
-    const hinted = served.find((model) => model.name === hint)?.name;
-    if (list || (!name && !hinted && served.length > 1)) openList();
+    const hinted = page.models.find((model) => model.name === hint && isServed(model))?.name;
+    if (list || (!name && !hinted && page.models.length > 1)) openList();
     else await open(name ?? hinted ?? page.primary);
   } catch (error) {
     showRefusal(error);
   }
+}
+
+function isServed(model) {
+  return model.state !== "not served";
 }
 
 async function loadModels() {
@@ -76,8 +79,9 @@ function openList() {
 }
 
 function showSwitcher(name) {
-  const served = page.models.filter((model) => model.state !== "not served");
-  $("switcher").hidden = served.length < 2;
+  const served = page.models.filter(isServed);
+  $("switcher").hidden = page.models.length < 2;
+  $("models").hidden = served.length < 2;
   $("all").href = new URL("models", ROOT);
   $("models").replaceChildren(...served.map((each) => h("option", { value: each.name }, each.name)));
   $("models").value = name;

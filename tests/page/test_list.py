@@ -51,18 +51,32 @@ def test_the_list_follows_a_promotion(
         expect(entry).to_contain_text(f"2 {homes.digest[:12]}")
 
 
-def test_a_server_of_one_model_begins_with_its_page_and_lists_the_others(
+def test_a_store_of_one_model_begins_with_its_page(
+    visit: Visit, store: ModelStore, homes: ModelPackage
+) -> None:
+    put(store, homes)
+    with in_process(create_app(store, "homes")) as client:
+        page = visit.open(client)
+        expect(page.get_by_role("heading", level=1)).to_have_text("homes")
+        expect(page.get_by_role("link", name="All models")).to_have_count(0)
+
+
+def test_models_of_the_store_that_are_not_served_are_listed_too(
     visit: Visit, store: ModelStore, homes: ModelPackage
 ) -> None:
     put(store, homes)
     store.point(Pointer(model="elsewhere", number=1, sha256=homes.digest))
     with in_process(create_app(store, "homes")) as client:
-        page = visit.open(client)
-        expect(page.get_by_role("heading", level=1)).to_have_text("homes")
-        page.goto(f"{client.base_url}/models")
+        page = visit.page
+        page.goto(str(client.base_url))
         entry = page.get_by_role("listitem").filter(has_text="elsewhere")
         expect(entry).to_contain_text("not served here: start the server with --also elsewhere")
         expect(entry.get_by_role("link")).to_have_count(0)
+        page.get_by_role("link", name="homes").click()
+        expect(page.locator("#number")).not_to_have_text(NOTHING)
+        expect(page.locator("#models")).to_be_hidden()
+        page.get_by_role("link", name="All models").click()
+        expect(entry).to_be_visible()
 
 
 def test_a_model_that_is_not_here_is_named_with_the_way_to_the_list(
