@@ -17,13 +17,15 @@ def to_pandas(rows: object) -> pd.DataFrame:
 
     Args:
         rows: a DataFrame of pandas, polars or pyarrow (whatever exports an Arrow stream), a list of
-            dicts, or one dict.
+            dicts, one dict, or a Series, which is one row: `frame.iloc[0]`.
 
     Raises:
         DataError: when it is none of these.
     """
     if isinstance(rows, pd.DataFrame):
         return rows
+    if isinstance(rows, pd.Series):
+        return rows.to_frame().T
     if isinstance(rows, Mapping):
         return pd.DataFrame([dict(rows)])
     if isinstance(rows, list | tuple) and all(isinstance(row, Mapping) for row in rows):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tunegate.prediction.evaluation import TableEvaluation
 
-Rows = object  # a DataFrame of pandas, polars or pyarrow; a list of dicts; or one dict
+Rows = object  # a DataFrame of pandas, polars or pyarrow; a list of dicts; one dict or Series
 
 
 class Model:

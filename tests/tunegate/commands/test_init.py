@@ -1,6 +1,7 @@
 """`tunegate init`: what it says, writes and refuses."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,13 @@ def test_a_hint_to_write_into_a_spec_says_how_one_begins(sales: Path, capsys: Ca
     assert 'read.bad_lines = "drop"' in hint
     assert "the spec is a file uneven.toml that begins with" in hint
     assert 'name = "uneven", source = "uneven.csv", target = "price", task = "regression"' in hint
+
+
+def test_the_address_of_a_database_is_not_repeated(sales: Path, capsys: Capture) -> None:
+    sqlite3.connect(sales / "sales.db").execute("create table sales (price int)")
+    assert init("sqlite:///sales.db", "--target", "price") == 2
+    hint = " ".join(capsys.readouterr().err.split())
+    assert (
+        'read.query = "select ... from ..."; tables: sales; the spec is a file sales.toml' in hint
+    )
+    assert 'source = "(the address)"' in hint

@@ -165,3 +165,10 @@ def test_scores_are_shown_in_a_few_words(homes: ModelPackage) -> None:
     large = replace(found, scores={"mse": 675_500_000.0}, fresh=None)
     assert "mse 675,500,000" in repr(large)
     assert "675,500,000" in large._repr_html_()
+
+
+def test_a_series_is_one_row(homes: ModelPackage) -> None:
+    table = toy_data.homes()
+    one = Model(homes).predict(table.iloc[3])
+    assert list(one) == list(Model(homes).predict(table))[3:4]
+    assert list(one.index) == [3]
