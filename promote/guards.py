@@ -12,7 +12,7 @@ from promote.named_slices import named_slice_checks
 from promote.policy import GatePolicy
 from promote.verdict import Check
 from registry.metric_names import readable_number
-from registry.package import COLUMN_KINDS, Column, ModelPackage
+from registry.package import COLUMN_KINDS, Column, ModelPackage, serving_cost
 from registry.package.columns import CellArray
 from registry.shadow import ShadowEvidence
 
@@ -56,6 +56,7 @@ def guard_checks(
     yield Check(name="work", passed=work <= policy.max_work, detail=detail)
     detail = f"{package.size} bytes, at most {policy.max_bytes}"
     yield Check(name="size", passed=package.size <= policy.max_bytes, detail=detail)
+    yield from _check_serving_cost(package, policy)
 
 
 def shadow_guard(seen: ShadowEvidence | None, policy: GatePolicy) -> Iterator[Check]:
@@ -106,6 +107,20 @@ def _check_prediction_range(package: ModelPackage, data: Evaluation) -> Check:
         f"training from {readable_number(low)} to {readable_number(high)}"
     )
     return Check(name="prediction range", passed=inside, detail=detail)
+
+
+def _check_serving_cost(package: ModelPackage, policy: GatePolicy) -> Iterator[Check]:
+    cost = serving_cost(package)
+    detail = (
+        f"about {cost.memory} bytes to load it and {cost.kept} to keep it, "
+        f"at most {policy.max_memory}"
+    )
+    yield Check(name="memory", passed=cost.memory <= policy.max_memory, detail=detail)
+    detail = (
+        f"about {readable_number(cost.microseconds)} microseconds a row, "
+        f"at most {policy.max_microseconds}"
+    )
+    yield Check(name="time", passed=cost.microseconds <= policy.max_microseconds, detail=detail)
 
 
 def _make_slices(package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_]) -> list[Slice]:

@@ -55,6 +55,9 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         max_work: steps a prediction may take (trees x depth, or a linear model's products), a
             deterministic stand-in for latency.
         max_bytes: size of the package.
+        max_memory: bytes that a server needs to load and keep the package, computed from its
+            arrays (`registry.package.serving_cost`); set it to what a pod has left.
+        max_microseconds: about what a row takes, computed likewise.
         min_holdout: least rows to judge by, after those that the champion has seen were left out; a
             first model needs no more than 10.
         shadow_rows: least rows on which the candidate must have been compared with the champion in
@@ -81,6 +84,8 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     max_error_ratio: Ratio = 2.0
     max_work: Positive = 1_000_000
     max_bytes: Positive = 256 << 20
+    max_memory: Positive = 2 << 30
+    max_microseconds: Positive = 20_000
     min_holdout: Annotated[int, Meta(ge=2)] = 30
     shadow_rows: Count = 0
     allow_new_data: bool = False

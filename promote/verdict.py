@@ -145,7 +145,16 @@ def best_finalist(finalists: Sequence[Finalist]) -> int:
 # Fields that the first verdicts, and their policies, did not have.
 LATER = frozenset({"shadow", "finalists", "new_rows", "drift", "challenge", "approval"})
 LATER_POLICY = frozenset(
-    {"shadow_rows", "finalists", "p_searched", "slices", "challenges_alpha", "approval_days"}
+    {
+        "shadow_rows",
+        "finalists",
+        "p_searched",
+        "slices",
+        "challenges_alpha",
+        "approval_days",
+        "max_memory",
+        "max_microseconds",
+    }
 )
 
 

@@ -29,6 +29,7 @@ from registry.package.prediction import (
     smooth_shares,
 )
 from registry.package.predictor import Predictor
+from registry.package.serving_cost import ServingCost, serving_cost
 
 __all__ = [
     "COLUMN_KINDS",
@@ -49,6 +50,7 @@ __all__ = [
     "Output",
     "Predictor",
     "Provenance",
+    "ServingCost",
     "encode",
     "find_metric",
     "from_log",
@@ -57,6 +59,7 @@ __all__ = [
     "predict_encoded",
     "row_losses",
     "row_matrix",
+    "serving_cost",
     "smooth_shares",
     "write_package",
 ]

@@ -13,7 +13,7 @@ from support.registry.package_variants import scaled, variant
 from promote.guards import Losses, guard_checks
 from promote.policy import Bounds, GatePolicy
 from promote.verdict import Check, Verdict
-from registry.package import FlatForest, load_package
+from registry.package import FlatForest, load_package, serving_cost
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
 from trainer.trial import cross_validate, write_trial
@@ -47,6 +47,25 @@ def test_a_forest_that_takes_more_work_than_allowed_is_refused(homes: GateCase) 
     assert verdict.verdict == "refuse"
     assert failed_checks(verdict) == {"work"}
     assert str(work) in check_detail(verdict, "work")
+
+
+def test_a_package_that_takes_more_memory_to_serve_than_allowed_is_refused(
+    homes: GateCase,
+) -> None:
+    memory = serving_cost(homes.good).memory
+    assert homes.judge(homes.good, homes.poor, max_memory=memory).verdict == "promote"
+    verdict = homes.judge(homes.good, homes.poor, max_memory=memory - 1)
+    assert verdict.verdict == "refuse"
+    assert failed_checks(verdict) == {"memory"}
+    assert str(memory) in check_detail(verdict, "memory")
+
+
+def test_a_row_that_takes_longer_than_allowed_is_refused(homes: GateCase) -> None:
+    taken = int(serving_cost(homes.good).microseconds)
+    assert homes.judge(homes.good, homes.poor, max_microseconds=taken + 1).verdict == "promote"
+    verdict = homes.judge(homes.good, homes.poor, max_microseconds=taken)
+    assert verdict.verdict == "refuse"
+    assert failed_checks(verdict) == {"time"}
 
 
 def test_all_guards_that_fail_are_reported_together_and_the_gravest_decides(

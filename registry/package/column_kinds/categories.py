@@ -1,7 +1,7 @@
 """Columns of categories: a text out of those seen in training, or out of the most frequent ones."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import repeat
 from typing import Literal
 
@@ -116,20 +116,31 @@ class CategoricalKind(ColumnKind):
         return encoded
 
 
-class _OneHot(dict[Cell, Features]):
-    """The features of each category and of None; any other text is looked up as unknown."""
+class _OneHot(Mapping[Cell, Features]):
+    """The features of each category and of None; any other text is looked up as unknown.
+
+    All of them are windows of one tuple, a single 1 among zeros, so that a column takes memory in
+    proportion to its categories, not to their square.
+    """
 
     def __init__(self, column: ColumnRecord) -> None:
         n = len(column.categories)
         width = n + column.other
-        missing = (0.0,) * width
-        super().__init__({None: missing})
-        for i, category in enumerate(column.categories):
-            self[category] = (*missing[:i], 1.0, *missing[i + 1 :])
-        self._unknown = (*missing[:n], 1.0) if column.other else missing
+        self._band = (*[0.0] * width, 1.0, *[0.0] * width)
+        self._windows: dict[Cell, slice] = {
+            text: slice(width - i, 2 * width - i) for i, text in enumerate(column.categories)
+        }
+        self._windows[None] = slice(0, width)
+        self._unknown = slice(width - n, 2 * width - n) if column.other else slice(0, width)
 
-    def __missing__(self, cell: Cell) -> Features:
-        return self._unknown
+    def __getitem__(self, cell: Cell) -> Features:
+        return self._band[self._windows.get(cell, self._unknown)]
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self._windows)
+
+    def __len__(self) -> int:
+        return len(self._windows)
 
 
 def _no_category(column: ColumnRecord, cell: str | None) -> str:

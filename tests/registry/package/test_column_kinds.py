@@ -1,5 +1,6 @@
 """The table of column kinds: what each kind means to trainer, server, clients and page."""
 
+import tracemalloc
 from typing import Any, get_args
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from support.registry.packages import COLUMNS
 
+from api.codecs.rows import Encoder
 from registry.package import COLUMN_KINDS, Column
 from registry.package.columns import FLOAT32_MAX, Kind
 from trainer.cells import CELL_READERS
@@ -110,6 +112,19 @@ def test_the_features_of_each_possible_cell_are_those_that_encoding_gives() -> N
         assert ZONE.encode([cell]).tolist() == [list(features[cell])]
     assert COLUMN_KINDS["numeric"].cell_features(ROOMS) is None
     assert COLUMN_KINDS["boolean"].cell_features(RIVER) is None
+
+
+def test_the_tables_of_a_column_grow_in_proportion_to_its_categories() -> None:
+    sizes = []
+    for n in (25, 100):
+        texts = tuple(f"category {i:03}" for i in range(n))
+        columns = [Column(name=f"c{i}", kind="categorical", categories=texts) for i in range(50)]
+        tracemalloc.start()
+        encoder = Encoder(columns)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        assert len(encoder.pack(("category 007",) * 50)) == 4 * 50 * n
+    assert sizes[1] < 5 * sizes[0]  # a table of each by each would be 16 times as large
 
 
 def test_a_column_is_described_by_its_training_values() -> None:

@@ -25,6 +25,26 @@ def stump(low: float = 1.0, high: float = 2.0) -> FlatForest:
     )
 
 
+def complete_forest(n_trees: int, depth: int, n_features: int) -> FlatForest:
+    """Make a forest of complete binary trees, with random features, thresholds and leaves."""
+    rng = np.random.default_rng(0)
+    node = np.arange(2 ** (depth + 1) - 1)
+    inner = node < 2**depth - 1
+    n = n_trees * len(node)
+    tree = np.repeat(np.arange(n_trees) * len(node), len(node))
+    is_inner = np.tile(inner, n_trees)
+    return FlatForest(
+        start=np.arange(0, n + 1, len(node), dtype=np.int32),
+        feature=np.where(is_inner, rng.integers(0, n_features, n), 0).astype(np.int32),
+        threshold=np.where(is_inner, rng.random(n), 0).astype(np.float32),
+        left=(tree + np.tile(np.where(inner, 2 * node + 1, node), n_trees)).astype(np.int32),
+        right=(tree + np.tile(np.where(inner, 2 * node + 2, node), n_trees)).astype(np.int32),
+        missing_left=np.zeros(n, dtype=bool),
+        value=np.where(is_inner, 0, rng.random(n))[:, None],
+        n_features=n_features,
+    )
+
+
 def tiny(folder: Path, *, low: float = 1.0, **manifest: Any) -> ModelPackage:  # noqa: ANN401 - fields of several types
     """Write a package of one stump; `low`, its answer to x = 0.25, tells one from another."""
     fields: dict[str, Any] = {
