@@ -19,13 +19,22 @@ from starlette.responses import JSONResponse
 
 from api.limits import InFlight, Limits
 from api.middleware.access_log import AccessLog
-from api.middleware.api_key import ApiKey, Key
+from api.middleware.api_key import ApiKey, Key, is_open
+from api.middleware.behind_proxy import AllowOrigins
 from api.middleware.draining import Draining, Leaving
 from api.middleware.head_requests import HeadAsGet
-from api.middleware.in_flight import LimitInFlight
+from api.middleware.in_flight import ALWAYS, LimitInFlight
 from api.middleware.request_log import LogRequests, RequestLog
-from api.problems import MAX_ERRORS, UNPROCESSABLE, Problem, refusal
+from api.problems import (
+    MAX_ERRORS,
+    NO_SUCH_METHOD,
+    NOT_FOUND,
+    UNPROCESSABLE,
+    Problem,
+    refusal,
+)
 from api.routes import card, models, predict, probes, shadow, static_files, v1, v2
+from api.routes.allowed_methods import allowed_methods
 from api.routes.openapi import ModelDocument
 from api.serving.follower import INTERVAL
 from api.serving.served import Slots
@@ -53,6 +62,7 @@ def create_app(  # noqa: PLR0913 - a server's options
     access_log: AccessLog | None = None,
     leaving: Leaving | None = None,
     companion: Companion = no_companion,
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """Make the application that serves models from a store.
 
@@ -68,6 +78,7 @@ def create_app(  # noqa: PLR0913 - a server's options
         access_log: where each request is written; None for nowhere.
         leaving: the way of the process to its end.
         companion: what else runs on the same models while the application does, as gRPC.
+        origins: of pages that a browser may let read the answers (CORS).
     """
     state = State.make(store, model, also, limits or Limits(), poll)
 
@@ -92,17 +103,10 @@ def create_app(  # noqa: PLR0913 - a server's options
     app.state.in_flight = InFlight(state.limits)
     app.state.leaving = leaving or Leaving()
     app.state.key = Key(api_key) if api_key else None
-    app.include_router(predict.predict_router(state))
-    app.include_router(probes.router)
-    app.include_router(v1.router)
-    app.include_router(v2.router)
-    app.include_router(card.router)
-    app.include_router(models.router)
-    app.include_router(models.index_router)
-    app.include_router(predict.named_router)
-    app.include_router(shadow.router)
-    app.include_router(static_files.page_router(app.title))
-    app.openapi = ModelDocument(app, state)  # type: ignore[method-assign] # as FastAPI documents it
+    _include_routers(app, state)
+    app.openapi = ModelDocument(  # type: ignore[method-assign] # as FastAPI documents it
+        app, state, is_open=is_open if app.state.key else None, always=ALWAYS
+    )
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(RequestValidationError, _answer_invalid_request)
@@ -111,9 +115,30 @@ def create_app(  # noqa: PLR0913 - a server's options
     if app.state.key:
         app.add_middleware(ApiKey, key=app.state.key)
     app.add_middleware(LimitInFlight, in_flight=app.state.in_flight)
+    if origins:  # outside of what refuses, so that a page can read why
+        app.add_middleware(AllowOrigins, origins=origins)
     app.add_middleware(Draining, leaving=app.state.leaving)
     app.add_middleware(LogRequests, log=app.state.request_log)
     return app
+
+
+def _include_routers(app: FastAPI, state: State) -> None:
+    routers = (
+        predict.predict_router(state),
+        probes.router,
+        v1.router,
+        v2.router,
+        card.router,
+        models.router,
+        models.index_router,
+        predict.named_router,
+        shadow.router,
+        static_files.page_router(app.title),
+    )
+    for router in routers:
+        app.include_router(router)
+    # FastAPI hides what it includes, and `Allow` needs them all.
+    app.state.routes = [*app.routes, *(route for router in routers for route in router.routes)]
 
 
 @asynccontextmanager
@@ -137,13 +162,20 @@ def _return_freed_memory() -> None:
 
 async def _answer_problem(request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, Problem)  # noqa: S101 - as it was registered
-    return refusal(request.url.path, problem)
+    return refusal(request.scope["path"], problem)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
-    response = refusal(request.url.path, Problem(error.status_code, str(error.detail)))
+    path = request.scope["path"]
+    detail = ""
+    if error.status_code == NOT_FOUND and path.endswith("/"):
+        detail = "no path here ends with a slash"
+    response = refusal(path, Problem(error.status_code, str(error.detail), detail))
     response.headers.update(error.headers or {})
+    if error.status_code == NO_SUCH_METHOD:
+        allowed = allowed_methods(request.app.state.routes, request.scope)
+        response.headers["Allow"] = ", ".join(allowed)
     return response
 
 
@@ -154,4 +186,4 @@ async def _answer_invalid_request(request: Request, error: Exception) -> JSONRes
         for each in error.errors()[:MAX_ERRORS]
     ]
     problem = Problem(UNPROCESSABLE, "The request is not valid", errors=errors)
-    return refusal(request.url.path, problem)
+    return refusal(request.scope["path"], problem)

@@ -33,12 +33,13 @@ class ApiKey:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or refuse."""
-        closed = scope["type"] == "http" and not _is_open(scope["path"])
+        closed = scope["type"] == "http" and not is_open(scope["path"])
         no = self.key.refusal(dict(scope["headers"])) if closed else None
         await (refusal(scope["path"], no) if no else self.app)(scope, receive, send)
 
 
-def _is_open(path: str) -> bool:
+def is_open(path: str) -> bool:
+    """Whether a path is answered without a key."""
     return path in OPEN or path.startswith(MODEL_PAGES)
 
 

@@ -42,8 +42,8 @@ from api.serving.served import Served, Slot
 from api.serving.state import State
 
 logger = logging.getLogger("tunegate.api")
-# Of requests whose body is more than JSON.
-SPECIAL_HEADERS = frozenset({b"inference-header-content-length", b"content-encoding"})
+# Of requests whose body is more than JSON, or that a page sent, whose answers may need CORS.
+SPECIAL_HEADERS = frozenset({b"inference-header-content-length", b"content-encoding", b"origin"})
 PIECE = 1 << 16  # bytes of an answer sent at once
 WARNING = WARNING_HEADER.lower().encode()
 FastAnswer = Callable[[Served, bytes, Limits], Reply | None]  # None where it is not sure

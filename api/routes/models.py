@@ -71,7 +71,9 @@ def get_models(request: Request, state: ServerState) -> Response:
 )
 def repository_index(
     state: ServerState,
-    wanted: Annotated[IndexRequest, DocumentedAs(lambda: TypeAdapter(IndexRequest)), Body()],
+    wanted: Annotated[
+        IndexRequest, DocumentedAs(lambda: TypeAdapter(IndexRequest)), Body()
+    ] = IndexRequest(),  # noqa: B008 - documents that the body may be left out
 ) -> list[IndexEntry]:
     """List the models as Triton and MLServer do."""
     return [

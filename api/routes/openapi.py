@@ -1,6 +1,7 @@
 """FastAPI's OpenAPI document, with examples of the models that serve, made again when others do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,14 +25,21 @@ Responses = dict[int | str, Document]
 REFUSALS: Mapping[int, str] = {
     400: "The request was cut short",
     404: "No such model here",
+    401: "An API key is needed",
     408: "The body did not arrive in time",
     413: "The body is too large, or has too many rows",
+    415: "The body is compressed",
     422: "The request does not fit the model; `errors` names the fields",
     503: "No model is loaded, or too many requests are being answered",
 }
-POSTED = (400, 408, 413, 422, 503)  # how a request with a body may be refused
+POSTED = (400, 408, 413, 415, 422, 503)  # how a request with a body may be refused
 RECORDS: Sequence[type[Record]] = (Card, ModelList, ShadowStatus)
 COMPONENT = "#/components/schemas/{name}"
+KEY_SCHEMES: Mapping[str, Document] = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+IsOpen = Callable[[str], bool]
 
 
 class FieldProblem(BaseModel):
@@ -75,11 +83,17 @@ class ModelDocument:
     Args:
         app: whose routes it describes.
         state: which models serve.
+        is_open: whether a path is answered without a key; None where there is no key.
+        always: paths that are answered however many requests are in flight.
     """
 
-    def __init__(self, app: FastAPI, state: State) -> None:
+    def __init__(
+        self, app: FastAPI, state: State, *, is_open: IsOpen | None, always: AbstractSet[str]
+    ) -> None:
         self.app = app
         self.state = state
+        self.is_open = is_open
+        self.always = always
         self._digests: Sequence[str] = ()
 
     def __call__(self) -> Document:
@@ -91,6 +105,9 @@ class ModelDocument:
             document = FastAPI.openapi(self.app)
             _add_components(document)
             _drop_unsent_refusals(document)
+            if self.is_open:
+                _add_key(document, self.is_open)
+            _add_busy(document, self.always)
             _add_examples(document, [each for each in served if each], self.state)
             self._digests = digests
             self.app.openapi_schema = document
@@ -119,6 +136,31 @@ def _drop_unsent_refusals(document: Document) -> None:
                     del operation["responses"]["422"]
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
+
+
+def _add_key(document: Document, is_open: IsOpen) -> None:
+    """Add that paths need the key, as a header of its own or as a bearer token."""
+    document["components"]["securitySchemes"] = dict(KEY_SCHEMES)
+    for path, operations in document["paths"].items():
+        if is_open(path):
+            continue
+        for operation in operations.values():
+            operation["security"] = [{name: []} for name in KEY_SCHEMES]
+            _add_refusal(operation, path, 401)
+            _add_refusal(operation, path, 503)  # where the key cannot be read
+
+
+def _add_busy(document: Document, always: AbstractSet[str]) -> None:
+    """Add the refusal that every path but the probes has while the server is busy."""
+    for path, operations in document["paths"].items():
+        if path not in always:
+            for operation in operations.values():
+                _add_refusal(operation, path, 503)
+
+
+def _add_refusal(operation: Document, path: str, status: int) -> None:
+    for code, response in problem_responses(status, v2=path.startswith("/v2")).items():
+        operation["responses"].setdefault(str(code), response)
 
 
 def _add_examples(document: Document, serving: Sequence[Served], state: State) -> None:

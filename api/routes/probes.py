@@ -78,11 +78,21 @@ async def server_version(state: ServerState) -> Response:
     return JSONResponse(_describe_server(state) | _describe_model(state), headers=headers)
 
 
-@router.get("/metrics", summary="Requests and predictions, for Prometheus")
+class MetricsText(Response):
+    """Prometheus' text format."""
+
+    media_type = EXPOSITION
+
+
+@router.get(
+    "/metrics",
+    summary="Requests and predictions, for Prometheus",
+    response_class=MetricsText,
+)
 async def metrics(state: ServerState) -> Response:
     """Return the metrics in Prometheus' text format."""
     state.metrics.catch_up()
-    return Response(await asyncio.to_thread(state.metrics.text), media_type=EXPOSITION)
+    return MetricsText(await asyncio.to_thread(state.metrics.text))
 
 
 @router.get("/v2/health/live", summary="V2: the process is alive", tags=["V2"])

@@ -23,6 +23,7 @@ from api.server.joining_transport import JoiningTransport
 PIECE = 1 << 14  # bytes of a head that the parser is given at once
 RESERVED_DESCRIPTORS = 64  # for files, sockets and pipes that are no connections
 DEFAULTS = Limits()
+NOT_SNIFFED = [(b"x-content-type-options", b"nosniff")]
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -171,7 +172,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         response = problem.response()
-        headers = [*response.raw_headers, (b"connection", b"close")]
+        headers = [*response.raw_headers, *NOT_SNIFFED, (b"connection", b"close")]
         head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + bytes(response.body))
         self.transport.close()

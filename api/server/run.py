@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from api.app import Companion, create_app, no_companion
 from api.limits import Limits
 from api.middleware.access_log import AccessLog
+from api.middleware.behind_proxy import BelowPrefix
 from api.middleware.draining import Leaving
 from api.middleware.fast_path import accelerate
 from api.middleware.tracing import traced
@@ -59,6 +60,9 @@ class Options:
         limits: what each process accepts.
         poll: seconds between two looks at a pointer.
         fast_path: whether the accelerator answers what it can.
+        root_path: the prefix below which a proxy publishes the server; empty for none.
+        origins: of pages that a browser may let read the answers (CORS).
+        proxies: addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed.
     """
 
     store: Path
@@ -73,6 +77,9 @@ class Options:
     poll: float = INTERVAL
     fast_path: bool = True
     bucket: str = ""
+    root_path: str = ""
+    origins: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -128,9 +135,13 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
         access_log=log,
         leaving=leaving,
         companion=_grpc_companion(options, listener.getsockname()[0], leaving),
+        origins=options.origins,
     )
-    with traced(accelerate(app) if options.fast_path else app) as outermost:
-        server = _Server(_uvicorn_config(outermost, options.limits), leaving, options.drain)
+    whole: ASGIApp = accelerate(app) if options.fast_path else app
+    if options.root_path:
+        whole = BelowPrefix(whole, options.root_path)
+    with traced(whole) as outermost:
+        server = _Server(_uvicorn_config(outermost, options), leaving, options.drain)
         if until_eof:
             call_at_eof(lambda: setattr(server, "should_exit", True))
         # Until the last line is written: another signal must not cut that off.
@@ -151,15 +162,17 @@ def _open_store(options: Options) -> ModelStore:
     return BucketReplica(BucketStore(Bucket(options.bucket), options.store))
 
 
-def _uvicorn_config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, options: Options) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         interface="asgi3",
-        http=partial(HttpProtocol, limits=limits),  # type: ignore[arg-type] # it only calls it
+        http=partial(HttpProtocol, limits=options.limits),  # type: ignore[arg-type] # it only calls it
         ws="none",
         server_header=False,
+        proxy_headers=bool(options.proxies),
+        forwarded_allow_ips=list(options.proxies),
         headers=[("X-Content-Type-Options", "nosniff")],  # of all answers, JSON too
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,

@@ -118,6 +118,11 @@ def test_the_environment_takes_every_kind_of_value(monkeypatch: pytest.MonkeyPat
         ("SERVING__WORKERS", "0", "serving.workers: "),
         ("SERVING__POLL", "0", "serving.poll: "),
         ("SERVING__FAST_PATH", "perhaps", "serving.fast_path: "),
+        ("SERVING__ROOT_PATH", "prices", "serving.root_path: "),
+        ("SERVING__ROOT_PATH", "/prices/", "serving.root_path: "),
+        ("SERVING__ROOT_PATH", "/v1/prices", "serving: .*paths of its own below /v1/prices"),
+        ("SERVING__ORIGINS", '["prices.example"]', "serving.origins"),
+        ("SERVING__ORIGINS", '["https://prices.example/page"]', "serving.origins"),
     ],
 )
 def test_a_wrong_value_is_named(

@@ -165,6 +165,9 @@ def server_options(settings: Settings, model: str) -> "ServerOptions":
         limits=Limits(**limits),
         fast_path=serving.fast_path,
         bucket=settings.bucket,
+        root_path=serving.root_path,
+        origins=serving.origins,
+        proxies=serving.proxies,
     )
     if serving.poll is not None:
         return replace(chosen, poll=serving.poll)

@@ -10,11 +10,16 @@ import msgspec
 from msgspec import Meta
 
 from promote.policy import GatePolicy
-from registry.record import Count, Positive, Record
+from registry.record import END, Count, Positive, Record
 from tunegate.errors import UsageError
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
+Prefix = Annotated[str, Meta(pattern=rf"^(/[A-Za-z0-9._~-]+)*{END}")]
+Origin = Annotated[str, Meta(pattern=rf"^([*]|https?://[^/?#\s]+){END}")]
+OWN_PATHS = frozenset(
+    {"docs", "healthz", "metrics", "models", "predict", "readyz", "static", "v1", "v2", "version"}
+)
 
 
 class Serving(Record, frozen=True, kw_only=True):
@@ -32,6 +37,10 @@ class Serving(Record, frozen=True, kw_only=True):
         body_seconds: seconds for a request's body to arrive.
         poll: seconds between two looks at the pointer.
         fast_path: whether frequent requests are answered before they reach FastAPI.
+        root_path: the prefix below which a proxy publishes the server, as `/prices`.
+        origins: of pages that a browser may let read the answers (CORS), as `https://a.example`;
+            `*` for all.
+        proxies: addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are believed.
     """
 
     also: tuple[str, ...] = ()
@@ -45,6 +54,14 @@ class Serving(Record, frozen=True, kw_only=True):
     body_seconds: Seconds | None = None
     poll: Seconds | None = None
     fast_path: bool = True
+    root_path: Prefix = ""
+    origins: tuple[Origin, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a prefix that the server's own paths have: nobody could tell them apart."""
+        if self.root_path[1:].split("/")[0] in OWN_PATHS:
+            raise ValueError(f"root_path: the server has paths of its own below {self.root_path}")
 
 
 def _default_actor() -> str:

@@ -66,7 +66,12 @@ def test_what_is_set_reaches_the_server() -> None:
         "body_seconds": 4.0,
         "poll": 5.0,
         "fast_path": False,
+        "root_path": "/prices",
+        "origins": ["https://prices.example"],
+        "proxies": ["10.0.0.0/8"],
     }
     made = server_options(load_settings(serving=serving), "toy")
     assert made.limits == Limits(body=1, rows=2, requests=3, seconds=4.0)
     assert (made.poll, made.fast_path) == (5.0, False)
+    assert (made.root_path, made.origins) == ("/prices", ("https://prices.example",))
+    assert made.proxies == ("10.0.0.0/8",)
