@@ -57,7 +57,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         max_bytes: size of the package.
         max_memory: bytes that a server needs to load and keep the package, computed from its
             arrays (`registry.package.serving_cost`); set it to what a pod has left.
-        max_microseconds: about what a row takes, computed likewise.
+        max_microseconds: about what a row takes, computed in the same way.
         min_holdout: least rows to judge by, after those that the champion has seen were left out; a
             first model needs no more than 10.
         shadow_rows: least rows on which the candidate must have been compared with the champion in
