@@ -204,7 +204,8 @@ class ModelStore:
     def remove_scratch(self) -> int:
         """Delete what killed writers of packages left more than an hour ago; return how many.
 
-        A copy takes seconds, and each file that it writes makes it young again.
+        A copy takes seconds, and each file that it writes makes it young again. A folder that
+        cannot be read is left as it is: what needs it says what is wrong.
         """
         now = self.now()
         if now is None:
@@ -212,7 +213,7 @@ class ModelStore:
         oldest = (now - SCRATCH_AGE).timestamp()
         removed = 0
         for folder in (self.root / "models", self.root / "trials"):
-            for path in folder.glob(".*"):
+            for path in _hidden(folder):
                 if _last_change(path) < oldest:
                     shutil.rmtree(path, ignore_errors=True)
                     removed += not path.exists()
@@ -239,6 +240,14 @@ def _read_record(kind: type[R], path: Path, hint: str) -> R | None:
         return None
     except (OSError, InvalidRecord) as error:
         raise StoreError(f"{path}: not a readable {kind.__name__.lower()}", hint=hint) from error
+
+
+def _hidden(folder: Path) -> list[Path]:
+    """Return what is in a folder under a name that begins with a dot."""
+    try:
+        return list(folder.glob(".*"))
+    except OSError:
+        return []
 
 
 def _last_change(path: Path) -> float:

@@ -1,3 +1,5 @@
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,3 +216,18 @@ def test_what_could_not_be_pruned_is_not_reported(
     with read_only(store.root / "trials"):
         assert store.prune_trials(keep=[]) == []
     assert trial_names(store.root / "trials") == ["houses-1"]
+
+
+def test_a_folder_that_cannot_be_listed_keeps_its_scratch_and_stops_nobody(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.root / "models" / ".half").mkdir(parents=True)
+    os.utime(store.root / "models" / ".half", (0, 0))
+
+    def broken(*_: object) -> list[Path]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "glob", broken)
+        assert store.remove_scratch() == 0
+    assert store.remove_scratch() == 1  # once the folder can be listed

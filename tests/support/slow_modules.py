@@ -36,6 +36,7 @@ SLOW = (
     "katib/test_one_process.py",
     "katib/test_room.py",
     "katib/test_sdk_objects.py",
+    "promote/promotion/test_crash_points.py",
     "promote/promotion/test_kubeflow.py",
     "promote/promotion/test_processes.py",
     "promote/promotion/test_races.py",

@@ -103,12 +103,23 @@ def main(scenario: str, folder: str) -> None:
 
 def _kill_self_at(point: int) -> None:
     points = count(1)
-    fsync = os.fsync
-    connect = sqlite3.connect
 
     def pass_point() -> None:
         if next(points) == point:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    watch_points(pass_point)
+
+
+def watch_points(pass_point: Callable[[], None], *, statements: bool = True) -> None:
+    """Call `pass_point` at every point from now on; where it raises, the call fails.
+
+    Args:
+        pass_point: what to call before a system call on files, an fsync and an SQL statement.
+        statements: whether SQL statements are points.
+    """
+    fsync = os.fsync
+    connect = sqlite3.connect
 
     def hook(event: str, _: tuple[Any, ...]) -> None:
         if event == "open" or event.startswith(("os.", "tempfile.", "shutil.")):
@@ -124,7 +135,8 @@ def _kill_self_at(point: int) -> None:
         return connection
 
     os.fsync = watched_fsync
-    sqlite3.connect = watched_connect
+    if statements:
+        sqlite3.connect = watched_connect
     sys.addaudithook(hook)
 
 
