@@ -1,7 +1,9 @@
 """What the pages promise about themselves: words, paths, the picture and the site's navigation."""
 
 import asyncio
+import json
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
@@ -94,6 +96,52 @@ def test_the_picture_of_the_architecture_is_current() -> None:
     assert (DOCS / "architecture.svg").read_text() == drawn, (
         "run .venv/bin/python scripts/architecture.py > docs/architecture.svg"
     )
+
+
+def test_what_is_guaranteed_has_tests_that_exist() -> None:
+    script = _script("guarantees")
+    names = script.named_tests(tomllib.loads(script.PROMISES.read_text()))
+    assert len(names) > 50
+    for name in names:
+        assert script.node_ids(name)
+    with pytest.raises(LookupError, match="no test_nothing"):
+        script.node_ids("tests/test_documentation.py::test_nothing")
+
+
+def test_the_page_of_guarantees_is_current() -> None:
+    script = _script("guarantees")
+    promises = tomllib.loads(script.PROMISES.read_text())
+    rendered = script.render(promises, json.loads(script.RESULTS.read_text()))
+    assert script.PAGE.read_text() == rendered, "run .venv/bin/python scripts/guarantees.py"
+
+
+FIGURE = '<properties><property name="figure" value="7 points" /></properties>'
+PASSED = f'<testcase classname="tests.a.test_b.TestC" name="test_d[x]">{FIGURE}</testcase>'
+FAILED = '<testcase classname="tests.a.test_b" name="test_d"><failure /></testcase>'
+
+
+def test_a_figure_is_the_one_that_a_run_printed(tmp_path: Path) -> None:
+    run = tmp_path / "run.xml"
+    run.write_text(f"<testsuites><testsuite>{PASSED}{PASSED}</testsuite></testsuites>")
+    results = _script("guarantees").read_run(run, ["tests/a/test_b.py::test_d"])
+    expected = {"passed": 2, "skipped": 0, "figures": ["7 points"]}
+    assert results == {"tests/a/test_b.py::test_d": expected}
+
+
+def test_a_test_that_failed_guarantees_nothing(tmp_path: Path) -> None:
+    run = tmp_path / "run.xml"
+    run.write_text(f"<testsuites><testsuite>{PASSED}{FAILED}</testsuite></testsuites>")
+    with pytest.raises(SystemExit, match=r"test_b\.py::test_d failed"):
+        _script("guarantees").read_run(run, ["tests/a/test_b.py::test_d"])
+
+
+def test_a_test_that_was_not_run_has_no_result(tmp_path: Path) -> None:
+    run = tmp_path / "run.xml"
+    run.write_text(f"<testsuites><testsuite>{PASSED}</testsuite></testsuites>")
+    script = _script("guarantees")
+    assert script.read_run(run, ["tests/a/test_b.py::test_e"]) == {}
+    promise = {"says": "It holds.", "tests": ["tests/a/test_b.py::test_e"]}
+    assert "| not run |" in script.render({"section": [{"title": "A", "promise": [promise]}]}, {})
 
 
 def _names(entries: object) -> Iterator[str]:

@@ -90,6 +90,9 @@ def test_the_champions_own_package_is_kept(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.good)
     assert verdict.verdict == "keep"
     assert failed_checks(verdict) == {"novelty"}
+    assert "the champion's own package" in check_detail(verdict, "novelty")
+    better = homes.judge(homes.good, homes.poor)
+    assert "another package" in check_detail(better, "novelty")
 
 
 def test_a_sound_first_model_is_promoted_as_first(homes: GateCase, tmp_path: Path) -> None:

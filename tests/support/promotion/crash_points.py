@@ -29,7 +29,13 @@ from support.promotion.promotions import PromotionSite, promoting_verdict
 from support.registry.package_variants import tiny
 
 LEASE_OVER = 601  # seconds
-FAULTS: dict[str, int] = {"kill": 0, "full disk": errno.ENOSPC, "broken disk": errno.EIO}
+FAULTS: dict[str, int] = {
+    "kill": 0,
+    "full disk": errno.ENOSPC,
+    "broken disk": errno.EIO,
+    "read-only disk": errno.EROFS,
+    "no descriptor left": errno.EMFILE,
+}
 REFUSED = 1  # exit code of a child whose act raised an error of ours
 UNTYPED = 2  # of one whose act raised another
 REACHED = 16  # is added where the fault happened
