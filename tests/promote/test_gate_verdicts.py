@@ -56,6 +56,21 @@ def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: GateCas
     assert [verdict.holdout.candidate, verdict.holdout.champion] == pytest.approx(losses)
 
 
+def test_both_packages_were_verified_and_the_verdict_says_which(homes: GateCase) -> None:
+    verdict = homes.judge(homes.good, homes.poor)
+    for role, package in (("candidate", homes.good), ("champion", homes.poor)):
+        expected = f"package {package.digest[:12]} verified"
+        assert check_detail(verdict, f"{role} integrity") == expected
+
+
+def test_a_threshold_that_is_just_met_is_met(homes: GateCase) -> None:
+    seen = homes.judge(homes.good, homes.poor)
+    assert seen.recipe
+    assert seen.holdout
+    just = {"p_recipe": seen.recipe.p_better, "p_holdout": seen.holdout.p_better}
+    assert homes.judge(homes.good, homes.poor, **just).verdict == "promote"
+
+
 def test_of_a_first_model_nobody_reads_about_a_champion(homes: GateCase) -> None:
     detail = check_detail(homes.judge(homes.good, None), "holdout")
     assert detail == f"{len(homes.data.holdout.y)} holdout rows to judge by"

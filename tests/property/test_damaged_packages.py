@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from support.fuzzing import examples
 from support.registry.packages import FILES, write_houses
 
 from registry import PackageError
@@ -85,7 +86,7 @@ def sealed(contents: Contents) -> Contents:
     return {**contents, "manifest.json": json.dumps({**manifest, "files": digests}).encode()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(name=st.sampled_from(FILES), damage=DAMAGE)
 def test_no_damage_passes_the_digest_that_the_ledger_knows(name: str, damage: Damage) -> None:
     contents = sound_contents()
@@ -94,7 +95,7 @@ def test_no_damage_passes_the_digest_that_the_ledger_knows(name: str, damage: Da
     assert (found is None) == (damaged != contents)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(damage=DAMAGE)
 def test_a_damaged_manifest_is_refused_or_gives_the_same_model(damage: Damage) -> None:
     contents = sound_contents()
@@ -102,7 +103,7 @@ def test_a_damaged_manifest_is_refused_or_gives_the_same_model(damage: Damage) -
         assert_verifies(package)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     name=st.sampled_from(["model.npz", "golden.json"]),
     damages=st.lists(DAMAGE, min_size=1, max_size=3),

@@ -7,6 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from numpy.typing import NDArray
+from support.fuzzing import examples
 from support.registry.kernels import traversals
 
 from registry import PackageError
@@ -146,13 +147,13 @@ def assert_every_walk_ends_on_a_leaf(forest: FlatForest) -> None:
         assert np.array_equal(total, expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(arrays=sound_arrays(most_splits=30))
 def test_sound_arrays_make_a_forest(arrays: Arrays) -> None:
     assert_every_walk_ends_on_a_leaf(FlatForest.from_arrays(arrays, n_features=FEATURES))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(arrays=forged_arrays())
 def test_forged_arrays_are_refused_or_make_a_forest(arrays: Arrays) -> None:
     try:
@@ -164,7 +165,7 @@ def test_forged_arrays_are_refused_or_make_a_forest(arrays: Arrays) -> None:
         assert_every_walk_ends_on_a_leaf(forest)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     start=st.lists(st.sampled_from([*EDGES, 4, 5]), max_size=6),
     left=st.lists(st.sampled_from(EDGES), min_size=3, max_size=3),
