@@ -7,14 +7,20 @@ from numpy.typing import NDArray
 
 from promote.evidence import Floats, Groups, compare_losses
 from promote.explanation import RowFinding, find_deciding_row, row_text, share_text
-from promote.gate_input import Evaluation
+from promote.gate_input import Evaluation, holdout_predictions
 from promote.guards import Losses, guard_checks
 from promote.policy import GatePolicy
-from promote.recipes import RecipeEvidence, compare_with_champion, compare_with_recipe
+from promote.recipes import (
+    SEARCH_SEEDS,
+    RecipeEvidence,
+    compare_with_champion,
+    compare_with_recipe,
+)
 from promote.verdict import Check, Comparison
 from registry.metric_names import readable_number
 from registry.package import Manifest, ModelPackage, find_metric, row_losses
 from registry.package.columns import CellArray
+from registry.package.outside import OutsideEvidence
 
 TRIVIAL_P = 0.95
 FIRST_HOLDOUT = 10  # rows that are enough for a first model
@@ -102,12 +108,34 @@ class CheckRunner:
     def _check_scorable(self, role: str, package: ModelPackage) -> Check:
         """Check that every column is still there, and still holds what the package was made for."""
         name = f"{role} scorable"
+        if package.outside:
+            return self._check_outside(name, package, package.outside)
         try:
             package.predict(self.data.table)
         except (KeyError, ValueError, TypeError) as error:
             detail = f"cannot read the data as they are now: {error!r}"
             return Check(name=name, passed=False, detail=detail)
         return Check(name=name, passed=True, detail="reads the data as they are now")
+
+    def _check_outside(self, name: str, package: ModelPackage, evidence: OutsideEvidence) -> Check:
+        """Check that evidence is for the rows and the folds that are compared."""
+        folds = "`tunegate gate --folds` writes these"
+        if package.manifest.fingerprint != self.data.fingerprint:
+            detail = (
+                f"its evidence is for other data: {folds}; evidence of the same model and version "
+                "for them stands for it"
+            )
+            return Check(name=name, passed=False, detail=detail)
+        if not evidence.covers(self.policy.seeds(SEARCH_SEEDS), self.policy.folds):
+            detail = f"its evidence is for other folds: {folds}"
+            return Check(name=name, passed=False, detail=detail)
+        try:
+            evidence.predict_holdout(self.data.rows)
+            evidence.predict_left_out(evidence.seeds[0], self.data.training.rows)
+        except ValueError as error:
+            return Check(name=name, passed=False, detail=str(error))
+        detail = "served elsewhere; its evidence is for these rows and folds"
+        return Check(name=name, passed=True, detail=detail)
 
     def _champion_checks(self, champion: ModelPackage) -> Iterator[Check]:
         mine = self.candidate.manifest
@@ -172,9 +200,7 @@ class CheckRunner:
     def _check_against_defaults(self) -> Check:
         """Check that a first model, which has no champion, looks no worse than library defaults."""
         default = self.data.default_recipe(self.candidate.manifest)
-        found = compare_with_recipe(
-            self.candidate.manifest, default, self.data, self.policy
-        ).comparison
+        found = compare_with_recipe(self.candidate, default, self.data, self.policy).comparison
         self.recipe = found
         least = self.policy.p_holdout
         detail = (
@@ -188,7 +214,7 @@ class CheckRunner:
 
     def _two_keys(self, mine: Floats, theirs: Floats, champion: ModelPackage) -> Iterator[Check]:
         policy = self.policy
-        recipe = compare_with_champion(self.candidate.manifest, champion, self.data, policy)
+        recipe = compare_with_champion(self.candidate, champion, self.data, policy)
         holdout = self._compare_on_holdout(theirs, mine)
         self.recipe = recipe.comparison
         self.new_rows = recipe.new_rows
@@ -215,7 +241,7 @@ class CheckRunner:
         return Check(name="strict-lower", passed=found.gain > 0, detail=detail, otherwise="keep")
 
     def _holdout_losses(self, package: ModelPackage) -> Floats:
-        return self._weighted_losses(package.predict(self.data.table))
+        return self._weighted_losses(holdout_predictions(package, self.data))
 
     def _weighted_losses(self, predicted: Floats) -> Floats:
         """Return the losses of the fresh rows; their mean is the weighted mean."""

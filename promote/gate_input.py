@@ -93,6 +93,17 @@ class Evaluation:
     group: Groups | None = None
 
 
+def holdout_predictions(package: ModelPackage, data: Evaluation) -> Floats:
+    """Return float64 (n, n_outputs) for all holdout rows: by the model, or from its evidence.
+
+    Raises:
+        KeyError, ValueError, TypeError: when the package cannot read the data.
+    """
+    if package.outside:
+        return package.outside.predict_holdout(data.rows)
+    return package.predict(data.table)
+
+
 @dataclass(frozen=True, slots=True)
 class GateInput:
     """What the gate judges; an error in a model's place means that its package is damaged.

@@ -229,7 +229,7 @@ class Promoter:
         try:
             self._pointing.move(promotion)
             self.notify(f"the pointer of {promotion.model} names promotion {promotion.number}")
-            report = self.smoke(package) if self.smoke else None
+            report = self._smoke_test(package)
         except StoreError:
             self._record_outcome(entry, "reverted", "the volume refused the pointer")
             raise
@@ -237,6 +237,8 @@ class Promoter:
             self._record_outcome(entry, "reverted", "the pointer was not this promotion's any more")
             raise
         note = "not smoke-tested: no service named"
+        if package.outside:
+            note = "not smoke-tested: it is served elsewhere"
         if report:
             note = f"smoke test passed at {report.url}"
             if not report.passed:
@@ -249,6 +251,12 @@ class Promoter:
         self.notify(f"{name} is {closed.state}: {note}")
         return closed
 
+    def _smoke_test(self, package: ModelPackage) -> SmokeReport | None:
+        """Test the running service; None where there is none, or the model is not ours to serve."""
+        if self.smoke and not package.outside:
+            return self.smoke(package)
+        return None
+
     def _close_abandoned(self, entry: Entry) -> str:
         """Close an abandoned entry: live if the pointer was swapped and the model works."""
         promotion = entry.promotion
@@ -257,9 +265,9 @@ class Promoter:
         try:
             package = self.store.open(promotion.sha256)
             sound = self.store.pointer(promotion.model) == pointer_to(promotion)
-            if sound and self.smoke:
-                report = self.smoke(package)
-                sound = report.passed
+            if sound:
+                report = self._smoke_test(package)
+                sound = report is None or report.passed
         except Exception as error:  # noqa: BLE001 - whatever fails, it must not stay in flight
             sound = False
             self.notify(f"promotion {promotion.number}: {error}")

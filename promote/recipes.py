@@ -64,7 +64,7 @@ class _Opponent:
 
 
 def compare_with_champion(
-    candidate: Manifest, champion: ModelPackage, data: Evaluation, policy: GatePolicy
+    candidate: ModelPackage, champion: ModelPackage, data: Evaluation, policy: GatePolicy
 ) -> RecipeEvidence:
     """Compare with the champion; stop after one repetition where more would change nothing."""
     opponent = _opponent(champion, data, policy)
@@ -76,7 +76,7 @@ def compare_with_champion(
 
 
 def compare_with_recipe(
-    candidate: Manifest, other: Manifest, data: Evaluation, policy: GatePolicy
+    candidate: ModelPackage, other: Manifest, data: Evaluation, policy: GatePolicy
 ) -> RecipeEvidence:
     """Compare two recipes on all rows and all repetitions."""
     opponent = _Opponent(lambda seeds: data.out_of_fold(other, list(seeds), policy.folds))
@@ -92,7 +92,7 @@ def _is_decided(p_better: float, policy: GatePolicy) -> bool:
 def _opponent(champion: ModelPackage, data: Evaluation, policy: GatePolicy) -> _Opponent:
     manifest = champion.manifest
     if manifest.fingerprint == data.fingerprint:
-        return _Opponent(lambda seeds: data.out_of_fold(manifest, list(seeds), policy.folds))
+        return _Opponent(lambda seeds: _left_out_losses(champion, seeds, data, policy))
     known = champion.knows(data.training.rows, data.training.rounded)
     gone = known.sum() < MOST_ROWS * len(champion.rows)
     if gone and (~known).sum() >= MIN_NEW_ROWS:
@@ -105,6 +105,29 @@ def _opponent(champion: ModelPackage, data: Evaluation, policy: GatePolicy) -> _
     )
 
 
+def _left_out_losses(
+    package: ModelPackage, seeds: Sequence[int], data: Evaluation, policy: GatePolicy
+) -> Floats:
+    """Return float64 (n,): each training row's loss when left out, nan where it never is.
+
+    The recipe is fitted again; of a model that is served elsewhere its evidence tells.
+    """
+    manifest = package.manifest
+    if not package.outside:
+        return data.out_of_fold(manifest, list(seeds), policy.folds)
+    y = data.training.y
+    total = np.zeros(len(y))
+    times = np.zeros(len(y))
+    for seed in seeds:
+        predicted = package.outside.predict_left_out(seed, data.training.rows)
+        tested = ~np.isnan(predicted).any(axis=1)
+        total[tested] += row_losses(manifest.task, manifest.metric, y[tested], predicted[tested])
+        times += tested
+    mean: Floats = np.full(len(y), np.nan)
+    np.divide(total, times, out=mean, where=times > 0)
+    return mean
+
+
 def _package_losses(champion: ModelPackage, data: Evaluation, unknown: Mask) -> Floats:
     """Return float64 (n,): the package's losses on rows that are new to it, nan on others."""
     training = data.training
@@ -115,13 +138,13 @@ def _package_losses(champion: ModelPackage, data: Evaluation, unknown: Mask) -> 
 
 
 def _compare(
-    candidate: Manifest,
+    candidate: ModelPackage,
     opponent: _Opponent,
     seeds: Sequence[int],
     data: Evaluation,
     policy: GatePolicy,
 ) -> RecipeEvidence:
-    mine = data.out_of_fold(candidate, list(seeds), policy.folds)
+    mine = _left_out_losses(candidate, seeds, data, policy)
     theirs = opponent.losses(seeds)
     rows = np.flatnonzero(~np.isnan(mine) & ~np.isnan(theirs))
 

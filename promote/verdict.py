@@ -54,13 +54,17 @@ class Comparison(Record, frozen=True, kw_only=True):
 
 
 class ModelSummary(Record, frozen=True, kw_only=True):
-    """What a reader of the verdict needs to know of one of the two models."""
+    """What a reader of the verdict needs to know of one of the two models.
+
+    `algorithm` is the learner; the first verdicts did not state it.
+    """
 
     sha256: str
     experiment: str
     trial: str
     parameters: dict[str, bool | int | float | str | None]
     search_score: float
+    algorithm: str = ""
 
     @classmethod
     def of(cls, package: ModelPackage) -> Self:
@@ -72,6 +76,7 @@ class ModelSummary(Record, frozen=True, kw_only=True):
             trial=manifest.provenance.trial,
             parameters=manifest.parameters,
             search_score=manifest.cross_validation.score,
+            algorithm=manifest.algorithm,
         )
 
 
@@ -156,6 +161,7 @@ LATER_POLICY = frozenset(
         "max_microseconds",
     }
 )
+LATER_SUMMARY = frozenset({"algorithm"})
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -234,6 +240,9 @@ class Verdict(Record, frozen=True, kw_only=True):
         """Return the fields; those of `LATER` only if set: old verdicts keep their digests."""
         fields = _without_defaults(self, LATER)
         fields["policy"] = _without_defaults(self.policy, LATER_POLICY)
+        for role, summary in (("candidate", self.candidate), ("champion", self.champion)):
+            if summary:
+                fields[role] = _without_defaults(summary, LATER_SUMMARY)
         return fields
 
     def canonical(self) -> bytes:

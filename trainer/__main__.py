@@ -15,7 +15,13 @@ from pathlib import Path
 from registry.errors import RegistryError
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import ParameterError, PushError, TrainerError
-from trainer.hyperparameters import flag_name, hyperparameter_help, hyperparameter_names
+from trainer.hyperparameters import (
+    family_names,
+    flag_name,
+    hyperparameter_help,
+    hyperparameter_names,
+    values_of_learner,
+)
 from trainer.kubeflow_trainer import (
     StatusServer,
     errors_naming_variables,
@@ -41,6 +47,9 @@ from trainer.trial import (
 EPILOG = """\
 example:
   {prog} --data boston --n-estimators 200 --max-depth 12 --output /tmp/boston
+
+With a model's name in front, such as --lightgbm-learning-rate, a hyperparameter is that model's
+alone, and is checked but ignored for every other: for a search that chooses the model too.
 
 Each hyperparameter may also come as an environment variable, --max-depth as
 KUBEFLOW_TRAINER_OPT_MAX_DEPTH; a flag wins. If KUBEFLOW_TRAINER_SERVER_URL is set, as in a
@@ -127,13 +136,19 @@ def _cross_validate(
 
 def _make_recipe(arguments: argparse.Namespace, dataset: Dataset) -> Recipe:
     """Combine flags and environment; a flag wins."""
-    flags = {name: getattr(arguments, name) for name in hyperparameter_names()}
+    names = (*hyperparameter_names(), *family_names())
+    flags = {name: getattr(arguments, name) for name in names}
     flags = {name: value for name, value in flags.items() if value is not None}
     variables = {
         name: value for name, value in hyperparameters_from(os.environ).items() if name not in flags
     }
     with errors_naming_variables(variables):
-        return Recipe.of_dataset(dataset, arguments.model, {**variables, **flags}, arguments.seed)
+        values, ignored = values_of_learner(arguments.model, {**variables, **flags})
+        recipe = Recipe.of_dataset(dataset, arguments.model, values, arguments.seed)
+    if ignored:
+        others = ", ".join(ignored)
+        print(f"note: --model {arguments.model}: ignored what is of {others}", file=sys.stderr)
+    return recipe
 
 
 def _print_metrics(scores: list[Score], times: ReportTimes | None) -> None:
@@ -194,6 +209,8 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     )
     for name, text in hyperparameter_help().items():
         parser.add_argument(flag_name(name), metavar="VALUE", help=text)
+    for name in family_names():
+        parser.add_argument(flag_name(name), help=argparse.SUPPRESS)
     return parser
 
 

@@ -1,4 +1,13 @@
-"""Hyperparameters as text: their names and flags, and how values that were given are checked."""
+"""Hyperparameters as text: their names and flags, and how values that were given are checked.
+
+Each has two names: `learning_rate` is that of the chosen learner, `lightgbm_learning_rate` that of
+LightGBM alone. The latter may be given for any learner, as Katib, which has no conditional
+parameters, gives all of them to each trial of a search over several; those of others are ignored.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from pydantic import ValidationError
 
@@ -10,6 +19,56 @@ def hyperparameter_names() -> list[str]:
     """Return the field names of all learners, each once."""
     names = (name for learner in LEARNERS.values() for name in learner.parameters.model_fields)
     return list(dict.fromkeys(names))
+
+
+def family_names() -> dict[str, tuple[str, str]]:
+    """Return the names with a learner's in front: name to (the learner, the parameter)."""
+    return {
+        f"{learner.name}_{name}": (learner.name, name)
+        for learner in LEARNERS.values()
+        for name in learner.parameters.model_fields
+    }
+
+
+def values_of_learner(
+    algorithm: str, values: Mapping[str, Given]
+) -> tuple[dict[str, Given], list[str]]:
+    """Return the learner's values by its own field names, and which learners' were left out.
+
+    A name with the learner's in front counts more than the one without.
+
+    Args:
+        algorithm: the chosen learner.
+        values: as text or typed, by either name.
+
+    Raises:
+        ParameterError: when a value of any learner's own is not allowed.
+    """
+    of_families = family_names()
+    own: dict[str, dict[str, Given]] = {}
+    for full_name, value in values.items():
+        if full_name in of_families:
+            learner, name = of_families[full_name]
+            own.setdefault(learner, {})[name] = value
+    for learner, given in own.items():
+        names = {flag_name(name): flag_name(f"{learner}_{name}") for name in given}
+        with renamed_errors(names):
+            parse_hyperparameters(learner, given)
+    plain = {name: value for name, value in values.items() if name not in of_families}
+    ignored = [learner for learner in own if learner != algorithm]
+    return {**plain, **own.get(algorithm, {})}, ignored
+
+
+@contextmanager
+def renamed_errors(names: Mapping[str, str]) -> Iterator[None]:
+    """Let errors about a flag name what it was given by: flag to the other name."""
+    try:
+        yield
+    except ParameterError as error:
+        message = re.sub(
+            r"--[a-z0-9-]+(?=:)", lambda match: names.get(match[0], match[0]), str(error)
+        )
+        raise ParameterError(message, hint=error.hint) from error
 
 
 def hyperparameter_help() -> dict[str, str]:

@@ -6,7 +6,6 @@
   proposals/2779-trainjob-progress): an authenticated POST, at most one each five seconds.
 """
 
-import re
 import ssl
 import sys
 import time
@@ -17,7 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trainer.errors import ParameterError, PushError, TrainerError
-from trainer.hyperparameters import flag_name, hyperparameter_names
+from trainer.hyperparameters import (
+    family_names,
+    flag_name,
+    hyperparameter_names,
+    renamed_errors,
+)
 from trainer.trial import Score, format_score
 
 PREFIX = "KUBEFLOW_TRAINER_OPT_"
@@ -35,10 +39,12 @@ def hyperparameters_from(environment: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ParameterError: naming each variable with the prefix that is not a hyperparameter.
     """
-    known = {variable_name(name): name for name in hyperparameter_names()}
+    common = hyperparameter_names()
+    known = {variable_name(name): name for name in (*common, *family_names())}
     given = sorted(name for name in environment if name.startswith(PREFIX))
     if unknown := [name for name in given if name not in known]:
-        hint = f"known: {', '.join(name.removeprefix(PREFIX) for name in known)}"
+        words = ", ".join(name.upper() for name in common)
+        hint = f"known: {words}; for one model only, its name comes first: LIGHTGBM_NUM_LEAVES"
         raise ParameterError(f"{', '.join(unknown)}: not a hyperparameter", hint=hint)
     return {known[name]: environment[name] for name in given}
 
@@ -51,14 +57,8 @@ def variable_name(name: str) -> str:
 @contextmanager
 def errors_naming_variables(names: Iterable[str]) -> Iterator[None]:
     """Let errors name the variables of these hyperparameters instead of their flags."""
-    variables = {flag_name(name): variable_name(name) for name in names}
-    try:
+    with renamed_errors({flag_name(name): variable_name(name) for name in names}):
         yield
-    except ParameterError as error:
-        message = re.sub(
-            r"--[a-z-]+(?=:)", lambda match: variables.get(match[0], match[0]), str(error)
-        )
-        raise ParameterError(message, hint=error.hint) from error
 
 
 def status_server(environment: Mapping[str, str]) -> "StatusServer | None":

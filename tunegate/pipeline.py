@@ -107,7 +107,7 @@ def _show_result(workspace: Workspace, decision: Decision, server: Service) -> N
     say("writing the report ...")
     say(f"report: {write_report(workspace, workspace.settings.state / 'report.html')}")
     package = workspace.champion_package()
-    if isinstance(package, ModelPackage):
+    if isinstance(package, ModelPackage) and not package.outside:
         say("try it:")
         say("  " + curl_command(server.url, package))
 

@@ -19,7 +19,7 @@ from api.serving.served import Served, Slot
 from api.serving.shadow import Shadowing
 from registry.errors import PackageError, RegistryError, StoreError
 from registry.package import ModelPackage
-from registry.store import ModelStore
+from registry.store import ModelStore, Pointer
 
 logger = logging.getLogger("tunegate.api")
 INTERVAL = 0.1  # seconds between two looks at the pointer
@@ -108,7 +108,7 @@ class Follower:
     def start(self) -> None:
         """Load what the pointer names, then follow the pointer in the background."""
         self.look()
-        if not (self.slot.served or self.slot.refused):
+        if not (self.slot.served or self.slot.refused or self.slot.removed):
             logger.info("nothing of %s is in production yet: waiting", self.model)
         self._thread.start()
 
@@ -146,9 +146,20 @@ class Follower:
             return
         check_history(self.store, pointer)
         package = self._open(pointer.sha256)
+        if package.outside:
+            self._leave_to_others(package, pointer)
+            return
         self.slot.swap(Served.make(package, pointer, self.slot.listeners))
         what = (pointer.number, self.model, pointer.sha256[:12])
         logger.info("serving promotion %d of %s, package %s", *what)
+
+    def _leave_to_others(self, package: ModelPackage, pointer: Pointer) -> None:
+        """Answer no more: the model in production is another server's, and an old one is wrong."""
+        reason = f"promotion {pointer.number}: {package.elsewhere}"
+        if self.slot.removed != reason:
+            self.slot.swap(None)
+            self.slot.removed = reason
+            logger.warning("nothing is served here: %s", reason)
 
     def _take_out(self) -> None:
         folder = self.store.pointer_path(self.model).parent
@@ -178,6 +189,7 @@ class Follower:
             package = candidate.package
         else:
             package = self._open(shadow.sha256)
+        package.require_model()
         self.shadowing.run(package, shadow.share)
         what = (shadow.sha256[:12], shadow.share, self.model)
         logger.info("package %s answers %g of %s's requests silently", *what)

@@ -97,7 +97,7 @@ def decide(
             stored=float(mine.mean() / stored),
             ratio=ratio,
         )
-    recipe = compare_with_champion(candidate.manifest, champion, case.view, POLICY)
+    recipe = compare_with_champion(candidate, champion, case.view, POLICY)
     pooled = compare_losses(
         np.concatenate([recipe.champion, theirs]),
         np.concatenate([recipe.candidate, mine]),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from katib.errors import InvalidExperiment
 from katib.search.conditions import read_conditions
+from katib.search.families import family_parameters, model_parameter
 from katib.search.portfolio import portfolio_points
 from katib.search.scales import assumed_log_scales
 from katib.space import Parameter
@@ -176,8 +177,18 @@ def describe_sampler(
     assumed = assumed_log_scales(parameters, settings or {})
     if algorithm.assumes_scales and assumed:
         text += f"; taken to be on a log scale: {', '.join(assumed)}"
+    choices = {p.name: p.choices for p in parameters}
+    families = family_parameters(choices)
+    if families:
+        model = model_parameter(choices)
+        text += (
+            f"; {len(families)} parameters belong to one {model} each, by their names "
+            f"({next(iter(families))}), and are ignored where it is another"
+        )
     known = len(known_points(name, parameters, settings or {}))
-    if known:
+    if known and families:
+        text += f"; begins with one trial of each of {known} models"
+    elif known:
         text += f"; without earlier trials, begins with {known} forests that are good on other data"
     return text
 

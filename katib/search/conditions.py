@@ -2,7 +2,9 @@
 
 Katib's search spaces cannot say so. The algorithm's setting `conditions` says it as JSON:
 `{"max_samples": {"bootstrap": ["true"]}}` means that `max_samples` is active where `bootstrap` is
-true. Elsewhere it is inactive, and has one and the same value in every trial.
+true. Elsewhere it is inactive, and has one and the same value in every trial. Parameters of one
+family of models say so by their names, see `families`; where the setting names one of them, the
+setting counts.
 """
 
 import json
@@ -10,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from katib.errors import InvalidExperiment
+from katib.search.families import family_parameters, model_parameter
 from katib.space import Assignments, Parameter
 
 EXAMPLE = '{"max_samples": {"bootstrap": ["true"]}}'
@@ -50,17 +53,30 @@ def read_conditions(text: str, choices: Mapping[str, Sequence[str]]) -> tuple[Co
 def conditions_of(
     settings: Mapping[str, str], parameters: Iterable[Parameter]
 ) -> tuple[Condition, ...]:
-    """Read them from an algorithm's settings; see `read_conditions`."""
-    return read_conditions(settings.get("conditions", ""), {p.name: p.choices for p in parameters})
+    """Return those of an algorithm's settings, see `read_conditions`, and those of the names."""
+    choices = {p.name: p.choices for p in parameters}
+    stated = read_conditions(settings.get("conditions", ""), choices)
+    children = {condition.child for condition in stated}
+    parent = model_parameter(choices)
+    named = (
+        Condition(name, parent, frozenset({family}))
+        for name, (family, _) in family_parameters(choices).items()
+        if name not in children
+    )
+    return (*stated, *named)
 
 
-def inactive_names(point: Mapping[str, str], conditions: Iterable[Condition]) -> set[str]:
-    """Return the names of the parameters that have no effect at this point."""
-    return {c.child for c in conditions if point[c.parent] not in c.values}
+def inactive_names(point: Mapping[str, str], conditions: Sequence[Condition]) -> set[str]:
+    """Return the names of the parameters that have no effect at this point.
+
+    A parameter without effect takes those that depend on it with it.
+    """
+    inactive = {c.child for c in conditions if point[c.parent] not in c.values}
+    return inactive | {c.child for c in conditions if c.parent in inactive}
 
 
 def fix_inactive(
-    point: Mapping[str, str], conditions: Iterable[Condition], space: Mapping[str, Parameter]
+    point: Mapping[str, str], conditions: Sequence[Condition], space: Mapping[str, Parameter]
 ) -> Assignments:
     """Return the point with each inactive parameter in the middle of its range."""
     fixed = {name: space[name].from_unit(0.5) for name in inactive_names(point, conditions)}

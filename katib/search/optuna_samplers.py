@@ -56,6 +56,8 @@ def optuna_points(
         trials = _best_and_latest(trials, minimize=minimize)
     axes = {p.name: _Axis(p) for p in parameters}
     conditions = conditions_of(settings, parameters)
+    if kind == CMAES:  # which learns from complete points alone
+        conditions = ()
     states = _optuna_states(trials)
     frozen = [
         _frozen_trial(trial, state, axes, inactive_names(trial.assignments, conditions))

@@ -19,7 +19,7 @@ import numpy as np
 from katib.errors import SpaceExhausted
 from katib.search.algorithms import ALGORITHMS, CMAES, TPE, known_points
 from katib.search.conditions import conditions_of, fix_inactive
-from katib.search.portfolio import sklearn_name
+from katib.search.families import sklearn_name
 from katib.search.scales import assume_scales
 from katib.space import Assignments, Parameter, TrialRecord
 

@@ -127,8 +127,8 @@ class Manifest(Record, frozen=True, kw_only=True):
 
     Attributes:
         format: 1 until release 0.2; 2 since there are datetime and text columns, `texts`, `scores`,
-            `importances`, `out_of_bag` and the link `expm1`; 3 where the model is linear. Readers
-            take all of them, and a package has the lowest that its model needs.
+            `importances`, `out_of_bag` and the link `expm1`; 3 where the model is linear or served
+            elsewhere. Readers take all of them, and a package has the lowest that its model needs.
         scores: the task's metrics over all rows left out in cross-validation, by name.
         importances: of each column, the most important first; empty where they were not computed.
         out_of_bag: the metric over the rows that each tree was not fitted on; forests only.

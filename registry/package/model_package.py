@@ -5,6 +5,7 @@ manifest.json   see `manifest`; has each other file's sha256, so its own is the 
 golden.json     a few rows, and the predictions that the model must give for them
 card.md         for people
 model.onnx      optional: a copy for other servers; it is verified and kept, but never run here
+evidence.json   optional: predictions of a model that is served elsewhere; see `outside`
 """
 
 import hashlib
@@ -31,8 +32,10 @@ from registry.package.forest import FlatForest
 from registry.package.golden import Golden
 from registry.package.linear import FlatLinear
 from registry.package.manifest import Manifest
+from registry.package.outside import EVIDENCE_FORMAT, OutsideEvidence
 from registry.package.package_files import (
     CARD,
+    EVIDENCE,
     FILES,
     GOLDEN,
     MANIFEST,
@@ -68,6 +71,8 @@ class ModelPackage:
         golden: rows with their predictions.
         card: the card as it was verified, Markdown.
         size: bytes of all files.
+        outside: the predictions of a model that is served elsewhere; None where the package holds
+            its model.
     """
 
     path: Path
@@ -80,6 +85,7 @@ class ModelPackage:
     card: str
     size: int
     rounded_rows: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    outside: OutsideEvidence | None = None
 
     def __repr__(self) -> str:
         return f"<ModelPackage {self.digest[:12]} of {self.manifest.name}>"
@@ -116,9 +122,33 @@ class ModelPackage:
         Returns:
             float64 (n, 1) in the target's unit, or (n, n_classes) probabilities in the order of
             `manifest.classes`.
+
+        Raises:
+            PackageError: when the model is served elsewhere.
         """
+        self.require_model()
         return predict_encoded(
             self.predictor, self.manifest.output, encode(self.manifest.columns, table)
+        )
+
+    def require_model(self) -> None:
+        """Check that the package holds its model.
+
+        Raises:
+            PackageError: when it is served elsewhere.
+        """
+        if self.elsewhere:
+            raise PackageError(self.elsewhere, hint="ask its own server")
+
+    @property
+    def elsewhere(self) -> str:
+        """A sentence on where the model is served; empty where the package holds it."""
+        if self.outside is None:
+            return ""
+        where = f" at {self.outside.served_at}" if self.outside.served_at else ""
+        return (
+            f"{self.manifest.algorithm} {self.outside.version} of {self.manifest.name} is "
+            f"served elsewhere{where}: its package holds evidence, and no model"
         )
 
     @np.errstate(over="ignore")
@@ -150,6 +180,7 @@ class Draft:
     residuals: NDArray[np.float64] | None = None
     onnx: bytes | None = None
     rounded_rows: NDArray[np.uint64] | None = None
+    outside: OutsideEvidence | None = None
 
 
 def write_package(target: Path, draft: Draft) -> str:
@@ -163,6 +194,8 @@ def write_package(target: Path, draft: Draft) -> str:
     files = {MODEL: model, GOLDEN: _golden_content(draft), CARD: draft.card.encode()}
     if draft.onnx is not None:
         files[ONNX] = draft.onnx
+    if draft.outside is not None:
+        files[EVIDENCE] = draft.outside.to_json()
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = _complete_manifest(draft, digests)
     files[MANIFEST] = manifest.to_json(indent=1)
@@ -200,6 +233,10 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
     size = len(text) + sum(map(len, contents.values()))
     if ONNX in manifest.files:
         size += _verify_unread(path / ONNX, manifest)
+    outside = None
+    if EVIDENCE in manifest.files:
+        outside = _read_evidence(path / EVIDENCE, manifest)
+        size += (path / EVIDENCE).stat().st_size
     arrays = unpack_arrays(contents[MODEL], path / MODEL)
     package = ModelPackage(
         path=path,
@@ -212,9 +249,11 @@ def load_package(path: Path, *, digest: str | None = None) -> ModelPackage:
         card=contents[CARD].decode(errors="replace"),
         size=size,
         rounded_rows=rounded_training_rows(arrays, path / MODEL),
+        outside=outside,
     )
     _check_outputs(package)
-    check_golden(package)
+    if not outside:
+        check_golden(package)
     return package
 
 
@@ -288,6 +327,14 @@ def _read_verified(path: Path, manifest: Manifest) -> bytes:
     content = read_package_file(path)
     _check_digest(hashlib.sha256(content).hexdigest(), path, manifest)
     return content
+
+
+def _read_evidence(path: Path, manifest: Manifest) -> OutsideEvidence:
+    found = _parse_record(OutsideEvidence, _read_verified(path, manifest), path)
+    if manifest.format < EVIDENCE_FORMAT:
+        raise PackageError(f"{path}: evidence is of format {EVIDENCE_FORMAT} on", hint=RETRAIN)
+    found.check(manifest.n_outputs, shares=bool(manifest.classes))
+    return found
 
 
 def _verify_unread(path: Path, manifest: Manifest) -> int:

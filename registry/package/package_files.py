@@ -19,8 +19,9 @@ MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 CARD = "card.md"
 ONNX = "model.onnx"
+EVIDENCE = "evidence.json"
 FILES = (MODEL, MANIFEST, GOLDEN, CARD)
-OPTIONAL_FILES = (ONNX,)
+OPTIONAL_FILES = (ONNX, EVIDENCE)
 # Bytes, a part of the format: a reader makes room for a file before it knows the writer.
 MAX_BYTES: Mapping[str, int] = {
     MODEL: 512 << 20,
@@ -28,6 +29,7 @@ MAX_BYTES: Mapping[str, int] = {
     GOLDEN: 16 << 20,
     CARD: 1 << 20,
     ONNX: 1 << 30,
+    EVIDENCE: 512 << 20,
 }
 RETRAIN = "fetch the package again, or train it again; what is in production is not touched"
 PIECE = 1 << 20  # bytes of a file that is not kept

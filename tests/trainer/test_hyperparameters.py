@@ -3,7 +3,11 @@
 import pytest
 
 from trainer import ParameterError
-from trainer.hyperparameters import hyperparameter_help, parse_hyperparameters
+from trainer.hyperparameters import (
+    hyperparameter_help,
+    parse_hyperparameters,
+    values_of_learner,
+)
 from trainer.learners import LEARNERS
 from trainer.learners.random_forest import RandomForest
 from trainer.learners.xgboost import XGBoost
@@ -302,3 +306,27 @@ def test_xgboost_needs_no_task() -> None:
     chosen = parse_hyperparameters("xgboost", {"max_depth": "3.7", "learning_rate": "0.05"})
     assert chosen.for_task("classification", smallest_target=-5) == chosen
     assert (chosen.max_depth, chosen.n_estimators) == (4, 100)
+
+
+def test_a_name_with_the_learner_in_front_counts_for_that_learner_alone() -> None:
+    given = {
+        "n_estimators": "50",
+        "lightgbm_n_estimators": "70",
+        "lightgbm_learning_rate": "0.2",
+        "random_forest_max_depth": "5",
+    }
+    assert values_of_learner("lightgbm", given) == (
+        {"n_estimators": "70", "learning_rate": "0.2"},
+        ["random_forest"],
+    )
+    assert values_of_learner("xgboost", given) == (
+        {"n_estimators": "50"},
+        ["lightgbm", "random_forest"],
+    )
+
+
+def test_a_wrong_value_of_another_learner_is_refused_by_the_flag_that_gave_it() -> None:
+    given = {"hist_gradient_boosting_l2_regularization": "-1"}
+    words = "--hist-gradient-boosting-l2-regularization: '-1' is not allowed: a number of at least"
+    with pytest.raises(ParameterError, match=words):
+        values_of_learner("random_forest", given)

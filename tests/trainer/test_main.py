@@ -270,3 +270,11 @@ def test_help_names_every_flag_with_its_range_and_the_data_sets(capsys: Capture)
         for name in learner.parameters.model_fields:
             assert f"--{name.replace('_', '-')} VALUE" in text
     assert all(allowed in text for allowed in hyperparameter_help().values())
+
+
+def test_what_is_of_another_model_is_ignored_and_said(capsys: Capture) -> None:
+    flags = ["--hist-gradient-boosting-max-iter=5", "--random-forest-max-depth=3"]
+    model = ["--model", "hist_gradient_boosting"]
+    assert main(["--data", "boston", "--folds", "2", *model, *flags]) == 0
+    said = capsys.readouterr().err
+    assert said == "note: --model hist_gradient_boosting: ignored what is of random_forest\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
@@ -13,6 +14,9 @@ from tunegate.console import console, drift_line, emit, say, show_verdict
 from tunegate.errors import VERDICT_CODES, ExitCode
 from tunegate.study.candidacy import Candidacy
 
+if TYPE_CHECKING:
+    from tunegate.workspace import Workspace
+
 
 @click.command()
 @options.candidate
@@ -21,18 +25,45 @@ from tunegate.study.candidacy import Candidacy
 @click.option("--url", help="A running service, to ask about the candidate's shadow.")
 @options.cpus
 @options.judging
+@click.option(
+    "--folds",
+    type=options.PATH,
+    help="Write the folds that --evidence must be for, as JSON or .parquet, and judge nothing.",
+)
 @options.json
-def gate(trial: str | None, package: Path | None, *, json: bool, **flags: options.Flags) -> int:
+def gate(
+    trial: str | None,
+    package: Path | None,
+    evidence: Path | None,
+    *,
+    folds: Path | None,
+    json: bool,
+    **flags: options.Flags,
+) -> int:
     """Judge a candidate against the champion; changes nothing in production.
 
     Example: tunegate gate --trial boston-forest-qd2sfcz2
     """
     opened = options.workspace(**flags)
+    if folds:
+        return _write_folds(opened, folds)
+    trial = options.evidence_trial(opened, evidence, trial, package) or trial
     verdict = Candidacy.find(opened, trial=trial, package=package).judge()
     show_verdict(verdict)
     if json:
         emit(verdict.to_dict())
     return VERDICT_CODES[verdict.verdict]
+
+
+def _write_folds(opened: "Workspace", path: Path) -> int:
+    from trainer.dataset import load_dataset
+    from tunegate.promotion.folds_file import write_folds
+
+    settings = opened.settings
+    dataset = load_dataset(settings.data, include=settings.include)
+    write_folds(path, dataset, settings.gate)
+    say(f"written: {path}; judge what a program predicts for it with --evidence FILE")
+    return ExitCode.DONE
 
 
 @click.command()

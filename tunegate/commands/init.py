@@ -57,13 +57,12 @@ def init(
     Example: tunegate init houses.csv --target price
     """
     from tunegate.starters import start_from_table, write_starter
-    from tunegate.starters.search_plan import FOREST
     from tunegate.starters.summary import summary_lines
 
     starter = start_from_table(
         table, target, task=task or "", name=name, model=learner, folder=output
     )
-    for line in summary_lines(starter.profile, model=learner or FOREST):
+    for line in summary_lines(starter.profile, learners=starter.learners):
         _say_wrapped(line)
     for note in starter.notes:
         _say_wrapped(f"note: {note}")

@@ -93,6 +93,13 @@ host = click.option("--host", help="Address to serve on.", show_default="127.0.0
 port = click.option(
     "--port", type=click.IntRange(1, 65535), help="Port to serve on.", show_default="8000"
 )
+learner = click.option(
+    "--model",
+    "learner",
+    default="",
+    help="What to train: a learner's name, several with commas, or `all` (docs/models.md).",
+    show_default="random_forest",
+)
 cpus = click.option("--cpus", type=click.IntRange(1), help="CPUs to use.", show_default="all")
 mount = click.option(
     "--mount",
@@ -126,6 +133,11 @@ candidate = together(
         "--trial", help="A trial's name.", show_default="chosen among the newest run's best"
     ),
     click.option("--package", type=PATH, help="A model package's folder, instead of a trial's."),
+    click.option(
+        "--evidence",
+        type=PATH,
+        help="Another program's predictions for the gate's folds, a file, instead of a package.",
+    ),
 )
 package = click.option(
     "--package", type=PATH, help="A model package's folder.", show_default="what is in production"
@@ -142,6 +154,23 @@ def workspace(**flags: Flags) -> "Workspace":
     if flags.get("data"):  # a mistyped name is reported before anything else that is missing
         _ = opened.spec
     return opened
+
+
+def evidence_trial(
+    opened: "Workspace", evidence: Path | None, *others: str | Path | None
+) -> str | None:
+    """Keep the evidence that a command was given as a trial; return its name, None without any.
+
+    Raises:
+        UsageError: when another candidate was named too, or it is no evidence for these data.
+    """
+    if evidence is None:
+        return None
+    if any(others):
+        raise UsageError("--evidence and another candidate were named", hint="leave one out")
+    from tunegate.promotion.outside_evidence import keep_evidence
+
+    return keep_evidence(opened, evidence)
 
 
 def chosen_package(folder: Path | None, **flags: Flags) -> "ModelPackage":

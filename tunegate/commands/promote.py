@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 def promote(
     trial: str | None,
     package: Path | None,
+    evidence: Path | None,
     experiment: str | None,
     *,
     on: str,
@@ -67,6 +68,7 @@ def promote(
         run = _await_run(workspace, experiment, package, wait)
     else:
         run = _local_run(workspace, experiment, wait)
+    trial = options.evidence_trial(workspace, evidence, trial, package, experiment) or trial
     candidacy = Candidacy.find(workspace, trial=trial, package=package, run=run)
     if dry_run:
         verdict = candidacy.judge()

@@ -113,6 +113,8 @@ def _find_package(workspace: Workspace, candidate: str) -> ModelPackage:
 def _check_comparable(champion: ModelPackage, candidate: ModelPackage) -> None:
     if champion.digest == candidate.digest:
         raise UsageError("the candidate is in production already", hint="name another one")
+    for package in (champion, candidate):
+        package.require_model()
     problem = comparison_obstacle(champion.manifest, candidate.manifest)
     if problem:
         raise UsageError(

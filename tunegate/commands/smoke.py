@@ -35,6 +35,7 @@ def smoke(timeout: float, max_latency: float, *, json: bool, **flags: options.Fl
     """
     workspace = options.workspace(**flags)
     package = require_champion(workspace, hint="`tunegate run` first")
+    package.require_model()
     settings = workspace.settings
     url = settings.url or settings.address
     report = smoke_test(url, package, timeout=timeout, max_latency=max_latency, key=settings.key)

@@ -1,6 +1,7 @@
 """Find the packages that may become the candidate, and choose one of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,6 +168,33 @@ def require_champion(workspace: Workspace, *, hint: str) -> ModelPackage:
         raise champion
     if champion is None:
         raise UsageError(f"nothing of {workspace.model} is in production", hint=hint)
+    return champion
+
+
+def current_champion(workspace: Workspace, fingerprint: str) -> PackageOrError | None:
+    """Return the champion's package; of a model that is served elsewhere with evidence for today.
+
+    Evidence of the same model and version for the data of this fingerprint, which was kept before,
+    stands for the older one.
+    """
+    champion = workspace.champion_package()
+    if not isinstance(champion, ModelPackage) or champion.outside is None:
+        return champion
+    if champion.manifest.fingerprint == fingerprint:
+        return champion
+    name = champion.manifest.algorithm.replace("_", "-")
+    for folder in sorted((workspace.store.root / "trials").glob(f"{escape(name)}-*")):
+        found = _load_package(folder)
+        if (
+            isinstance(found, ModelPackage)
+            and found.outside
+            and found.outside.version == champion.outside.version
+            and found.manifest.algorithm == champion.manifest.algorithm
+            and found.manifest.fingerprint == fingerprint
+        ):
+            say(f"the champion's evidence for these data: {folder.name}")
+            manifest = champion.manifest.replace(fingerprint=fingerprint)
+            return replace(champion, manifest=manifest, outside=found.outside)
     return champion
 
 

@@ -33,6 +33,7 @@ from tunegate.promotion.candidates import (
     PackageOrError,
     check_models,
     choose_candidate,
+    current_champion,
     find_contenders,
     workspace_of_candidate,
 )
@@ -163,7 +164,7 @@ def judge_candidate(
     _say_candidate(candidate)
     with steps("gate: both recipes on fresh folds", 2 * policy.repeats * policy.folds) as shown:
         data = make_evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
-        champion = workspace.champion_package()
+        champion = current_champion(workspace, dataset.fingerprint)
         question = _ask(dataset, candidate, champion, policy)
         number = count_challenge(workspace.challenges(), question) if question else 0
         shadow = _shadow_evidence(workspace, candidate, champion, url)

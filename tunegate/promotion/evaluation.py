@@ -12,9 +12,10 @@ import numpy as np
 
 from promote.evidence import Floats
 from promote.gate_input import Evaluation, Mask, TrainingRows
-from registry.package import METRICS, Manifest, row_losses
+from registry.package import METRICS, Manifest, Output, row_losses
 from trainer.dataset import Dataset, DatasetPart
 from trainer.folds import Fold, cross_validation_folds
+from trainer.learners import LEARNERS
 from trainer.recipe import Recipe
 from trainer.spec import DataSetSpec
 from trainer.weights import balanced_weights
@@ -82,7 +83,11 @@ def _gate_weights(part: DatasetPart, spec: DataSetSpec) -> Floats | None:
 
 
 def _with_defaults(manifest: Manifest) -> Manifest:
-    return manifest.replace(parameters={})
+    """Return the learner's defaults; the forest's for a model that no learner of ours has made."""
+    if manifest.algorithm in LEARNERS:
+        return manifest.replace(parameters={})
+    output = Output(smooth=manifest.task == "classification")
+    return manifest.replace(algorithm=next(iter(LEARNERS)), parameters={}, output=output)
 
 
 class RecipeTrials:

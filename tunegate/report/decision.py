@@ -61,7 +61,7 @@ def _checks_table(verdict: Verdict) -> str:
 
 
 def _models_table(verdict: Verdict) -> str:
-    """Compare candidate and champion: trial, package, and each parameter."""
+    """Compare candidate and champion: trial, package, learner, and each parameter of either."""
     models = dict(judged_models(verdict))
     if not models:
         return ""
@@ -70,11 +70,17 @@ def _models_table(verdict: Verdict) -> str:
         ["trial", *(each.trial for each in summaries)],
         ["package", *(Cell(each.sha256[:12], each.sha256) for each in summaries)],
     ]
-    rows += [
-        [name, *(parameter_cell(each.parameters.get(name)) for each in summaries)]
-        for name in summaries[0].parameters
-    ]
+    if any(each.algorithm for each in summaries):
+        rows.append(["model", *(each.algorithm for each in summaries)])
+    names = dict.fromkeys(name for each in summaries for name in each.parameters)
+    rows += [[name, *(_summary_cell(each, name) for each in summaries)] for name in names]
     return html_table(("", *models), rows)
+
+
+def _summary_cell(summary: ModelSummary, name: str) -> Cell:
+    if name in summary.parameters:
+        return parameter_cell(summary.parameters[name])
+    return Cell("")  # a parameter that the model's learner does not have
 
 
 def parameter_cell(value: Scalar) -> Cell:

@@ -77,7 +77,7 @@ def _model_sections(workspace: Workspace, verdict: Verdict) -> list[Section]:
     if dataset.fingerprint == verdict.fingerprint:
         for role, model in judged_models(verdict):
             package = _named_package(workspace, model)
-            if package:
+            if package and not package.outside:
                 packages[role] = package
     importances = ""
     if "candidate" in packages:

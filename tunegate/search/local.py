@@ -23,6 +23,7 @@ from katib.local.run_folder import (
 )
 from katib.local.run_start import begin_run
 from katib.search.algorithms import describe_sampler
+from katib.search.families import MODEL
 from katib.space import TrialRecord
 from katib.trial import Trial
 from registry.metric_names import readable_number
@@ -183,14 +184,24 @@ def _trial_names(folders: Sequence[Path]) -> set[str]:
 def first_parameters(workspace: Workspace, experiment: Experiment) -> dict[str, object]:
     """Return the champion's hyperparameters, or the library's defaults, for trial 0.
 
-    A champion of another learner than the Experiment's has no parameters for it.
+    A champion of another learner than the Experiment's has no parameters for it. Each is there
+    under both names that the trainer knows, and the learner as `model`.
     """
     package = workspace.champion_package()
-    model = read_program(experiment, workspace.settings).model
-    if isinstance(package, ModelPackage) and model in {"", package.manifest.algorithm}:
-        return dict(package.manifest.parameters)
-    learner = model or next(iter(LEARNERS))
-    return dict(parse_hyperparameters(learner, {}).for_task(workspace.spec.task).model_dump())
+    learner = read_program(experiment, workspace.settings).model
+    if (
+        isinstance(package, ModelPackage)
+        and package.outside is None
+        and learner in {"", package.manifest.algorithm}
+    ):
+        learner = package.manifest.algorithm
+        parameters: dict[str, object] = dict(package.manifest.parameters)
+    else:
+        learner = learner or next(iter(LEARNERS))
+        task = workspace.spec.task
+        parameters = parse_hyperparameters(learner, {}).for_task(task).model_dump()
+    of_learner = {f"{learner}_{name}": value for name, value in parameters.items()}
+    return {**parameters, **of_learner, MODEL: learner}
 
 
 async def _run_until_sigterm(engine: Engine) -> Result:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainer.errors import DataError
-from trainer.learners import find_learner_by_name
 from trainer.profile import TASKS, TableProfile, profile_table
 from trainer.spec import ColumnSpec, DataSetSpec
 from trainer.tables import read_table
 from tunegate.errors import UsageError
 from tunegate.starters.experiment_yaml import render_experiment
-from tunegate.starters.search_plan import FOREST
+from tunegate.starters.learner_choice import LearnerChoice, choose_learners
 from tunegate.starters.spec_toml import render_spec
 
 __all__ = [
     "Starter",
+    "choose_learners",
     "name_of_table",
     "render_experiment",
     "render_spec",
@@ -41,6 +41,7 @@ class Starter:
         notes: how the table was read, a sentence each.
         spec: the spec's TOML.
         experiment: the Experiment's YAML.
+        learners: what its search chooses among.
     """
 
     spec_path: Path
@@ -49,6 +50,7 @@ class Starter:
     notes: tuple[str, ...]
     spec: str
     experiment: str
+    learners: LearnerChoice
 
 
 def start_from_table(
@@ -67,15 +69,13 @@ def start_from_table(
         target: the column to predict.
         task: "regression" or "classification"; by a rule where empty.
         name: of the data set and its model; the table's where empty.
-        model: the learner's name; a random forest where empty.
+        model: what the search chooses among, see `choose_learners`.
         folder: where spec and Experiment belong.
 
     Raises:
         DataError: when the table cannot be read, or there is nothing to learn from it.
-        UsageError: when the name is not allowed.
-        ParameterError: when there is no such learner, or it is not for the table's task.
+        UsageError: when the name is not allowed, or a learner cannot be used.
     """
-    learner = find_learner_by_name(model or FOREST)
     chosen = name or name_of_table(str(table))
     source = _source_in(str(table), folder)
     try:
@@ -85,6 +85,7 @@ def start_from_table(
             raise
         hint = f"{error.hint}; {_first_lines(chosen, str(table), target, task)}"
         raise DataError(str(error), hint=hint) from error
+    choice = choose_learners(model, profile)
     spec_path = folder / f"{chosen}.toml"
     return Starter(
         spec_path=spec_path,
@@ -92,7 +93,8 @@ def start_from_table(
         profile=profile,
         notes=notes,
         spec=render_spec(profile, name=chosen, source=source),
-        experiment=render_experiment(profile, str(spec_path), name=chosen, model=learner.name),
+        experiment=render_experiment(profile, str(spec_path), name=chosen, learners=choice),
+        learners=choice,
     )
 
 

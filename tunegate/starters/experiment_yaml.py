@@ -2,22 +2,27 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 from registry.package.metrics import HIGHER_IS_BETTER, METRICS
 from trainer.profile import TableProfile
-from tunegate.starters.search_plan import FOREST, SearchParameter, SearchPlan, plan_search
+from tunegate.starters.learner_choice import FOREST, FOREST_ONLY, LearnerChoice
+from tunegate.starters.search_plan import SearchParameter, SearchPlan, plan_search
 
 LONGEST_NAME = 47  # Katib adds to it for trials, Kubernetes for their pods
 REPORTED = {"regression": ("rmse", "mae", "r2"), "classification": ("accuracy", "auc")}
-FOREST_SPACE = (
-    "  # The number of trees is not searched: more of them only cost time. Leaf sizes have a",
-    "  # logarithmic scale: 1 or 2 makes a difference, 19 or 20 does not.",
+TREES_COMMENT = (
+    "  # The number of trees is not searched: more of them only cost time. Leaf sizes have a"
 )
 PLAIN_YAML = re.compile(r"[\w./-]+")
 
 
 def render_experiment(
-    profile: TableProfile, spec_path: str, *, name: str, model: str = FOREST
+    profile: TableProfile,
+    spec_path: str,
+    *,
+    name: str,
+    learners: LearnerChoice = FOREST_ONLY,
 ) -> str:
     """Return the Experiment's YAML, commented.
 
@@ -25,15 +30,12 @@ def render_experiment(
         profile: the table's.
         spec_path: the spec, as the trial's `--data` names it.
         name: the data set's.
-        model: the learner's name.
-
-    Raises:
-        ParameterError: when there is no such learner, or it is not for the table's task.
+        learners: what the search chooses among.
     """
-    plan = plan_search(profile, model)
+    plan = plan_search(profile, learners)
     sections = [
         _head(profile, plan, spec_path),
-        _metadata(search_name(name, model)),
+        _metadata(name, plan),
         _objective(profile),
         _budget(plan),
         _parameters(plan),
@@ -42,11 +44,13 @@ def render_experiment(
     return "\n".join(line for section in sections for line in section) + "\n"
 
 
-def search_name(name: str, model: str) -> str:
+def search_name(name: str, learners: Sequence[str]) -> str:
     """Return an Experiment's name for a data set: lower-case letters, digits and `-`."""
-    end = "forest" if model == FOREST else model.replace("_", "-")
-    plain = name.replace("_", "-")[: LONGEST_NAME - len(end) - 1].strip("-")
-    return f"{plain}-{end}"
+    kind = "models"
+    if len(learners) == 1:
+        kind = learners[0].replace("random_forest", "forest").replace("_", "-")
+    plain = name.replace("_", "-")[: LONGEST_NAME - len(kind) - 1].strip("-")
+    return f"{plain}-{kind}"
 
 
 def _head(profile: TableProfile, plan: SearchPlan, spec_path: str) -> list[str]:
@@ -55,7 +59,7 @@ def _head(profile: TableProfile, plan: SearchPlan, spec_path: str) -> list[str]:
         "# written by `tunegate init`, yours to edit.",
         "#",
         f"# {profile.rows:,} rows and {len(profile.kept)} columns to learn from:",
-        f"# {plan.trials} trials of {plan.words} and {plan.folds} folds.",
+        f"# {_size_text(plan)}.",
         "# Larger tables get fewer of each, so that a search ends within minutes on two cores.",
         "#",
         "# On this machine nothing has to change. On a cluster, Katib runs the same file after you",
@@ -65,16 +69,22 @@ def _head(profile: TableProfile, plan: SearchPlan, spec_path: str) -> list[str]:
     ]
 
 
+def _size_text(plan: SearchPlan) -> str:
+    if plan.learners == (FOREST,):
+        return f"{plan.trials} trials of {plan.trees} trees and {plan.folds} folds"
+    return f"{plan.trials} trials of {plan.folds} folds"
+
+
 def _comment(text: str) -> str:
     return " ".join(text.split())
 
 
-def _metadata(name: str) -> list[str]:
+def _metadata(name: str, plan: SearchPlan) -> list[str]:
     return [
         "apiVersion: kubeflow.org/v1beta1",
         "kind: Experiment",
         "metadata:",
-        f"  name: {name}",
+        f"  name: {search_name(name, plan.learners)}",
         "  namespace: tunegate-search # CLUSTER: one with Katib's label",
         "  annotations:",
         "    tunegate.dev/schedule: batch # for the local engine: the same search, byte for byte",
@@ -111,10 +121,7 @@ def _budget(plan: SearchPlan) -> list[str]:
 
 
 def _parameters(plan: SearchPlan) -> list[str]:
-    reason: tuple[str, ...] = FOREST_SPACE
-    if plan.model != FOREST:
-        reason = (f"  # Ranges and scales are those that the trainer states for {plan.model}.",)
-    lines = [*reason, "  parameters:"]
+    lines = [*_space_comment(plan), "  parameters:"]
     for parameter in plan.parameters:
         lines += [
             f"    - name: {parameter.name} # {parameter.meaning}",
@@ -122,6 +129,21 @@ def _parameters(plan: SearchPlan) -> list[str]:
             f"      feasibleSpace: {parameter.space}",
         ]
     return lines
+
+
+def _space_comment(plan: SearchPlan) -> list[str]:
+    if plan.learners == (FOREST,):
+        return [
+            TREES_COMMENT,
+            "  # logarithmic scale: 1 or 2 makes a difference, 19 or 20 does not.",
+        ]
+    if len(plan.learners) == 1:
+        return [f"  # What the table of learners searches of {plan.learners[0]} (docs/models.md)."]
+    return [
+        "  # `model` chooses the learner. Katib gives every trial all parameters; one whose name",
+        "  # begins with a learner's counts for that learner only, and the trainer ignores the",
+        "  # others. tunegate's sampler knows it from the names; Katib's own learn from all.",
+    ]
 
 
 def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
@@ -163,7 +185,7 @@ def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
         "                  - -m",
         "                  - trainer",
         f"                  - {_yaml_text(f'--data={spec_path}')}",
-        *_fixed_flags(plan),
+        *(f"                  - {flag}" for flag in plan.fixed),
         f"                  - --folds={plan.folds}",
         *flags,
         "                  - --output=/models/trials/${trialParameters.trial}",
@@ -180,15 +202,6 @@ def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
         "              - name: models",
         "                persistentVolumeClaim: { claimName: tunegate-models } # CLUSTER: yours",
     ]
-
-
-def _fixed_flags(plan: SearchPlan) -> list[str]:
-    flags = []
-    if plan.model != FOREST:
-        flags.append(f"                  - --model={plan.model}")
-    if plan.trees:
-        flags.append(f"                  - --n-estimators={plan.trees}")
-    return flags
 
 
 def _reference(parameter: SearchParameter) -> list[str]:

@@ -2,15 +2,21 @@
 
 The work of a trial is about rows x columns x trees x fits. Up to 5,000 rows a search is as thorough
 as the shipped one; above, trees, folds and trials become fewer, and each tree draws fewer rows, for
-with many rows each of these matters less. A random forest has a space of its own here; another
-learner's is the one that the trainer's table states.
+with many rows each of these matters less.
+
+A search over several learners has twice the trials. Each parameter then has its learner's name in
+front, and `model` chooses the learner.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
 
-from trainer.learners import Learner, Searched, find_learner_by_name
+from katib.search.families import MODEL
+from trainer.learners import LEARNERS
+from trainer.learners.parameters import Hyperparameters, Searched
 from trainer.profile import TableProfile
+from tunegate.starters.learner_choice import FOREST, FOREST_ONLY, LearnerChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +49,22 @@ class SearchPlan:
     Attributes:
         trials: how many.
         parallel: how many at a time.
-        model: the learner's name.
-        trees: of each model; 0 where it has none, or their number is searched.
+        trees: of each forest.
         folds: of the cross-validation.
         seconds: after which a trial on a cluster is ended.
         parameters: what is searched.
+        learners: what a trial's model may be.
+        fixed: the flags of the trial's command that are the same in every trial.
     """
 
     trials: int
     parallel: int
-    model: str
     trees: int
     folds: int
     seconds: int
     parameters: tuple[SearchParameter, ...]
-
-    @property
-    def words(self) -> str:
-        """What its trials fit, after "trials of": `200 trees`, `ridge`."""
-        what = [] if self.model == FOREST else [self.model]
-        if self.trees:
-            what.append(f"{self.trees} trees")
-        return " with ".join(what)
+    learners: tuple[str, ...] = (FOREST,)
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,59 +90,106 @@ SECONDS_PER_CELL = 1e-3
 LEAST_LEAF = 20
 ROWS_PER_LEAF = 50
 DEEPEST = 30
-FOREST = "random_forest"
-TREES = "n_estimators"
+FORESTS = frozenset({FOREST, "extra_trees"})  # whose trees are not searched, but fixed
+MORE_TRIALS = 2  # times as many where the learner is searched too
+MORE_TREES = 5  # times as many as a forest's, at most, for learners that search their number
+TREES = frozenset({"n_estimators", "max_iter"})
 
 
-def plan_search(profile: TableProfile, model: str = FOREST) -> SearchPlan:
-    """Return the search that suits the table's task and size.
-
-    Args:
-        profile: the table's.
-        model: a key of `LEARNERS`.
-
-    Raises:
-        ParameterError: when there is no such learner, or it is not for the table's task.
-    """
-    learner = find_learner_by_name(model)
-    learner.check_task(profile.target.task)
+def plan_search(profile: TableProfile, learners: LearnerChoice = FOREST_ONLY) -> SearchPlan:
+    """Return the search that suits the table's task and size."""
     cells = profile.rows * max(len(profile.kept), 1)
     size = next(size for size in SIZES if cells <= size.cells)
-    return SearchPlan(
+    plan = SearchPlan(
         trials=size.trials,
         parallel=PARALLEL,
-        model=model,
-        trees=size.trees if _has_fixed_trees(learner) else 0,
+        trees=size.trees,
         folds=size.folds,
         seconds=max(LEAST_SECONDS, round(cells * SECONDS_PER_CELL)),
-        parameters=tuple(_search_space(profile, size, learner)),
+        parameters=tuple(_forest_space(profile, size)),
+        fixed=(f"--n-estimators={size.trees}",),
+    )
+    if learners.names == FOREST_ONLY.names:
+        return plan
+    if len(learners.names) == 1:
+        name = learners.names[0]
+        return replace(
+            plan,
+            parameters=tuple(_learner_space(name, profile, size)),
+            learners=learners.names,
+            fixed=(f"--model={name}", *_fixed_trees(name, "", size)),
+        )
+    return replace(
+        plan,
+        trials=MORE_TRIALS * size.trials,
+        parameters=tuple(_families_space(learners.names, profile, size)),
+        learners=learners.names,
+        fixed=tuple(
+            flag
+            for name in learners.names
+            for flag in _fixed_trees(name, f"{name.replace('_', '-')}-", size)
+        ),
     )
 
 
-def _has_fixed_trees(learner: Learner) -> bool:
-    parameters = learner.parameters
-    return TREES in parameters.model_fields and TREES not in parameters.searched()
+def _families_space(
+    names: Sequence[str], profile: TableProfile, size: _Size
+) -> Iterator[SearchParameter]:
+    yield SearchParameter(MODEL, "categorical", _list(names), "which learner")
+    for learner in names:
+        for parameter in _learner_space(learner, profile, size):
+            yield replace(
+                parameter,
+                name=f"{learner}_{parameter.name}",
+                meaning=f"{parameter.meaning}; {learner} only",
+            )
 
 
-def _search_space(
-    profile: TableProfile, size: _Size, learner: Learner
-) -> Iterable[SearchParameter]:
-    if learner.name == FOREST:
+def _fixed_trees(learner: str, prefix: str, size: _Size) -> list[str]:
+    if learner in FORESTS:
+        return [f"--{prefix}n-estimators={size.trees}"]
+    return []
+
+
+def _learner_space(learner: str, profile: TableProfile, size: _Size) -> list[SearchParameter]:
+    if learner in FORESTS:
         return _forest_space(profile, size)
-    searched = learner.parameters.searched()
-    return [_stated_parameter(name, where) for name, where in searched.items()]
+    kind = LEARNERS[learner].parameters
+    return [
+        _searched_parameter(name, _takes_integers(kind, name), where, size)
+        for name, where in kind.searched().items()
+    ]
 
 
-def _stated_parameter(name: str, where: Searched) -> SearchParameter:
+def _takes_integers(kind: type[Hyperparameters], name: str) -> bool:
+    """Whether a parameter's numbers are integers: `int | None` is, `float | str` is not."""
+    found: list[object] = [kind.model_fields[name].annotation]
+    types = set[object]()
+    while found:
+        each = found.pop()
+        found += get_args(each)
+        types.add(each)
+    return int in types and float not in types
+
+
+def _searched_parameter(
+    name: str,
+    is_integer: bool,  # noqa: FBT001 - called once
+    where: Searched,
+    size: _Size,
+) -> SearchParameter:
+    high = where.high
+    if name in TREES:
+        high = min(high, MORE_TREES * size.trees)
     kind = "double"
-    if isinstance(where.low, int) and isinstance(where.high, int):
+    ends = [str(float(where.low)), str(float(high))]
+    if is_integer:
         kind = "int"
-    space = _range(f"{where.low}", f"{where.high}")
-    meaning = "a linear scale"
+        ends = [str(int(where.low)), str(int(high))]
+    space = _range(*ends)
     if where.log:
-        space = _log_range(where.low, where.high)
-        meaning = "a logarithmic scale"
-    return SearchParameter(name, kind, space, meaning)
+        space = _log_range(*ends)
+    return SearchParameter(name, kind, space, name.replace("_", " "))
 
 
 def _forest_space(profile: TableProfile, size: _Size) -> list[SearchParameter]:
@@ -191,7 +238,7 @@ def _range(low: str, high: str) -> str:
     return f'{{ min: "{low}", max: "{high}" }}'
 
 
-def _log_range(low: float, high: float) -> str:
+def _log_range(low: object, high: object) -> str:
     return f'{{ min: "{low}", max: "{high}", distribution: logUniform }}'
 
 

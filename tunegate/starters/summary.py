@@ -3,28 +3,32 @@
 from collections.abc import Iterator
 
 from trainer.profile import TableProfile
-from tunegate.starters.search_plan import FOREST, plan_search
+from tunegate.starters.learner_choice import FOREST_ONLY, LearnerChoice
+from tunegate.starters.search_plan import plan_search
 from tunegate.starters.spec_toml import counted
 
 LISTED = 12  # columns or classes of one kind; the rest is counted
 
 
 def summary_lines(
-    profile: TableProfile, *, trials: int | None = None, model: str = FOREST
+    profile: TableProfile,
+    *,
+    trials: int | None = None,
+    learners: LearnerChoice = FOREST_ONLY,
 ) -> list[str]:
     """Return what was decided, a sentence a line, the most important first.
 
     Args:
         profile: the table's.
         trials: how many trials there will be, if the user stated it; else the table's size tells.
-        model: the learner's name.
+        learners: what the search chooses among.
     """
     return [
         *_task_lines(profile),
         *_column_lines(profile),
         *_cell_lines(profile),
         *_split_lines(profile),
-        _search_line(profile, trials, model),
+        *_search_lines(profile, trials, learners),
     ]
 
 
@@ -78,10 +82,17 @@ def _split_lines(profile: TableProfile) -> Iterator[str]:
         yield f'split: to predict what comes later, set time = "{profile.dates[0]}" in the spec'
 
 
-def _search_line(profile: TableProfile, trials: int | None, model: str) -> str:
-    plan = plan_search(profile, model)
+def _search_lines(
+    profile: TableProfile, trials: int | None, learners: LearnerChoice
+) -> Iterator[str]:
+    plan = plan_search(profile, learners)
     count = counted(trials or plan.trials, "trial")
-    return f"search: {count} of {plan.words}, {plan.folds} folds each"
+    if learners.names == FOREST_ONLY.names:
+        yield f"search: {count} of {plan.trees} trees, {plan.folds} folds each"
+        return
+    yield f"search: {count} of {', '.join(learners.names)}, {plan.folds} folds each"
+    for name, reason in learners.left_out:
+        yield f"left out {name}: {reason}"
 
 
 def _listed(texts: "list[str] | tuple[str, ...]") -> str:

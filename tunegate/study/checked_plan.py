@@ -59,7 +59,8 @@ def check_plan(
     if not program.writes_package:
         say(
             f"note: {experiment.name}: its trials write no model packages to the store: search, "
-            "report and watch work; gate and server need packages, as `python -m trainer` writes"
+            "report and watch work; gate and server need packages, as `python -m trainer` writes, "
+            "and the gate takes `--evidence` too (docs/models.md)"
         )
     return PlannedSearch(workspace, experiment, data, program, resume)
 

@@ -144,7 +144,7 @@ def _named_experiment(name: str, settings: Settings, table: TableOptions) -> Exp
         return read_experiment(Path(name))
     is_builtin = name in builtin_names() and not Path(name).exists()
     if suffix == ".toml" or is_builtin:
-        _refuse_table_options(table, f"{name}, a data set spec")
+        _refuse_table_options(replace(table, model=""), f"{name}, a data set spec")
         _refuse_other_data(name, settings)
         return search_of_spec(load_spec(name), settings, name=name, model=table.model)
     if not ("://" in name or Path(name).exists() or any(mark in name for mark in "*?")):
@@ -172,8 +172,8 @@ def _holds_experiment(path: Path) -> bool:
 
 
 def _default_experiment(settings: Settings, table: TableOptions) -> Experiment:
-    """Return the shipped Experiment, or one for the data that the settings name."""
-    _refuse_table_options(table, "no table")
+    """Return the shipped Experiment, or one for the data or the learners that were named."""
+    _refuse_table_options(replace(table, model=""), "no table")
     experiment = read_experiment(shipped_experiment())
     program = read_program(experiment, settings)
     data = settings.data or program.data

@@ -8,15 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from katib.experiment import Experiment, read_experiment
-from trainer.learners import find_learner_by_name
 from trainer.profile import profile_table
 from trainer.spec import DataSetSpec
 from trainer.tables import frame_to_arrow, read_table
 from tunegate.console import say
 from tunegate.errors import UsageError
 from tunegate.settings import Settings
-from tunegate.starters import Starter, name_of_table, render_experiment, start_from_table
-from tunegate.starters.search_plan import FOREST
+from tunegate.starters import (
+    Starter,
+    choose_learners,
+    name_of_table,
+    render_experiment,
+    start_from_table,
+)
 from tunegate.starters.summary import summary_lines
 from tunegate.study.frames import keep_frame
 from tunegate.study.spec_text import spec_text
@@ -32,7 +36,7 @@ class TableOptions:
         target: the column to predict.
         task: regression or classification.
         name: the model's name; made from the file's.
-        model: the learner's name; a random forest.
+        model: what the search chooses among: `all` or learners' names; the random forest if empty.
         trials: how many trials there will be, for the summary.
     """
 
@@ -58,10 +62,7 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
     Raises:
         UsageError: when no target was given.
         DataError: when the table cannot be used.
-        ParameterError: when there is no such learner, or it is not for the table's task.
     """
-    model = table.model or FOREST
-    find_learner_by_name(model)  # before the table is read
     if isinstance(source, str):
         path = source
         name = table.name or name_of_table(source)
@@ -77,9 +78,14 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
     if not isinstance(source, str):
         path = str(keep_frame(source, folder))
     starter = start_from_table(
-        path, table.target, task=table.task, name=name, model=model, folder=folder
+        path,
+        table.target,
+        task=table.task,
+        name=name,
+        model=table.model,
+        folder=folder,
     )
-    for sentence in summary_lines(starter.profile, trials=table.trials, model=model):
+    for sentence in summary_lines(starter.profile, trials=table.trials, learners=starter.learners):
         say(f"{name}: {sentence}")
     _keep_starter(starter)
     return read_experiment(starter.experiment_path)
@@ -94,14 +100,13 @@ def search_of_spec(
         spec: the spec.
         settings: they name the state folder.
         name: how the trials name the spec; if empty, it is written to a file.
-        model: the learner's name; a random forest if empty.
+        model: what the search chooses among: `all` or learners' names; the random forest if empty.
 
     Raises:
         DataError: when its table cannot be read, or there is nothing to learn from.
         ParameterError: when there is no such learner, or it is not for the spec's task.
+        UsageError: when a learner cannot be used.
     """
-    learner = find_learner_by_name(model or FOREST)
-    learner.check_task(spec.task)
     folder = settings.state / TABLES / spec.name
     if not name:
         path = folder / f"{spec.name}.toml"
@@ -111,8 +116,10 @@ def search_of_spec(
     unread = [column for column in frame.columns if not _is_read(str(column), spec, settings)]
     profile = profile_table(frame.drop(columns=unread), target=spec.target, task=spec.task)
     target = replace(profile.target, metric=spec.metric)
-    known = replace(profile, target=target)
-    written = render_experiment(known, name, name=spec.name, model=learner.name)
+    choice = choose_learners(model, profile)
+    written = render_experiment(
+        replace(profile, target=target), name, name=spec.name, learners=choice
+    )
     experiment = folder / f"{spec.name}-experiment.yaml"
     _write(experiment, written)
     say(f"{spec.name}: no Experiment was named; searching by {experiment}")

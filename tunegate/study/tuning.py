@@ -37,7 +37,8 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
         target: the column to predict, of a table.
         task: "regression" or "classification", if the target's values do not tell.
         name: the model's name, made from the file's by default.
-        model: the learner's name, such as "ridge" (docs/models.md); a random forest by default.
+        model: what the search of a table or a spec chooses among: a learner's name, several with
+            commas, or "all" (docs/models.md); the random forest by default.
         trials: how many; the Experiment's own number by default.
         time: no trial starts after this time: 90, "90s", "5m", "1h30m".
         cpus: CPUs to use, all by default.
@@ -48,7 +49,6 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
 
     Raises:
         UsageError: when the arguments contradict each other, or name nothing to search.
-        ParameterError: when there is no such learner, or it is not for the table's task.
         DataError: when the table cannot be used; the message names every finding.
         InvalidExperiment: when the Experiment cannot be run.
         EngineError: when the run cannot start or continue.

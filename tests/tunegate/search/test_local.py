@@ -94,4 +94,8 @@ def test_the_first_trial_takes_the_defaults_of_the_experiments_own_learner(tmp_p
     pod["containers"][0]["command"].append("--model=ridge")
     (tmp_path / "ridge.yaml").write_text(yaml.safe_dump(document))
     experiment = read_experiment(tmp_path / "ridge.yaml")
-    assert first_parameters(Workspace(Settings(state=tmp_path)), experiment) == {"alpha": 1.0}
+    assert first_parameters(Workspace(Settings(state=tmp_path)), experiment) == {
+        "alpha": 1.0,
+        "ridge_alpha": 1.0,
+        "model": "ridge",
+    }

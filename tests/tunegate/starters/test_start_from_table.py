@@ -10,7 +10,10 @@ import yaml
 from support.tables import FAMILIES, MadeTable
 
 from katib.lint import lint_text
+from katib.search.portfolio import FAMILIES as FAMILY_POINTS
 from trainer import DataError, TrainerError
+from trainer.__main__ import make_parser
+from trainer.hyperparameters import parse_hyperparameters
 from trainer.learners import LEARNERS
 from trainer.spec import load_spec
 from tunegate.errors import UsageError
@@ -99,7 +102,11 @@ def test_each_learner_gets_the_search_that_its_table_states(tmp_path: Path, mode
     assert {f"--{name.replace('_', '-')}" for name in searched} < flags
     assert document["metadata"]["name"].startswith("houses-")
     assert len(document["metadata"]["name"]) < 48
-    (said,) = (line for line in summary_lines(starter.profile, model=model) if "trials" in line)
+    (said,) = (
+        line
+        for line in summary_lines(starter.profile, learners=starter.learners)
+        if "trials" in line
+    )
     assert model in said or model == "random_forest"
 
 
@@ -133,6 +140,62 @@ def test_a_criterion_for_counts_is_searched_only_where_no_target_is_negative(
     below = houses().assign(price=lambda h: h["price"] - 300)
     other = start_from_table(houses_file(tmp_path, below), "price", folder=tmp_path)
     assert "poisson" not in other.experiment
+
+
+def test_a_search_over_learners_names_those_that_take_the_table(tmp_path: Path) -> None:
+    gaps = houses().assign(size=lambda h: h["size"].where(h["size"] > 50))
+    table = houses_file(tmp_path, gaps)
+    starter = start_from_table(table, "price", model="all", folder=tmp_path)
+    document = yaml.safe_load(starter.experiment)
+    model, *others = document["spec"]["parameters"]
+    assert model["name"] == "model"
+    learners = model["feasibleSpace"]["list"]
+    assert learners == list(starter.learners.names)
+    assert {"random_forest", "hist_gradient_boosting"} < set(learners)
+    assert "gradient_boosting" not in learners
+    assert all(any(p["name"].startswith(f"{each}_") for each in learners) for p in others)
+    assert "left out gradient_boosting: it takes no missing values" in summary_lines(
+        starter.profile, learners=starter.learners
+    )
+    command = _command(document)
+    assert "--model=${trialParameters.model}" in command
+    chosen = [word.replace("${trialParameters.model}", "xgboost") for word in command[3:]]
+    make_parser("train").parse_args(chosen)  # the trainer knows every flag
+    assert [str(f) for f in lint_text(starter.experiment, "experiment.yaml")] == []
+
+
+@pytest.mark.parametrize("family", FAMILY_POINTS)
+def test_the_point_that_a_family_begins_with_is_one_of_its_learners(family: str) -> None:
+    point = parse_hyperparameters(family, dict(FAMILY_POINTS[family])).model_dump()
+    defaults = parse_hyperparameters(family, {}).model_dump()
+    if family not in {"random_forest", "extra_trees", "xgboost"}:
+        assert point == defaults
+
+
+def test_a_search_of_one_other_learner_has_its_own_space(tmp_path: Path) -> None:
+    table = houses_file(tmp_path, houses())
+    starter = start_from_table(table, "price", model="hist_gradient_boosting", folder=tmp_path)
+    document = yaml.safe_load(starter.experiment)
+    assert document["metadata"]["name"] == "houses-hist-gradient-boosting"
+    assert "--model=hist_gradient_boosting" in _command(document)
+    assert "learning_rate" in {p["name"] for p in document["spec"]["parameters"]}
+    assert [str(f) for f in lint_text(starter.experiment, "experiment.yaml")] == []
+
+
+@pytest.mark.parametrize(
+    ("learners", "words"),
+    [
+        ("forest", "no learner forest"),
+        ("random_forest,gradient_boosting", "gradient_boosting cannot be used: it takes no"),
+    ],
+)
+def test_learners_that_cannot_be_used_are_refused(
+    learners: str, words: str, tmp_path: Path
+) -> None:
+    gaps = houses().assign(size=lambda h: h["size"].where(h["size"] > 50))
+    table = houses_file(tmp_path, gaps)
+    with pytest.raises((TrainerError, UsageError), match=words):
+        start_from_table(table, "price", model=learners, folder=tmp_path)
 
 
 def test_larger_tables_get_a_smaller_search(tmp_path: Path) -> None:
