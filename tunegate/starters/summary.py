@@ -38,7 +38,7 @@ def _task_lines(profile: TableProfile) -> Iterator[str]:
         f"predict {target.name}: a {target.task}, for {target.reason}; "
         f"the search minimises {target.metric}"
     )
-    yield f"table: {profile.rows:,} rows, {len(profile.kept)} columns to learn from"
+    yield f"table: {profile.rows:,} rows, {counted(len(profile.kept), 'column')} to learn from"
     if target.classes:
         total = sum(rows for _, rows in target.classes)
         shares = [f"{label} {rows / total:.1%}" for label, rows in target.classes]
@@ -62,6 +62,9 @@ def _column_lines(profile: TableProfile) -> Iterator[str]:
 
 
 def _cell_lines(profile: TableProfile) -> Iterator[str]:
+    gaps = [f"{column.name} {column.missing:.1%}" for column in profile.kept if column.missing]
+    if gaps:
+        yield f"no value: {_listed(gaps)}"
     for marker in profile.markers[:LISTED]:
         cells = counted(marker.cells, "cell")
         if marker.certain:

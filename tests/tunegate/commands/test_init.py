@@ -105,3 +105,10 @@ def test_the_address_of_a_database_is_not_repeated(sales: Path, capsys: Capture)
         'read.query = "select ... from ..."; tables: sales; the spec is a file sales.toml' in hint
     )
     assert 'source = "(the address)"' in hint
+
+
+def test_columns_with_gaps_are_named(sales: Path, capsys: Capture) -> None:
+    rows = "".join(f"{row},{' ' if row % 10 else row},{row % 7}.5\n" for row in range(60))
+    (sales / "gaps.csv").write_text(f"size,depth,price\n{rows}")
+    assert init("gaps.csv", "--target", "price", "--dry-run") == 0
+    assert "no value: depth 90.0%" in capsys.readouterr().err.splitlines()
