@@ -100,7 +100,7 @@ def record_challenge(
 ) -> Challenge:
     """Record a verdict, unless the ledger has it already, and return the record.
 
-    A hold that has ended does not count: the same verdict waits anew.
+    A hold that has ended does not count: the same verdict waits again.
 
     Args:
         promoter: whose ledger, name and clock.

@@ -66,7 +66,7 @@ def renamed_errors(names: Mapping[str, str]) -> Iterator[None]:
         yield
     except ParameterError as error:
         message = re.sub(
-            r"--[a-z0-9-]+(?=:)", lambda match: names.get(match[0], match[0]), str(error)
+            r"--[A-Za-z0-9-]+(?=:)", lambda match: names.get(match[0], match[0]), str(error)
         )
         raise ParameterError(message, hint=error.hint) from error
 

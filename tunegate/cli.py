@@ -52,6 +52,7 @@ FUNCTIONS = {  # of commands whose own names Python, or another module, has take
     "serve": "serve_command",
     "export-study": "export_study_command",
     "katib": "katib_command",
+    "package": "package_command",
     "export": "export_command",
     "import": "import_command",
 }

@@ -29,7 +29,7 @@ def train(arguments: tuple[str, ...]) -> int:
     return main(list(arguments), prog="tunegate train")
 
 
-@click.command()
+@click.command("package")
 @click.argument("model", type=options.PATH, help="A fitted model of scikit-learn: joblib, pickle.")
 @click.option("--output", "-o", type=options.PATH, required=True, help="The package's folder.")
 @click.option(
@@ -38,7 +38,7 @@ def train(arguments: tuple[str, ...]) -> int:
 @click.option(
     "--trust", is_flag=True, help="Unpickle the file, although that runs what its writer put in."
 )
-def package(model: Path, *, output: Path, data: str, trust: bool) -> int:
+def package_command(model: Path, *, output: Path, data: str, trust: bool) -> int:
     """Turn a model that was kept by joblib into a package, proven to answer as the model does.
 
     `tunegate gate --package` and `tunegate promote --package` take it as a candidate.

@@ -340,6 +340,9 @@ def test_reading_for_a_cluster_still_refuses_what_katib_hangs_on() -> None:
 def test_conditions_of_a_job_are_not_put_into_templates_of_other_kinds() -> None:
     document = using_parameters(build_document("true", container={"image": "x"}))
     template = document["spec"]["trialTemplate"]
-    template["trialSpec"] |= {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}
+    job = template["trialSpec"]
+    master = {"replicas": 1, "template": job["spec"]["template"]}
+    job |= {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}
+    job["spec"] = {"pytorchReplicaSpecs": {"Master": master}}
     read = to_experiment(as_document(document), local=False)
     assert "successCondition" not in read.spec["trialTemplate"]
