@@ -20,8 +20,10 @@ class FittedModel:
     Attributes:
         estimator: of any learner's library.
         out_of_bag: the data set's metric over the training part, each row predicted by the trees
-            that were fitted without it. None for other models than forests with bootstrap, and
-            where a row is in every tree's sample, as with a handful of trees.
+            that were fitted without it. None for other models than forests with bootstrap, where
+            a row is in every tree's sample, as with a handful of trees, and where rows belong
+            together by group or follow in time: a tree's sample then has rows that tell of those
+            left out.
     """
 
     estimator: Estimator
@@ -37,9 +39,12 @@ def fit_whole(
         TrainerError: as `Recipe.fit` does.
     """
     part = dataset.training
+    is_independent = part.group is None and part.time is None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        estimator = recipe.fit(x, part.y, weight=part.weight, n_jobs=n_jobs, out_of_bag=True)
+        estimator = recipe.fit(
+            x, part.y, weight=part.weight, n_jobs=n_jobs, out_of_bag=is_independent
+        )
     if any("OOB" in str(warning.message) for warning in caught):
         return FittedModel(estimator, None)
     return FittedModel(estimator, _out_of_bag_score(recipe, estimator, dataset))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 from support.registry.toy_data import dataset, flowers, homes
@@ -90,3 +91,12 @@ def test_the_out_of_bag_score_is_in_the_data_sets_metric() -> None:
     score = fit_whole(recipe, accurate, accurate.matrix(accurate.training)).out_of_bag
     assert score is not None
     assert 0.9 < score <= 1
+
+
+@pytest.mark.parametrize("split", ['by = ["customer"]', 'time = "month"'])
+def test_rows_that_tell_of_each_other_give_no_out_of_bag_score(tmp_path: Path, split: str) -> None:
+    frame = homes(300).assign(customer=[f"c{row % 60}" for row in range(300)])
+    frame["month"] = pd.date_range("2020-01-01", periods=300).strftime("%Y-%m-%d")
+    data = dataset(tmp_path, frame, split=split)
+    recipe = Recipe.of_dataset(data, "random_forest", {"n_estimators": 60}, 0)
+    assert fit_whole(recipe, data, data.matrix(data.training)).out_of_bag is None
