@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.codecs.rows import Encoder
+from benchmarks.growth import Case, complete_forest
 from registry.package import Column, FlatForest
 from registry.package.serving_cost import forest_microseconds
 
@@ -32,7 +33,7 @@ def main() -> None:
     print("| trees | depth | microseconds a row | computed | ratio |")
     print("|---|---|---|---|---|")
     for trees, depth in SHAPES:
-        forest = complete_forest(trees, depth)
+        forest = complete_forest(Case(trees, depth, FEATURES), np.random.default_rng(0))
         taken = _row_time(forest, rounds)
         computed = forest_microseconds(forest)
         print(f"| {trees} | {depth} | {taken:.1f} | {computed:.1f} | {computed / taken:.2f} |")
@@ -42,26 +43,6 @@ def main() -> None:
     for n in CATEGORIES:
         size, taken = _encoding(n, rounds)
         print(f"| {n} | {size >> 10} | {taken:.1f} |")
-
-
-def complete_forest(n_trees: int, depth: int) -> FlatForest:
-    """Make complete binary trees with random features and thresholds."""
-    rng = np.random.default_rng(0)
-    node = np.arange(2 ** (depth + 1) - 1)
-    inner = node < 2**depth - 1
-    n = n_trees * len(node)
-    tree = np.repeat(np.arange(n_trees) * len(node), len(node))
-    is_inner = np.tile(inner, n_trees)
-    return FlatForest(
-        start=np.arange(0, n + 1, len(node), dtype=np.int32),
-        feature=np.where(is_inner, rng.integers(0, FEATURES, n), 0).astype(np.int32),
-        threshold=np.where(is_inner, rng.random(n), 0).astype(np.float32),
-        left=(tree + np.tile(np.where(inner, 2 * node + 1, node), n_trees)).astype(np.int32),
-        right=(tree + np.tile(np.where(inner, 2 * node + 2, node), n_trees)).astype(np.int32),
-        missing_left=np.zeros(n, dtype=bool),
-        value=np.where(is_inner, 0, rng.random(n))[:, None],
-        n_features=FEATURES,
-    )
 
 
 def _row_time(forest: FlatForest, rounds: int) -> float:

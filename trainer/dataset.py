@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from trainer.split import (
     split_rows,
 )
 from trainer.tables import ReadTable, read_table
+from trainer.text_rules import text_rules
 from trainer.weights import read_weights
 
 MOSTLY = 0.5  # share of rows
@@ -97,6 +98,27 @@ class Dataset:
     def matrix(self, part: DatasetPart) -> NDArray[np.float32]:
         """Encode a part: float32 (n_rows, n_features)."""
         return encode(self.columns, part.table)
+
+
+def dataset_fields(dataset: Dataset) -> dict[str, Any]:
+    """Return what a package's manifest says of the data set, by the manifest's names."""
+    spec = dataset.spec
+    y = dataset.training.y
+    return {
+        "name": spec.name,
+        "task": spec.task,
+        "target": spec.target,
+        "prediction": spec.prediction,
+        "classes": dataset.classes,
+        "columns": dataset.columns,
+        "ignored": dataset.ignored,
+        "texts": text_rules(spec),
+        "metric": spec.metric,
+        "target_range": (float(y.min()), float(y.max())),
+        "training_rows": len(y),
+        "fingerprint": dataset.fingerprint,
+        "holdout": dataset.holdout_digest,
+    }
 
 
 def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:

@@ -24,7 +24,7 @@ from registry.package import (
 )
 from registry.package.columns import Cell
 from trainer.card import ManifestFields, render_model_card
-from trainer.dataset import Dataset, DatasetPart
+from trainer.dataset import Dataset, DatasetPart, dataset_fields
 from trainer.errors import TrainerError
 from trainer.folds import cross_validation_folds
 from trainer.learners import LEARNERS
@@ -41,7 +41,6 @@ from trainer.scoring.importance import ImportanceMeter
 from trainer.scoring.metrics import metric_names, metric_value
 from trainer.scoring.out_of_bag import FittedModel, fit_whole
 from trainer.scoring.residuals import OutOfFold, prediction_interval, sample_residuals
-from trainer.text_rules import text_rules
 
 GOLDEN_ROWS = 8
 
@@ -316,25 +315,11 @@ def _weights_of(part: DatasetPart, rows: NDArray[np.int64]) -> NDArray[np.float6
 
 
 def _recipe_fields(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) -> ManifestFields:
-    spec = dataset.spec
-    y = dataset.training.y
     return {
-        "name": spec.name,
-        "task": spec.task,
-        "target": spec.target,
-        "prediction": spec.prediction,
-        "classes": dataset.classes,
-        "columns": dataset.columns,
-        "ignored": dataset.ignored,
-        "texts": text_rules(spec),
-        "metric": spec.metric,
+        **dataset_fields(dataset),
         "algorithm": recipe.algorithm,
         "parameters": recipe.parameters.model_dump(),
         "seed": recipe.seed,
-        "target_range": (float(y.min()), float(y.max())),
-        "training_rows": len(y),
-        "fingerprint": dataset.fingerprint,
-        "holdout": dataset.holdout_digest,
         "versions": {**_library_versions(recipe.algorithm), **libraries},
         "provenance": _read_provenance(),
     }

@@ -23,10 +23,9 @@ from registry.errors import PackageError
 from registry.package import CrossValidation, Draft, Provenance, write_package
 from registry.package.columns import Cell
 from registry.package.outside import EVIDENCE_FORMAT, OutsideEvidence
-from trainer.dataset import Dataset, load_dataset
+from trainer.dataset import Dataset, dataset_fields, load_dataset
 from trainer.learners.tree_nodes import TreeNodes, join_trees
 from trainer.scoring.metrics import metric_value
-from trainer.text_rules import text_rules
 from tunegate.console import say
 from tunegate.errors import UsageError
 from tunegate.promotion.folds_file import NEVER, PARQUET, ROW, gate_folds, row_name
@@ -188,28 +187,15 @@ def _required(
 def _write(
     target: Path, trial: str, statement: _Statement, evidence: OutsideEvidence, dataset: Dataset
 ) -> None:
-    spec = dataset.spec
     part = dataset.training
     score = _cross_validation(evidence, dataset)
     n_outputs = len(dataset.classes) or 1
     manifest = {
         "format": EVIDENCE_FORMAT,
-        "name": spec.name,
-        "task": spec.task,
-        "target": spec.target,
-        "prediction": spec.prediction,
-        "classes": dataset.classes,
-        "columns": dataset.columns,
-        "ignored": dataset.ignored,
-        "texts": text_rules(spec),
-        "metric": spec.metric,
+        **dataset_fields(dataset),
         "algorithm": statement.model,
         "parameters": statement.parameters,
         "seed": 0,
-        "target_range": (float(part.y.min()), float(part.y.max())),
-        "training_rows": len(part.y),
-        "fingerprint": dataset.fingerprint,
-        "holdout": dataset.holdout_digest,
         "cross_validation": score,
         "versions": {statement.model: statement.version},
         "provenance": Provenance(trial=trial),
