@@ -8,14 +8,18 @@ probes, pass by.
 import asyncio
 from asyncio import AbstractEventLoop, Lock, Semaphore, Task
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
+
+from starlette.types import Send
 
 from api.problems import UNAVAILABLE, Problem
 
 IN_THREAD = 1 << 13  # bytes of a body from which on it is read and answered in a thread
 LARGE = 1 << 18  # bytes of a body from which on it takes turns
+PIECE = 1 << 16  # bytes of an answer sent at once
 AT_ONCE = 2  # large bodies in memory: while one is worked on, the next arrives
 T = TypeVar("T")
 
@@ -68,3 +72,22 @@ async def run_inline_or_threaded(size: int, function: Callable[..., T], *argumen
         return await asyncio.to_thread(function, *arguments)
     async with _turns_here().working:
         return await asyncio.to_thread(function, *arguments)
+
+
+async def send_payload(payload: bytes, send: Send, seconds: float) -> None:
+    """Send by pieces, each once the one before is on its way: memory stays bounded.
+
+    Args:
+        payload: the answer's body.
+        send: takes ASGI's messages.
+        seconds: a piece may take; then the connection is closed, its answer cut off.
+    """
+    if len(payload) <= PIECE:
+        await send({"type": "http.response.body", "body": payload})
+        return
+    with suppress(TimeoutError):
+        for start in range(0, len(payload), PIECE):
+            more = start + PIECE < len(payload)
+            piece = payload[start : start + PIECE]
+            async with asyncio.timeout(seconds):
+                await send({"type": "http.response.body", "body": piece, "more_body": more})

@@ -10,100 +10,86 @@ alone decides what is wrong with a request. What the middleware does for other r
 limit, key) is done here by the same objects. A server that drains answers by FastAPI alone.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from api.codecs.rows import Rows
-from api.large_bodies import IN_THREAD, run_inline_or_threaded
-from api.limits import InFlight, Limits, read_body
-from api.middleware.api_key import Key
-from api.middleware.draining import Leaving
-from api.middleware.request_log import CLIENT_LEFT, Note, RequestLog
-from api.problems import Problem, refusal
-from api.routes.open_inference import all_outputs, reply_head, row_outputs
-from api.routes.replies import (
-    WARNING_HEADER,
-    Reply,
-    encode_json,
-    row_reply,
-    rows_reply,
-    warning_text,
-)
+from api.codecs.fast_rows import FastRowReader
+from api.codecs.rows import Cells, Rows
+from api.large_bodies import IN_THREAD, run_inline_or_threaded, send_payload
+from api.limits import read_body
+from api.middleware.request_log import CLIENT_LEFT, Note
+from api.problems import Problem
+from api.routes.replies import WARNING_HEADER, Reply, row_reply, rows_reply, warning_text
 from api.routes.v1 import v1_reply
-from api.routes.v2_json import format_infer_response
+from api.routes.v2 import v2_reply
 from api.serving.served import Served, Slot
 from api.serving.state import State
 
 logger = logging.getLogger("tunegate.api")
 # Of requests whose body is more than JSON, or that a page sent, whose answers may need CORS.
 SPECIAL_HEADERS = frozenset({b"inference-header-content-length", b"content-encoding", b"origin"})
-PIECE = 1 << 16  # bytes of an answer sent at once
 WARNING = WARNING_HEADER.lower().encode()
-FastAnswer = Callable[[Served, bytes, Limits], Reply | None]  # None where it is not sure
+Found = tuple[Any, ...]  # rows, and what else the answer takes from the request
 
 
 @dataclass(frozen=True, slots=True)
 class FastRoute:
-    """A path: whose model answers it, how, and its name in metrics, as of FastAPI's routes."""
+    """A path: whose model answers it, and how.
+
+    Attributes:
+        slot: holds the model.
+        read: reads a body; None where it is not sure.
+        answer: answers what was read.
+        path: the name in metrics, as of FastAPI's route.
+    """
 
     slot: Slot
-    answer: FastAnswer
+    read: Callable[[FastRowReader, bytes], Found | None]
+    answer: Callable[..., Reply]
     path: str
 
 
 def fast_routes(state: State) -> Mapping[str, FastRoute]:
     """Return the fast routes by path."""
-    routes = {"/predict": FastRoute(state.slot, fast_predict, "/predict")}
+    routes = {"/predict": FastRoute(state.slot, _read_predict, _answer_predict, "/predict")}
     for name, slot in state.slots.items():
-        v1 = FastRoute(slot, fast_v1, "/v1/models/{name}:predict")
-        v2 = FastRoute(slot, fast_v2, "/v2/models/{name}/infer")
+        v1 = FastRoute(slot, _read_v1, v1_reply, "/v1/models/{name}:predict")
+        v2 = FastRoute(slot, FastRowReader.matrix, v2_reply, "/v2/models/{name}/infer")
         routes |= {f"/v1/models/{name}:predict": v1, f"/v2/models/{name}/infer": v2}
     return routes
 
 
-def accelerate(app: FastAPI) -> "FastPath":
-    """Put the fast path in front of an application that `create_app` has made."""
-    found = app.state
-    routes = fast_routes(found.serving)
-    return FastPath(
-        app,
-        routes,
-        found.serving.limits,
-        found.in_flight,
-        found.request_log,
-        found.leaving,
-        found.key,
-    )
+def _read_predict(reader: FastRowReader, body: bytes) -> Found | None:
+    rows = reader.row(body) if body[:1] == b"{" else reader.rows(body)
+    return None if rows is None else (rows,)
 
 
-@dataclass(frozen=True, slots=True)
+def _answer_predict(served: Served, rows: Rows | Cells) -> Reply:
+    return rows_reply(served, rows) if isinstance(rows, Rows) else row_reply(served, rows)
+
+
+def _read_v1(reader: FastRowReader, body: bytes) -> Found | None:
+    rows = reader.instances(body)
+    return None if rows is None else (rows,)
+
+
 class FastPath:
-    """ASGI: answers a request, or hands it on.
+    """ASGI: answers a request, or hands it on to an application that `create_app` has made."""
 
-    Args:
-        app: answers everything that is not answered here.
-        routes: the fast routes by path.
-        limits: of the server.
-        in_flight: the requests that are being answered.
-        log: where requests are noted.
-        leaving: whether the server drains.
-        key: that requests must carry; None asks for none.
-    """
-
-    app: ASGIApp
-    routes: Mapping[str, FastRoute]
-    limits: Limits
-    in_flight: InFlight
-    log: RequestLog
-    leaving: Leaving
-    key: Key | None
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        self.routes = fast_routes(app.state.serving)
+        self.limits = app.state.serving.limits
+        self.in_flight = app.state.in_flight
+        self.log = app.state.request_log
+        self.leaving = app.state.leaving
+        self.key = app.state.key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
@@ -112,8 +98,10 @@ class FastPath:
         if route and served and served.reader:
             headers = dict(scope["headers"])
             if self._accepts(scope, headers):
-                await self._answer(route, served, headers, (scope, receive, send))
-                return
+                body = await self._answer(route, served, headers, (scope, receive, send))
+                if body is None:
+                    return
+                receive = _give_again(body, receive)
         await self.app(scope, receive, send)
 
     def _accepts(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
@@ -132,13 +120,13 @@ class FastPath:
         served: Served,
         headers: Mapping[bytes, bytes],
         connection: tuple[Scope, Receive, Send],
-    ) -> None:
-        began = perf_counter()
+    ) -> bytes | Problem | None:
+        """Answer and return None, or return what came of the body, for FastAPI."""
         scope, receive, send = connection
-        request_id, trace = self.log.id_and_trace(headers)
+        began = perf_counter()
         status = CLIENT_LEFT
-        model = b""
-        unsure: bytes | None = None
+        reply: Reply | None = None
+        ids = self.log.id_and_trace(headers)
         self.in_flight.enter()
         try:
             body = await read_body(receive, self.limits)
@@ -147,80 +135,36 @@ class FastPath:
             else:
                 reply = await run_inline_or_threaded(len(body), self._reply, route, served, body)
             if reply is None:
-                unsure = body
-            else:
-                await send(_response_start(served, reply, request_id))
-                status = 200
-                model = served.package.digest.encode()
-                await _send_payload(reply.payload, send, self.limits)
-        except Problem as problem:
-            status = problem.status
-            response = refusal(scope["path"], problem)
-            response.headers["x-request-id"] = request_id.decode()
-            await response(scope, receive, send)
+                return body
+            await send(_response_start(served, reply, ids[0]))
+            status = 200
+            await send_payload(reply.payload, send, self.limits.seconds)
+        except Problem as problem:  # of the body's arrival
+            return problem
         finally:
             self.in_flight.leave()
-            if unsure is None:
+            if reply:
                 scope["route"] = route
-                self.log.add(Note.ended_now(scope, began, status, model, (request_id, trace)))
-        if unsure is not None:
-            await self.app(scope, _replay(unsure, receive), send)
+                model = served.package.digest.encode()
+                self.log.add(Note.ended_now(scope, began, status, model, ids))
+        return None
 
     def _reply(self, route: FastRoute, served: Served, body: bytes) -> Reply | None:
-        """Return the answer, or None where FastAPI must look; raises `Problem`."""
+        """Return the answer, or None where FastAPI must look."""
+        assert served.reader  # noqa: S101 - checked by the caller
         try:
-            return route.answer(served, body, self.limits)
+            self.limits.check_text(body)
+            found = route.read(served.reader, body)
+            if found is None:
+                return None
+            if isinstance(found[0], Rows):
+                self.limits.check_rows(len(found[0].x), served.package.manifest.n_outputs)
+            return route.answer(served, *found)
         except Problem:
-            raise
+            return None
         except Exception:
             logger.exception("the fast path failed, FastAPI answers")
             return None
-
-
-def fast_predict(served: Served, text: bytes, limits: Limits) -> Reply | None:
-    """Answer `/predict`; raises `Problem` 413."""
-    assert served.reader  # noqa: S101 - checked by the caller
-    limits.check_text(text)
-    if text[:1] == b"{":
-        cells = served.reader.row(text)
-        return row_reply(served, cells) if cells else None
-    rows = served.reader.rows(text)
-    if rows is None:
-        return None
-    if not isinstance(rows, Rows):
-        rows = served.encoder.rows([rows])
-    limits.check_rows(len(rows.x), served.package.manifest.n_outputs)
-    return rows_reply(served, rows)
-
-
-def fast_v1(served: Served, text: bytes, limits: Limits) -> Reply | None:
-    """Answer V1's `:predict`; raises `Problem` 413."""
-    assert served.reader  # noqa: S101 - checked by the caller
-    limits.check_text(text)
-    rows = served.reader.instances(text)
-    if rows is None:
-        return None
-    if isinstance(rows, Rows):
-        limits.check_rows(len(rows.x), served.package.manifest.n_outputs)
-    return v1_reply(served, rows)
-
-
-def fast_v2(served: Served, text: bytes, limits: Limits) -> Reply | None:
-    """Answer V2's `infer`; raises `Problem` 413."""
-    assert served.reader  # noqa: S101 - checked by the caller
-    limits.check_text(text)
-    request = served.reader.tensors(text)
-    if request is None:
-        return None
-    request_id, rows = request
-    head = reply_head(served, request_id)
-    if isinstance(rows, Rows):
-        limits.check_rows(len(rows.x), served.package.manifest.n_outputs)
-        tensors = list(all_outputs(served, served.predict(rows.x)).values())
-        content, _ = format_infer_response(head, tensors, [False] * len(tensors))
-        return Reply(content, rows.warnings)
-    outputs = row_outputs(served, served.predict_row(rows))
-    return Reply(encode_json({**head, "outputs": outputs}), served.encoder.warnings(rows))
 
 
 def _response_start(served: Served, reply: Reply, request_id: bytes) -> Message:
@@ -234,28 +178,17 @@ def _response_start(served: Served, reply: Reply, request_id: bytes) -> Message:
     return {"type": "http.response.start", "status": 200, "headers": headers}
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body that was read, then what comes after it."""
+def _give_again(body: bytes | Problem, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body that was read, or its problem, and then the rest."""
     given = False
 
-    async def replay() -> Message:
+    async def give_again() -> Message:
         nonlocal given
         if given:
             return await receive()
         given = True
+        if isinstance(body, Problem):
+            raise body
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return replay
-
-
-async def _send_payload(payload: bytes, send: Send, limits: Limits) -> None:
-    """Send by pieces, each once the one before is on its way: memory stays bounded."""
-    if len(payload) <= PIECE:
-        await send({"type": "http.response.body", "body": payload})
-        return
-    with suppress(TimeoutError):  # the connection is then closed, its answer cut off
-        for start in range(0, len(payload), PIECE):
-            more = start + PIECE < len(payload)
-            piece = payload[start : start + PIECE]
-            async with asyncio.timeout(limits.seconds):
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
+    return give_again

@@ -14,21 +14,23 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.codecs.rows import Rows
+from api.codecs.rows import Cells, Rows
 from api.large_bodies import run_inline_or_threaded
 from api.limits import Limits
 from api.routes.dependencies import NamedModel, NamedVersion, get_state, require_version
 from api.routes.open_inference import (
     SERVER,
     InferRequest,
+    all_outputs,
     model_metadata,
     reply_head,
     request_weight,
     requested_outputs,
     requested_rows,
+    row_outputs,
 )
 from api.routes.openapi import POSTED, problem_responses
-from api.routes.replies import JSON, json_response, model_headers
+from api.routes.replies import JSON, Reply, encode_json, json_response, model_headers
 from api.routes.request_body import DocumentedAs, body_bytes, body_route
 from api.routes.v2_json import (
     InferenceRequest,
@@ -195,6 +197,17 @@ async def infer_response(inference: Inference) -> Response:
     """Predict the rows, in a thread where they are many."""
     weight = request_weight(inference.size, inference.rows.x)
     return await run_inline_or_threaded(weight, _answer, inference)
+
+
+def v2_reply(served: Served, rows: Rows | Cells, request_id: str) -> Reply:
+    """Answer one row or several with all outputs as JSON."""
+    head = reply_head(served, request_id)
+    if isinstance(rows, Rows):
+        tensors = list(all_outputs(served, served.predict(rows.x)).values())
+        content, _ = format_infer_response(head, tensors, [False] * len(tensors))
+        return Reply(content, rows.warnings)
+    outputs = row_outputs(served, served.predict_row(rows))
+    return Reply(encode_json({**head, "outputs": outputs}), served.encoder.warnings(rows))
 
 
 def _parse(

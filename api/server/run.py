@@ -21,7 +21,7 @@ from api.limits import Limits
 from api.middleware.access_log import AccessLog
 from api.middleware.behind_proxy import BelowPrefix
 from api.middleware.draining import Leaving
-from api.middleware.fast_path import accelerate
+from api.middleware.fast_path import FastPath
 from api.middleware.tracing import traced
 from api.server.http_protocol import HttpProtocol
 from api.server.memory import bound_heaps
@@ -137,7 +137,7 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
         companion=_grpc_companion(options, listener.getsockname()[0], leaving),
         origins=options.origins,
     )
-    whole: ASGIApp = accelerate(app) if options.fast_path else app
+    whole: ASGIApp = FastPath(app) if options.fast_path else app
     if options.root_path:
         whole = BelowPrefix(whole, options.root_path)
     with traced(whole) as outermost:

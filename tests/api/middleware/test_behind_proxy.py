@@ -11,7 +11,7 @@ from support.serving.servers import in_process, put, running
 
 from api import create_app
 from api.middleware.behind_proxy import BelowPrefix
-from api.middleware.fast_path import accelerate
+from api.middleware.fast_path import FastPath
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -29,7 +29,7 @@ def client(
     key = tmp_path / "key"
     key.write_text("secret")
     app = create_app(store, "toy", api_key=key, origins=[OURS])
-    whole = accelerate(app) if request.param else app
+    whole = FastPath(app) if request.param else app
     with in_process(BelowPrefix(whole, "/a/b")) as found:
         yield found
 
@@ -85,7 +85,7 @@ def test_without_settings_no_page_of_another_origin_reads_an_answer(
     store: ModelStore, toys: list[ModelPackage]
 ) -> None:
     put(store, toys[0])
-    with in_process(accelerate(create_app(store, "toy"))) as client:
+    with in_process(FastPath(create_app(store, "toy"))) as client:
         answer = client.post("/predict", json=ROW, headers={"Origin": OURS})
         assert answer.is_success
         assert not [name for name in answer.headers if name.startswith("access-control")]

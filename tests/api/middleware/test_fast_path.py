@@ -9,7 +9,7 @@ import pytest
 from support.serving.servers import in_process, put
 
 from api import create_app
-from api.middleware.fast_path import accelerate
+from api.middleware.fast_path import FastPath
 from registry import ModelStore
 from registry.package import ModelPackage
 
@@ -22,7 +22,7 @@ def pair(store: ModelStore, homes: ModelPackage) -> Iterator[Pair]:
     """Two servers of the same package: with the fast path, and without it."""
     put(store, homes)
     with (
-        in_process(accelerate(create_app(store, "homes"))) as fast,
+        in_process(FastPath(create_app(store, "homes"))) as fast,
         in_process(create_app(store, "homes")) as plain,
     ):
         yield fast, plain
@@ -99,7 +99,7 @@ def test_what_is_right_never_meets_the_routes(
 
 
 def test_it_answers_for_a_model_that_comes_late(store: ModelStore, homes: ModelPackage) -> None:
-    with in_process(accelerate(create_app(store, "homes"))) as client:
+    with in_process(FastPath(create_app(store, "homes"))) as client:
         assert client.post("/predict", json={}).status_code == 503
         put(store, homes)
         row = rows(homes)[0]

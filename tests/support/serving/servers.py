@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api import create_app
-from api.middleware.fast_path import accelerate
+from api.middleware.fast_path import FastPath
 from api.server.run import bind
 from registry import ModelStore, Pointer
 from registry.package import ModelPackage
@@ -135,7 +135,7 @@ def serving(store: ModelStore, package: ModelPackage) -> Iterator[httpx.Client]:
     """Put a package into the store and serve it from a thread of this process."""
     put(store, package)
     app = create_app(store, package.manifest.name)
-    with in_process(accelerate(app) if DEFAULTS["fast_path"] else app) as client:
+    with in_process(FastPath(app) if DEFAULTS["fast_path"] else app) as client:
         yield client
 
 
