@@ -35,7 +35,8 @@ from trainer.learners.flatten import (
     refuse_difference,
     takes_missing,
 )
-from trainer.onnx import export_onnx, largest_error, require_onnx
+from trainer.onnx import require_onnx
+from trainer.onnx.comparison import largest_error
 from trainer.recipe import Recipe
 from trainer.scoring.importance import ImportanceMeter
 from trainer.scoring.metrics import metric_names, metric_value
@@ -212,6 +213,8 @@ def write_model(  # noqa: PLR0913 - what a package is made of
     copy: bytes | None = None
     copy_error: float | None = None
     if onnx:
+        from trainer.onnx.graph import export_onnx  # noqa: PLC0415 - imports onnx, an extra
+
         copy = export_onnx(predictor, output, columns=dataset.columns, classes=dataset.classes)
         copy_error = largest_error(copy, predictor, output)
     manifest = {

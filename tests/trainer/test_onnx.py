@@ -25,7 +25,8 @@ from registry.package import (
 from trainer.__main__ import main
 from trainer.errors import TrainerError
 from trainer.learners.flatten import flatten_estimator
-from trainer.onnx import export_onnx, largest_error
+from trainer.onnx.comparison import largest_error
+from trainer.onnx.graph import export_onnx
 from trainer.recipe import Recipe
 
 Write = Callable[..., str]

@@ -1,10 +1,9 @@
-"""Reads the rows of an SQL query by SQLAlchemy."""
+"""Reads the rows of an SQL query by SQLAlchemy, which is an extra."""
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from sqlalchemy import URL, Engine, create_engine, exc, inspect, make_url, text
 
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec
@@ -12,32 +11,16 @@ from trainer.tables.packages import require_package
 from trainer.tables.parsed import Parsed
 from trainer.tables.result import NumberedRows
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-    from sqlalchemy.engine import URL
-
-_ADDRESS = re.compile(
-    r"(sqlite|postgres(ql)?|mysql|mariadb|mssql|oracle|duckdb|snowflake|bigquery|redshift)(\+\w+)?:",
-)
-
 _LISTED_TABLES = 10
-
-
-def is_database(spec: DataSetSpec) -> bool:
-    """Tell whether a spec's source is a database's address."""
-    return bool(_ADDRESS.match(spec.source)) or spec.read.format == "sql" or bool(spec.read.query)
 
 
 def read_query(spec: DataSetSpec) -> Parsed:
     """Run the spec's query.
 
     Raises:
-        DataError: when SQLAlchemy or the database's driver is not installed, the address or the
+        DataError: when the database's driver is not installed, the address or the
             query is wrong, or there are no rows. No message shows a password.
     """
-    require_package("sqlalchemy", "a database")
-    from sqlalchemy import exc, text  # noqa: PLC0415 - an extra
-
     url = _parse_address(spec)
     shown = url.render_as_string(hide_password=True)
     engine = _connect(url, shown)
@@ -57,9 +40,7 @@ def read_query(spec: DataSetSpec) -> Parsed:
     return Parsed(frame, NumberedRows())
 
 
-def _parse_address(spec: DataSetSpec) -> "URL":
-    from sqlalchemy import exc, make_url  # noqa: PLC0415 - an extra
-
+def _parse_address(spec: DataSetSpec) -> URL:
     try:
         url = make_url(spec.source)
     except exc.ArgumentError as error:
@@ -79,9 +60,7 @@ def _parse_address(spec: DataSetSpec) -> "URL":
     return url
 
 
-def _connect(url: "URL", shown: str) -> "Engine":
-    from sqlalchemy import create_engine, exc  # noqa: PLC0415 - an extra
-
+def _connect(url: URL, shown: str) -> Engine:
     try:
         return create_engine(url)
     except ModuleNotFoundError as error:
@@ -95,9 +74,7 @@ def _connect(url: "URL", shown: str) -> "Engine":
         ) from error
 
 
-def _query_hint(engine: "Engine") -> str:
-    from sqlalchemy import inspect  # noqa: PLC0415 - an extra
-
+def _query_hint(engine: Engine) -> str:
     tables = inspect(engine).get_table_names()
     hint = 'write into the spec: read.query = "select ... from ..."'
     if not tables:

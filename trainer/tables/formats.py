@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zipfile
 from collections.abc import Callable
 from typing import BinaryIO, Literal, cast
@@ -11,7 +12,7 @@ from typing import BinaryIO, Literal, cast
 import pyarrow as pa
 
 from trainer.errors import DataError
-from trainer.spec import ReadSpec
+from trainer.spec import DataSetSpec, ReadSpec
 from trainer.tables.source import SourceFile
 
 Format = Literal["csv", "parquet", "feather", "excel", "jsonlines"]
@@ -39,6 +40,9 @@ _COMPRESSIONS = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
 }
+_DATABASE = re.compile(
+    r"(sqlite|postgres(ql)?|mysql|mariadb|mssql|oracle|duckdb|snowflake|bigquery|redshift)(\+\w+)?:",
+)
 _COMPRESSION_ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _SPELLINGS = {"gz": "gzip", "zst": "zstd"}
 # What is no table, by its first bytes: a name for it and what to do.
@@ -52,6 +56,11 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x80\x05", "a Python pickle, which is not safe to read", "save its table as Parquet"),
     (b"{\\rtf", "a text document (RTF)", "export its table as CSV"),
 )
+
+
+def is_database(spec: DataSetSpec) -> bool:
+    """Tell whether a spec's source is a database's address."""
+    return bool(_DATABASE.match(spec.source)) or spec.read.format == "sql" or bool(spec.read.query)
 
 
 def find_compression(file: SourceFile, read: ReadSpec) -> str:

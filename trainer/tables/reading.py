@@ -13,9 +13,15 @@ from trainer.findings import refuse_findings
 from trainer.spec import DataSetSpec
 from trainer.tables.columnar_file import read_feather, read_json, read_parquet
 from trainer.tables.csv_files.csv_file import read_csv
-from trainer.tables.database import is_database, read_query
 from trainer.tables.excel_file import read_excel
-from trainer.tables.formats import MAGIC_BYTES, find_compression, find_format, open_plain
+from trainer.tables.formats import (
+    MAGIC_BYTES,
+    find_compression,
+    find_format,
+    is_database,
+    open_plain,
+)
+from trainer.tables.packages import require_package
 from trainer.tables.parsed import Parsed
 from trainer.tables.result import JoinedRows, ReadTable
 from trainer.tables.shipped import read_shipped
@@ -70,6 +76,9 @@ def _read_source(spec: DataSetSpec) -> Parsed:
     if spec.source.startswith("sklearn:"):
         return read_shipped(spec.source.removeprefix("sklearn:"), spec.target)
     if is_database(spec):
+        require_package("sqlalchemy", "a database")
+        from trainer.tables.database import read_query  # noqa: PLC0415 - imports an extra
+
         return read_query(spec)
     files = find_files(spec.source, spec.folder)
     parts = [_read_file(file, spec) for file in files]

@@ -1,20 +1,19 @@
 """A model package as a person uses it: predictions for DataFrames, importances, its card."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from registry.errors import PackageError
 from registry.package import Manifest, ModelPackage, load_package
 from registry.package.package_files import MANIFEST
 from tunegate.errors import UsageError
+from tunegate.prediction.evaluation import TableEvaluation, evaluate_frame
+from tunegate.prediction.frames import PredictionColumns, predict_frame
 from tunegate.settings import load_settings
+from tunegate.study.frames import to_pandas
 from tunegate.study.html import model_html
 from tunegate.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tunegate.prediction.evaluation import TableEvaluation
 
 Rows = object  # a DataFrame of pandas, polars or pyarrow; a list of dicts; one dict or Series
 
@@ -67,7 +66,7 @@ class Model:
         predicted: pd.Series = self._predict(rows)[self.manifest.prediction]
         return predicted
 
-    def predict_proba(self, rows: Rows) -> "pd.DataFrame":
+    def predict_proba(self, rows: Rows) -> pd.DataFrame:
         """Return each class's probability.
 
         Args:
@@ -84,7 +83,7 @@ class Model:
         probabilities = found.drop(columns=self.manifest.prediction)
         return probabilities.set_axis(list(self.manifest.classes), axis="columns")
 
-    def predict_interval(self, rows: Rows) -> "pd.DataFrame":
+    def predict_interval(self, rows: Rows) -> pd.DataFrame:
         """Return each prediction with its interval, which contains 90 % of observations.
 
         Returns:
@@ -101,17 +100,11 @@ class Model:
 
     def _predict(
         self, rows: Rows, *, probabilities: bool = False, interval: bool = False
-    ) -> "pd.DataFrame":
-        from tunegate.prediction.frames import (  # noqa: PLC0415 - imports pandas
-            PredictionColumns,
-            predict_frame,
-        )
-        from tunegate.study.frames import to_pandas  # noqa: PLC0415 - as above
-
+    ) -> pd.DataFrame:
         columns = PredictionColumns(probabilities=probabilities, interval=interval)
         return predict_frame(self.package, to_pandas(rows), columns)
 
-    def evaluate(self, rows: Rows) -> "TableEvaluation":
+    def evaluate(self, rows: Rows) -> TableEvaluation:
         """Score the model on rows that have the target.
 
         Args:
@@ -123,12 +116,9 @@ class Model:
         Raises:
             DataError: when a column is missing, or cells do not fit; all of them are named.
         """
-        from tunegate.prediction.evaluation import evaluate_frame  # noqa: PLC0415 - imports pandas
-        from tunegate.study.frames import to_pandas  # noqa: PLC0415 - as above
-
         return evaluate_frame(self.package, to_pandas(rows))
 
-    def explain(self) -> "pd.DataFrame":
+    def explain(self) -> pd.DataFrame:
         """Return how much each column matters, the most important first.
 
         Returns:
@@ -138,8 +128,6 @@ class Model:
         Raises:
             UsageError: when the package states no importances.
         """
-        import pandas as pd  # noqa: PLC0415 - half a second
-
         importances = self.manifest.importances
         if not importances:
             raise UsageError(

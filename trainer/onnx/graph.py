@@ -1,4 +1,4 @@
-"""A copy of the model for other servers: ONNX, built from the predictor's own arrays.
+"""Makes the copy from the predictor's own arrays, by the extra that `require_onnx` asks for.
 
 The operator TreeEnsemble (ai.onnx.ml 5) takes float64, so thresholds (float32 here) and leaves are
 copied exactly, a missing value follows `nodes_missing_value_tracks_true`, and trees are added in
@@ -14,49 +14,20 @@ features and classes, in order, as JSON.
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto, checker, helper, numpy_helper
 
-from registry.package import (
-    COLUMN_KINDS,
-    Column,
-    FlatForest,
-    FlatLinear,
-    Output,
-    Predictor,
-    predict_encoded,
-)
+from registry.package import COLUMN_KINDS, Column, FlatForest, FlatLinear, Output, Predictor
 from trainer.errors import TrainerError
 
-OnnxNode = Any  # a NodeProto of onnx, which is an extra
-LIBRARIES = ("onnx", "onnxruntime")
+OnnxNode = Any  # a NodeProto
 # 5 is the first with TreeEnsemble; newer opsets would need newer runtimes.
 OPSETS = {"": 21, "ai.onnx.ml": 5}
 IR_VERSION = 10
 SUM = 1  # TreeEnsemble's aggregate_function
-ROWS = 250  # of each kind to compare on
-MISSING_SHARE = 0.3  # of the cells in rows with gaps
-TOLERANCE = 1e-9  # relative; additions in another order stay far below, anything else far above
-FLOAT32_TOLERANCE = 1e-5  # where the forest adds in float32, and the copy in float64
-
-
-def require_onnx() -> dict[str, str]:
-    """Return the versions of the libraries.
-
-    Raises:
-        TrainerError: when one is not installed.
-    """
-    for name in LIBRARIES:
-        try:
-            import_module(name)
-        except ImportError as error:
-            hint = "pip install 'tunegate[onnx]'"
-            raise TrainerError(f"--onnx: the package {name} is not installed", hint=hint) from error
-    return {name: version(name) for name in LIBRARIES}
 
 
 def export_onnx(
@@ -67,8 +38,6 @@ def export_onnx(
     classes: Sequence[bool | int | str] = (),
 ) -> bytes:
     """Return the model as the content of an .onnx file; equal models give equal bytes."""
-    from onnx import TensorProto, checker, helper  # noqa: PLC0415 - an optional extra
-
     name = "probabilities" if classes else "predicted"
     nodes = [
         helper.make_node("Cast", ["features"], ["wide"], to=TensorProto.DOUBLE),
@@ -94,75 +63,8 @@ def export_onnx(
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def largest_error(content: bytes, predictor: Predictor, output: Output) -> float:
-    """Return the largest difference between the predictions of the copy and of the package.
-
-    They are compared on random rows, on the thresholds of trees, and with missing values.
-
-    Raises:
-        TrainerError: when they differ by more than another order of additions explains.
-    """
-    rows = _comparison_rows(predictor)
-    wanted = predict_encoded(predictor, output, rows)
-    answers = _run_onnx(content, rows)
-    tolerance = TOLERANCE
-    if isinstance(predictor, FlatForest) and predictor.value.dtype == np.float32:
-        tolerance = FLOAT32_TOLERANCE
-    least = tolerance + predictor.rounding(rows).max(axis=1, keepdims=True)
-    if answers.shape != wanted.shape or not np.allclose(
-        answers, wanted, rtol=tolerance, atol=least
-    ):
-        raise TrainerError(
-            "model.onnx does not answer as the model does", hint="leave out --onnx, and report it"
-        )
-    return float(np.abs(answers - wanted).max())
-
-
-def _run_onnx(content: bytes, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    runtime: Any = import_module("onnxruntime")  # it has no types
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1  # several would add in any order, and the card would change
-    session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    answers: NDArray[np.float64] = session.run(None, {"features": rows})[0]
-    return answers
-
-
-def _comparison_rows(predictor: Predictor) -> NDArray[np.float32]:
-    """Return rows on thresholds, between them, and with gaps: float32 (4 ROWS + 1, n_features).
-
-    Of a linear model they are rows around its columns' means.
-    """
-    rng = np.random.default_rng(0)
-    if isinstance(predictor, FlatForest):
-        on = _threshold_rows(predictor, rng)
-    else:
-        on = _scaled_rows(predictor, rng)
-    between = (on + rng.permutation(on)) / np.float32(2)
-    whole = np.vstack([on, between])
-    missing = rng.random(whole.shape) < MISSING_SHARE
-    gaps = np.where(missing, np.float32(np.nan), whole)
-    return np.vstack([whole, gaps, np.full((1, whole.shape[1]), np.nan)]).astype(np.float32)
-
-
-def _scaled_rows(predictor: Predictor, rng: np.random.Generator) -> NDArray[np.float32]:
-    arrays = predictor.arrays()
-    spread = rng.normal(size=(ROWS, predictor.n_features))
-    return (arrays["center"] + arrays["scale"] * spread).astype(np.float32)
-
-
-def _threshold_rows(forest: FlatForest, rng: np.random.Generator) -> NDArray[np.float32]:
-    on = np.empty((ROWS, forest.n_features), dtype=np.float32)
-    inner = forest.left != np.arange(forest.n_nodes)
-    for feature in range(forest.n_features):
-        own = forest.threshold[inner & (forest.feature == feature) & np.isfinite(forest.threshold)]
-        on[:, feature] = rng.choice(own, ROWS) if own.size else 0
-    return on
-
-
 def _sum_nodes(predictor: Predictor) -> list[OnnxNode]:
     """Return the nodes from `wide`, the features in float64, to `sums`."""
-    from onnx import helper  # noqa: PLC0415 - an extra
-
     if isinstance(predictor, FlatForest):
         trees = _tree_attributes(predictor)
         return [helper.make_node("TreeEnsemble", ["wide"], ["sums"], domain="ai.onnx.ml", **trees)]
@@ -181,8 +83,6 @@ def _sum_nodes(predictor: Predictor) -> list[OnnxNode]:
 
 def _output_nodes(predictor: Predictor, output: Output, name: str) -> list[OnnxNode]:
     """Return the nodes for `finish`: from `sums` to the graph's output."""
-    from onnx import helper  # noqa: PLC0415 - an extra
-
     nodes = []
     last = "sums"
     if output.combine == "mean":
@@ -220,8 +120,6 @@ def _output_nodes(predictor: Predictor, output: Output, name: str) -> list[OnnxN
 
 
 def _constant_node(name: str, values: Sequence[float] | NDArray[np.float64]) -> OnnxNode:
-    from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
-
     return helper.make_node(
         "Constant", [], [name], value=numpy_helper.from_array(np.asarray(values), name)
     )
@@ -232,8 +130,6 @@ def _tree_attributes(forest: FlatForest) -> dict[str, Any]:
 
     Its leaves add to one output each, so a tree is repeated for each output that it adds to.
     """
-    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
-
     parts = [_tree_arrays(forest, t, k) for t, k in _tree_output_pairs(forest)]
     sizes = np.cumsum(
         [[0, 0]] + [[len(part["feature"]), len(part["weight"])] for part in parts], axis=0
