@@ -18,10 +18,10 @@ ROOMS = ("api", "katib", "promote", "registry", "trainer", "tunegate")
 LAYERS = (("tunegate",), ("api", "katib", "promote", "trainer"), ("registry",))
 WIDTHS = {
     "tunegate": 1160,
-    "api": 330,
-    "katib": 430,
-    "promote": 172,
-    "trainer": 172,
+    "api": 264,
+    "katib": 370,
+    "promote": 150,
+    "trainer": 320,
     "registry": 1160,
 }
 LEFT = 20  # free on each side of the picture
