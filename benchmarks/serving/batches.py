@@ -71,7 +71,7 @@ def _request(run: Running, route: Route, fixture: Fixture, size: int, stack: Exi
     def act() -> None:
         try:
             ask(connection, route, body, headers)
-        except http.client.RemoteDisconnected:  # it had been idle for too long
+        except ConnectionError:  # closed, as it had been idle for too long
             connection.close()
             ask(connection, route, body, headers)
 
