@@ -104,15 +104,21 @@ def _command_words(launch: Launch) -> list[str]:
     """Return the command's words; of a shell those of its script, with variables expanded."""
     argv = list(launch.argv)
     if Path(argv[0]).name not in SHELLS or "-c" not in argv[:-1]:
-        return [argv[0].rpartition("/")[2], *argv[1:]]
+        words = argv[1:]
+        if launch.needs_shell:
+            words = _split_script(" ".join(words))
+        return [argv[0].rpartition("/")[2], *words]
     script = argv[argv.index("-c") + 1]
-    try:
-        words = shlex.split(script, comments=True)
-    except ValueError:  # quotes that do not match; the shell will say so
-        words = script.split()
     variables = {**os.environ, **launch.env}
-    expanded = [Template(word).safe_substitute(variables) for word in words]
+    expanded = [Template(word).safe_substitute(variables) for word in _split_script(script)]
     return [word.rstrip(";") for word in expanded]
+
+
+def _split_script(script: str) -> list[str]:
+    try:
+        return shlex.split(script, comments=True)
+    except ValueError:  # quotes that do not match; the shell will say so
+        return script.split()
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ and which interpreter stands for an image.
 
 import os
 import re
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from katib.local.shell_wrapping import needs_shell
 from katib.metrics_collector import number
 from katib.objects import EXPERIMENT_LABEL, JsonObject, JsonValue, KatibObject
 from katib.one_process import local_job
+from katib.worker_command import SHELLS
 
 PYTHONS = frozenset({"python", "python3"})
 VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+QUOTED = re.compile("['\"]")
 DEFAULT_BACKOFF_LIMIT = 6
 # In the trial's folder: volumes that Kubernetes would make for each start and delete after it.
 SCRATCH = "volumes"
@@ -129,7 +132,8 @@ def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder:
     words = [
         _expand_variables(word, env) for word in [*container["command"], *container.get("args", [])]
     ]
-    argv = [_relocate_paths(word, roots) for word in words]
+    shell = not experiment.pushes and needs_shell(words)
+    argv = _relocate_words(words, roots, quoted=shell)
     if argv[0] in PYTHONS:
         argv[0] = paths.images.get(container.get("image", ""), sys.executable)
     cwd = None
@@ -141,7 +145,7 @@ def plan_launch(experiment: Experiment, job: JsonObject, paths: PathMap, folder:
     deadlines = [job["spec"].get("activeDeadlineSeconds"), pod.get("activeDeadlineSeconds")]
     return Launch(
         argv=tuple(argv),
-        needs_shell=not experiment.pushes and needs_shell(words),
+        needs_shell=shell,
         env={key: _relocate_paths(value, roots) for key, value in env.items()}
         | _thread_limits(container, env),
         cwd=cwd,
@@ -270,6 +274,22 @@ def _expand_variables(text: str, env: Mapping[str, str]) -> str:
     return VARIABLE.sub(
         lambda m: "$" if m.group(0) == "$$" else env.get(m.group(1), m.group(0)), text
     )
+
+
+def _relocate_words(words: Sequence[str], roots: Mapping[str, Path], *, quoted: bool) -> list[str]:
+    """Replace mount paths in a command's words.
+
+    Where a shell reads the joined words, folders are quoted for it, as their names may have spaces.
+    What stands in quotes, and a script, keeps its own.
+    """
+    if not quoted or words[0] in SHELLS:
+        return [_relocate_paths(word, roots) for word in words]
+    program = _relocate_paths(words[0], roots)
+    folders = {path: Path(shlex.quote(str(folder))) for path, folder in roots.items()}
+    return [
+        program,
+        *(_relocate_paths(word, roots if QUOTED.search(word) else folders) for word in words[1:]),
+    ]
 
 
 def _relocate_paths(text: str, roots: Mapping[str, Path]) -> str:

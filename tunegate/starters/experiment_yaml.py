@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 
 from registry.package.metrics import HIGHER_IS_BETTER, METRICS
@@ -184,7 +185,7 @@ def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
         "                  - python",
         "                  - -m",
         "                  - trainer",
-        f"                  - {_yaml_text(f'--data={spec_path}')}",
+        f"                  - {_data_flag(spec_path)}",
         *(f"                  - {flag}" for flag in plan.fixed),
         f"                  - --folds={plan.folds}",
         *flags,
@@ -217,7 +218,9 @@ def _flag(parameter: SearchParameter) -> str:
     return f"                  - --{flag}=${{trialParameters.{parameter.trial_name}}}"
 
 
-def _yaml_text(text: str) -> str:
-    if PLAIN_YAML.fullmatch(text.removeprefix("--data=")):
-        return text
-    return json.dumps(text, ensure_ascii=False)
+def _data_flag(spec_path: str) -> str:
+    """Return the flag as YAML; quoted for the shell, by which Katib runs the joined words."""
+    flag = f"--data={shlex.quote(spec_path)}"
+    if PLAIN_YAML.fullmatch(spec_path):
+        return flag
+    return json.dumps(flag, ensure_ascii=False)

@@ -5,7 +5,9 @@ Katib mounts an empty volume over the folder of the metrics file.
 """
 
 import re
+import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from katib.document import Document, FieldPath
@@ -109,11 +111,22 @@ def _check_joining(path: FieldPath, words: list[str], seen: list[str]) -> Iterat
         return  # `check_wrapping` says so
     first = script.chains[0].pipelines[0][0] if script.chains else None
     passed = [word.value for word in first.words if word.plain] if isinstance(first, Simple) else []
-    if passed == seen and len(script.chains) == 1:
+    meant = [_unquoted(word) for word in seen]
+    if passed == meant and len(script.chains) == 1:
         return
-    odd = next((i for i, word in enumerate(seen) if passed[i : i + 1] != [word]), 0)
+    odd = next((i for i, word in enumerate(meant) if passed[i : i + 1] != [word]), 0)
     message = f"Katib joins the command without quoting, so the shell interprets {words[odd]!r}"
     yield Violation("K242", path, message, "write `sh -c` and a script with its own quotes")
+
+
+def _unquoted(word: str) -> str:
+    """Return the flag that is meant by one quoted for the shell: `--data='my house.csv'`."""
+    name, equals, value = word.partition("=")
+    with suppress(ValueError):
+        parts = shlex.split(value)
+        if value.startswith("'") and len(parts) == 1 and shlex.quote(parts[0]) == value:
+            return f"{name}{equals}{parts[0]}"
+    return word
 
 
 def _unrecognised_shell(words: list[str]) -> int | None:

@@ -121,6 +121,7 @@ def test_a_shell_that_is_not_recognised_runs_its_first_word_alone(words: list[st
     [
         ("", [*TRAIN.split()]),
         ("", ["bash", "run.sh", *TRAIN.split()]),
+        ("", [*TRAIN.split(), "--note='first try'"]),
         ("K242", [*TRAIN.split(), "--note=first try"]),
         ("K242", [*TRAIN.split(), '--note="a"']),
         ("K242", [*TRAIN.split(), '--config={"a": 1}']),

@@ -40,6 +40,22 @@ def relocated_word(folder: Path, text: str, mounts: dict[str, Any], **paths: Pat
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("/models/a", "{0}/a"),  # as written: no shell reads it
+        ("--data='x y' --output=/models/a", "--data='x y' --output={0}/a"),  # quotes of its own
+        ("--output=/models/a --note=$HOME", "--output='{0}'/a --note=$HOME"),
+    ],
+)
+def test_a_folder_with_a_space_is_quoted_where_a_shell_reads_it(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    folder = tmp_path / "my models"
+    word = relocated_word(tmp_path, text, {"/models": "models"}, models=folder)
+    assert word == expected.format(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("/models", "{0}"),
         ("/models/a/b.txt", "{0}/a/b.txt"),
         ("--output=/models/trials", "--output={0}/trials"),

@@ -1,5 +1,6 @@
 """A spec and an Experiment for any table: valid, explained, and accepted as they are."""
 
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -271,3 +272,15 @@ def _command(document: dict[str, object]) -> list[str]:
     pod = spec["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
     command: list[str] = pod["containers"][0]["command"]
     return command
+
+
+def test_a_path_is_quoted_for_the_shell(tmp_path: Path) -> None:
+    """Katib runs the joined words in a shell."""
+    folder = tmp_path / "mine, the first"
+    folder.mkdir()
+    starter = started(TABLES[0], folder)
+    assert [str(f) for f in lint_text(starter.experiment, "experiment.yaml")] == []
+    spec = yaml.safe_load(starter.experiment)["spec"]["trialTemplate"]["trialSpec"]
+    command = spec["spec"]["template"]["spec"]["containers"][0]["command"]
+    flag = next(word for word in command if word.startswith("--data="))
+    assert shlex.split(flag) == [f"--data={starter.spec_path}"]

@@ -167,3 +167,17 @@ def test_a_trial_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     done = tunegate("gate", "--trial", "nothere", "--state", tmp_path)
     assert done.returncode == 2
     assert "no trial nothere" in done.stderr
+
+
+def test_folders_may_have_any_name(tmp_path: Path) -> None:
+    """Katib joins a trial's words by spaces and runs them in a shell, and so do local trials."""
+    sizes = [(37 * i) % 61 + 0.5 for i in range(80)]
+    rows = pd.DataFrame({"size": sizes, "rent": [3 * size + 7 for size in sizes]})
+    folder = tmp_path / "it's mine"
+    folder.mkdir()
+    rows.to_csv(folder / "all rents.csv", index=False)
+    study = tg.tune(
+        folder / "all rents.csv", target="rent", trials=1, state=folder / "state, the first"
+    )
+    assert study.best.value < 1000
+    assert list(study.trials["status"]) == ["Succeeded"]
