@@ -4,6 +4,10 @@ One system runs at a time. What is finished is kept in `.cache/tables/compare.js
 command again continues, and prints the table of docs/benchmarks.md.
 
     python -m benchmarks.tables.compare --trials 4 [--tables housing hdma] [--systems by_hand]
+    python -m benchmarks.tables.compare --trials 20 --models all lightgbm random_forest
+
+With `--models` only tunegate runs, once for each learner, and its rows name learner and trials;
+`--flaml-as "all, 20"` then gives FLAML the time of such a row.
 """
 
 import argparse
@@ -27,6 +31,7 @@ RIVALS = Path(__file__).parent / "rivals"
 SCRIPTS = {"by_hand": "by_hand", "flaml": "flaml_automl", "autogluon": "autogluon_medium"}
 SYSTEMS = ("by_hand", "tunegate", "flaml", "autogluon")  # FLAML gets the time that tunegate took
 LEAST_SECONDS = 10.0
+UNTIMED = 60.0  # seconds for FLAML where tunegate has not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +65,23 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--trials", type=int, help="of tunegate; by default as many as it plans")
+    parser.add_argument("--models", nargs="+", default=[], help="learners, or `all`")
+    parser.add_argument("--flaml-as", help="a row of tunegate's whose time FLAML gets")
     arguments = parser.parse_args()
+    systems = [each for each in SYSTEMS if each in arguments.systems]
+    if arguments.models:
+        systems = [f"{model}, {arguments.trials}" for model in arguments.models]
+    if arguments.flaml_as:
+        systems = [f"flaml as {arguments.flaml_as}"]
     results = _kept_results()
     for name in arguments.tables:
         table = fetch_table(name)
-        for system in (each for each in SYSTEMS if each in arguments.systems):
+        for system in systems:
             if (name, system) in results:
                 continue
-            budget = results.get((name, "tunegate"), Result(name, "tunegate", seconds=60)).seconds
-            result = _run_system(system, table, arguments.trials, max(LEAST_SECONDS, budget))
+            timed = results.get((name, arguments.flaml_as or "tunegate"))
+            budget = max(LEAST_SECONDS, timed.seconds if timed else UNTIMED)
+            result = _run_system(system, table, arguments.trials, budget)
             results[name, system] = replace(result, load=os.getloadavg()[0])
             rows = [asdict(each) for each in results.values()]
             RESULTS.write_text(json.dumps(rows, indent=1))
@@ -88,18 +101,23 @@ def _run_system(system: str, table: PublicTable, trials: int | None, budget: flo
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        if system == "tunegate":
-            return _run_tunegate(table, folder, trials)
-        return _run_rival(system, table, folder, budget)
+        if system.startswith("flaml"):
+            return _run_rival(system, table, folder, budget, script="flaml")
+        if system in SCRIPTS:
+            return _run_rival(system, table, folder, budget, script=system)
+        model = "" if system == "tunegate" else system.partition(",")[0]
+        return _run_tunegate(table, folder, trials, system, model)
     except (NotInstalled, LookupError, OSError, ValueError) as error:
         return Result(table.name, system, note=f"{type(error).__name__}: {error}")
 
 
-def _run_rival(system: str, table: PublicTable, folder: Path, budget: float) -> Result:
-    python = Path(sys.executable) if system == "by_hand" else interpreter_of(system)
+def _run_rival(
+    system: str, table: PublicTable, folder: Path, budget: float, *, script: str
+) -> Result:
+    python = Path(sys.executable) if script == "by_hand" else interpreter_of(script)
     job = [table.training, table.fresh, table.target, table.task, str(budget), folder]
     cost = run_measured(
-        [python, RIVALS / f"{SCRIPTS[system]}.py", *job], folder=folder, log=folder / "log.txt"
+        [python, RIVALS / f"{SCRIPTS[script]}.py", *job], folder=folder, log=folder / "log.txt"
     )
     if cost.code:
         raise ValueError(f"exit code {cost.code}, see {folder}")
@@ -118,11 +136,15 @@ def _run_rival(system: str, table: PublicTable, folder: Path, budget: float) -> 
     )
 
 
-def _run_tunegate(table: PublicTable, folder: Path, trials: int | None) -> Result:
+def _run_tunegate(
+    table: PublicTable, folder: Path, trials: int | None, system: str, model: str
+) -> Result:
     command = [sys.executable, "-m", "tunegate"]
     run = ["run", table.training, "--target", table.target, "--no-serve", "--state", folder]
     if trials:
         run += ["--trials", str(trials)]
+    if model:
+        run += ["--model", model]
     run += ["--port", "8790"]
     paths = {"PYTHONPATH": str(ROOT)}
     searched = run_measured(
@@ -146,7 +168,7 @@ def _run_tunegate(table: PublicTable, folder: Path, trials: int | None) -> Resul
     told = json.loads(predicted.output.splitlines()[-1])
     return Result(
         table.name,
-        "tunegate",
+        system,
         error=_error(table, folder),
         seconds=searched.seconds + first.seconds,
         memory=max(searched.memory, first.memory),
@@ -173,7 +195,7 @@ def _as_markdown(results: list[Result]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name in TABLES:
-        for row in sorted(results, key=lambda each: SYSTEMS.index(each.system)):
+        for row in results:
             if row.table != name:
                 continue
             if row.note:
