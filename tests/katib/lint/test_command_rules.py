@@ -134,7 +134,7 @@ def test_a_shell_that_is_not_recognised_runs_its_first_word_alone(words: list[st
 )
 def test_words_that_a_shell_reads_otherwise_are_found(code: str, words: list[str]) -> None:
     found = codes(edited({f"{MAIN}.command": words})) & TRAPS
-    assert found <= {code, "K242"}
+    assert found <= ({code, "K242"} if code else set())
     assert code in found or not code
 
 
