@@ -111,7 +111,7 @@ def _check_joining(path: FieldPath, words: list[str], seen: list[str]) -> Iterat
         return  # `check_wrapping` says so
     first = script.chains[0].pipelines[0][0] if script.chains else None
     words_of_shell = first.words if isinstance(first, Simple) else ()
-    passed = [w.value for w in words_of_shell if w.plain or w.value == _unquoted(w.raw)]
+    passed = [w.value for w in words_of_shell if w.plain or w.value == _unquoted(w.raw) != w.raw]
     meant = [_unquoted(word) for word in seen]
     if passed == meant and len(script.chains) == 1:
         return
