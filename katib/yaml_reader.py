@@ -148,8 +148,25 @@ def _construct_plain(_loader: _Loader, node: yaml.ScalarNode) -> Scalar:
     return value
 
 
+def _construct_binary(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return loader.construct_yaml_binary(node).decode("utf-8", "replace")  # type: ignore[no-untyped-call] # PyYAML has no types
+
+
+def _construct_untagged(loader: _Loader, node: yaml.Node) -> JsonValue:
+    """Return a value whose tag Go passes over."""
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return str(node.value)
+
+
 for _tag in ("null", "bool", "int", "float"):
     _Loader.add_constructor(f"{TAG}{_tag}", _construct_plain)
+for _tag in ("merge", "omap", "pairs", "set", "timestamp"):
+    _Loader.add_constructor(f"{TAG}{_tag}", _construct_untagged)
+_Loader.add_constructor(f"{TAG}binary", _construct_binary)
+_Loader.add_constructor(None, _construct_untagged)
 
 
 def field_name(node: yaml.Node) -> str:
@@ -203,7 +220,7 @@ def construct(node: yaml.Node, text: str) -> JsonValue:
     """Return the plain values of a node that was composed from `text`.
 
     Raises:
-        NotYaml: when a tag is unknown or does not fit its value.
+        NotYaml: when a tag does not fit its value.
     """
     loader = _Loader("")
     try:

@@ -22,6 +22,8 @@ TEXTS = [
     "a: &x {b: 1}\nc: {<<: *x, d: 2}",
     "? [1]\n: 2",
     "a: !!int word",
+    "a: !!set {b, c}\nd: !!omap [e: 1]\nf: !!timestamp 2026-01-31\ng: !!binary aGk=\nh: <<",
+    "a: !here [1]\nb: !here {c: 1}\nd: !here 1",
 ]
 
 
@@ -59,6 +61,15 @@ def test_a_plain_scalar_is_what_kubectl_takes_it_for(text: str, value: object) -
 
 def test_names_of_fields_are_text() -> None:
     assert read("1: a\nyes: b\n1.5: c") == {"1": "a", "true": "b", "1.5": "c"}
+
+
+def test_other_tags_leave_what_json_has() -> None:
+    assert read("a: !!set {b}\nc: !!binary aGk=\nd: !!timestamp 2026-01-31\ne: !own 1") == {
+        "a": {"b": None},
+        "c": "hi",
+        "d": "2026-01-31",
+        "e": "1",
+    }
 
 
 def test_a_place_is_counted_with_and_without_a_byte_order_mark() -> None:
