@@ -184,8 +184,8 @@ def _check_counts(document: Document) -> Iterator[Violation]:
         elif isinstance(limit, int) and value > limit:
             yield Violation("K132", path, f"must not be above maxTrialCount {limit}, is {value}")
     if limit is None and failures is None and document.get(*OBJECTIVE, "goal") is None:
-        message = "no maxTrialCount, no goal, no maxFailedTrialCount: it would never end"
-        yield Violation("K202", SPEC, message)
+        message = "no maxTrialCount, no goal, no maxFailedTrialCount: it ends when it is deleted"
+        yield Violation("K202", SPEC, message, "set maxTrialCount")
     policy = document.get("spec", "resumePolicy")
     if policy is not None:
         yield from check_word("K133", ("spec", "resumePolicy"), policy, POLICIES)

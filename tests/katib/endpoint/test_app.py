@@ -75,8 +75,10 @@ def test_what_lint_only_warns_of_is_a_warning(tmp_path: Path) -> None:
     document = tiny()  # without maxFailedTrialCount
     with endpoint(StillRuns(tmp_path)) as client:
         answer = client.post(f"{EXPERIMENTS}?dryRun=All", json=document)
+        endless = client.post(f"{EXPERIMENTS}?dryRun=All", json=tiny(maxTrialCount=None))
     assert answer.status_code == 201
     assert "K251" in answer.headers["Warning"]
+    assert (endless.status_code, "K202" in endless.headers["Warning"]) == (201, True)
     assert list(tmp_path.iterdir()) == []
 
 
