@@ -47,6 +47,8 @@ PYTHON_ONLY = re.compile(
 GO_ONLY = re.compile(
     r"\\[pPQzCE]|\\x\{|\[\[:\^?\w+:\]|\(\?[imsU]*-?[imsU]+\)|\(\?[imsU-]*U[imsU-]*:|\(\?<\w"
 )
+POSIX_CLASS = re.compile(r"\[[^]]*\[:\^?[a-z]+:\]")  # Python reads it as a list of characters
+SEPARATORS = ("=", ":", ": ", " = ", " ")  # between a name and a value, as programs print them
 
 
 def check_collector(document: Document) -> Iterator[Violation]:
@@ -126,7 +128,7 @@ def _check_what_filters_read(document: Document, patterns: list[str]) -> Iterato
     others = document.get_list(*OBJECTIVE, "additionalMetricNames")
     metrics = [metric, *(str(name) for name in others)]
     known = [found for found in groups if len(found) >= GROUPS]
-    if len(known) < len(groups) or not metric:
+    if len(known) < len(groups) or not metric or any(map(POSIX_CLASS.search, patterns)):
         return  # another rule says why
     for index, (name, value) in enumerate(found[:GROUPS] for found in groups):
         path = (*FILTERS, index)
@@ -135,7 +137,11 @@ def _check_what_filters_read(document: Document, patterns: list[str]) -> Iterato
             yield Violation(
                 "K219", path, message, "the first group is the name, the second the value"
             )
-        elif cut := [number for number in NUMBERS if not _takes(value, number)]:
+        elif cut := [
+            number
+            for number in NUMBERS
+            if not _takes(value, number) or _cuts(patterns[index], metrics, number)
+        ]:
             message = f"its second group does not take {', '.join(cut)} whole: it is cut or missed"
             yield Violation("K219", path, message, f"write {WHOLE_NUMBER} for the value")
     if any(_takes(name, each) for name, *_ in groups for each in metrics) and not any(
@@ -151,6 +157,19 @@ def _takes(group: str, text: str) -> bool:
             return any(re.fullmatch(group, f"{s}{text}{s}", re.ASCII) for s in ("", " "))
         except (re.error, RecursionError, OverflowError):
             return True  # not a piece that stands alone
+
+
+def _cuts(pattern: str, metrics: list[str], number: str) -> bool:
+    """Whether a filter finds a metric, and never takes the whole number behind it."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            compiled = re.compile(pattern, re.ASCII)
+        except (re.error, RecursionError, OverflowError):
+            return False  # another rule says why
+    lines = [f"{metric}{separator}{number}" for metric in metrics for separator in SEPARATORS]
+    reports = [found.groups("") for found in map(compiled.search, lines) if found]
+    taken = [value.strip() for name, value, *_ in reports if name.strip() in metrics]
+    return bool(taken) and number not in taken
 
 
 def _capturing_groups(pattern: str) -> list[str]:
@@ -188,6 +207,9 @@ def _check_filter(path: FieldPath, pattern: str, kind: str) -> Iterator[Violatio
     if ";" in pattern:
         message = "a ';' splits the filter in two on its way to the collector"
         yield Violation("K212", path, message)
+    if found := POSIX_CLASS.search(pattern):
+        yield Violation("K312", path, f"only Go reads {found[0]}]", r"write [a-zA-Z] or \w")
+        return
     try:
         with warnings.catch_warnings(action="ignore"):
             groups = re.compile(pattern).groups

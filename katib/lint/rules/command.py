@@ -81,12 +81,15 @@ def _check_words(
     recognised = words[0] in SHELLS and words[1:2] == ["-c"]
     at = _unrecognised_shell(words)
     if at is not None and not recognised:
-        program = words[at].rpartition("/")[2]
+        name = words[at].rpartition("/")[2]
+        program = name if name in SHELLS else "sh"
         message = (
             "only `sh -c` and `bash -c`, at the very beginning, are recognised: "
             "this one is wrapped again and runs its first word alone"
         )
-        edit = Edit((*path, 0), program) if at == 0 and words[1:2] == ["-c"] else None
+        edit = None
+        if at == 0 and words[1:2] == ["-c"] and program == name:
+            edit = Edit((*path, 0), program)
         fix = f'begin with "{program}", "-c"'
         if at == 0 and edit is None:
             fix += ', and write options into the script, as in "set -o pipefail; ..."'
@@ -135,9 +138,8 @@ def _unrecognised_shell(words: list[str]) -> int | None:
     for index, word in enumerate(words):
         if word.rpartition("/")[2] not in OTHER_SHELLS:
             continue
-        if index == 0 and (word in SHELLS or "/" in word) and _has_script(words[1:]):
-            return index
-        if index and _has_script(words[index + 1 :]) and words[index + 1 :]:
+        rest = words[index + 1 :]
+        if _has_script(rest) and (rest or index == 0):
             return index
     return None
 
@@ -158,7 +160,7 @@ def _has_script(arguments: list[str]) -> bool:
             return False
         if not word.startswith("--") and "c" in word:
             return True
-        if word[1:] in {"o", "O"} or word in {"--rcfile", "--init-file"}:
+        if (word[-1] in "oO" and word[1] != "-") or word in {"--rcfile", "--init-file"}:
             next(rest, None)  # the option's own argument
     return True
 

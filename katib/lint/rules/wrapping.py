@@ -5,6 +5,7 @@ these decides whether the trial's metrics are collected, and whether the trial e
 Source: Katib v0.19, pkg/webhook/v1beta1/pod/utils.go, pkg/metricscollector/v1beta1/common/pns.go.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,6 +43,8 @@ PRINTERS = frozenset({"echo", "printf", "cat", "grep", "sed", "awk", "head", "ta
 PREFIXES = frozenset(
     {"env", "nice", "time", "nohup", "stdbuf", "timeout", "sudo", "exec", "ionice"}
 )
+BUILTIN_PREFIXES = frozenset({"builtin", "command"})  # run it in the same shell
+TRAILING_BACKSLASH = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 INSTALLERS = (["-m", "pip"], ["-m", "ensurepip"], ["-m", "venv"])
 TO_TERMINAL = ("/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1")
 OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>"})
@@ -93,6 +96,10 @@ def check_wrapping(
         return
     if output and _is_empty(wrapped.collected):
         yield _nothing_collected(command, place)
+        return
+    if command.is_script and TRAILING_BACKSLASH.search(command.script):
+        message = "the backslash at its end makes one more argument of what Katib appends"
+        yield Violation("K263", place.last_word, message, "leave the backslash out")
         return
     yield from _check_shell_end(wrapped, place)
     if command.is_script and any(sign in command.script for sign in POSITIONAL):
@@ -203,6 +210,8 @@ def _shell_ends(chains: Iterable[Chain], *, conditional: bool = False) -> Iterat
             command = pipeline[0]
             if isinstance(command, Simple):
                 values = [word.value for word in command.words]
+                while values and (_is_assignment(values[0]) or values[0] in BUILTIN_PREFIXES):
+                    values = values[1:]
                 if values[:1] == ["exec"] and len(values) > 1:
                     yield "exec"
                 if index == 0 and not conditional and _is_good_exit(values):

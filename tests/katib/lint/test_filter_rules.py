@@ -13,6 +13,8 @@ FORMAT = "spec.metricsCollectorSpec.source.filter.metricsFormat"
     [
         (r"([\w|-]+)\s*=\s*((-?\d+)(\.\d+)?)", "does not take 1e-05 whole"),
         (r"(\w+)=([0-9.]+)", "does not take 1e-05, -3 whole"),
+        (r"(\w+)=(\S+?)", "does not take 0.5, 1e-05, -3 whole"),
+        (r"(\w+)=(\d+|[-+.\deE]+)", "does not take 0.5, 1e-05 whole"),
         (r"(\w+): (\d+)", "does not take 0.5, 1e-05, -3 whole"),
         (r"(accuracy)\s*:\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)", "can never be mse"),
         (r"(?:mse)=(\d+)(x)?", "can never be mse"),
@@ -39,6 +41,11 @@ def test_a_filter_that_loses_values_is_a_warning(pattern: str, said: str) -> Non
 )
 def test_a_filter_that_reads_numbers_whole_is_let_pass(pattern: str) -> None:
     assert codes(edited({FORMAT: [pattern]})) & {"K163", "K211", "K219"} == set()
+
+
+def test_a_class_that_python_reads_otherwise_is_not_run_here() -> None:
+    found = codes(edited({FORMAT: [r"([[:alpha:]]+)=(\S+)"]}))
+    assert found & {"K211", "K219", "K312"} == {"K312"}
 
 
 def test_each_of_several_filters_may_find_another_metric() -> None:

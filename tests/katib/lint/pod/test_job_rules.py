@@ -71,6 +71,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("K282", {f"{MAIN}.image": "https://registry.example/trainer"}),
     ("K282", {f"{MAIN}.image": "registry.example/trainer:"}),
     ("K282", {f"{MAIN}.image": " trainer"}),
+    ("K282", {f"{MAIN}.image": "a" * 64}),
+    ("K282", {f"{MAIN}.image": "a" * 500 + "."}),
     ("K283", amounts(limits={"memory": "2GB"})),
     ("K283", amounts(limits={"memory": "512m"})),
     ("K283", amounts(limits={"memory": 4})),
