@@ -149,7 +149,7 @@ def _construct_plain(_loader: _Loader, node: yaml.ScalarNode) -> Scalar:
 
 
 def _construct_binary(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return loader.construct_yaml_binary(node).decode("utf-8", "replace")  # type: ignore[no-untyped-call] # PyYAML has no types
+    return loader.construct_yaml_binary(node).decode("utf-8", "replace")
 
 
 def _construct_untagged(loader: _Loader, node: yaml.Node) -> JsonValue:
