@@ -9,18 +9,19 @@ import ipaddress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from katib.endpoint.refusals import Refusal
 
+LIMIT = 3 << 20  # bytes of a body, as of the API server
+
 
 def is_loopback(host: str) -> bool:
     """Whether an address, or a name, is of this machine alone."""
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -39,29 +40,33 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, or refuse."""
-        refusal = self._refusal(dict(scope["headers"])) if scope["type"] == "http" else None
-        if refusal is None:
-            await self.app(scope, receive, send)
+        try:
+            if scope["type"] == "http":
+                self._check(Headers(scope=scope))
+        except Refusal as refusal:
+            await JSONResponse(refusal.to_status(), refusal.code)(scope, receive, send)
         else:
-            answer = JSONResponse(refusal.to_status(), refusal.code)
-            await answer(scope, receive, send)
+            await self.app(scope, receive, send)
 
-    def _refusal(self, headers: dict[bytes, bytes]) -> Refusal | None:
+    def _check(self, headers: Headers) -> None:
         if self.token:
-            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
-            if scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self.token):
-                return None
-            return Refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized", "send the bearer token")
-        host = headers.get(b"host", b"").decode("latin-1")
-        if b"origin" in headers or not is_loopback(_without_port(host)):
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            known = hmac.compare_digest(given.strip().encode(), self.token)
+            if scheme.lower() != "bearer" or not known:
+                raise Refusal(HTTPStatus.UNAUTHORIZED, "send the bearer token")
+        elif "origin" in headers or not is_loopback(_host_of(headers)):
             text = "pages of a browser may not run programs here; use --token for other machines"
-            return Refusal(HTTPStatus.FORBIDDEN, "Forbidden", text)
-        return None
+            raise Refusal(HTTPStatus.FORBIDDEN, text)
+        if "transfer-encoding" in headers:
+            raise Refusal(HTTPStatus.LENGTH_REQUIRED, "state the length of the body")
+        if int(headers.get("content-length", "0")) > LIMIT:
+            text = f"the body may have {LIMIT} bytes"
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
 
 
-def _without_port(host: str) -> str:
+def _host_of(headers: Headers) -> str:
     """Return the name or address of a Host header; empty if it cannot be read."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
     except ValueError:
         return ""

@@ -1,8 +1,7 @@
 """The FastAPI application: paths of the Kubernetes API over an `ObjectStore`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,26 +12,20 @@ from starlette.exceptions import HTTPException
 
 from katib.endpoint.access import Access
 from katib.endpoint.changes import Accepted, Changes
-from katib.endpoint.discovery import discovery
 from katib.endpoint.patches import JSON_PATCH, MERGE, apply_patch
 from katib.endpoint.pod_logs import stream_log
-from katib.endpoint.refusals import Refusal, bad_request, not_allowed, not_found, object_details
-from katib.endpoint.resources import (
-    EXPERIMENTS,
-    NAMESPACES,
-    PODS,
-    RUNTIMES,
-    Resource,
-    find_resource,
-)
-from katib.endpoint.run_objects import Entry
+from katib.endpoint.refusals import Refusal, bad_request, object_details
+from katib.endpoint.resources import DISCOVERY, EXPERIMENTS, PODS, RESOURCES, Resource
+from katib.endpoint.run_objects import Entry, namespace_document
+from katib.endpoint.selectors import ObjectSelection
 from katib.endpoint.tables import TABLE, render_table
-from katib.endpoint.train_jobs import RUNTIME, runtime_document
-from katib.endpoint.watching import ObjectSelection, read_watch_options, watch
+from katib.endpoint.watching import Watch
 from katib.objects import JsonObject
 
-INJECTION = {"katib.kubeflow.org/metrics-collector-injection": "enabled"}
-LIMIT = 3 << 20  # bytes of a body, as of the API server
+TRUE = frozenset({"true", "True", "1"})
+CLUSTER = "/apis/{group}/{version}/{plural}"
+NAMESPACED = "/apis/{group}/{version}/namespaces/{namespace}/{plural}"
+CORE = "/api/v1/namespaces/{namespace}/{plural}"
 objects = APIRouter()
 
 
@@ -54,29 +47,32 @@ def create_endpoint(changes: Changes, token: str = "") -> FastAPI:
     app = FastAPI(title="tunegate katib", openapi_url=None, lifespan=lifespan)
     app.state.changes = changes
     app.add_middleware(Access, token=token)
-    app.add_exception_handler(Refusal, _answer_refusal)
-    app.add_exception_handler(HTTPException, _answer_unknown_path)
-    app.add_exception_handler(RequestValidationError, _answer_bad_body)
-    app.include_router(discovery)
+    for kind in (Refusal, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _answer_refusal)
+    for path, document in DISCOVERY.items():
+        app.add_api_route(path, _always(JSONResponse(document)))
+    for path in ("/healthz", "/livez", "/readyz"):
+        app.add_api_route(path, _always(Response("ok", media_type="text/plain")))
     app.include_router(objects)
     return app
 
 
-def _answer_refusal(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)  # noqa: S101 - registered for it
+def _always(answer: Response) -> Callable[[], Response]:
+    return lambda: answer
+
+
+def _answer_refusal(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        path = f"{request.method} {request.url.path}"
+        text = f"the server could not find the requested resource: {path}"
+        error = Refusal(HTTPStatus(error.status_code), text)
+    elif not isinstance(error, Refusal):
+        error = Refusal(
+            HTTPStatus.BAD_REQUEST,
+            "the body has to be JSON, and its Content-Type has to say so",
+            details={"error": str(error)},
+        )
     return JSONResponse(error.to_status(), error.code)
-
-
-def _answer_bad_body(_: Request, error: Exception) -> Response:
-    refusal = bad_request("the body has to be JSON, and its Content-Type has to say so")
-    return JSONResponse({**refusal.to_status(), "details": {"error": str(error)}}, refusal.code)
-
-
-def _answer_unknown_path(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    text = f"the server could not find the requested resource: {request.method} {request.url.path}"
-    refusal = Refusal(HTTPStatus(error.status_code), "NotFound", text)
-    return JSONResponse(refusal.to_status(), refusal.code)
 
 
 async def _changes(request: Request) -> Changes:
@@ -86,50 +82,69 @@ async def _changes(request: Request) -> Changes:
     return changes
 
 
-async def _resource(request: Request) -> Resource:
+async def _resource(request: Request, plural: str) -> Resource:
     """Return the kind of objects that a path is about."""
-    group = request.path_params.get("group", "")
-    plural = request.path_params["plural"]
-    found = find_resource(group, plural)
-    if found is None or found.version != request.path_params.get("version", found.version):
-        raise Refusal(HTTPStatus.NOT_FOUND, "NotFound", f"there is no {plural} here")
+    path = request.path_params
+    found = RESOURCES.get((path.get("group", ""), plural))
+    if found is None or found.version != path.get("version", found.version):
+        raise Refusal(HTTPStatus.NOT_FOUND, f"there is no {plural} here")
     return found
+
+
+async def _writable(request: Request, plural: str) -> Resource:
+    """Return the kind of a path whose objects may be changed."""
+    kind = await _resource(request, plural)
+    if kind is not EXPERIMENTS:
+        text = f"the server does not allow this method on {kind.full_name}: "
+        why = "the local engine makes them, from Experiments"
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, text + why)
+    return kind
+
+
+async def _selection(request: Request, plural: str, namespace: str = "") -> ObjectSelection:
+    """Return which objects a request is about."""
+    query = request.query_params
+    labels = query.get("labelSelector", "")
+    kind = await _resource(request, plural)
+    return ObjectSelection(kind, namespace, labels, query.get("fieldSelector", ""))
+
+
+async def _is_dry(request: Request) -> bool:
+    """Whether nothing is to be changed; kubectl says so of a deletion in the body."""
+    options: object = None
+    if request.method == "DELETE" and await request.body():
+        try:
+            options = await request.json()
+        except ValueError:
+            raise bad_request("the body has to be JSON") from None
+    in_body = isinstance(options, dict) and bool(options.get("dryRun"))
+    return in_body or "dryRun" in request.query_params
 
 
 State = Annotated[Changes, Depends(_changes)]
 Kind = Annotated[Resource, Depends(_resource)]
+WritableKind = Annotated[Resource, Depends(_writable)]
+
+
+async def _target(state: State, kind: WritableKind, namespace: str, name: str) -> Entry:
+    """Return the object that is to be changed."""
+    return state.store.get(kind, namespace, name)
+
+
+Target = Annotated[Entry, Depends(_target)]
+Chosen = Annotated[ObjectSelection, Depends(_selection)]
+Dry = Annotated[bool, Depends(_is_dry)]
 Document = Annotated[object, Body()]
 
 
-@objects.get("/api/v1/namespaces/{namespace}")
-def show_namespace(namespace: str) -> JsonObject:
-    """Answer with a namespace; each exists, as none has to be made first."""
-    return _namespace(namespace)
-
-
-@objects.get("/api/v1/namespaces")
-async def list_namespaces(request: Request, state: State) -> Response:
-    """Answer with the namespaces that hold something."""
-    items = [_namespace(name) for name in state.store.namespaces()]
-    return _show_list(request, state, NAMESPACES, items)
-
-
-@objects.get(f"/apis/{RUNTIMES.api_version}/{RUNTIMES.plural}")
-async def list_runtimes(request: Request, state: State) -> Response:
-    """Answer with the runtime of Kubeflow Trainer that there is."""
-    return _show_list(request, state, RUNTIMES, [runtime_document()])
-
-
-@objects.get(f"/apis/{RUNTIMES.api_version}/{RUNTIMES.plural}/{{name}}")
-async def show_runtime(name: str) -> JsonObject:
-    """Answer with a runtime."""
-    if name != RUNTIME:
-        raise not_found(RUNTIMES, name)
-    return runtime_document()
+@objects.get("/api/v1/namespaces/{name}")
+def show_namespace(name: str) -> JsonObject:
+    """Answer with a namespace, also with one that holds nothing."""
+    return namespace_document(name)
 
 
 @objects.get("/api/v1/namespaces/{namespace}/pods/{name}/log")
-async def show_log(namespace: str, name: str, request: Request, state: State) -> Response:
+async def show_log(request: Request, state: State, namespace: str, name: str) -> Response:
     """Answer with what a trial has printed, whichever container is named."""
     entry = state.store.get(PODS, namespace, name)
     query = request.query_params
@@ -147,142 +162,104 @@ async def show_log(namespace: str, name: str, request: Request, state: State) ->
         return bool(status["phase"] != "Running")
 
     path = entry.run / "trials" / entry.trial / "output.log"
-    follow = query.get("follow") in {"true", "True", "1"}
-    return StreamingResponse(
-        stream_log(path, tail, follow=follow, ended=ended), media_type="text/plain; charset=utf-8"
-    )
+    content = stream_log(path, tail, follow=query.get("follow") in TRUE, ended=ended)
+    return StreamingResponse(content, media_type="text/plain; charset=utf-8")
 
 
 @objects.get("/api/v1/{plural}")
-@objects.get("/api/v1/namespaces/{namespace}/{plural}")
-@objects.get("/apis/{group}/{version}/{plural}")
-@objects.get("/apis/{group}/{version}/namespaces/{namespace}/{plural}")
-async def list_objects(request: Request, state: State, kind: Kind, namespace: str = "") -> Response:
+@objects.get(CORE)
+@objects.get(CLUSTER)
+@objects.get(NAMESPACED)
+async def list_objects(request: Request, state: State, chosen: Chosen) -> Response:
     """Answer with the objects of a kind, or with their changes as they come."""
     query = request.query_params
-    chosen = ObjectSelection(
-        kind, namespace, query.get("labelSelector", ""), query.get("fieldSelector", "")
-    )
-    if query.get("watch") in {"true", "True", "1"}:
-        options = read_watch_options(query)
-        events = watch(state.store, chosen, options, lambda item: _shown(request, kind, item))
-        return StreamingResponse(events, media_type="application/json")
-    found = [each.item for each in state.store.select(kind, namespace) if chosen.includes(each)]
-    return _show_list(request, state, kind, found)
+    if query.get("watch") in TRUE:
+        watch = Watch(state.store, chosen, lambda item: _shown(request, chosen.resource, item))
+        return StreamingResponse(watch.events(query), media_type="application/json")
+    return _show_list(request, state, chosen.resource, state.store.select(chosen))
 
 
-@objects.get("/api/v1/namespaces/{namespace}/{plural}/{name}")
-@objects.get("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}")
-@objects.get("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}/status")
+@objects.get(CORE + "/{name}")
+@objects.get(CLUSTER + "/{name}")
+@objects.get(NAMESPACED + "/{name}")
+@objects.get(NAMESPACED + "/{name}/status")
 async def show_object(
-    request: Request, state: State, kind: Kind, namespace: str, name: str
+    request: Request, state: State, kind: Kind, name: str, namespace: str = ""
 ) -> Response:
     """Answer with one object."""
     return JSONResponse(_shown(request, kind, state.store.get(kind, namespace, name).item))
 
 
-@objects.post("/apis/{group}/{version}/namespaces/{namespace}/{plural}")
+@objects.post(NAMESPACED, dependencies=[Depends(_writable)])
 async def create_object(
-    request: Request, state: State, kind: Kind, namespace: str, body: Document
+    request: Request, state: State, namespace: str, body: Document, dry: Dry
 ) -> Response:
     """Create an Experiment and start it."""
-    _refuse_if_read_only(kind)
-    accepted = state.create(body, namespace, dry_run=_is_dry(request))
+    accepted = state.create(body, namespace, dry_run=dry)
     return _show_accepted(request, accepted, HTTPStatus.CREATED)
 
 
-@objects.put("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}")
+@objects.put(NAMESPACED + "/{name}")
 async def replace_object(
-    request: Request, state: State, kind: Kind, namespace: str, name: str, body: Document
+    request: Request, state: State, target: Target, body: Document, dry: Dry
 ) -> Response:
     """Change an Experiment to the one given."""
-    entry = _writable(state, kind, namespace, name)
     if not isinstance(body, dict):
         raise bad_request("the body is no object")
-    return _show_accepted(request, await state.change(entry, body, dry_run=_is_dry(request)))
+    return _show_accepted(request, await state.change(target, body, dry_run=dry))
 
 
-@objects.patch("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}")
+@objects.patch(NAMESPACED + "/{name}")
 async def patch_object(
-    request: Request, state: State, kind: Kind, namespace: str, name: str, body: Document
+    request: Request, state: State, target: Target, body: Document, dry: Dry
 ) -> Response:
     """Change the fields of an Experiment that are named."""
-    entry = _writable(state, kind, namespace, name)
-    content_type = request.headers.get("content-type", MERGE).partition(";")[0]
-    if content_type not in {MERGE, JSON_PATCH}:
-        raise Refusal(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "UnsupportedMediaType",
-            f"{content_type} is not supported here, {MERGE} and {JSON_PATCH} are",
-        )
-    changed = apply_patch(entry.item, body, content_type)
-    return _show_accepted(request, await state.change(entry, changed, dry_run=_is_dry(request)))
+    form = request.headers.get("content-type", MERGE).partition(";")[0]
+    if form not in {MERGE, JSON_PATCH}:
+        text = f"{form} is not supported here, {MERGE} and {JSON_PATCH} are"
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text)
+    changed = apply_patch(target.item, body, form)
+    return _show_accepted(request, await state.change(target, changed, dry_run=dry))
 
 
-@objects.delete("/apis/{group}/{version}/namespaces/{namespace}/{plural}/{name}")
-async def delete_object(
-    request: Request, state: State, kind: Kind, namespace: str, name: str
-) -> JsonObject:
+@objects.delete(CORE + "/{name}")
+@objects.delete(NAMESPACED + "/{name}")
+async def delete_object(state: State, target: Target, dry: Dry) -> JsonObject:
     """Delete an Experiment with all of its runs."""
-    entry = _writable(state, kind, namespace, name)
-    if not _is_dry(request):
-        await state.delete(entry)
-    return _deleted(kind, entry)
+    if not dry:
+        await state.delete(target)
+    metadata = target.item["metadata"]
+    details = object_details(target.resource, metadata["name"], uid=metadata["uid"])
+    about = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
+    return {**about, "status": "Success", "details": details}
 
 
-@objects.delete("/apis/{group}/{version}/namespaces/{namespace}/{plural}")
-async def delete_objects(request: Request, state: State, kind: Kind, namespace: str) -> JsonObject:
+@objects.delete(NAMESPACED, dependencies=[Depends(_writable)])
+async def delete_objects(request: Request, state: State, chosen: Chosen, dry: Dry) -> Response:
     """Delete the Experiments that are selected."""
-    _refuse_if_read_only(kind)
-    query = request.query_params
-    chosen = ObjectSelection(
-        kind, namespace, query.get("labelSelector", ""), query.get("fieldSelector", "")
-    )
-    found = [each for each in state.store.select(kind, namespace) if chosen.includes(each)]
+    found = state.store.select(chosen)
     for entry in found:
-        if not _is_dry(request):
+        if not dry:
             await state.delete(entry)
-    return _list_document(state, kind, [entry.item for entry in found])
-
-
-def _writable(state: Changes, kind: Resource, namespace: str, name: str) -> Entry:
-    _refuse_if_read_only(kind)
-    return state.store.get(kind, namespace, name)
-
-
-def _refuse_if_read_only(kind: Resource) -> None:
-    if kind is not EXPERIMENTS:
-        raise not_allowed(kind, "the local engine makes them, from Experiments")
-
-
-def _is_dry(request: Request) -> bool:
-    return request.query_params.get("dryRun") == "All"
+    return _show_list(request, state, chosen.resource, found)
 
 
 def _shown(request: Request, kind: Resource, item: JsonObject) -> JsonObject:
     """Return an object as the client wants it: whole, or as a table."""
-    if TABLE not in request.headers.get("accept", ""):
-        return item
-    version = item["metadata"].get("resourceVersion", "")
-    return render_table(kind, [item], version=version, now=datetime.now(UTC))
+    if TABLE in request.headers.get("accept", ""):
+        return render_table(kind, [item], version=item["metadata"].get("resourceVersion", ""))
+    return item
 
 
 def _show_list(
-    request: Request, state: Changes, kind: Resource, items: list[JsonObject]
+    request: Request, state: Changes, kind: Resource, entries: Sequence[Entry]
 ) -> Response:
+    items = [entry.item for entry in entries]
+    version = str(state.store.version)
     if TABLE in request.headers.get("accept", ""):
-        version = str(state.store.version)
-        return JSONResponse(render_table(kind, items, version=version, now=datetime.now(UTC)))
-    return JSONResponse(_list_document(state, kind, items))
-
-
-def _list_document(state: Changes, kind: Resource, items: list[JsonObject]) -> JsonObject:
-    return {
-        "kind": f"{kind.kind}List",
-        "apiVersion": kind.api_version,
-        "metadata": {"resourceVersion": str(state.store.version), "continue": ""},
-        "items": items,
-    }
+        return JSONResponse(render_table(kind, items, version=version))
+    listed = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "items": items}
+    return JSONResponse({**listed, "metadata": {"resourceVersion": version, "continue": ""}})
 
 
 def _show_accepted(
@@ -295,28 +272,3 @@ def _show_accepted(
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
         answer.headers.append("Warning", f'299 - "{" ".join(quoted.split())}"')
     return answer
-
-
-def _deleted(kind: Resource, entry: Entry) -> JsonObject:
-    metadata = entry.item["metadata"]
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": object_details(kind, metadata["name"], metadata["uid"]),
-    }
-
-
-def _namespace(name: str) -> JsonObject:
-    return {
-        "kind": NAMESPACES.kind,
-        "apiVersion": "v1",
-        "metadata": {
-            "name": name,
-            "labels": INJECTION,
-            "creationTimestamp": "1970-01-01T00:00:00Z",
-        },
-        "spec": {"finalizers": []},
-        "status": {"phase": "Active"},
-    }

@@ -11,9 +11,10 @@ from typing import Protocol
 from katib.document import Document
 from katib.endpoint.engines import Engines
 from katib.endpoint.object_store import ObjectStore
-from katib.endpoint.refusals import already_exists, bad_request, conflict, impossible, invalid
+from katib.endpoint.refusals import bad_request, conflict, invalid
 from katib.endpoint.resources import EXPERIMENTS
 from katib.endpoint.run_objects import Entry
+from katib.endpoint.selectors import ObjectSelection
 from katib.errors import InvalidExperiment
 from katib.experiment import COUNTS, Experiment, to_experiment, with_defaults
 from katib.lint import lint_document, only_errors
@@ -32,19 +33,7 @@ from katib.local.run_start import change_counts
 from katib.objects import JsonObject, JsonValue, KatibObject, is_finished
 from katib.trial import NAME_CHARACTERS
 
-OF_SERVER = (  # fields of `metadata` that the server writes
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "managedFields",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-)
+OF_CLIENTS = ("name", "namespace", "labels", "annotations")  # what they may write of `metadata`
 SUFFIX = 5  # characters after a `generateName`
 BUSY = "another process runs it on this machine: wait until it ends, or interrupt that process"
 
@@ -98,16 +87,16 @@ class Changes:
         name = str(written["metadata"].get("name", ""))
         experiment, findings = _check(written, name)
         if run := newest_run(self.store.root, name):
-            raise already_exists(EXPERIMENTS, name, f"its newest run is {run}")
+            raise conflict(EXPERIMENTS, name, f"its newest run is {run}", "AlreadyExists")
         if dry_run:
             return Accepted(experiment.document, findings)
         try:
             folder = self.runs.begin(experiment)
         except InvalidExperiment as error:
-            raise impossible(EXPERIMENTS, name, _with_hint(error)) from error
+            text = f"{error} ({error.hint})" if error.hint else str(error)
+            raise invalid(EXPERIMENTS, name, (), text) from error
         self.engines.start(folder)
-        self.store.refresh()
-        return Accepted(self.store.get(EXPERIMENTS, namespace, name).item, findings)
+        return self._accepted(experiment, findings)
 
     async def change(self, entry: Entry, changed: JsonObject, *, dry_run: bool = False) -> Accepted:
         """Change an Experiment's counts, labels and annotations.
@@ -117,41 +106,40 @@ class Changes:
         Raises:
             Refusal: when anything else differs, or it has ended for good.
         """
-        name = entry.item["metadata"]["name"]
-        namespace = entry.item["metadata"]["namespace"]
-        written = _written(changed, namespace)
+        metadata = entry.item["metadata"]
+        written = _written(changed, metadata["namespace"])
         _refuse_other_changes(entry.item, written)
-        experiment, findings = _check(written, name)
-        same_counts = not _changed_counts(entry.item, experiment)
-        if not same_counts:
+        experiment, findings = _check(written, metadata["name"])
+        recounted = any(
+            entry.item["spec"].get(each) != experiment.spec.get(each) for each in COUNTS
+        )
+        if recounted:
             _refuse_late_changes(entry.item, experiment)
         if dry_run:
-            return Accepted(experiment.document, findings)
-        if not self.engines.owns(entry.run) and is_running(entry.run):
-            raise conflict(EXPERIMENTS, name, BUSY)
+            kept = {name: metadata[name] for name in metadata if name not in OF_CLIENTS}
+            item = {**entry.item, **experiment.document}
+            return Accepted({**item, "metadata": {**kept, **item["metadata"]}}, findings)
+        works = self._takes_over(entry)
         meta = read_meta(entry.run)
         if meta is None:
-            raise conflict(EXPERIMENTS, name, "it did not run on this machine")
+            raise conflict(EXPERIMENTS, metadata["name"], "it did not run on this machine")
         if experiment.written == meta["experiment"]:
             return Accepted(entry.item, findings)
-        works = self.engines.owns(entry.run)
         await self.engines.stop(entry.run)
         change_counts(entry.run, meta, experiment)
-        _, trials = read_objects(entry.run)
-        if same_counts:
-            document = {**experiment.document, "status": entry.item["status"]}
-        else:
+        before, trials = read_objects(entry.run)
+        document = {**experiment.document, "status": before["status"]}
+        if recounted:
             journal = Journal(entry.run / JOURNAL).ordered()
             document = experiment_document(experiment, journal, started=meta["started"])
         write_objects(entry.run, document, trials)
-        if works or not same_counts:
+        if works or recounted:
             self.engines.start(entry.run)
-        self.store.refresh()
-        return Accepted(self.store.get(EXPERIMENTS, namespace, name).item, findings)
+        return self._accepted(experiment, findings)
 
     def resume(self) -> None:
         """Start engines for the runs that an earlier endpoint has left unfinished."""
-        for entry in self.store.select(EXPERIMENTS):
+        for entry in self.store.select(ObjectSelection(EXPERIMENTS)):
             if not is_finished(entry.item) and self.runs.is_own(entry.run):
                 self.engines.start(entry.run)
 
@@ -161,11 +149,27 @@ class Changes:
         Raises:
             Refusal: when another process runs it.
         """
-        if not self.engines.owns(entry.run) and is_running(entry.run):
-            raise conflict(EXPERIMENTS, entry.item["metadata"]["name"], BUSY)
+        self._takes_over(entry)
         await self.engines.stop(entry.run)
         shutil.rmtree(entry.run.parent, ignore_errors=True)
         self.store.refresh()
+
+    def _takes_over(self, entry: Entry) -> bool:
+        """Return whether an engine of this endpoint works on a run.
+
+        Raises:
+            Refusal: when that of another process does.
+        """
+        if self.engines.owns(entry.run):
+            return True
+        if is_running(entry.run):
+            raise conflict(EXPERIMENTS, entry.item["metadata"]["name"], BUSY)
+        return False
+
+    def _accepted(self, experiment: Experiment, findings: tuple[Finding, ...]) -> Accepted:
+        self.store.refresh()
+        found = self.store.get(EXPERIMENTS, experiment.namespace, experiment.name)
+        return Accepted(found.item, findings)
 
 
 def _written(body: JsonValue, namespace: str) -> JsonObject:
@@ -186,9 +190,7 @@ def _written(body: JsonValue, namespace: str) -> JsonObject:
             "the namespace of the provided object does not match the namespace sent on the request"
         )
     written["metadata"] = {
-        name: value
-        for name, value in metadata.items()
-        if name not in OF_SERVER and value is not None
+        name: metadata[name] for name in OF_CLIENTS if metadata.get(name) is not None
     }
     return written
 
@@ -221,10 +223,6 @@ def _without_counts(spec: KatibObject) -> JsonObject:
     return {name: value for name, value in spec.items() if name not in COUNTS}
 
 
-def _changed_counts(item: KatibObject, experiment: Experiment) -> bool:
-    return any(item["spec"].get(name) != experiment.spec.get(name) for name in COUNTS)
-
-
 def _refuse_late_changes(item: KatibObject, experiment: Experiment) -> None:
     """Refuse counts that can no longer have an effect, in the words of Katib's webhook."""
     limit = experiment.spec.get("maxTrialCount")
@@ -239,7 +237,3 @@ def _refuse_late_changes(item: KatibObject, experiment: Experiment) -> None:
             "Experiment can't be restarted: it must be Succeeded by reaching max trials, "
             f"with the resumePolicy {policies}"
         )
-
-
-def _with_hint(error: InvalidExperiment) -> str:
-    return f"{error} ({error.hint})" if error.hint else str(error)

@@ -6,20 +6,21 @@ what has changed, whoever changed it.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
 from katib.endpoint.refusals import Refusal, not_found
 from katib.endpoint.resources import Resource
-from katib.endpoint.run_objects import Entry, run_entries
+from katib.endpoint.run_objects import Entry, fixed_entries, run_entries
+from katib.endpoint.selectors import ObjectSelection
 from katib.local.run_folder import META, STATUS, TRIALS, modified_at, newest_run
 from katib.objects import JsonObject
 
 KEPT_CHANGES = 5_000
 Key = tuple[str, str, str]  # plural, namespace, name
-Stamp = tuple[Path, int, int, int, str]
+Stamp = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +49,23 @@ class ObjectStore:
         self._stamps: dict[str, tuple[Stamp, list[Entry]]] = {}
         self._changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
 
-    def refresh(self) -> bool:
-        """Look at the folders; returns whether anything has changed."""
-        before = self.version
-        found = {entry.key: entry for entries in self._read_runs() for entry in entries}
-        for key in [key for key in self._entries if key not in found]:
-            self._record("DELETED", self._entries.pop(key))
+    def refresh(self) -> None:
+        """Look at the folders."""
+        entries = [entry for found in self._read_runs() for entry in found]
+        namespaces = {"default", *(entry.item["metadata"]["namespace"] for entry in entries)}
+        found = {entry.key: entry for entry in [*entries, *fixed_entries(sorted(namespaces))]}
+        for key, known in list(self._entries.items()):
+            if key not in found or _uid_of(known) != _uid_of(found[key]):
+                self._record("DELETED", self._entries.pop(key))
         for key, entry in found.items():
-            known = self._entries.get(key)
-            if known is None:
+            if key not in self._entries:
                 self._record("ADDED", entry)
-            elif _uid_of(known) != _uid_of(entry):
-                self._record("DELETED", known)
-                self._record("ADDED", entry)
-            elif _unversioned(known.item) != entry.item:
+            elif _unversioned(self._entries[key].item) != entry.item:
                 self._record("MODIFIED", entry)
-        return self.version != before
 
-    def select(self, resource: Resource, namespace: str = "") -> list[Entry]:
-        """Return the objects of a kind, the oldest first; of all namespaces if none is named."""
-        found = [
-            entry
-            for (plural, place, _), entry in self._entries.items()
-            if plural == resource.plural and namespace in {"", place}
-        ]
+    def select(self, selection: ObjectSelection) -> list[Entry]:
+        """Return the objects that are selected, the oldest first."""
+        found = [e for e in self._entries.values() if selection.includes(e.resource, e.item)]
         return sorted(found, key=lambda entry: entry.item["metadata"]["creationTimestamp"])
 
     def get(self, resource: Resource, namespace: str, name: str) -> Entry:
@@ -85,10 +79,6 @@ class ObjectStore:
         except KeyError:
             raise not_found(resource, name) from None
 
-    def namespaces(self) -> list[str]:
-        """Return the namespaces that hold something, and `default`."""
-        return sorted({"default", *(namespace for _, namespace, _ in self._entries)})
-
     def changes_after(self, version: int) -> Iterator[Change]:
         """Yield what has changed after a resourceVersion.
 
@@ -96,9 +86,8 @@ class ObjectStore:
             Refusal: when that is too long ago; the client lists everything again.
         """
         if version < self._oldest:
-            raise Refusal(
-                HTTPStatus.GONE, "Expired", f"too old resource version: {version} ({self._oldest})"
-            )
+            text = f"too old resource version: {version} ({self._oldest})"
+            raise Refusal(HTTPStatus.GONE, text)
         return (change for change in list(self._changes) if change.version > version)
 
     def _read_runs(self) -> Iterator[list[Entry]]:
@@ -109,24 +98,17 @@ class ObjectStore:
             run = newest_run(self.root, name)
             if run is None:
                 continue
-            stamp = (
-                run,
-                modified_at(run / META),
-                modified_at(run / STATUS),
-                modified_at(run / TRIALS),
-                self._failure(run),
-            )
+            times = [modified_at(run / file) for file in (META, STATUS, TRIALS)]
+            stamp = (run, *times, self._failure(run))
             known = self._stamps.get(name)
             if known is None or known[0] != stamp:
-                self._stamps[name] = known = (stamp, run_entries(run, stamp[-1]))
+                self._stamps[name] = known = (stamp, run_entries(run, self._failure(run)))
             yield known[1]
 
     def _record(self, kind: str, entry: Entry) -> None:
         self.version += 1
         metadata = {**entry.item["metadata"], "resourceVersion": str(self.version)}
-        versioned = Entry(
-            entry.resource, {**entry.item, "metadata": metadata}, entry.run, entry.trial
-        )
+        versioned = replace(entry, item={**entry.item, "metadata": metadata})
         if kind != "DELETED":
             self._entries[entry.key] = versioned
         if len(self._changes) == KEPT_CHANGES:
@@ -135,9 +117,9 @@ class ObjectStore:
 
 
 def _uid_of(entry: Entry) -> str:
-    return str(entry.item["metadata"]["uid"])
+    return str(entry.item["metadata"].get("uid", ""))
 
 
-def _unversioned(item: JsonObject) -> Mapping[str, object]:
+def _unversioned(item: JsonObject) -> JsonObject:
     metadata = {key: item["metadata"][key] for key in item["metadata"] if key != "resourceVersion"}
     return {**item, "metadata": metadata}

@@ -1,7 +1,6 @@
 """Changes of an object: JSON merge patch (RFC 7396) and JSON patch (RFC 6902)."""
 
 import copy
-from collections.abc import Sequence
 
 from katib.endpoint.refusals import bad_request
 from katib.objects import JsonObject, JsonValue
@@ -18,8 +17,12 @@ def apply_patch(item: JsonObject, patch: JsonValue, content_type: str) -> JsonOb
     """
     if isinstance(patch, list) and content_type == JSON_PATCH:
         changed = copy.deepcopy(item)
-        for operation in patch:
-            _apply_operation(changed, operation)
+        try:
+            for operation in patch:
+                _apply_operation(changed, operation)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            text = f"the JSON patch {operation!r} does not fit the object, or is not supported"
+            raise bad_request(text) from error
         return changed
     if isinstance(patch, dict):
         merged: JsonObject = _merge(item, patch)
@@ -40,35 +43,22 @@ def _merge(value: JsonValue, patch: JsonValue) -> JsonValue:
 
 
 def _apply_operation(item: JsonObject, operation: JsonValue) -> None:
-    try:
-        name = operation["op"]
-        parent, key = _find_parent(item, operation["path"])
-        if name == "remove":
-            del parent[key]
-        elif name == "test":
-            if parent[key] != operation["value"]:
-                raise bad_request(f"{operation['path']} is not {operation['value']!r}")
-        elif name == "add" and isinstance(parent, list):
-            parent.insert(len(parent) if key == "-" else key, operation["value"])
-        elif name in {"add", "replace"}:
-            if name == "replace":
-                _ = parent[key]  # it has to exist
-            parent[key] = operation["value"]
-        else:
-            raise bad_request(f"the operation {name!r} is not supported: use a merge patch")
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise bad_request(f"the JSON patch {operation!r} does not fit the object") from error
-
-
-def _find_parent(item: JsonObject, pointer: str) -> tuple[JsonValue, JsonValue]:
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-    value: JsonValue = item
-    for step in steps[:-1]:
-        value = value[_key_in(value, step)]
-    return value, _key_in(value, steps[-1])
-
-
-def _key_in(value: JsonValue, step: str) -> int | str:
-    if isinstance(value, Sequence) and step != "-":
-        return int(step)
-    return step
+    name = operation["op"]
+    _, *steps = operation["path"].split("/")
+    *path, key = [step.replace("~1", "/").replace("~0", "~") for step in steps]
+    parent: JsonValue = item
+    for step in path:
+        parent = parent[int(step) if isinstance(parent, list) else step]
+    if isinstance(parent, list):
+        key = len(parent) if key == "-" else int(key)
+    if name == "add" and isinstance(parent, list):
+        parent.insert(key, operation["value"])
+    elif name == "add":
+        parent[key] = operation["value"]
+    elif name == "replace":
+        _ = parent[key]  # it has to exist
+        parent[key] = operation["value"]
+    elif name == "remove":
+        del parent[key]
+    elif name != "test" or parent[key] != operation["value"]:
+        raise ValueError(name)

@@ -7,22 +7,27 @@ from katib.endpoint.resources import Resource
 from katib.lint.finding import Finding
 from katib.objects import JsonObject
 
+REASONS = {  # Kubernetes' words for kinds of refusals, which clients look at
+    HTTPStatus.GONE: "Expired",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Invalid",
+}
+
 
 class Refusal(Exception):
     """A request is refused.
 
     Attributes:
         code: the HTTP status.
-        reason: Kubernetes' word for the kind of refusal, which clients look at.
+        reason: Kubernetes' word for it, which clients look at; that of the status if empty.
         details: which object it is about, and each cause.
     """
 
     def __init__(
-        self, code: HTTPStatus, reason: str, message: str, details: JsonObject | None = None
+        self, code: HTTPStatus, message: str, *, reason: str = "", details: JsonObject | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.reason = reason
+        self.reason = reason or REASONS.get(code) or code.phrase.title().replace(" ", "")
         self.details = details or {}
 
     def to_status(self) -> JsonObject:
@@ -39,84 +44,47 @@ class Refusal(Exception):
         }
 
 
+def object_details(resource: Resource, name: str, **more: object) -> JsonObject:
+    """Return which object a `Status` is about."""
+    return {"name": name, "group": resource.group, "kind": resource.plural, **more}
+
+
 def bad_request(message: str) -> Refusal:
     """Return the refusal of a request that makes no sense."""
-    return Refusal(HTTPStatus.BAD_REQUEST, "BadRequest", message)
+    return Refusal(HTTPStatus.BAD_REQUEST, message)
 
 
 def not_found(resource: Resource, name: str) -> Refusal:
     """Return the refusal of a request for an object that does not exist."""
     text = f'{resource.full_name} "{name}" not found'
-    return _object_refusal(HTTPStatus.NOT_FOUND, "NotFound", text, resource, name)
+    return Refusal(HTTPStatus.NOT_FOUND, text, details=object_details(resource, name))
 
 
-def already_exists(resource: Resource, name: str, why: str) -> Refusal:
-    """Return the refusal to create an object whose name is taken."""
-    text = f'{resource.full_name} "{name}" already exists: {why}'
-    return _object_refusal(HTTPStatus.CONFLICT, "AlreadyExists", text, resource, name)
-
-
-def conflict(resource: Resource, name: str, why: str) -> Refusal:
-    """Return the refusal of a change that something else prevents at the moment."""
+def conflict(resource: Resource, name: str, why: str, reason: str = "") -> Refusal:
+    """Return the refusal of a change that another object or process prevents."""
     text = f'operation cannot be fulfilled on {resource.full_name} "{name}": {why}'
-    return _object_refusal(HTTPStatus.CONFLICT, "Conflict", text, resource, name)
+    if reason == "AlreadyExists":
+        text = f'{resource.full_name} "{name}" already exists: {why}'
+    details = object_details(resource, name)
+    return Refusal(HTTPStatus.CONFLICT, text, reason=reason, details=details)
 
 
-def not_allowed(resource: Resource, why: str) -> Refusal:
-    """Return the refusal of a method that a resource does not have."""
-    return Refusal(
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        "MethodNotAllowed",
-        f"the server does not allow this method on {resource.full_name}: {why}",
-    )
-
-
-def invalid(resource: Resource, name: str, findings: Iterable[Finding]) -> Refusal:
-    """Return the refusal of an object in which lint has found errors."""
+def invalid(
+    resource: Resource, name: str, findings: Iterable[Finding], message: str = ""
+) -> Refusal:
+    """Return the refusal of an object, with lint's errors, or with why it cannot be run here."""
     causes = [
         {
             "reason": "FieldValueInvalid",
-            "message": f"{finding.code} {finding.message}{_fix_of(finding)}",
-            "field": finding.field,
+            "message": f"{each.code} {each.message}" + (f" ({each.fix})" if each.fix else ""),
+            "field": each.field,
         }
-        for finding in findings
+        for each in findings
     ]
-    texts = [f"{cause['field']}: {cause['message']}" for cause in causes]
-    return _invalid(resource, name, texts, causes)
-
-
-def impossible(resource: Resource, name: str, message: str) -> Refusal:
-    """Return the refusal of an object that is well written and cannot be run here."""
-    return _invalid(resource, name, [message], [])
-
-
-def _invalid(
-    resource: Resource, name: str, texts: list[str], causes: list[dict[str, str]]
-) -> Refusal:
-    text = texts[0]
-    if len(texts) > 1:
-        text = f"[{', '.join(texts)}]"
+    texts = [f"{cause['field']}: {cause['message']}" for cause in causes] or [message]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     return Refusal(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "Invalid",
         f'{resource.kind}.{resource.group} "{name}" is invalid: {text}',
-        {**object_details(resource, name), "kind": resource.kind, "causes": causes},
+        details=object_details(resource, name, causes=causes) | {"kind": resource.kind},
     )
-
-
-def _fix_of(finding: Finding) -> str:
-    return f" ({finding.fix})" if finding.fix else ""
-
-
-def object_details(resource: Resource, name: str, uid: str = "") -> JsonObject:
-    """Return which object a `Status` is about."""
-    details = {"name": name, "group": resource.group, "kind": resource.plural}
-    if uid:
-        details["uid"] = uid
-    return details
-
-
-def _object_refusal(
-    code: HTTPStatus, reason: str, text: str, resource: Resource, name: str
-) -> Refusal:
-    return Refusal(code, reason, text, object_details(resource, name))

@@ -1,16 +1,38 @@
-"""Label and field selectors, as in `kubectl get -l` and `--field-selector`."""
+"""Which objects a request is about: label and field selectors, as in `kubectl get -l`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from katib.endpoint.refusals import bad_request
+from katib.endpoint.resources import Resource, find_value
 from katib.objects import KatibObject
 
-Test = Callable[[str | None], bool]
+Test = Callable[[object], bool]
 TERM = re.compile(r"\s*(?:[^,(]|\([^)]*\))+")  # commas inside of parentheses do not separate
 AMONG = re.compile(r"\s*(\S+)\s+(in|notin)\s*\(([^)]*)\)\s*")
 EQUAL = re.compile(r"\s*([^=!\s]+)\s*(==|=|!=)\s*(\S*)\s*")
 PRESENT = re.compile(r"\s*(!?)\s*([^=!\s]+)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSelection:
+    """Objects of a kind; empty texts select all."""
+
+    resource: Resource
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+
+    def includes(self, resource: Resource, item: KatibObject) -> bool:
+        """Whether an object of a kind is selected.
+
+        Raises:
+            Refusal: when a selector cannot be read.
+        """
+        same_kind = resource is self.resource
+        in_place = self.namespace in {"", item["metadata"].get("namespace", "")}
+        return same_kind and in_place and matches(item, self.labels, self.fields)
 
 
 def matches(item: KatibObject, labels: str, fields: str) -> bool:
@@ -24,13 +46,10 @@ def matches(item: KatibObject, labels: str, fields: str) -> bool:
     Raises:
         Refusal: when a selector cannot be read.
     """
-    own: Mapping[str, str] = item["metadata"].get("labels") or {}
-    by_label = all(test(own.get(key)) for key, test in _read_selector(labels))
-    return by_label and all(test(_field(item, key)) for key, test in _read_selector(fields))
-
-
-def _read_selector(text: str) -> list[tuple[str, Test]]:
-    return [_read_term(term) for term in TERM.findall(text)]
+    own = item["metadata"].get("labels") or {}
+    by_label = all(test(own.get(key)) for key, test in map(_read_term, TERM.findall(labels)))
+    by_field = map(_read_term, TERM.findall(fields))
+    return by_label and all(test(find_value(item, path)) for path, test in by_field)
 
 
 def _read_term(term: str) -> tuple[str, Test]:
@@ -41,17 +60,8 @@ def _read_term(term: str) -> tuple[str, Test]:
     if found := EQUAL.fullmatch(term):
         wanted = found[2] != "!="
         expected = found[3]
-        return found[1], lambda value: (value == expected) is wanted
+        return found[1], lambda value: (value is not None and str(value) == expected) is wanted
     if found := PRESENT.fullmatch(term):
         wanted = not found[1]
         return found[2], lambda value: (value is not None) is wanted
     raise bad_request(f"unable to parse requirement: {term!r}")
-
-
-def _field(item: KatibObject, path: str) -> str | None:
-    value: object = item
-    for step in path.split("."):
-        if not isinstance(value, Mapping) or step not in value:
-            return None
-        value = value[step]
-    return str(value)

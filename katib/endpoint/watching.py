@@ -4,13 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from katib.endpoint.object_store import ObjectStore
 from katib.endpoint.refusals import Refusal, bad_request
-from katib.endpoint.resources import Resource
-from katib.endpoint.run_objects import Entry
-from katib.endpoint.selectors import matches
+from katib.endpoint.selectors import ObjectSelection
 from katib.objects import JsonObject
 
 LOOK = 0.2  # seconds between two looks at the folders while somebody watches
@@ -19,96 +16,65 @@ INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectSelection:
-    """Which objects a request is about; empty texts select all."""
-
-    resource: Resource
-    namespace: str = ""
-    labels: str = ""
-    fields: str = ""
-
-    def includes(self, entry: Entry) -> bool:
-        """Whether an object is selected."""
-        same_kind = entry.resource is self.resource
-        in_place = self.namespace in {"", entry.item["metadata"]["namespace"]}
-        return same_kind and in_place and matches(entry.item, self.labels, self.fields)
-
-
-class WatchOptions(NamedTuple):
-    """What a client states of a watch.
+class Watch:
+    """What a client watches.
 
     Attributes:
-        version: the resourceVersion after which changes are sent; None for the present objects
-            first.
-        seconds: how long.
-        bookmark: whether the end of the present objects is marked.
-    """
-
-    version: int | None
-    seconds: float
-    bookmark: bool
-
-
-def read_watch_options(query: Mapping[str, str]) -> WatchOptions:
-    """Read the parameters of a request.
-
-    Raises:
-        Refusal: when one is no number.
-    """
-    text = query.get("resourceVersion", "")
-    initial = query.get("sendInitialEvents") == "true"
-    try:
-        version = None if initial or text in {"", "0"} else int(text)
-        seconds = min(float(query.get("timeoutSeconds") or LONGEST), LONGEST)
-    except ValueError:
-        raise bad_request("resourceVersion and timeoutSeconds are numbers") from None
-    return WatchOptions(version, seconds, initial)
-
-
-async def watch(
-    store: ObjectStore,
-    selection: ObjectSelection,
-    options: WatchOptions,
-    show: Callable[[JsonObject], JsonObject],
-) -> AsyncIterator[bytes]:
-    """Yield the events of a watch until its time is over.
-
-    Args:
         store: the objects.
         selection: which of them.
-        options: from when, and how long.
         show: makes of an object what the client gets, such as a table.
     """
-    seen = store.version
-    if options.version is None:
-        for entry in store.select(selection.resource, selection.namespace):
-            if selection.includes(entry):
-                yield _line("ADDED", show(entry.item))
-        if options.bookmark:
-            yield _line("BOOKMARK", _bookmark(selection.resource, seen))
-    else:
-        seen = options.version
-    end = asyncio.get_running_loop().time() + options.seconds
-    while True:
+
+    store: ObjectStore
+    selection: ObjectSelection
+    show: Callable[[JsonObject], JsonObject]
+
+    def events(self, query: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """Return the events, until the time is over that the client has stated.
+
+        Args:
+            query: after `resourceVersion` changes are sent; without it, or with
+                `sendInitialEvents`, the present objects come first. `timeoutSeconds` says how long.
+
+        Raises:
+            Refusal: when a parameter is no number.
+        """
+        marked = query.get("sendInitialEvents") == "true"
         try:
-            for change in store.changes_after(seen):
-                seen = change.version
-                if selection.includes(change.entry):
-                    yield _line(change.kind, show(change.entry.item))
-        except Refusal as refusal:
-            yield _line("ERROR", refusal.to_status())
-            return
-        rest = end - asyncio.get_running_loop().time()
-        if rest <= 0:
-            return
-        await asyncio.sleep(min(LOOK, rest))
-        store.refresh()
+            version = 0 if marked else int(query.get("resourceVersion") or 0)
+            seconds = min(float(query.get("timeoutSeconds") or LONGEST), LONGEST)
+        except ValueError:
+            raise bad_request("resourceVersion and timeoutSeconds are numbers") from None
+        return self._follow(version, seconds, marked=marked)
+
+    async def _follow(self, version: int, seconds: float, *, marked: bool) -> AsyncIterator[bytes]:
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        if not version:
+            version = self.store.version
+            for entry in self.store.select(self.selection):
+                yield _line("ADDED", self.show(entry.item))
+            if marked:
+                yield _line("BOOKMARK", self._bookmark(version))
+        while True:
+            try:
+                for change in self.store.changes_after(version):
+                    version = change.version
+                    if self.selection.includes(change.entry.resource, change.entry.item):
+                        yield _line(change.kind, self.show(change.entry.item))
+            except Refusal as refusal:
+                yield _line("ERROR", refusal.to_status())
+                return
+            if clock() >= end:
+                return
+            await asyncio.sleep(min(LOOK, end - clock()))
+            self.store.refresh()
+
+    def _bookmark(self, version: int) -> JsonObject:
+        kind = self.selection.resource
+        metadata = {"resourceVersion": str(version), "annotations": INITIAL_END}
+        return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
 
 
 def _line(kind: str, item: JsonObject) -> bytes:
     return json.dumps({"type": kind, "object": item}, separators=(",", ":")).encode() + b"\n"
-
-
-def _bookmark(resource: Resource, version: int) -> JsonObject:
-    metadata = {"resourceVersion": str(version), "annotations": INITIAL_END}
-    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}

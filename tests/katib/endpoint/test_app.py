@@ -130,6 +130,8 @@ def test_trials_pods_and_the_suggestion_of_a_run(tmp_path: Path) -> None:
         assert client.get(path, params={"container": "any"}).text == log.read_text()
         assert client.get(path, params={"tailLines": 1, "follow": "true"}).text == "mse=1.5\n"
         assert client.delete(f"{TRIALS}/tiny-0").status_code == 405
+        refused = client.delete(path.removesuffix("/log")).json()
+        assert refused["reason"] == "MethodNotAllowed"
 
 
 def test_tables_have_katibs_columns(tmp_path: Path) -> None:
@@ -188,6 +190,18 @@ def test_an_engine_that_cannot_continue_fails_the_experiment(tmp_path: Path) -> 
     assert conditions[1]["message"] == "the engine ended with exit code 1"
 
 
+def test_a_label_does_not_end_what_an_engine_could_not_continue(tmp_path: Path) -> None:
+    run = begun_run(tmp_path, experiment())
+    with endpoint(StillRuns(tmp_path, engine="false")) as client:
+        path = f"{EXPERIMENTS}/tiny"
+        deadline = time.monotonic() + 30
+        while "ExperimentFailed" not in client.get(path).text and time.monotonic() < deadline:
+            pass
+        labels = {"metadata": {"labels": {"team": "a"}}}
+        assert client.patch(path, json=labels, headers=MERGE).status_code == 200
+    assert "ExperimentFailed" not in (run / "experiment.json").read_text()
+
+
 def test_counts_may_change_as_on_katib(tmp_path: Path) -> None:
     begun_run(tmp_path, experiment(resumePolicy="LongRunning"), ended_trial(0), end="max")
     path = f"{EXPERIMENTS}/tiny"
@@ -200,7 +214,9 @@ def test_counts_may_change_as_on_katib(tmp_path: Path) -> None:
         assert (other.status_code, "are editable" in other.text) == (400, True)
         late = patch({"maxTrialCount": 1, "parallelTrialCount": 1})
         assert "must be greater than status.trials count: 1" in late.json()["message"]
-        assert patch({"maxTrialCount": 9}, "?dryRun=All").status_code == 200
+        before = client.get(path).json()["metadata"]
+        dry = patch({"maxTrialCount": 9}, "?dryRun=All").json()
+        assert (dry["metadata"], dry["spec"]["maxTrialCount"]) == (before, 9)
         assert client.get(path).json()["spec"]["maxTrialCount"] == 4
         changed = patch({"maxTrialCount": 9}).json()
         assert changed["spec"]["maxTrialCount"] == 9
@@ -231,6 +247,9 @@ def test_deleting_removes_all_runs_of_the_experiment(tmp_path: Path) -> None:
     begun_run(tmp_path, experiment())
     with endpoint(StillRuns(tmp_path)) as client:
         assert client.delete(f"{EXPERIMENTS}/tiny?dryRun=All").status_code == 200
+        options = {"kind": "DeleteOptions", "dryRun": ["All"]}  # where kubectl says so
+        dry = client.request("DELETE", f"{EXPERIMENTS}/tiny", json=options)
+        assert dry.status_code == 200
         assert client.get(f"{EXPERIMENTS}/tiny").status_code == 200
         assert client.delete(EXPERIMENTS).status_code == 200
         assert client.get(EXPERIMENTS).json()["items"] == []
@@ -259,6 +278,13 @@ def test_a_token_lets_others_in(tmp_path: Path) -> None:
         assert client.get("/version", headers=known).status_code == 200
 
 
+def test_a_long_body_is_refused_unread(tmp_path: Path) -> None:
+    with endpoint(StillRuns(tmp_path)) as client:
+        answer = client.post(EXPERIMENTS, content=b" " * (3 << 20) + b"{}")
+        unknown = client.post(EXPERIMENTS, content=iter([b"{}"]))
+    assert (answer.status_code, unknown.status_code) == (413, 411)
+
+
 def test_kubectl_finds_out_what_there_is(tmp_path: Path) -> None:
     with endpoint(StillRuns(tmp_path)) as client:
         found = client.get("/apis/kubeflow.org/v1beta1").json()["resources"]
@@ -266,3 +292,8 @@ def test_kubectl_finds_out_what_there_is(tmp_path: Path) -> None:
         assert client.get("/apis").json()["groups"][0]["name"] == "kubeflow.org"
         assert client.get("/apis/apps/v1").json()["kind"] == "Status"
         assert client.get("/api/v1/namespaces/any").json()["kind"] == "Namespace"
+        core = client.get("/api/v1").json()["resources"]
+        assert {name for each in core for name in each["shortNames"]} == {"po", "ev", "ns"}
+        runtimes = "/apis/trainer.kubeflow.org/v1alpha1/clustertrainingruntimes"
+        (runtime,) = client.get(runtimes).json()["items"]
+        assert client.get(f"{runtimes}/{runtime['metadata']['name']}").json() == runtime
