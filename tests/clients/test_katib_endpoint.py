@@ -147,6 +147,24 @@ def test_katibs_client_raises_a_budget(ask: Callable[[str], Results]) -> None:
     assert result(ask("katib"), "budget") == 2
 
 
+def test_katibs_client_tunes_without_an_end(ask: Callable[[str], Results]) -> None:
+    found = result(ask("katib"), "endless")
+    assert found["unbounded"] is None
+    assert found["more"] == 3
+    assert found["metrics"] == ["accuracy", "loss"]
+
+
+def test_the_notebook_of_resume_policies_runs(ask: Callable[[str], Results]) -> None:
+    assert result(ask("katib"), "notebook") == {
+        "names": ["never", "volume"],
+        "succeeded": [True, True],
+        "conditions": 3,
+        "trials": 2,
+        "policies": ["Never", "FromVolume"],
+        "limit": 2,
+    }
+
+
 def test_katibs_client_learns_that_a_name_is_taken_and_deletes(
     ask: Callable[[str], Results],
 ) -> None:
@@ -165,4 +183,6 @@ def test_the_kubeflow_sdk_optimizes_a_function(ask: Callable[[str], Results]) ->
     assert result(found, "best") == min(losses, key=float)
     assert result(found, "logs") == [f"loss={result(found, 'best')}"]
     assert result(found, "events") == 0
+    assert result(found, "trainer") == ["Complete", "loss"]
+    assert "K305 trainer.numNodes is more than one" in result(found, "nodes")
     assert result(found, "delete") == "gone"

@@ -1,18 +1,35 @@
 """Katib's own client, in `.peers/katib`: what its pages and notebooks do, unchanged."""
 
+import copy
+import time
 from typing import Any
 
 from kubeflow import katib
-from kubernetes.client import Configuration
+from kubernetes.client import Configuration, V1ObjectMeta
 from ways import try_all
 
 NAME = "tuned"
+ENDLESS = "endless"
+USERS = "kubeflow-user-example-com"  # the namespace of the notebooks
 
 
 def objective(parameters: dict[str, str]) -> None:
     """Be shipped as text into a trial; smallest at a = 4."""
     loss = (float(parameters["a"]) - 4) ** 2 + float(parameters["b"])
     print(f"loss={loss}")  # noqa: T201 - how a trial reports
+
+
+def train(parameters: dict[str, str]) -> None:
+    """Be shipped into a trial, as the notebook tune-train-from-func does it."""
+    import logging
+
+    form = "%(asctime)s %(levelname)-8s %(message)s"
+    logging.basicConfig(format=form, datefmt="%Y-%m-%dT%H:%M:%SZ", level=logging.INFO)
+    log = logging.getLogger()
+    log.info("Input Parameters: %s", parameters)
+    rate = float(parameters["lr"]) / int(parameters["num_workers"])
+    for epoch in range(int(parameters["num_epoch"])):
+        log.info("Epoch %d. accuracy=%.4f - loss=%.4f", epoch, 1 - rate, rate)
 
 
 def client(asked: dict[str, Any]) -> katib.KatibClient:
@@ -116,6 +133,103 @@ def budget(asked: dict[str, Any]) -> int:
     return int(found.status.trials_succeeded)
 
 
+def endless(asked: dict[str, Any]) -> dict[str, Any]:
+    """Tune without a count, as far as a budget that is stated later."""
+    connected = client(asked)
+    connected.tune(
+        name=ENDLESS,
+        objective=train,
+        parameters={
+            "lr": katib.search.double(min=0.1, max=0.2),
+            "num_epoch": katib.search.int(min=2, max=3),
+            "is_dist": False,
+            "num_workers": 1,
+        },
+        algorithm_name="cmaes",
+        objective_metric_name="accuracy",
+        additional_metric_names=["loss"],
+        parallel_trial_count=2,
+        resources_per_trial={"cpu": "1"},
+    )
+    deadline = time.monotonic() + asked["seconds"]
+    while not connected.get_experiment(ENDLESS).status.trials_succeeded:
+        if time.monotonic() > deadline:
+            raise TimeoutError(ENDLESS)
+    unbounded = connected.get_experiment(ENDLESS).spec.max_trial_count
+    known = len(connected.list_trials(ENDLESS))
+    connected.edit_experiment_budget(ENDLESS, max_trial_count=known + 3)
+    waited = {"timeout": asked["seconds"], "polling_interval": 1}
+    found = connected.wait_for_experiment_condition(ENDLESS, **waited)
+    best = connected.get_optimal_hyperparameters(ENDLESS).observation.metrics
+    connected.delete_experiment(ENDLESS)
+    more = found.status.trials_succeeded - known
+    return {"unbounded": unbounded, "more": more, "metrics": [each.name for each in best]}
+
+
+def notebook(asked: dict[str, Any]) -> dict[str, Any]:
+    """Make the Experiments of the notebook cmaes-and-resume-policies, of a program that is here."""
+    container = {
+        "name": "training-container",
+        "image": "docker.io/kubeflowkatib/pytorch-mnist-cpu:v0.14.0",
+        "command": ["echo", "loss=${trialParameters.learningRate}"],
+    }
+    labels = {"sidecar.istio.io/inject": "false"}
+    pod = {"containers": [container], "restartPolicy": "Never"}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": template}}
+    experiment = katib.V1beta1Experiment(
+        api_version="kubeflow.org/v1beta1",
+        kind="Experiment",
+        metadata=V1ObjectMeta(name="never", namespace=USERS),
+        spec=katib.V1beta1ExperimentSpec(
+            max_trial_count=2,
+            parallel_trial_count=2,
+            max_failed_trial_count=1,
+            resume_policy="Never",
+            algorithm=katib.V1beta1AlgorithmSpec(algorithm_name="random"),
+            objective=katib.V1beta1ObjectiveSpec(
+                type="minimize", goal=0.001, objective_metric_name="loss"
+            ),
+            parameters=[
+                katib.V1beta1ParameterSpec(
+                    name="lr",
+                    parameter_type="double",
+                    feasible_space=katib.V1beta1FeasibleSpace(min="0.01", max="0.06"),
+                )
+            ],
+            trial_template=katib.V1beta1TrialTemplate(
+                primary_container_name="training-container",
+                trial_parameters=[
+                    katib.V1beta1TrialParameterSpec(name="learningRate", reference="lr")
+                ],
+                trial_spec=job,
+            ),
+        ),
+    )
+    volume = copy.deepcopy(experiment)
+    volume.metadata.name = "volume"
+    volume.spec.resume_policy = "FromVolume"
+    connected = client(asked)
+    names = ("never", "volume")
+    for each in (experiment, volume):
+        connected.create_experiment(each, namespace=USERS)
+    waited = {"timeout": asked["seconds"], "polling_interval": 1}
+    for name in names:
+        connected.wait_for_experiment_condition(name, namespace=USERS, **waited)
+    suggestions = [connected.get_suggestion(name, namespace=USERS) for name in names]
+    found = {
+        "names": sorted(e.metadata.name for e in connected.list_experiments(namespace=USERS)),
+        "succeeded": [connected.is_experiment_succeeded(n, namespace=USERS) for n in names],
+        "conditions": len(connected.get_experiment_conditions("never", namespace=USERS)),
+        "trials": len(connected.list_trials("volume", namespace=USERS)),
+        "policies": [each.spec.resume_policy for each in suggestions],
+        "limit": connected.get_experiment("never", namespace=USERS).spec.max_trial_count,
+    }
+    for name in names:
+        connected.delete_experiment(name, namespace=USERS)
+    return found
+
+
 def again(asked: dict[str, Any]) -> str:
     try:
         tune(asked)
@@ -143,6 +257,8 @@ try_all(
         "kept": kept,
         "ours": ours,
         "budget": budget,
+        "endless": endless,
+        "notebook": notebook,
         "again": again,
         "delete": delete,
     }

@@ -1,6 +1,6 @@
 """Our EarlyStopping service in a real cluster, with the rights that Katib grants its container.
 
-The rest of early stopping, an Experiment with a collector that stops a trial, takes Katib itself.
+`test_suggestion_cluster` has an Experiment with stopped trials that comes to its end.
 """
 
 import json
