@@ -47,7 +47,7 @@ def create_endpoint(changes: Changes, token: str = "") -> FastAPI:
     app = FastAPI(title="tunegate katib", openapi_url=None, lifespan=lifespan)
     app.state.changes = changes
     app.add_middleware(Access, token=token)
-    for kind in (Refusal, HTTPException, RequestValidationError):
+    for kind in (Refusal, HTTPException, RequestValidationError, RecursionError):
         app.add_exception_handler(kind, _answer_refusal)
     for path, document in DISCOVERY.items():
         app.add_api_route(path, _always(JSONResponse(document)))
@@ -62,16 +62,13 @@ def _always(answer: Response) -> Callable[[], Response]:
 
 
 def _answer_refusal(request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        path = f"{request.method} {request.url.path}"
-        text = f"the server could not find the requested resource: {path}"
-        error = Refusal(HTTPStatus(error.status_code), text)
-    elif not isinstance(error, Refusal):
-        error = Refusal(
-            HTTPStatus.BAD_REQUEST,
-            "the body has to be JSON, and its Content-Type has to say so",
-            details={"error": str(error)},
-        )
+    if not isinstance(error, Refusal):
+        code = HTTPStatus(getattr(error, "status_code", HTTPStatus.BAD_REQUEST))
+        text = "the body has to be JSON, not too deeply nested, and its Content-Type has to say so"
+        if code != HTTPStatus.BAD_REQUEST:
+            path = f"{request.method} {request.url.path}"
+            text = f"the server could not find the requested resource: {path}"
+        error = Refusal(code, text)
     return JSONResponse(error.to_status(), error.code)
 
 

@@ -180,11 +180,15 @@ def _written(body: JsonValue, namespace: str) -> JsonObject:
     """
     if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
         raise bad_request("the body is no object with metadata")
+    if body.get("kind") != EXPERIMENTS.kind:
+        raise bad_request(f"the object is no {EXPERIMENTS.kind}, but {body.get('kind')!r}")
     written = {name: copy.deepcopy(body[name]) for name in body if name != "status"}
     metadata = written["metadata"]
     prefix = metadata.get("generateName")
     if prefix and not metadata.get("name"):
-        metadata["name"] = prefix + "".join(secrets.choice(NAME_CHARACTERS) for _ in range(SUFFIX))
+        metadata["name"] = f"{prefix}" + "".join(
+            secrets.choice(NAME_CHARACTERS) for _ in range(SUFFIX)
+        )
     if metadata.setdefault("namespace", namespace) != namespace:
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"

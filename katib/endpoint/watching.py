@@ -42,7 +42,7 @@ class Watch:
         marked = query.get("sendInitialEvents") == "true"
         try:
             version = 0 if marked else int(query.get("resourceVersion") or 0)
-            seconds = min(float(query.get("timeoutSeconds") or LONGEST), LONGEST)
+            seconds = min(LONGEST, float(query.get("timeoutSeconds") or LONGEST))  # also for nan
         except ValueError:
             raise bad_request("resourceVersion and timeoutSeconds are numbers") from None
         return self._follow(version, seconds, marked=marked)

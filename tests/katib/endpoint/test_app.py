@@ -21,6 +21,7 @@ from katib.document import Document
 from katib.experiment import Experiment, to_experiment
 
 AS_TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}
+DEEP = '{"kind": "Experiment", "metadata": {"labels": ' + '{"a": ' * 950 + "1" + "}" * 952
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
@@ -91,7 +92,14 @@ def test_what_cannot_run_here_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [("{", "application/json"), ("[]", "application/json"), ("{}", "text/plain")],
+    [
+        ("{", "application/json"),
+        ("[]", "application/json"),
+        ("{}", "text/plain"),
+        ("[" * 100_000, "application/json"),
+        (DEEP, "application/json"),
+        ('{"metadata": {"generateName": 5}, "kind": "Trial"}', "application/json"),
+    ],
 )
 def test_a_body_that_is_no_object_is_refused(tmp_path: Path, content: str, kind: str) -> None:
     with endpoint(StillRuns(tmp_path)) as client:
