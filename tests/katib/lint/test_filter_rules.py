@@ -48,6 +48,12 @@ def test_a_class_that_python_reads_otherwise_is_not_run_here() -> None:
     assert found & {"K211", "K219", "K312"} == {"K312"}
 
 
+def test_a_found_architecture_is_no_number() -> None:
+    genotype = {FORMAT: [r"([\w-]+)=(Genotype.*)"]}
+    assert "K219" in codes(edited(genotype))
+    assert "K219" not in codes(edited({**genotype, "spec.nasConfig": {}}))
+
+
 def test_each_of_several_filters_may_find_another_metric() -> None:
     both = [r"(mae)=([-+.\deE]+)", r"(mse)=([-+.\deE]+)"]
     names = {"spec.objective.additionalMetricNames": ["mae"]}
