@@ -1,5 +1,6 @@
 """Kubernetes' rules for the containers of a pod, init containers included."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from katib.document import Document, FieldPath
@@ -7,6 +8,7 @@ from katib.lint.pod.resources import check_resources
 from katib.lint.pod.texts import (
     climbs,
     has_placeholder,
+    is_config_key,
     is_env_name,
     is_image,
     is_label_name,
@@ -42,6 +44,7 @@ FIELDS = (
     "status.podIP",
     "status.podIPs",
 )
+RESOURCE_FIELD = re.compile(r"(?:limits|requests)\.(?:cpu|memory|ephemeral-storage|hugepages-.+)")
 KATIBS_NAMES = ("metrics-logger-and-collector", "metrics-collector")
 TRIAL_NAME = "KATIB_TRIAL_NAME"
 
@@ -94,6 +97,8 @@ def _check_container(
 
 def _check_image(path: FieldPath, container: JsonObject) -> Iterator[Violation]:
     image = container.get("image")
+    if not image and "initContainers" in path:
+        yield Violation("K235", path, "image is missing")
     if not isinstance(image, str) or not image or has_placeholder(image):
         return
     if not is_image(image):
@@ -116,11 +121,11 @@ def _check_ports(document: Document, path: FieldPath) -> Iterator[Violation]:
                     yield Violation("K289", (*at, field), message)
         if port.get("containerPort") is None:
             yield Violation("K289", at, "containerPort is missing")
-        name = port.get("name")
-        if name is not None and not is_port_name(str(name)):
+        name = str(port.get("name") or "")
+        if name and not is_port_name(name):
             message = f"{name!r} is no name of a port: up to 15 of a-z, 0-9 and '-'"
             yield Violation("K280", (*at, "name"), message)
-        if name is not None and name in names:
+        if name and name in names:
             yield Violation("K280", (*at, "name"), f"{name} occurs twice")
         names.add(name)
         if port.get("protocol"):
@@ -168,10 +173,21 @@ def _check_env_source(path: FieldPath, variable: JsonObject) -> Iterator[Violati
         if field not in FIELDS and base not in {"metadata.labels", "metadata.annotations"}:
             message = f"{field!r} is no field that a variable can have"
             yield Violation("K287", at, message, f"known: {', '.join(FIELDS)}")
+    elif kinds[0] == "resourceFieldRef":
+        if not RESOURCE_FIELD.fullmatch(str(fields.get("resource"))):
+            message = "resource must be an amount of the container, such as limits.cpu"
+            yield Violation("K287", at, message)
     elif kinds[0] in {"configMapKeyRef", "secretKeyRef"}:
-        for name in ("name", "key"):
-            if not fields.get(name):
-                yield Violation("K287", at, f"{name} is missing")
+        yield from _check_reference(at, fields)
+
+
+def _check_reference(path: FieldPath, fields: JsonObject) -> Iterator[Violation]:
+    for name, is_valid in (("name", is_subdomain), ("key", is_config_key)):
+        value = str(fields.get(name) or "")
+        if not value:
+            yield Violation("K287", path, f"{name} is missing")
+        elif not is_valid(value) and not has_placeholder(value):
+            yield Violation("K287", (*path, name), f"{value!r} is no {name} of an object")
 
 
 def _check_mounts(document: Document, path: FieldPath) -> Iterator[Violation]:

@@ -1,6 +1,6 @@
 """Kubernetes' rules for the Job itself: numbers, words that belong together, labels."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from katib.document import Document, FieldPath
 from katib.lint.pod.containers import check_containers
@@ -56,6 +56,7 @@ SUBDOMAINS: tuple[FieldPath, ...] = (
 LABELS = ("hostname", "subdomain")
 OWN_LABELS = ("job-name", "controller-uid")
 NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
+FAILURE_ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 TOLERATION_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -70,6 +71,7 @@ def check_job_rules(document: Document) -> Iterator[Violation]:
     yield from _check_numbers(document)
     yield from _check_fields(document)
     yield from _check_combinations(document)
+    yield from _check_failure_rules(document)
     yield from _check_tolerations(document)
     yield from _check_node_affinity(document)
     yield from check_volumes(document, POD)
@@ -173,6 +175,15 @@ def _check_combinations(document: Document) -> Iterator[Violation]:
         yield Violation("K290", (*POD, "ephemeralContainers"), message, "leave them out")
 
 
+def _check_failure_rules(document: Document) -> Iterator[Violation]:
+    for path, rule in list_items(document, *JOB_SPEC, "podFailurePolicy", "rules"):
+        yield from check_word("K281", (*path, "action"), rule.get("action"), FAILURE_ACTIONS)
+        at = (*path, "onExitCodes", "values")
+        listed = document.get(*path, "onExitCodes", "operator") == "In"
+        if listed and 0 in document.get_list(*at):
+            yield Violation("K290", at, "0 is no failure, so In must not list it")
+
+
 def _check_tolerations(document: Document) -> Iterator[Violation]:
     for path, toleration in list_items(document, *POD, "tolerations"):
         operator = toleration.get("operator", "Equal")
@@ -180,6 +191,7 @@ def _check_tolerations(document: Document) -> Iterator[Violation]:
         if toleration.get("effect"):
             effect = toleration["effect"]
             yield from check_word("K281", (*path, "effect"), effect, TOLERATION_EFFECTS)
+        yield from _check_label(path, toleration.get("key"), [toleration.get("value")])
         if not toleration.get("key") and operator != "Exists":
             yield Violation("K290", path, "without a key, operator must be Exists")
         if operator == "Exists" and toleration.get("value"):
@@ -190,10 +202,26 @@ def _check_tolerations(document: Document) -> Iterator[Violation]:
 
 
 def _check_node_affinity(document: Document) -> Iterator[Violation]:
-    required = (*POD, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
-    for term, _ in list_items(document, *required, "nodeSelectorTerms"):
+    affinity = (*POD, "affinity", "nodeAffinity")
+    required = (*affinity, "requiredDuringSchedulingIgnoredDuringExecution")
+    preferred = (*affinity, "preferredDuringSchedulingIgnoredDuringExecution")
+    terms = [term for term, _ in list_items(document, *required, "nodeSelectorTerms")]
+    if document.get(*required) is not None and not terms:
+        yield Violation("K290", required, "needs nodeSelectorTerms")
+    terms += [(*term, "preference") for term, _ in list_items(document, *preferred)]
+    for term in terms:
         for path, expression in list_items(document, *term, "matchExpressions"):
-            operator = expression.get("operator")
+            operator = str(expression.get("operator"))
             yield from check_word("K281", (*path, "operator"), operator, NODE_OPERATORS)
-            if operator in {"In", "NotIn"} and not expression.get("values"):
+            values = document.get_list(*path, "values")
+            if operator in {"In", "NotIn"} and not values:
                 yield Violation("K290", path, f"{operator} needs values")
+            yield from _check_label(path, expression.get("key") or "?", values)
+
+
+def _check_label(path: FieldPath, key: object, values: Sequence[object]) -> Iterator[Violation]:
+    if isinstance(key, str) and key and not is_qualified_name(key) and not has_placeholder(key):
+        yield Violation("K288", (*path, "key"), f"{key!r} is no key of a label")
+    for value in values:
+        if isinstance(value, str) and not is_label_value(value) and not has_placeholder(value):
+            yield Violation("K288", path, f"{value!r} is no value of a label")

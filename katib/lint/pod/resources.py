@@ -35,6 +35,7 @@ def check_resources(document: Document, path: FieldPath) -> Iterator[Violation]:
             amounts[group][str(name)] = number
             yield from _check_amount(at, str(name), value, number)
     yield from _check_limits(path, amounts)
+    yield from _check_huge_pages(path, amounts)
 
 
 def _check_name(path: FieldPath, name: str) -> Iterator[Violation]:
@@ -46,7 +47,7 @@ def _check_name(path: FieldPath, name: str) -> Iterator[Violation]:
     if "/" not in name:
         message = f"{name} is no resource: others than Kubernetes' own have a domain in front"
         yield Violation("K292", path, message, fix)
-    elif not is_qualified_name(name):
+    elif not is_qualified_name(name) or name.startswith("requests."):
         yield Violation("K292", path, f"{name!r} is no name of a resource")
 
 
@@ -81,6 +82,21 @@ def _check_limits(path: FieldPath, amounts: dict[str, dict[str, Decimal]]) -> It
             yield Violation("K284", at, message, "lower it, or raise the limit")
         elif not is_shared and requested != limits[name]:
             yield Violation("K284", at, f"must equal the limit of {name}")
+
+
+def _check_huge_pages(
+    path: FieldPath, amounts: dict[str, dict[str, Decimal]]
+) -> Iterator[Violation]:
+    for group, listed in amounts.items():
+        for name, number in listed.items():
+            if not name.startswith(HUGE_PAGES):
+                continue
+            size = read_quantity(name.removeprefix(HUGE_PAGES))
+            if not size or number % size:
+                yield Violation("K283", (*path, group, name), f"must be a multiple of {name}")
+            elif not {"cpu", "memory"} & {*amounts["requests"], *amounts["limits"]}:
+                message = "huge pages need an amount of cpu or memory next to them"
+                yield Violation("K284", (*path, group, name), message, f"add {group}.memory")
 
 
 def _unit_hint(value: str) -> str:

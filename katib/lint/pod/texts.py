@@ -14,6 +14,7 @@ QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 PORT_NAME = re.compile(r"(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?", re.ASCII)
 ENV_NAME = re.compile(r"[A-Za-z_.-][\w.-]*", re.ASCII)
+CONFIG_KEY = re.compile(r"[-.\w]{1,253}", re.ASCII)
 QUANTITY = re.compile(
     r"(?P<number>[+-]?([0-9]+\.?[0-9]*|\.[0-9]+))"
     r"(?P<suffix>[KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+|)"
@@ -62,6 +63,11 @@ def is_env_name(text: str) -> bool:
     return bool(ENV_NAME.fullmatch(text)) and text not in {".", ".."} and not text.startswith("..")
 
 
+def is_config_key(text: str) -> bool:
+    """Whether it is a key of a ConfigMap or a Secret."""
+    return bool(CONFIG_KEY.fullmatch(text)) and text != "." and not text.startswith("..")
+
+
 def is_image(text: str) -> bool:
     """Whether a container runtime takes it for the address of an image."""
     return bool(IMAGE.fullmatch(text)) and not DIGEST.fullmatch(text)
@@ -71,7 +77,7 @@ def read_quantity(value: object) -> Decimal | None:
     """Return a quantity's number, None if Kubernetes does not read it as one."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    found = QUANTITY.fullmatch(str(value))
+    found = QUANTITY.fullmatch(str(value).strip(" \t\r\n"))
     if found is None:
         return None
     number = Decimal(found["number"])

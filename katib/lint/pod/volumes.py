@@ -11,7 +11,7 @@ from katib.lint.pod.texts import (
     read_quantity,
 )
 from katib.lint.violation import Violation, check_word, list_items
-from katib.objects import JsonObject
+from katib.objects import JsonObject, JsonValue
 
 MEDIA = ("", "Memory", "HugePages")
 HOST_PATHS = (
@@ -38,6 +38,7 @@ REQUIRED = {
     "configMap": ("name",),
     "secret": ("secretName",),
 }
+PROJECTED = {"configMap": "name", "secret": "name", "serviceAccountToken": "path"}
 MOST_MODE = 0o777
 KATIBS_VOLUME = "metrics-volume"
 
@@ -78,14 +79,28 @@ def _check_source(path: FieldPath, kind: str, source: JsonObject) -> Iterator[Vi
         yield from _check_empty_dir(path, source)
     if kind in {"hostPath", "nfs"}:
         yield from _check_path(path, kind, source)
-    mode = source.get("defaultMode")
+    yield from _check_mode((*path, "defaultMode"), source.get("defaultMode"))
+    for index, item in enumerate(_mappings(source.get("items"))):
+        yield from _check_item((*path, "items", index), item, is_own=kind == "downwardAPI")
+    for index, part in enumerate(_mappings(source.get("sources"))):
+        yield from _check_projected((*path, "sources", index), part)
+
+
+def _mappings(value: JsonValue) -> list[JsonObject]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _check_mode(path: FieldPath, mode: JsonValue) -> Iterator[Violation]:
     if isinstance(mode, int) and not isinstance(mode, bool) and not 0 <= mode <= MOST_MODE:
         message = f"must be from 0 to 0777, is {mode}"
-        yield Violation("K289", (*path, "defaultMode"), message, "write it with a 0 in front")
-    items = source.get("items")
-    for index, item in enumerate(items if isinstance(items, list) else ()):
-        if isinstance(item, dict):
-            yield from _check_item((*path, "items", index), item)
+        yield Violation("K289", path, message, "write it with a 0 in front")
+
+
+def _check_projected(path: FieldPath, part: JsonObject) -> Iterator[Violation]:
+    for kind, name in PROJECTED.items():
+        source = part.get(kind)
+        if isinstance(source, dict) and not source.get(name):
+            yield Violation("K285", (*path, kind), f"{name} is missing")
 
 
 def _check_path(path: FieldPath, kind: str, source: JsonObject) -> Iterator[Violation]:
@@ -111,10 +126,14 @@ def _check_empty_dir(path: FieldPath, source: JsonObject) -> Iterator[Violation]
         yield Violation("K283", (*path, "sizeLimit"), message)
 
 
-def _check_item(path: FieldPath, item: JsonObject) -> Iterator[Violation]:
-    for name in ("key", "path"):
+def _check_item(path: FieldPath, item: JsonObject, *, is_own: bool) -> Iterator[Violation]:
+    """Check a file of a volume; `is_own` if it holds what the pod itself says."""
+    for name in ("path",) if is_own else ("key", "path"):
         if not item.get(name):
             yield Violation("K285", path, f"{name} is missing")
+    if is_own and not (item.get("fieldRef") or item.get("resourceFieldRef")):
+        yield Violation("K285", path, "fieldRef or resourceFieldRef is missing")
+    yield from _check_mode((*path, "mode"), item.get("mode"))
     inner = str(item.get("path") or "")
     if inner.startswith("/") or climbs(inner):
         yield Violation("K285", (*path, "path"), "must be a path inside of the volume")

@@ -37,6 +37,11 @@ def toleration(**fields: object) -> dict[str, Any]:
     return {f"{POD}.tolerations": [fields]}
 
 
+def failure_rule(action: str, *exit_codes: int) -> dict[str, Any]:
+    codes = {"operator": "In", "values": list(exit_codes)}
+    return {f"{SPEC}.podFailurePolicy": {"rules": [{"action": action, "onExitCodes": codes}]}}
+
+
 def affinity(operator: str, *values: str) -> dict[str, Any]:
     expression = {"key": "zone", "operator": operator, "values": list(values)}
     terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
@@ -73,6 +78,23 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("K282", {f"{MAIN}.image": " trainer"}),
     ("K282", {f"{MAIN}.image": "a" * 64}),
     ("K282", {f"{MAIN}.image": "a" * 500 + "."}),
+    ("K235", {f"{POD}.initContainers": [{"name": "first", "command": ["a"]}]}),
+    ("K280", port(name=["a"])),
+    ("K281", affinity("in", "a")),
+    ("K288", affinity("In", "a b")),
+    ("K288", toleration(key="a b", operator="Exists")),
+    ("K285", volume(downwardAPI={"items": [{"path": "a"}]})),
+    ("K285", volume(projected={"sources": [{"configMap": {"optional": True}}]})),
+    ("K289", volume(configMap={"name": "a", "items": [{"key": "a", "path": "a", "mode": 777}]})),
+    ("K287", env(valueFrom={"secretKeyRef": {"name": "A b", "key": "k"}})),
+    ("K287", env(valueFrom={"configMapKeyRef": {"name": "a", "key": "a/b"}})),
+    ("K287", env(valueFrom={"resourceFieldRef": {"resource": "cpu"}})),
+    ("K281", failure_rule("Fail", 1)),
+    ("K290", failure_rule("FailJob", 0, 1)),
+    ("K284", amounts(limits={"hugepages-2Mi": "64Mi"})),
+    ("K283", amounts(limits={"hugepages-2Mi": "3Mi", "memory": "1Gi"})),
+    ("K283", amounts(limits={"hugepages-x": "2Mi", "memory": "1Gi"})),
+    ("K292", amounts(limits={"requests.nvidia.com/gpu": 1})),
     ("K283", amounts(limits={"memory": "2GB"})),
     ("K283", amounts(limits={"memory": "512m"})),
     ("K283", amounts(limits={"memory": 4})),
@@ -149,7 +171,11 @@ ACCEPTED: list[dict[str, Any]] = [
     ),
     amounts(limits={"cpu": "1500m", "memory": "2Gi"}, requests={"cpu": 1, "memory": "1e9"}),
     amounts(limits={"cpu": 0.5, "memory": "0.5Gi", "ephemeral-storage": "2G"}),
-    amounts(limits={"nvidia.com/gpu": 1, "hugepages-2Mi": "4Mi"}),
+    amounts(limits={"nvidia.com/gpu": 1, "hugepages-2Mi": "4Mi", "memory": " 1Gi "}),
+    failure_rule("FailJob", 1, 2),
+    env(valueFrom={"resourceFieldRef": {"resource": "limits.cpu"}}),
+    volume(downwardAPI={"items": [{"path": "a", "fieldRef": {"fieldPath": "metadata.labels"}}]}),
+    volume(projected={"sources": [{"serviceAccountToken": {"path": "token"}}]}),
     amounts(limits={"cpu": "${trialParameters.maxDepth}"}),
     env(name="my.variable-A", value="1"),
     env(valueFrom={"secretKeyRef": {"name": "s", "key": "k"}}),
