@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from katib.local.run_folder import TRIALS, newest_run, read_objects
@@ -173,33 +172,23 @@ def open_store(settings: Settings) -> ModelStore:
     """Return the model store that the settings name."""
     if not settings.bucket:
         return ModelStore(settings.store_path)
-    _require_bucket_extra(settings.bucket)
-    from registry.bucket import Bucket, BucketStore  # noqa: PLC0415 - an extra
+    from registry.bucket import BucketStore, open_bucket  # noqa: PLC0415 - rarely needed
 
-    return BucketStore(Bucket(settings.bucket), settings.store_path)
+    return BucketStore(open_bucket(settings.bucket), settings.store_path)
 
 
 def open_ledger(settings: Settings) -> Ledger:
     """Return the ledger that the settings name."""
     if settings.ledger_bucket:
-        _require_bucket_extra(settings.ledger_bucket)
-        from registry.bucket import Bucket, BucketLedger  # noqa: PLC0415 - an extra
+        from registry.bucket import BucketLedger, open_bucket  # noqa: PLC0415 - rarely needed
 
-        return BucketLedger(Bucket(settings.ledger_bucket))
+        return BucketLedger(open_bucket(settings.ledger_bucket))
     if not settings.registry:
         return SqliteLedger(settings.ledger_path)
     from registry.kubeflow import KubeflowLedger, RegistryClient  # noqa: PLC0415 - takes a second to import
 
     client = RegistryClient(settings.registry, token=settings.ledger_token, ca=settings.ledger_ca)
     return KubeflowLedger(client, store_uri=settings.uri, environment=settings.environment)
-
-
-def _require_bucket_extra(url: str) -> None:
-    if not find_spec("obstore"):
-        raise UsageError(
-            f"{url}: the package obstore is not installed",
-            hint="install tunegate with the extra `bucket`",
-        )
 
 
 def _load_or_error(load: Callable[[], ModelPackage]) -> ModelPackage | PackageError:

@@ -157,9 +157,9 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
 def _open_store(options: Options) -> ModelStore:
     if not options.bucket:
         return ModelStore(options.store)
-    from registry.bucket import Bucket, BucketReplica, BucketStore  # noqa: PLC0415 - an extra
+    from registry.bucket import BucketReplica, BucketStore, open_bucket  # noqa: PLC0415 - rarely needed
 
-    return BucketReplica(BucketStore(Bucket(options.bucket), options.store))
+    return BucketReplica(BucketStore(open_bucket(options.bucket), options.store))
 
 
 def _uvicorn_config(app: ASGIApp, options: Options) -> uvicorn.Config:

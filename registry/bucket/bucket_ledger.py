@@ -71,9 +71,19 @@ R = TypeVar("R", WrittenPromotion, WrittenOutcome, WrittenChallenge)
 
 
 class BucketLedger:
-    """Ledger port in an object store, see the module."""
+    """Ledger port in an object store, see the module.
+
+    Raises:
+        LedgerError: when two promotions could both take a number there.
+    """
 
     def __init__(self, bucket: Bucket) -> None:
+        if not bucket.conditional:
+            raise LedgerError(
+                f"{bucket.url}: this place has no conditional write, so two promotions could take "
+                "the same number",
+                hint="keep the ledger in a file, a Model Registry, or at s3://, gs:// or az://",
+            )
         self.bucket = bucket
         self._closed: dict[str, tuple[StoredEntry, ...]] = {}  # they never change
         self._challenges: dict[str, tuple[StoredChallenge, ...]] = {}  # nor do these

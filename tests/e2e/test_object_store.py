@@ -5,20 +5,21 @@ from pathlib import Path
 import httpx
 import pytest
 from support.cli import Running, free_port, tunegate
-from support.registry.buckets import S3_SETTINGS, has_server, s3_server
-
-pytestmark = pytest.mark.skipif(
-    not has_server("versitygw"), reason="scripts/object-stores has not built the server"
-)
+from support.registry.buckets import SERVERS
 
 
-def test_a_promoted_model_is_served_elsewhere_and_outlives_its_bucket(tmp_path: Path) -> None:
-    with s3_server(tmp_path / "s3") as address:
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_promoted_model_is_served_elsewhere_and_outlives_its_bucket(
+    kind: str, tmp_path: Path
+) -> None:
+    started = SERVERS[kind]
+    if not started.is_built():
+        pytest.skip("scripts/object-stores has not built the server")
+    with started.run(tmp_path / kind) as address:
         env = {
-            **S3_SETTINGS,
-            "AWS_ENDPOINT": address,
-            "TUNEGATE_STORE": "s3://models/houses",
-            "TUNEGATE_LEDGER": "s3://models/ledger",
+            **started.settings(address),
+            "TUNEGATE_STORE": f"{started.url}/houses",
+            "TUNEGATE_LEDGER": f"{started.url}/ledger",
         }
         package = tmp_path / "package"
         assert tunegate("train", "--data", "iris", "--output", package).returncode == 0

@@ -5,44 +5,53 @@ from pathlib import Path
 
 import pytest
 from contract.ledger import advance
-from support.registry.buckets import (
-    S3_SETTINGS,
-    Gateway,
-    has_server,
-    running_gateway,
-    s3_server,
-)
+from support.registry.buckets import SERVERS, Gateway, running_gateway
 from support.registry.ledgers import outcome, promotion
 from support.registry.package_variants import tiny
 
 from registry import Pointer, StoreError, Unreachable
-from registry.bucket import Bucket, BucketLedger, BucketReplica, BucketStore
+from registry.bucket import Bucket, BucketLedger, BucketReplica, BucketStore, open_bucket
 
-pytestmark = pytest.mark.skipif(
-    not has_server("versitygw"), reason="scripts/object-stores has not built the server"
-)
+
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def started(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Gateway]]:
+    """A real server's bucket behind a gateway; the environment names the gateway."""
+    server = SERVERS[request.param]
+    if not server.is_built():
+        pytest.skip("scripts/object-stores has not built the server")
+    folder = tmp_path_factory.mktemp(request.param)
+    with (
+        server.run(folder) as address,
+        running_gateway(address) as gateway,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in server.settings(gateway.address).items():
+            patch.setenv(name, value)
+        yield server.url, gateway
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    """A real S3 server behind a gateway; the environment names the gateway."""
-    with s3_server(tmp_path / "s3") as address, running_gateway(address) as gateway:
-        for name, value in {**S3_SETTINGS, "AWS_ENDPOINT": gateway.address}.items():
-            monkeypatch.setenv(name, value)
-        yield gateway
+def gateway(started: tuple[str, Gateway]) -> Gateway:
+    gateway = started[1]
+    gateway.fault = lambda *_: None
+    gateway.seen.clear()
+    return gateway
 
 
 @pytest.fixture
-def bucket(gateway: Gateway) -> Bucket:
-    return Bucket("s3://models/here")
+def bucket(started: tuple[str, Gateway], tmp_path: Path) -> Bucket:
+    return open_bucket(f"{started[0]}/{tmp_path.name}")
 
 
 def once(gateway: Gateway, fault: int | str, method: str, part: str) -> None:
-    """Let the first request of this method whose path has this part fail."""
+    """Let the first request of this method, or upload, whose path has this part fail."""
     left = [fault]
 
     def decide(made: str, path: str) -> int | str | None:
-        return left.pop() if left and made == method and part in path else None
+        found = "PUT" if "/upload/" in path else made
+        return left.pop() if left and found == method and part in path else None
 
     gateway.fault = decide
 
@@ -57,7 +66,7 @@ def test_a_record_whose_request_was_repeated_is_there_once(
     once(gateway, fault, "PUT", "outcome")
     ledger.close("houses", 1, outcome("live"))
     assert [entry.state for entry in BucketLedger(bucket).history("houses")] == ["live"]
-    assert sum(method == "PUT" for method, _ in gateway.seen) == 4
+    assert sum(method in {"PUT", "POST"} for method, _ in gateway.seen) == 4
 
 
 @pytest.mark.parametrize("fault", [503, "lost"])
@@ -89,7 +98,7 @@ def test_an_answer_that_was_cut_off_is_not_believed(
 
 def test_lists_that_are_stale_change_no_history(gateway: Gateway, bucket: Bucket) -> None:
     advance(BucketLedger(bucket), "live", "live")
-    gateway.fault = lambda _, path: 503 if "list-type" in path else None
+    gateway.fault = lambda _, path: 503 if "prefix=" in path else None
     assert len(BucketLedger(bucket).history("houses")) == 2
 
 

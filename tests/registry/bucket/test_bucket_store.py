@@ -9,7 +9,7 @@ from support.registry.package_variants import tiny
 from api.serving.pointer_check import check_history
 from promote.errors import SmokeFailed
 from registry import Conflict, ModelStore, PackageError, Pointer, StoreError
-from registry.bucket import Bucket, BucketReplica, BucketStore
+from registry.bucket import Bucket, BucketReplica, BucketStore, open_bucket
 from registry.package import ModelPackage
 from registry.shadow import Shadow
 
@@ -88,7 +88,7 @@ def test_a_package_is_uploaded_once(
     store: BucketStore, package: ModelPackage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.add(package)
-    monkeypatch.setattr(Bucket, "write", lambda *_: pytest.fail("written again"))
+    monkeypatch.setattr(store.bucket, "write", lambda *_: pytest.fail("written again"))
     store.add(package)
 
 
@@ -201,7 +201,14 @@ def test_an_object_that_is_too_large_is_not_read(bucket: Bucket) -> None:
         bucket.read("large", limit=4)
 
 
-@pytest.mark.parametrize("url", ["s3://", "ftp://models/here", "nonsense"])
+@pytest.mark.parametrize("url", ["s3://", "gs://", "nosuch://models/here", "nonsense"])
 def test_a_url_of_no_object_store_is_refused(url: str) -> None:
     with pytest.raises(StoreError):
-        Bucket(url).read("x", limit=1)
+        open_bucket(url)
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.bucket.addresses.find_spec", lambda _: None)
+    with pytest.raises(StoreError, match=r"google\.cloud\.storage is not installed") as caught:
+        open_bucket("gs://models")
+    assert caught.value.hint == "pip install 'tunegate[bucket-gcs]'"

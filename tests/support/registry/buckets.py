@@ -1,14 +1,16 @@
 """Real object stores for tests, started as processes of their own on loopback."""
 
 import os
+import re
 import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 
@@ -25,9 +27,25 @@ S3_SETTINGS = {
 }
 
 
-def has_server(name: str) -> bool:
-    """Whether `scripts/object-stores` has built this server."""
-    return (BINARIES / name).exists()
+@dataclass(frozen=True)
+class Server:
+    """An object store to start.
+
+    Attributes:
+        program: which `scripts/object-stores` builds.
+        run: starts it with a bucket `models` and what it keeps in a folder; gives its address.
+        settings: the environment of a client, by the address.
+        url: of the bucket.
+    """
+
+    program: str
+    run: Callable[[Path], AbstractContextManager[str]]
+    settings: Callable[[str], dict[str, str]]
+    url: str
+
+    def is_built(self) -> bool:
+        """Whether `scripts/object-stores` has built it."""
+        return (BINARIES / self.program).exists()
 
 
 @contextmanager
@@ -44,6 +62,34 @@ def s3_server(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@contextmanager
+def google_server(_: Path) -> Iterator[str]:
+    """Run fake-gcs-server in memory with one bucket, `models`; yields its address."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    options = ["-scheme=http", "-host=127.0.0.1", f"-port={port}", "-backend=memory"]
+    command = [str(BINARIES / "fake-gcs-server"), *options]
+    with _process(command, dict(os.environ), f"{address}/_internal/healthcheck"):
+        httpx.post(f"{address}/storage/v1/b", json={"name": "models"}).raise_for_status()
+        yield address
+
+
+SERVERS = {
+    "s3": Server(
+        "versitygw",
+        s3_server,
+        lambda address: {**S3_SETTINGS, "AWS_ENDPOINT": address},
+        "s3://models",
+    ),
+    "gs": Server(
+        "fake-gcs-server",
+        google_server,
+        lambda address: {"STORAGE_EMULATOR_HOST": address},
+        "gs://models",
+    ),
+}
+
+
 @dataclass
 class Gateway:
     """What stands between a client and an object store, and fails when a test wants it.
@@ -52,7 +98,8 @@ class Gateway:
         address: where it listens.
         fault: called with method and path before a request is passed on. It may return a status
             that is answered instead; "lost", which breaks the connection after the request has
-            been carried out; or "cut", which breaks it after half of the answer's body.
+            been carried out; or "cut", which breaks it after half of the answer's body. To the path
+            of an upload that names its object in the body, that name is added.
         seen: method and path of each request.
     """
 
@@ -70,9 +117,11 @@ def running_gateway(upstream: str) -> Iterator[Gateway]:
         protocol_version = "HTTP/1.1"
 
         def _pass_on(self) -> None:
-            gateway.seen.append((self.command, self.path))
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            fault = gateway.fault(self.command, self.path)
+            named = re.search(rb'"name": "([^"]+)"', body) if "/upload/" in self.path else None
+            path = unquote(self.path) + (named[1].decode() if named else "")
+            gateway.seen.append((self.command, path))
+            fault = gateway.fault(self.command, path)
             if isinstance(fault, int):
                 self.send_response(fault)
                 self.send_header("Content-Length", "0")
