@@ -74,21 +74,45 @@ def prepare(
 def tune(
     data: Input[Dataset],
     trials: int,
+    experiment: str,
+    store: str,
+    job: str,
     model: Output[Model],
     run: Output[Artifact],
     metrics: Output[Metrics],
 ) -> None:
     """Search, and hand the best trial's package on; `run` has the trials, as a state folder.
 
+    Without an `experiment` the search runs in this step, with so many trials. Otherwise it is an
+    Experiment's YAML text, with a number of its own: it is created on the cluster, named after the
+    pipeline's job, and waited for. Its trials, which Katib runs, leave their packages in `store`,
+    on a volume that this step must have, too.
+
     The metrics are those of the cross-validation, which the search has chosen by: see `evaluate`
     for the holdout.
     """
+    import os
     import shutil
+    import subprocess
+    import sys
     from pathlib import Path
+
+    import yaml
 
     import tunegate as tg
 
-    study = tg.tune(str(Path(data.path) / "data.toml"), trials=trials, state=run.path)
+    if experiment:
+        document = yaml.safe_load(experiment)
+        document["metadata"]["name"] += f"-{job[:8]}"
+        Path(run.path).mkdir(parents=True)
+        path = Path(run.path) / "experiment.yaml"
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        os.environ["TUNEGATE_STORE"] = store
+        command = [sys.executable, "-m", "tunegate", "tune", str(path), "--on", "katib"]
+        subprocess.run([*command, "--state", run.path], check=True)
+        study = tg.Study.newest(state=run.path)
+    else:
+        study = tg.tune(str(Path(data.path) / "data.toml"), trials=trials, state=run.path)
     best = study.best
     shutil.copytree(study.workspace.store.trial(best.name), model.path)
     model.metadata["sha256"] = study.package.digest

@@ -18,14 +18,25 @@ drop = ["B"]
 
 @dsl.pipeline(name="house-prices", description="Tune, gate and promote a forest of house prices.")
 def house_prices(
-    source: str = "boston", spec: str = SPEC, trials: int = 20, state: str = "/models/state"
+    source: str = "boston",
+    spec: str = SPEC,
+    trials: int = 20,
+    state: str = "/models/state",
+    experiment: str = "",
+    store: str = "/models",
 ) -> Metrics:
     """Return the metrics on the holdout."""
     table = download(source=source).outputs["table"]
     prepared = prepare(table=table, spec=spec)
     data = prepared.outputs["data"]
     holdout = prepared.outputs["holdout"]
-    tuned = tune(data=data, trials=trials)
+    tuned = tune(
+        data=data,
+        trials=trials,
+        experiment=experiment,
+        store=store,
+        job=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+    )
     model = tuned.outputs["model"]
     predict(model=model, table=holdout)
     scored = evaluate(model=model, table=holdout)

@@ -1,4 +1,4 @@
-"""Run a pipeline on this machine: python -m pipelines.run_local NAME [KEY=VALUE...].
+"""Run a pipeline on this machine: python -m pipelines.run_local NAME [KEY=VALUE|KEY=@FILE...].
 
 No Kubeflow is needed: each component is a process of this Python; artifacts go to
 `build/pipelines`. The last line of the output is the pipeline's result as JSON.
@@ -29,7 +29,9 @@ def main(name: str, arguments: dict[str, str]) -> None:
 
 
 def _parse_value(text: str) -> str | int:
-    """Return a whole number as one, anything else as the text that it is."""
+    """Return a whole number as one, @FILE as the file's text, anything else as it is."""
+    if text.startswith("@"):
+        return Path(text[1:]).read_text(encoding="utf-8")
     return int(text) if text.isdecimal() else text
 
 

@@ -1,32 +1,13 @@
 """The pipelines' YAML is current, and kfp's own local runner brings a model into production."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 from support.cli import ROOT, tunegate
-from support.patience import patience
+from support.pipelines import has_kfp, kfp
 
-PYTHON = ROOT / ".peers" / "kfp" / "bin" / "python"
-
-pytestmark = pytest.mark.skipif(
-    not (ROOT / ".peers" / "kfp" / ".lock").exists(), reason="run scripts/peers kfp"
-)
-
-
-def kfp(*words: object) -> str:
-    """Run a module of `pipelines` in the environment of kfp; returns its last line."""
-    done = subprocess.run(
-        [str(PYTHON), "-m", *map(str, words)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=patience(300),
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return (done.stdout.splitlines() or [""])[-1]
+pytestmark = pytest.mark.skipif(not has_kfp(), reason="run scripts/peers kfp")
 
 
 def test_the_compiled_pipelines_are_current(tmp_path: Path) -> None:
