@@ -81,6 +81,21 @@ def test_a_pointer_whose_request_was_repeated_has_moved(
         assert store.pointer("toy") == pointer
 
 
+def test_a_request_that_is_never_answered_is_given_up_and_can_be_made_again(
+    gateway: Gateway, started: tuple[str, Gateway], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("google_bucket", "obstore_bucket"):
+        monkeypatch.setattr(f"registry.bucket.{module}.TIMEOUT", 1.0)
+    monkeypatch.setattr("registry.bucket.google_bucket.PATIENCE", 20.0)
+    ledger = BucketLedger(open_bucket(f"{started[0]}/{tmp_path.name}"))
+    once(gateway, "stalled", "PUT", "00000001.json")
+    try:
+        ledger.create(promotion(1))  # Google's client asks again by itself
+    except Unreachable:
+        ledger.create(promotion(1))
+    assert len(ledger.history("houses")) == 1
+
+
 def test_an_answer_that_was_cut_off_is_not_believed(
     gateway: Gateway, bucket: Bucket, tmp_path: Path
 ) -> None:

@@ -96,16 +96,19 @@ class Gateway:
 
     Attributes:
         address: where it listens.
+        closing: set when it ends.
         fault: called with method and path before a request is passed on. It may return a status
-            that is answered instead; "lost", which breaks the connection after the request has
-            been carried out; or "cut", which breaks it after half of the answer's body. To the path
-            of an upload that names its object in the body, that name is added.
+            that is answered instead; "stalled", which is never answered; "lost", which breaks the
+            connection after the request has been carried out; or "cut", which breaks it after half
+            of the answer's body. To the path of an upload that names its object in the body, that
+            name is added.
         seen: method and path of each request.
     """
 
     address: str
     fault: Callable[[str, str], int | str | None] = lambda _method, _path: None
     seen: list[tuple[str, str]] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -126,6 +129,10 @@ def running_gateway(upstream: str) -> Iterator[Gateway]:
                 self.send_response(fault)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                return
+            if fault == "stalled":
+                gateway.closing.wait()
+                self.close_connection = True
                 return
             # The Host too: the client has signed it.
             request = client.build_request(self.command, self.path, content=body)
@@ -156,6 +163,7 @@ def running_gateway(upstream: str) -> Iterator[Gateway]:
     try:
         yield gateway
     finally:
+        gateway.closing.set()
         server.shutdown()
         thread.join()
         server.server_close()
