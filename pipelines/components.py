@@ -71,7 +71,7 @@ def prepare(
 
 
 @component
-def tune(
+def tune(  # noqa: PLR0913 - a component's inputs and outputs
     data: Input[Dataset],
     trials: int,
     experiment: str,
