@@ -2,8 +2,8 @@
 
     python scripts/load/attack.py vegeta --url http://127.0.0.1:8000 --pid 1234
 
-Tools: vegeta (constant rate), locust (users that wait for their answers), k6 (constant rate). The
-default sizes are the published ones. `scripts/load/tools` installs the tools into `.tools` and
+Tools: vegeta (constant rate), locust and k6 (users that wait for their answers). The default sizes
+are the published ones. `scripts/load/tools` installs the tools into `.tools` and
 `.peers`; reports and plots go to `build/load/<tool>`. docs/load.md has the figures.
 """
 
@@ -24,10 +24,11 @@ ROOT = HERE.parent.parent
 BUCKETS = "hist[0,1ms,2ms,5ms,10ms,25ms,50ms,100ms,250ms,1s,5s,20s]"
 ANSWER_TIMEOUT = 30  # seconds; of one request
 # What others published for their servers under the same load (docs/load.md).
+USERS = "published with locust: p95 4,000 ms with 50 users, 400 ms with 10 users"
 PUBLISHED = {
     "vegeta": "published, 1,100/s on 6 replicas: 82.88 answers/s, p50 4,500 ms, p99 18,300 ms",
-    "locust": "published: p95 4,000 ms with 50 users, 400 ms with 10 users",
-    "k6": "published with vegeta, 1,100/s on 6 replicas: 82.88 answers/s, p99 18,300 ms",
+    "locust": USERS,
+    "k6": USERS,
 }
 
 
@@ -43,8 +44,8 @@ class Load:
         url: of the server, without a path.
         folder: where the tool's files go.
         seconds: how long.
-        rate: requests a second, of vegeta and k6.
-        users: of locust.
+        rate: requests a second, of vegeta.
+        users: of locust and k6.
         spawn: users that begin in a second.
     """
 
@@ -106,8 +107,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--pid", type=int, help="of the server, to measure its CPU and memory")
     parser.add_argument("--seconds", type=int, default=120)
-    parser.add_argument("--rate", type=int, default=1100, help="requests/s of vegeta and k6")
-    parser.add_argument("--users", type=int, default=50, help="of locust")
+    parser.add_argument("--rate", type=int, default=1100, help="requests/s of vegeta")
+    parser.add_argument("--users", type=int, default=50, help="of locust and k6")
     parser.add_argument("--spawn", type=float, default=2, help="users that begin in a second")
     return parser.parse_args()
 
@@ -190,7 +191,7 @@ def run_locust(load: Load) -> Figures:
 
 
 def run_k6(load: Load) -> Figures:
-    """Ask at a constant rate, with as many virtual users as that takes."""
+    """Let users ask, as locust does."""
     summary = load.folder / "summary.json"
     _run(
         str(ROOT / ".tools" / "load" / "k6"),
@@ -202,14 +203,14 @@ def run_k6(load: Load) -> Figures:
         str(HERE / "k6.js"),
         TUNEGATE_LOAD_ROW=str(load.row),
         TUNEGATE_LOAD_URL=load.url,
-        TUNEGATE_LOAD_RATE=str(load.rate),
+        TUNEGATE_LOAD_USERS=str(load.users),
+        TUNEGATE_LOAD_SPAWN=str(load.spawn),
         TUNEGATE_LOAD_SECONDS=str(load.seconds),
     )
     metrics = json.loads(summary.read_text(encoding="utf-8"))["metrics"]
     latencies = metrics["http_req_duration"]
-    dropped = metrics.get("dropped_iterations", {}).get("count", 0)
-    failed = metrics["http_req_failed"]["passes"] + dropped
-    requests = metrics["http_reqs"]["count"] + dropped
+    failed = metrics["http_req_failed"]["passes"]
+    requests = metrics["http_reqs"]["count"]
     return Figures(
         requests,
         failed,

@@ -1,19 +1,25 @@
-// A constant rate for k6: see scripts/load/attack.py, which sets the variables.
+// Users for k6, each asking again as soon as it has its answer: see scripts/load/attack.py, which
+// sets the variables.
 import { check } from "k6";
 import http from "k6/http";
 
 const row = open(__ENV.TUNEGATE_LOAD_ROW);
 const url = `${__ENV.TUNEGATE_LOAD_URL}/predict`;
+const users = Number(__ENV.TUNEGATE_LOAD_USERS);
+const seconds = Number(__ENV.TUNEGATE_LOAD_SECONDS);
+const arriving = Math.min(users / Number(__ENV.TUNEGATE_LOAD_SPAWN), seconds);
 
 export const options = {
   scenarios: {
     published: {
-      executor: "constant-arrival-rate",
-      rate: Number(__ENV.TUNEGATE_LOAD_RATE),
-      timeUnit: "1s",
-      duration: `${__ENV.TUNEGATE_LOAD_SECONDS}s`,
-      preAllocatedVUs: 50,
-      maxVUs: 900,
+      executor: "ramping-vus",
+      startVUs: 0,
+      stages: [
+        { duration: `${Math.round(arriving * 1000)}ms`, target: users },
+        { duration: `${Math.round((seconds - arriving) * 1000)}ms`, target: users },
+      ],
+      gracefulRampDown: "0s",
+      gracefulStop: "30s",
     },
   },
 };

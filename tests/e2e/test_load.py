@@ -32,9 +32,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.mark.parametrize(
     ("tool", "size"),
     [
-        ("vegeta", ("--rate=1100", "--seconds=3")),
-        ("locust", ("--users=10", "--spawn=10", "--seconds=6")),
-        ("k6", ("--rate=100", "--seconds=2")),
+        ("vegeta", ("--rate=1100", "--seconds=2")),
+        ("locust", ("--users=10", "--spawn=10", "--seconds=3")),
+        ("k6", ("--users=10", "--spawn=10", "--seconds=2")),
     ],
 )
 def test_a_known_tool_attacks_the_server(
