@@ -57,13 +57,13 @@ def test_both_runtimes_are_one() -> None:
 
 
 def test_the_published_request_has_the_published_answer(tmp_path: Path) -> None:
-    """With the Host header, as KServe's page sends it through its gateway."""
+    """By curl, with the Host header, as KServe's page sends it through its gateway."""
     dataset = load_dataset(str(ROOT / "examples" / "sklearn-iris.toml"))
     package = toy.package(dataset, tmp_path / "iris-good", {"n_estimators": 10})
     store = ModelStore(tmp_path / "store")
     put(store, package)
     with running(store, "sklearn-iris") as server:
-        answer = server.client.post(
-            "/v1/models/sklearn-iris:predict", json=EXAMPLE, headers={"Host": HOST}
-        )
-    assert answer.json() == {"predictions": [1, 1]}
+        command = ["curl", "-s", "-H", f"Host: {HOST}", "-d", json.dumps(EXAMPLE)]
+        url = f"{server.url}/v1/models/sklearn-iris:predict"
+        done = subprocess.run([*command, url], stdout=subprocess.PIPE, check=True)
+    assert json.loads(done.stdout) == {"predictions": [1, 1]}
