@@ -31,19 +31,26 @@ def train(arguments: tuple[str, ...]) -> int:
 
 @click.command("package")
 @click.argument("model", type=options.PATH, help="A fitted model of scikit-learn: joblib, pickle.")
-@click.option("--output", "-o", type=options.PATH, required=True, help="The package's folder.")
 @click.option(
-    "--data", required=True, help="What it was fitted on: a built-in data set, or a spec (.toml)."
+    "--output",
+    "-o",
+    type=options.PATH,
+    help="The package's folder.  [default: packages/<the model's name>]",
+)
+@click.option(
+    "--data",
+    help="What it was fitted on: a built-in data set, or a spec (.toml).  [default: of the model's "
+    "name: a spec beside it, or a built-in data set]",
 )
 @click.option(
     "--trust", is_flag=True, help="Unpickle the file, although that runs what its writer put in."
 )
-def package_command(model: Path, *, output: Path, data: str, trust: bool) -> int:
+def package_command(model: Path, *, output: Path | None, data: str | None, trust: bool) -> int:
     """Turn a model that was kept by joblib into a package, proven to answer as the model does.
 
     `tunegate gate --package` and `tunegate promote --package` take it as a candidate.
 
-    Example: tunegate package iris.joblib --data iris --output packages/iris --trust
+    Example: tunegate package iris.joblib --trust
     """
     from registry.package import load_package
 
@@ -54,6 +61,8 @@ def package_command(model: Path, *, output: Path, data: str, trust: bool) -> int
             f"{model}: unpickling runs whatever its writer put into it",
             hint="add --trust if you know who wrote it; the package itself is safe to load",
         )
+    output = output or Path("packages") / model.stem
+    data = data or _data_of(model)
     # A process of its own: what unpickling leaves behind ends with it.
     words = [str(model.absolute()), "--data", data, "--output", str(output)]
     child = subprocess.run([sys.executable, "-P", "-m", "trainer.own_model", *words], check=False)
@@ -64,3 +73,18 @@ def package_command(model: Path, *, output: Path, data: str, trust: bool) -> int
     made = load_package(output)
     say(f"{output}: package {made.digest[:12]}; judge it with `tunegate gate --package {output}`")
     return ExitCode.DONE
+
+
+def _data_of(model: Path) -> str:
+    """Return the spec beside a model, or the built-in data set of its name; raises UsageError."""
+    from trainer.spec import builtin_names
+
+    spec = model.with_suffix(".toml")
+    if spec.is_file():
+        return str(spec)
+    if model.stem in builtin_names():
+        return model.stem
+    raise UsageError(
+        f"{model}: there is no {spec.name} beside it, and no built-in data set of its name",
+        hint="name with --data what it was fitted on",
+    )

@@ -80,17 +80,30 @@ class Malicious:
         return (Path.touch, (self.path,))
 
 
-def test_a_model_kept_by_joblib_becomes_a_package_that_answers_as_it_did(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["iris", "mine"])
+def test_a_model_kept_by_joblib_becomes_a_package_that_answers_as_it_did(
+    name: str, tmp_path: Path
+) -> None:
+    """The data are the built-in ones of the model's name, or those of a spec beside it."""
     iris = load_iris()
     fitted = RandomForestClassifier(n_estimators=5, random_state=0).fit(iris.data, iris.target)
-    joblib.dump(fitted, tmp_path / "iris.joblib")
-    spec = ROOT / "examples" / "sklearn-iris.toml"
-    words = ("package", "iris.joblib", "--data", spec, "--output", "made", "--trust")
-    done = tunegate(*words, cwd=tmp_path)
+    joblib.dump(fitted, tmp_path / f"{name}.joblib")
+    if name == "mine":
+        spec = (ROOT / "examples" / "sklearn-iris.toml").read_text()
+        table = ROOT / "examples" / "iris.csv"
+        (tmp_path / "mine.toml").write_text(spec.replace("iris.csv", str(table)))
+    done = tunegate("package", f"{name}.joblib", "--trust", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     asked = np.array([[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]])
-    model = tg.load(tmp_path / "made")
+    model = tg.load(tmp_path / "packages" / name)
     assert list(model.predict(pd.DataFrame(asked, columns=iris.feature_names))) == [1, 1]
+
+
+def test_a_model_of_unknown_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.joblib").write_text("hello")
+    done = tunegate("package", "mine.joblib", "--trust", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "name with --data what it was fitted on" in done.stderr
 
 
 def test_nothing_is_unpickled_without_trust(tmp_path: Path) -> None:
