@@ -148,18 +148,57 @@ def evaluate(model: Input[Model], table: Input[Dataset], metrics: Output[Metrics
 
 
 @component
+def gate(
+    model: Input[Model],
+    data: Input[Dataset],
+    state: str,
+    store: str,
+    verdict: Output[Artifact],
+    metrics: Output[Metrics],
+) -> str:
+    """Judge a package against what is in production, and change nothing.
+
+    `state` and `store` are as in `promote`. Returns the verdict: promote, keep, hold or refuse, of
+    which none is a failure; the artifact has it with its reasons and numbers, as JSON.
+    """
+    import json
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    command = [sys.executable, "-m", "tunegate", "gate", "--package", model.path, "--json"]
+    where = ["--data", str(Path(data.path) / "data.toml"), "--state", state]
+    if store:
+        where += ["--store", store]
+    done = subprocess.run([*command, *where], check=False, stdout=subprocess.PIPE)
+    if done.returncode not in {0, 10, 11, 12}:  # docs/cli.md: the verdicts
+        raise SystemExit(done.returncode)
+    Path(verdict.path).write_bytes(done.stdout)
+    judged = json.loads(done.stdout)
+    for key in ("recipe", "holdout"):
+        for name, value in (judged[key] or {}).items():
+            if isinstance(value, int | float):
+                metrics.log_metric(f"{key}_{name}", value)
+    found: str = judged["verdict"]
+    return found
+
+
+@component
 def promote(
     model: Input[Model],
     data: Input[Dataset],
     state: str,
+    store: str,
     production: Output[Artifact],
     metrics: Output[Metrics],
 ) -> str:
-    """Let the gate judge a package and, where it says so, bring it into production.
+    """Let the gate judge a package and, where it says so, bring it into store and production.
 
-    `state` is the folder of store and ledger, on a volume that outlives the run. Returns the
-    verdict: promote, keep, hold or refuse, of which none is a failure. `production` is a bundle of
-    what is in production then, as `tunegate export` writes it.
+    It judges for itself, as nobody knows what was promoted meanwhile. `state` is the folder of
+    verdicts and ledger, on a volume that outlives the run; `store` the model store that servers
+    follow: a folder, an address such as s3://models/houses, or nothing for a folder in `state`.
+    Returns the verdict. `production` is a bundle of what is in production then, as `tunegate
+    export` writes it.
     """
     import json
     import subprocess
@@ -168,6 +207,8 @@ def promote(
 
     program = [sys.executable, "-m", "tunegate"]
     where = ["--data", str(Path(data.path) / "data.toml"), "--state", state]
+    if store:
+        where += ["--store", store]
     done = subprocess.run(
         [*program, "promote", "--package", model.path, *where, "--json"],
         check=False,

@@ -3,7 +3,7 @@
 from kfp import dsl
 from kfp.dsl import Metrics
 
-from pipelines.components import download, evaluate, predict, prepare, promote, report, tune
+from pipelines.components import download, evaluate, gate, predict, prepare, promote, report, tune
 
 SPEC = """\
 name = "boston"
@@ -23,7 +23,7 @@ def house_prices(
     trials: int = 20,
     state: str = "/models/state",
     experiment: str = "",
-    store: str = "/models",
+    store: str = "",
 ) -> Metrics:
     """Return the metrics on the holdout."""
     table = download(source=source).outputs["table"]
@@ -41,5 +41,6 @@ def house_prices(
     predict(model=model, table=holdout)
     scored = evaluate(model=model, table=holdout)
     report(run=tuned.outputs["run"])
-    promote(model=model, data=data, state=state)
+    judged = gate(model=model, data=data, state=state, store=store)
+    promote(model=model, data=data, state=state, store=store).after(judged)
     return scored.outputs["metrics"]

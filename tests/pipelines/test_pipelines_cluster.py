@@ -88,3 +88,4 @@ def test_katibs_best_trial_comes_into_production(room: tuple[str, Path], tmp_pat
     [entry] = history
     trials = {each["metadata"]["name"] for each in kubectl_json("trials", "-n", namespace)["items"]}
     assert entry["promotion"]["trial"] in trials
+    assert json.loads((volume / "pointers" / "boston.json").read_bytes())["number"] == 1
