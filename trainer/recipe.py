@@ -95,7 +95,6 @@ class Recipe:
         *,
         weight: Floats | None = None,
         n_jobs: int = 1,
-        out_of_bag: bool = False,
     ) -> Estimator:
         """Fit; the estimator predicts with one thread.
 
@@ -104,8 +103,6 @@ class Recipe:
             y: float64 (n,), the target in its own unit, or the class index.
             weight: float64 (n,), the rows' weights; None for equal ones.
             n_jobs: threads to fit with.
-            out_of_bag: whether a forest with bootstrap also predicts the rows that its trees were
-                not fitted on.
 
         Raises:
             TrainerError: when the library is not installed, or refuses the values or the data.
@@ -113,8 +110,6 @@ class Recipe:
         estimator = self.learner.make_estimator(
             self.parameters, self.task, seed=self.seed, n_jobs=n_jobs
         )
-        if out_of_bag and getattr(self.parameters, "bootstrap", False):
-            estimator.set_params(oob_score=True)
         # With several threads BLAS adds in another order.
         threads = 1 if self.learner.assemble else n_jobs
         weights = {self.learner.weight_argument: self._fit_weight(y, weight)}

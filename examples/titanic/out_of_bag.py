@@ -15,6 +15,7 @@ import numpy as np
 import tunegate as tg
 from trainer.dataset import load_dataset
 from trainer.recipe import Recipe
+from trainer.scoring.out_of_bag import predict_out_of_bag
 
 SEEDS = range(5)
 
@@ -30,8 +31,9 @@ def main(trial: str) -> None:
     rows = []
     for seed in SEEDS:
         recipe = Recipe.of_dataset(dataset, manifest.algorithm, manifest.parameters, seed)
-        forest = recipe.fit(x, y, out_of_bag=True)
-        seen = np.mean(forest.oob_decision_function_.argmax(axis=1) == y)
+        forest = recipe.fit(x, y)
+        shares = predict_out_of_bag(recipe, forest, x, np.arange(len(x)))
+        seen = np.mean(shares.argmax(axis=1) == y)
         rows.append((seen, np.mean(forest.predict(x) == y)))
         print(f"seed {seed}: out of bag {rows[-1][0]:.4f}, training {rows[-1][1]:.4f}")
     out_of_bag, training = np.mean(rows, axis=0)

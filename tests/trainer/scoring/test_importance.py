@@ -13,7 +13,7 @@ from support.registry.toy_data import dataset, flowers, homes
 from registry.package import Importance
 from trainer.dataset import Dataset, load_dataset
 from trainer.recipe import Recipe
-from trainer.scoring import importance
+from trainer.scoring import importance, out_of_bag
 from trainer.scoring.importance import ImportanceMeter
 from trainer.scoring.out_of_bag import fit_whole
 from trainer.trial import cross_validate
@@ -74,6 +74,19 @@ def test_the_out_of_bag_score_is_scikit_learns(boston: Dataset) -> None:
     model = fit_whole(recipe, boston, x)
     assert model.out_of_bag == np.square(y - theirs.oob_prediction_).mean()
     np.testing.assert_array_equal(model.estimator.predict(x), theirs.predict(x))
+
+
+def test_a_large_tables_out_of_bag_score_is_that_of_some_of_its_rows(
+    boston: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(out_of_bag, "MAX_ROWS", 100)
+    recipe = Recipe.of_dataset(boston, "random_forest", {"n_estimators": 60}, 0)
+    x = boston.matrix(boston.training)
+    theirs = RandomForestRegressor(60, max_features=1.0, oob_score=True, random_state=0)
+    seen = theirs.fit(x, boston.training.y).oob_prediction_
+    rows = np.linspace(0, len(x) - 1, 100).astype(int)
+    expected = np.square(boston.training.y - seen)[rows].mean()
+    assert fit_whole(recipe, boston, x).out_of_bag == expected
 
 
 @pytest.mark.parametrize("values", [{"n_estimators": 2}, {"bootstrap": False}])
