@@ -160,15 +160,18 @@ class ColumnFacts:
     @cached_property
     def row_keys(self) -> NDArray[np.uint64]:
         """uint64 (n_rows,), equal in two rows with equal cells."""
+        return self._keys_of(slice(None))
+
+    def _keys_of(self, rows: slice) -> NDArray[np.uint64]:
         if self.is_numeric:
-            return (self.numbers + 0.0).view(np.uint64)  # -0.0 becomes 0.0
-        return self.codes.view(np.uint64)
+            return (self.numbers[rows] + 0.0).view(np.uint64)  # -0.0 becomes 0.0
+        return self.codes[rows].view(np.uint64)
 
     @property
     def sketch(self) -> bytes:
         """Equal for two columns whose cells agree in 1,000 rows at equal distances, or in all."""
         step = max(1, self.rows // SKETCHED_ROWS)
-        return self.row_keys[::step].tobytes()
+        return self._keys_of(slice(None, None, step)).tobytes()
 
     @cached_property
     def digest(self) -> bytes:

@@ -45,7 +45,7 @@ def _parse_address(spec: DataSetSpec) -> URL:
         url = make_url(spec.source)
     except exc.ArgumentError as error:
         raise DataError(
-            "source: not a database's address, which read.query needs",
+            "source: not a database's address, which a query needs",
             hint='such as "postgresql+psycopg://user@host/name" or "sqlite:///data.db"',
         ) from error
     if url.drivername in {"postgres", "postgresql"}:
@@ -76,7 +76,7 @@ def _connect(url: URL, shown: str) -> Engine:
 
 def _query_hint(engine: Engine) -> str:
     tables = inspect(engine).get_table_names()
-    hint = 'write into the spec: read.query = "select ... from ..."'
+    hint = 'state --query "select ... from ...", or in a data set spec read.query'
     if not tables:
         return hint
     return f"{hint}; tables: {', '.join(tables[:_LISTED_TABLES])}"

@@ -18,7 +18,9 @@ WIDEST = 100
 
 
 @click.command()
-@click.argument("table", help="A table: a path or an address of anything that can be read.")
+@click.argument(
+    "table", help="A table: a path or an address of anything that can be read, also a database's."
+)
 @click.option("--target", required=True, help="The column to predict.")
 @click.option(
     "--task",
@@ -27,6 +29,7 @@ WIDEST = 100
     show_default="by the target's values",
 )
 @click.option("--name", default="", help="Name of data set and model.", show_default="the table's")
+@options.query
 @options.learner
 @click.option(
     "--output",
@@ -44,6 +47,7 @@ def init(
     target: str,
     task: str | None,
     name: str,
+    query: str,
     learner: str,
     output: Path,
     force: bool,
@@ -60,7 +64,7 @@ def init(
     from tunegate.starters.summary import summary_lines
 
     starter = start_from_table(
-        table, target, task=task or "", name=name, model=learner, folder=output
+        table, target, task=task or "", name=name, query=query, model=learner, folder=output
     )
     for line in summary_lines(starter.profile, learners=starter.learners):
         _say_wrapped(line)

@@ -64,13 +64,6 @@ ledger = click.option(
     show_default="<state>/ledger.db",
 )
 model = click.option("--model", help="The model's name.", show_default="the data set's")
-learner = click.option(
-    "--model",
-    "learner",
-    default="",
-    help="What to train, such as ridge or logistic; docs/models.md lists them.",
-    show_default="random_forest",
-)
 on = click.option(
     "--on",
     type=BACKS,
@@ -92,6 +85,9 @@ api_key = click.option(
 host = click.option("--host", help="Address to serve on.", show_default="127.0.0.1")
 port = click.option(
     "--port", type=click.IntRange(1, 65535), help="Port to serve on.", show_default="8000"
+)
+query = click.option(
+    "--query", default="", help="The SQL whose rows are the table, where a database is named."
 )
 learner = click.option(
     "--model",

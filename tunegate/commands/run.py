@@ -34,6 +34,7 @@ of_table = options.together(
     click.option(
         "--name", default="", help="The model's name, of a table.", show_default="the file's"
     ),
+    options.query,
     options.learner,
     click.option(
         "--trials",
@@ -86,6 +87,7 @@ def run(
     target: str,
     task: str,
     name: str,
+    query: str,
     learner: str,
     trials: int | None,
     resume: bool,
@@ -100,7 +102,7 @@ def run(
     from tunegate.pipeline import PipelineOptions, run_pipeline
     from tunegate.study.starting import TableOptions
 
-    table = TableOptions(target, task, name, learner)
+    table = TableOptions(target, task, name, learner, query)
     plan = _plan("run", source, table, trials, resume=resume, **flags)
     decision = run_pipeline(plan, PipelineOptions(serve=serve))
     if json:
@@ -133,6 +135,7 @@ def tune_command(
     target: str,
     task: str,
     name: str,
+    query: str,
     learner: str,
     trials: int | None,
     on: str,
@@ -150,7 +153,7 @@ def tune_command(
     """
     from tunegate.study.starting import TableOptions
 
-    table = TableOptions(target, task, name, learner)
+    table = TableOptions(target, task, name, learner, query)
     if on == options.Back.KATIB:
         if resume or trials or learner or table.given():
             raise UsageError(

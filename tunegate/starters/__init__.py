@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainer.errors import DataError
 from trainer.profile import TASKS, TableProfile, profile_table
-from trainer.spec import ColumnSpec, DataSetSpec
+from trainer.spec import ColumnSpec, DataSetSpec, ReadSpec
 from trainer.tables import read_table
 from tunegate.errors import UsageError
 from tunegate.starters.experiment_yaml import render_experiment
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 LONGEST_NAME = 63
+SQLITE_FILE = "sqlite:///"  # before a path, which may be relative
 IN_A_SPEC = "into the spec"  # hints say so of what only a spec can state
 
 
@@ -59,6 +60,7 @@ def start_from_table(
     *,
     task: str = "",
     name: str = "",
+    query: str = "",
     model: str = "",
     folder: Path = Path(),
 ) -> Starter:
@@ -69,6 +71,7 @@ def start_from_table(
         target: the column to predict.
         task: "regression" or "classification"; by a rule where empty.
         name: of the data set and its model; the table's where empty.
+        query: the SQL whose rows are the table, where `table` is a database's address.
         model: what the search chooses among, see `choose_learners`.
         folder: where spec and Experiment belong.
 
@@ -78,12 +81,13 @@ def start_from_table(
     """
     chosen = name or name_of_table(str(table))
     source = _source_in(str(table), folder)
+    reading = _reading_spec(chosen, str(table), target, query)
     try:
-        profile, notes = _profile_source(_reading_spec(chosen, str(table), target), task)
+        profile, notes = _profile_source(reading, task)
     except DataError as error:
         if IN_A_SPEC not in error.hint:
             raise
-        hint = f"{error.hint}; {_first_lines(chosen, str(table), target, task)}"
+        hint = f"{error.hint}; {_first_lines(reading, task)}"
         raise DataError(str(error), hint=hint) from error
     choice = choose_learners(model, profile)
     spec_path = folder / f"{chosen}.toml"
@@ -92,16 +96,23 @@ def start_from_table(
         experiment_path=folder / f"{chosen}-experiment.yaml",
         profile=profile,
         notes=notes,
-        spec=render_spec(profile, name=chosen, source=source),
+        spec=render_spec(profile, name=chosen, source=source, query=query),
         experiment=render_experiment(profile, str(spec_path), name=chosen, learners=choice),
         learners=choice,
     )
 
 
-def _first_lines(name: str, table: str, target: str, task: str) -> str:
+def _first_lines(spec: DataSetSpec, task: str) -> str:
     """Say how a spec begins that states what the table alone does not tell."""
-    source = "(the address)" if "://" in table else table  # which may hold a password
-    fields = {"name": name, "source": source, "target": target, "task": task or TASKS[0]}
+    name = spec.name
+    fields = {
+        "name": name,
+        # An address may hold a password.
+        "source": "(the address)" if "://" in spec.source else spec.source,
+        "target": spec.target,
+        "task": task or TASKS[0],
+        **({"read.query": spec.read.query} if spec.read.query else {}),
+    }
     lines = [f"{field} = {json.dumps(text, ensure_ascii=False)}" for field, text in fields.items()]
     written = ", ".join(lines)
     if not task:
@@ -162,14 +173,22 @@ def name_of_table(table: str) -> str:
 
 def _source_in(table: str, folder: Path) -> str:
     """Return a table's path relative to the spec's folder; an address stays as it is."""
+    if table.startswith(SQLITE_FILE):
+        return SQLITE_FILE + _path_in(table.removeprefix(SQLITE_FILE), folder)
     if "://" in table or table.startswith("sklearn:"):
         return table
-    return Path(os.path.relpath(Path(table).resolve(), folder.resolve())).as_posix()
+    return _path_in(table, folder)
 
 
-def _reading_spec(name: str, source: str, target: str) -> DataSetSpec:
+def _path_in(path: str, folder: Path) -> str:
+    return Path(os.path.relpath(Path(path).resolve(), folder.resolve())).as_posix()
+
+
+def _reading_spec(name: str, source: str, target: str, query: str) -> DataSetSpec:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
         raise UsageError(
             f"--name {name}: not allowed", hint="lower-case letters, digits, - and _, at most 63"
         )
-    return DataSetSpec(name=name, source=source, target=target, task=TASKS[0])
+    return DataSetSpec(
+        name=name, source=source, target=target, task=TASKS[0], read=ReadSpec(query=query)
+    )

@@ -7,20 +7,18 @@ LISTED_COLUMNS = 100
 COMMENT = "# "
 
 
-def render_spec(
-    profile: TableProfile, *, name: str, source: str, notes: tuple[str, ...] = ()
-) -> str:
+def render_spec(profile: TableProfile, *, name: str, source: str, query: str = "") -> str:
     """Return the spec's TOML, commented.
 
     Args:
         profile: the table's.
         name: the data set's, and the model's.
         source: the table, as the spec names it.
-        notes: how the table was read, a line each.
+        query: the SQL whose rows are the table, where the source is a database.
     """
     sections = [
-        _head(profile, source, notes),
-        _target(profile, name, source),
+        _head(profile, source),
+        _target(profile, name, source, query),
         _dropped(profile),
         _suspicious(profile),
         _missing(profile),
@@ -36,7 +34,7 @@ def _comment(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _head(profile: TableProfile, source: str, notes: tuple[str, ...]) -> list[str]:
+def _head(profile: TableProfile, source: str) -> list[str]:
     lines = [
         f"# What is learned from {_comment(source)}:",
         "# written by `tunegate init`, yours to edit.",
@@ -44,14 +42,15 @@ def _head(profile: TableProfile, source: str, notes: tuple[str, ...]) -> list[st
     ]
     if profile.repeated_rows:
         lines.append(f"# {profile.repeated_rows:,} rows repeat an earlier one.")
-    return lines + [COMMENT + _comment(note) for note in notes]
+    return lines
 
 
-def _target(profile: TableProfile, name: str, source: str) -> list[str]:
+def _target(profile: TableProfile, name: str, source: str, query: str) -> list[str]:
     target = profile.target
     lines = [
         f"name = {toml_value(name)} # also the model's name",
         f"source = {toml_value(source)}",
+        *([f"read.query = {toml_value(query)}"] if query else []),
         f"target = {toml_value(target.name)}",
         f"task = {toml_value(target.task)} # {_comment(target.reason)}",
         f"metric = {toml_value(target.metric)} # what the search minimises",

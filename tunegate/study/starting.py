@@ -37,6 +37,7 @@ class TableOptions:
         task: regression or classification.
         name: the model's name; made from the file's.
         model: what the search chooses among: `all` or learners' names; the random forest if empty.
+        query: the SQL whose rows are the table, of a database.
         trials: how many trials there will be, for the summary.
     """
 
@@ -44,11 +45,12 @@ class TableOptions:
     task: str = ""
     name: str = ""
     model: str = ""
+    query: str = ""
     trials: int | None = None
 
     def given(self) -> list[str]:
         """Return the names of those that only a table takes and that were given."""
-        return [name for name in ("target", "task", "name") if getattr(self, name)]
+        return [name for name in ("target", "task", "name", "query") if getattr(self, name)]
 
 
 def search_of_table(source: object, settings: Settings, table: TableOptions) -> Experiment:
@@ -68,6 +70,8 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
         name = table.name or name_of_table(source)
         columns = ""
     else:
+        if table.query:
+            raise UsageError("a DataFrame takes no query", hint="name a database, or leave it out")
         name = table.name or name_of_table(table.target)
         columns = ", ".join(frame_to_arrow(source).column_names)
     if not table.target:
@@ -82,6 +86,7 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
         table.target,
         task=table.task,
         name=name,
+        query=table.query,
         model=table.model,
         folder=folder,
     )

@@ -14,6 +14,7 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
     *,
     task: str = "",
     name: str = "",
+    query: str = "",
     model: str = "",
     trials: int | None = None,
     time: str | float | None = None,
@@ -37,6 +38,8 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
         target: the column to predict, of a table.
         task: "regression" or "classification", if the target's values do not tell.
         name: the model's name, made from the file's by default.
+        query: the SQL whose rows are the table, where `source` is a database's address such as
+            "sqlite:///houses.db".
         model: what the search of a table or a spec chooses among: a learner's name, several with
             commas, or "all" (docs/models.md); the random forest by default.
         trials: how many; the Experiment's own number by default.
@@ -66,5 +69,5 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
     )
     if resume:
         return run_search(prepare_resumption(source, settings))
-    table = TableOptions(target, task, name, model)
+    table = TableOptions(target, task, name, model, query)
     return run_search(prepare_search(source, settings, table, trials=trials))

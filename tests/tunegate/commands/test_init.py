@@ -5,9 +5,11 @@ import sqlite3
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.tables import sales_like
 
+from trainer.spec import load_spec
 from tunegate.cli import main
 
 Capture = pytest.CaptureFixture[str]
@@ -97,14 +99,26 @@ def test_a_hint_to_write_into_a_spec_says_how_one_begins(sales: Path, capsys: Ca
     assert 'name = "uneven", source = "uneven.csv", target = "price", task = "regression"' in hint
 
 
-def test_the_address_of_a_database_is_not_repeated(sales: Path, capsys: Capture) -> None:
+def test_a_database_without_a_query_is_refused_with_its_tables(
+    sales: Path, capsys: Capture
+) -> None:
     sqlite3.connect(sales / "sales.db").execute("create table sales (price int)")
     assert init("sqlite:///sales.db", "--target", "price") == 2
     hint = " ".join(capsys.readouterr().err.split())
-    assert (
-        'read.query = "select ... from ..."; tables: sales; the spec is a file sales.toml' in hint
-    )
-    assert 'source = "(the address)"' in hint
+    assert 'state --query "select ... from ..."' in hint
+    assert "tables: sales" in hint
+
+
+def test_a_query_is_written_into_the_spec(sales: Path, capsys: Capture) -> None:
+    frame = pd.read_csv(sales / "sales.csv")
+    frame.to_sql("sales", sqlite3.connect(sales / "shop.db"), index=False)
+    query = "select * from sales where sales > 0"
+    words = ("sqlite:///shop.db", "--query", query, "--target", "sales", "--output", "specs")
+    assert init(*words) == 0
+    assert "next: tunegate run specs/shop-experiment.yaml" in capsys.readouterr().err
+    spec = load_spec("specs/shop.toml")
+    assert spec.source == "sqlite:///../shop.db"
+    assert spec.read.query == query
 
 
 def test_columns_with_gaps_are_named(sales: Path, capsys: Capture) -> None:

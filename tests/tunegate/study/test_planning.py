@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.cli import ROOT, small_experiment, tunegate
 from support.katib.experiments import shell_command
 from support.katib.runs import runnable_document, write_experiment
 
 from katib.experiment import Experiment, read_experiment
+from trainer.dataset import load_dataset
 from trainer.errors import DataError, ParameterError
 from trainer.spec import load_spec
 from tunegate.errors import UsageError
@@ -54,6 +57,25 @@ def test_a_contradiction_is_refused_before_the_first_trial(here: Path, command: 
     assert f"its trials learn from {here}/flats.toml, the settings name iris" in done.stderr
     assert "leave --data out" in done.stderr
     assert not (here / ".tunegate" / "experiments").exists()
+
+
+def test_a_database_and_a_query_are_a_table(here: Path) -> None:
+    frame = pd.read_csv("flats.csv")
+    frame.to_sql("flats", sqlite3.connect("homes.db"), index=False)
+    query = "select * from flats where rooms > 1"
+    planned = plan("sqlite:///homes.db", target="rent", query=query)
+    assert planned.workspace.model == "homes"
+    rows = load_dataset(planned.data.data)
+    assert len(rows.training.y) + len(rows.holdout.y) == (frame["rooms"] > 1).sum()
+
+
+def test_a_query_is_for_a_database_alone(here: Path) -> None:
+    with pytest.raises(DataError, match="not a database's address"):
+        plan("flats.csv", target="rent", query="select 1")
+    with pytest.raises(UsageError, match="a DataFrame takes no query"):
+        plan(pd.read_csv("flats.csv"), target="rent", query="select 1")
+    with pytest.raises(UsageError, match="only a table takes query"):
+        plan("flats.toml", query="select 1")
 
 
 def test_an_included_column_is_named_once_too(here: Path) -> None:
