@@ -1,7 +1,7 @@
 """What people read: the names of metrics, the usual metrics of a task, and numbers in texts."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from registry.package.manifest import Manifest
 from registry.record import Record
@@ -30,7 +30,8 @@ USUAL_METRICS: Mapping[str, tuple[str, ...]] = {
     "regression": ("rmse", "r2", "mae"),
     "classification": ("auc", "accuracy", "log_loss"),
 }
-ROOTS: Mapping[str, str] = {"mse": "rmse"}  # people read the root, in the target's unit
+# People read the root, which for squared errors is in the target's unit.
+ROOTS: Mapping[str, str] = {"mse": "rmse", "msle": "rmsle"}
 EXPONENT_FROM = 1e15  # below it a number is written out
 
 
@@ -58,6 +59,19 @@ def people_score(metric: str, value: float) -> NamedScore:
     if root is None or value < 0:
         return NamedScore(metric=metric, name=metric_name(metric), value=value)
     return NamedScore(metric=root, name=metric_name(root), value=math.sqrt(value))
+
+
+def loss_text(loss: str, value: float) -> str:
+    """Return a mean loss, and in brackets the root that people read, if it has one."""
+    read = people_score(loss, value)
+    if read.metric == loss:
+        return readable_number(value)
+    return f"{readable_number(value)} ({read.name} {readable_number(read.value)})"
+
+
+def scores_text(scores: Iterable[NamedScore]) -> str:
+    """Return scores with their names, as one phrase."""
+    return ", ".join(f"{each.name} {readable_number(each.value)}" for each in scores)
 
 
 def usual_scores(manifest: Manifest) -> tuple[NamedScore, ...]:

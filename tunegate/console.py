@@ -11,7 +11,7 @@ from rich.table import Table
 
 from promote.explanation import power_text
 from promote.verdict import ColumnDrift, Comparison, Finalist, Verdict, best_finalist
-from registry.metric_names import loss_name, readable_number
+from registry.metric_names import loss_name, loss_text, readable_number
 from registry.package import find_metric
 from registry.shadow import ShadowEvidence
 from tunegate.output import elapsed_text, emit, say
@@ -109,13 +109,14 @@ def show_verdict(verdict: Verdict) -> None:
 
 def evidence_lines(verdict: Verdict) -> Iterator[str]:
     """Yield the verdict's comparisons as sentences."""
+    loss = find_metric(verdict.metric).loss if verdict.metric else ""
     if verdict.finalists:
-        yield finalists_line(verdict.finalists)
+        yield finalists_line(verdict.finalists, loss)
     first = verdict.kind != "promotion"  # then there is no champion to compare with
-    name = loss_name(find_metric(verdict.metric).loss) if verdict.metric else "loss"
+    name = loss_name(loss) if loss else "loss"
     if verdict.recipe and verdict.candidate:
         other = "the library's defaults" if first else "the champion"
-        yield f"{name} on fresh folds: {_comparison_text(verdict.recipe, other)}"
+        yield f"{name} on fresh folds: {_comparison_text(verdict.recipe, other, loss)}"
         if not first and verdict.mode == "two-key":
             yield power_text(verdict.recipe, verdict.least_recipe)
         share = (verdict.policy.folds - 1) / verdict.policy.folds
@@ -125,33 +126,33 @@ def evidence_lines(verdict: Verdict) -> Iterator[str]:
         )
     if verdict.holdout:
         other = "a model without inputs" if first else "the champion"
-        yield f"{name} on the holdout: {_comparison_text(verdict.holdout, other)}"
+        yield f"{name} on the holdout: {_comparison_text(verdict.holdout, other, loss)}"
     if verdict.drift:
         yield drift_line(verdict.drift)
     if verdict.shadow:
         yield shadow_line(verdict.shadow)
 
 
-def _comparison_text(found: Comparison, other: str) -> str:
+def _comparison_text(found: Comparison, other: str, loss: str) -> str:
     return (
-        f"{readable_number(found.candidate)}, {other} {readable_number(found.champion)}; "
+        f"{loss_text(loss, found.candidate)}, {other} {loss_text(loss, found.champion)}; "
         f"gain {readable_number(found.gain, 3)}, 90 % interval {readable_number(found.low, 3)} "
         f"to {readable_number(found.high, 3)} ({found.rows} rows)"
     )
 
 
-def finalists_line(finalists: Sequence[Finalist]) -> str:
+def finalists_line(finalists: Sequence[Finalist], loss: str) -> str:
     """Return how the candidate was chosen, as a sentence."""
     place = best_finalist(finalists)
     best = finalists[0]
     chosen = finalists[place]
     found = (
         f"the best of {len(finalists)} finalists on folds of their own: "
-        f"{chosen.trial}, loss {readable_number(chosen.loss)}"
+        f"{chosen.trial}, loss {loss_text(loss, chosen.loss)}"
     )
     if chosen is best:
         return found
-    return f"{found}; the search's best, {best.trial}: {readable_number(best.loss)}"
+    return f"{found}; the search's best, {best.trial}: {loss_text(loss, best.loss)}"
 
 
 def drift_line(drift: Sequence[ColumnDrift]) -> str:

@@ -47,8 +47,8 @@ function showVerdict(card) {
     return;
   }
   const name = metricName(past.metric, card);
-  const over = past.champion_score === null ? "" : ` against ${short(past.champion_score)} of promotion ${past.previous}`;
-  const score = past.score === null ? null : h("p", {}, `${name} ${short(past.score)} ${scoreSource(past, card)}${over}.`);
+  const over = past.champion_score === null ? "" : ` against ${scoreText(past.champion_score, past, card)} of promotion ${past.previous}`;
+  const score = past.score === null ? null : h("p", {}, `${name} ${scoreText(past.score, past, card)} ${scoreSource(past, card)}${over}.`);
   $("verdict").replaceChildren(...[
     h("p", { class: "lead" }, past.reasons.join("; ") || "No reason was recorded."), score,
   ].filter(Boolean));
@@ -56,6 +56,12 @@ function showVerdict(card) {
 
 /** Where a score is from: a gate that does not score the recipes itself records the search's score. */
 const scoreSource = (past, card) => (past.score === card.cross_validation.score ? "in the search" : "in the gate, on fresh folds");
+
+/** A score, and of a mean squared error its root, in the target's unit, which is what people read. */
+function scoreText(score, past, card) {
+  if ((past.metric || card.metric) !== "mse") return short(score);
+  return `${short(score)} (RMSE ${short(Math.sqrt(score))})`;
+}
 
 const KINDS = { first: "first model", promotion: null, rollback: "rollback" };
 
@@ -72,7 +78,7 @@ function historyEntry(past, card) {
     ),
     here ? null : h("p", {}, past.reasons.join("; ")),
     h("p", { class: "muted small" }, [
-      past.score === null ? "" : `${metricName(past.metric, card)} ${short(past.score)}`, past.trial && `trial ${past.trial}`,
+      past.score === null ? "" : `${metricName(past.metric, card)} ${scoreText(past.score, past, card)}`, past.trial && `trial ${past.trial}`,
       `package ${past.sha256.slice(0, 12)}`, past.note,
     ].filter(Boolean).join(" · ")));
 }

@@ -24,7 +24,8 @@ def test_scores_say_where_they_are_from(visit: Visit, tmp_path: Path, homes: Mod
     site.promoter().promote(homes, promoting_verdict(homes, None))
     with in_process(create_app(site.store, "homes")) as client:
         page = visit.open(client)
-        score = f"{homes.manifest.cross_validation.score:.4g}"
+        mse = homes.manifest.cross_validation.score
+        score = f"{mse:.4g} (RMSE {mse**0.5:.4g})"
         expect(page.locator("#figures")).to_contain_text(
             "mean squared error in the search, mean of"
         )
@@ -37,7 +38,7 @@ def test_scores_say_where_they_are_from(visit: Visit, tmp_path: Path, homes: Mod
         site.store.write_history(told.replace(entries=(other,)))
         visit.open(client)
         expect(page.locator("#verdict")).to_contain_text(
-            "mean squared error 1.25 in the gate, on fresh folds."
+            "mean squared error 1.25 (RMSE 1.118) in the gate, on fresh folds."
         )
 
 

@@ -34,7 +34,8 @@ def lines(metric: str) -> list[str]:
 
 def test_a_large_error_is_written_out_and_called_by_its_name() -> None:
     assert lines("mse")[0] == (
-        "mean squared error on fresh folds: 675,500,000, the library's defaults 701,000,000; "
+        "mean squared error on fresh folds: 675,500,000 (RMSE 25,990), "
+        "the library's defaults 701,000,000 (RMSE 26,480); "
         "gain 25,500,000, 90 % interval 1,230 to 30,000,000 (1168 rows)"
     )
 

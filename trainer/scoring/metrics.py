@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
+from registry.metric_names import USUAL_METRICS
 from registry.package import METRICS, row_losses
 from registry.package.losses import Floats
 
@@ -48,6 +49,14 @@ def metric_value(
     loss = float(np.average(row_losses(task, metric, y, predicted), weights=weight))
     from_loss = METRICS[task][metric].from_loss
     return loss if from_loss is None else from_loss(loss)
+
+
+def usual_values(
+    task: str, y: Floats, predicted: Floats, weight: Weights = None
+) -> dict[str, float]:
+    """Return the usual metrics of a task, but for those that are undefined for these rows."""
+    values = {name: metric_value(task, name, y, predicted, weight) for name in USUAL_METRICS[task]}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def _has_zero(y: Floats, predicted: Floats) -> bool:

@@ -24,7 +24,7 @@ from promote.shadow_client import fetch_shadow_status
 from promote.verdict import Approval, Verdict, verdict_html
 from registry import Entry
 from registry.errors import StoreError
-from registry.metric_names import readable_number
+from registry.metric_names import readable_number, scores_text, usual_scores
 from registry.package import ModelPackage
 from registry.shadow import ShadowEvidence
 from tunegate.console import say, steps
@@ -157,6 +157,7 @@ def judge_candidate(
     from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
     from tunegate.promotion.drift import measure_drift  # noqa: PLC0415
     from tunegate.promotion.evaluation import make_evaluation  # noqa: PLC0415
+    from tunegate.promotion.holdout_scores import holdout_lines  # noqa: PLC0415
 
     settings = workspace.settings
     dataset = load_dataset(settings.data, include=settings.include)
@@ -172,6 +173,8 @@ def judge_candidate(
         given = GateInput(candidate, champion, data, shadow, finalists, drift, number, approval)
         verdict = judge(given, policy)
     workspace.save_verdict(verdict)
+    for line in holdout_lines(data, candidate, champion):
+        say(line)
     return Judged(candidate, verdict, question)
 
 
@@ -192,8 +195,11 @@ def _say_candidate(candidate: PackageOrError) -> None:
     if isinstance(candidate, ModelPackage):
         manifest = candidate.manifest
         found = readable_number(manifest.cross_validation.score)
-        score = f"{manifest.metric} {found} in the search"
-        say(f"candidate: {manifest.provenance.trial}, {score}")
+        usual = scores_text(usual_scores(manifest))
+        say(
+            f"candidate: {manifest.provenance.trial}, {manifest.metric} {found} in the search; "
+            f"{usual} over its rows left out"
+        )
 
 
 def _shadow_evidence(

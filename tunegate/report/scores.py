@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from registry.metric_names import choose_usual, metric_name, usual_scores
-from registry.package import Manifest, ModelPackage, row_losses
-from registry.package.losses import Floats
+from registry.package import Manifest, ModelPackage
 from trainer.dataset import Dataset
+from trainer.scoring.metrics import usual_values
 from tunegate.report.figure import (
     BEST,
     FAR,
@@ -27,7 +27,6 @@ MARKERS = {
     "candidate": {"color": NEAR, "symbol": "circle", "size": 8},
     "champion": {"color": BEST, "symbol": "circle-open", "size": 8},
 }
-LOSSES = {"regression": ("mse", "mae"), "classification": ("log_loss", "brier")}
 SHOWN = 20  # importances
 
 
@@ -39,7 +38,10 @@ def score_table(dataset: Dataset, packages: Packages) -> str:
         manifest = package.manifest
         seen = usual_scores(manifest)
         columns[f"{role}, cross-validated"] = {each.metric: each.value for each in seen}
-        held = choose_usual(manifest.task, holdout_scores(dataset, package))
+        holdout = dataset.holdout
+        predicted = package.predict(holdout.table)
+        values = usual_values(manifest.task, holdout.y, predicted, holdout.weight)
+        held = choose_usual(manifest.task, values)
         columns[f"{role}, holdout"] = {each.metric: each.value for each in held}
         names |= {each.metric: each.name for each in (*seen, *held)}
     if not columns:
@@ -66,40 +68,6 @@ def _out_of_bag_row(packages: Packages) -> list[TableRow]:
     for manifest in manifests:
         row += [_score_cell(manifest.out_of_bag), Cell("")]
     return [row]
-
-
-def holdout_scores(dataset: Dataset, package: ModelPackage) -> dict[str, float]:
-    """Return a package's scores on the holdout, by metric."""
-    task = dataset.spec.task
-    y = dataset.holdout.y
-    predicted = package.predict(dataset.holdout.table)
-    scores = {
-        metric: float(row_losses(task, metric, y, predicted).mean()) for metric in LOSSES[task]
-    }
-    if task == "regression":
-        scores["r2"] = 1 - scores["mse"] / float(np.var(y)) if np.ptp(y) else 0.0
-    else:
-        scores["accuracy"] = float((predicted.argmax(axis=1) == y).mean())
-        if len(dataset.classes) == 2:  # noqa: PLR2004 - a curve of two classes
-            scores["auc"] = rank_auc(y, predicted[:, 1])
-    return scores
-
-
-def rank_auc(y: Floats, share: Floats) -> float:
-    """Return the probability that a row of class 1 has the larger share; a tie counts half.
-
-    Args:
-        y: float64 (n,), 0 or 1, both present.
-        share: float64 (n,), of class 1.
-    """
-    ordered, place = np.unique(share, return_inverse=True)
-    ones = np.bincount(place[y == 1], minlength=len(ordered))
-    zeros = np.bincount(place[y == 0], minlength=len(ordered))
-    pairs = float(ones.sum()) * float(zeros.sum())
-    if not pairs:
-        return 0.5
-    below = np.cumsum(zeros) - zeros
-    return float((ones * (below + zeros / 2)).sum() / pairs)
 
 
 def holdout_errors(dataset: Dataset, packages: Packages) -> str:

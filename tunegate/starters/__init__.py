@@ -54,7 +54,7 @@ class Starter:
     learners: LearnerChoice
 
 
-def start_from_table(
+def start_from_table(  # noqa: PLR0913 - what one table may be told, by keyword
     table: str | Path,
     target: str,
     *,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from promote.verdict import Verdict, verdict_html
-from registry.metric_names import readable_number
+from registry.metric_names import readable_number, usual_scores
 from registry.package import Manifest
 from tunegate.watch.board import Board, Row, failed_rows
 
@@ -40,7 +40,7 @@ def model_html(manifest: Manifest, digest: str) -> str:
         ("package", digest[:12]),
         ("predicts", f"{manifest.target}, a {manifest.task}"),
         (f"{found.metric} in cross-validation", _short(found.score)),
-        *((name, _short(value)) for name, value in manifest.scores.items()),
+        *((each.name, _short(each.value)) for each in usual_scores(manifest)),
         ("training rows", str(manifest.training_rows)),
         ("columns", str(len(manifest.columns))),
     ]

@@ -17,6 +17,7 @@ from promote.finalists import Contender
 from promote.promotion import Promoter
 from promote.verdict import Finalist
 from registry.errors import PackageError
+from registry.metric_names import loss_text
 from registry.package import ModelPackage
 from tunegate.console import finalists_line
 from tunegate.promotion.candidates import find_contenders
@@ -161,8 +162,12 @@ def test_the_candidate_is_the_best_on_other_folds_and_not_the_luckiest(search: S
     assert list(losses) == ["lucky", "good", "fair"]
     assert min(losses, key=losses.__getitem__) == "good"
     assert "candidate: good, mse" in said
-    line = f"the best of 3 finalists on folds of their own: good, loss {losses['good']:.4g}"
-    assert f"{line}; the search's best, lucky: {losses['lucky']:.4g}" in said
+    line = "the best of 3 finalists on folds of their own: good, loss "
+    good, lucky = (loss_text("mse", losses[name]) for name in ("good", "lucky"))
+    assert f"{line}{good}; the search's best, lucky: {lucky}" in said
+    assert "over its rows left out" in said
+    assert "candidate on the holdout: RMSE " in said
+    assert "champion on the holdout: RMSE " in said
 
 
 def test_the_searchs_word_is_taken_where_one_finalist_is_asked_for(search: Search) -> None:
@@ -204,7 +209,8 @@ def test_where_the_searchs_best_is_the_best_no_other_is_named() -> None:
         Finalist(trial=name, sha256="0" * 64, search_score=1, loss=loss)
         for name, loss in (("a", 2), ("b", 3))
     ]
-    assert finalists_line(finalists) == "the best of 2 finalists on folds of their own: a, loss 2"
+    line = "the best of 2 finalists on folds of their own: a, loss 2 (RMSE 1.414)"
+    assert finalists_line(finalists, "mse") == line
 
 
 def test_the_same_search_gives_the_same_verdict_to_the_byte(search: Search) -> None:

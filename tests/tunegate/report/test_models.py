@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.metrics import r2_score
 from support.registry import toy_data as toy
 
 from registry.package import ModelPackage
@@ -18,8 +15,6 @@ from tunegate.report.figure import html_table
 from tunegate.report.scores import (
     column_importances,
     holdout_errors,
-    holdout_scores,
-    rank_auc,
     score_table,
 )
 
@@ -61,20 +56,10 @@ def test_a_profile_without_findings_has_no_table_of_them(flowers: Fitted) -> Non
 def test_the_holdout_is_scored_as_scikit_learn_would(homes: Fitted) -> None:
     data, package = homes
     predicted = package.predict(data.holdout.table)[:, 0]
-    assert holdout_scores(data, package)["r2"] == pytest.approx(r2_score(data.holdout.y, predicted))
     table = score_table(data, {"candidate": package})
+    assert str(r2_score(data.holdout.y, predicted)) in table
     assert "candidate, holdout" in table
     assert "<td>RMSE</td>" in table
-
-
-@given(
-    pairs=st.lists(
-        st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.5, 0.9])), min_size=2
-    ).filter(lambda pairs: len({label for label, _ in pairs}) == 2)
-)
-def test_the_area_under_the_curve_is_scikit_learns(pairs: list[tuple[int, float]]) -> None:
-    y, share = (np.array(each, dtype=np.float64) for each in zip(*pairs, strict=True))
-    assert rank_auc(y, share) == pytest.approx(roc_auc_score(y, share))
 
 
 def test_a_classification_has_its_confusion_matrix(flowers: Fitted) -> None:
