@@ -1,6 +1,6 @@
 """Chooses the kind of each column to learn from, and leaves out texts that nobody asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -24,10 +24,12 @@ class KindChoice:
     notes: tuple[str, ...]
 
 
-def choose_kinds(frame: pd.DataFrame, names: Sequence[str], spec: DataSetSpec) -> KindChoice:
+def choose_kinds(
+    frame: pd.DataFrame, names: Sequence[str], spec: DataSetSpec, *, include: Collection[str] = ()
+) -> KindChoice:
     """Return each column's kind: as the spec states it, or as its cells suggest.
 
-    A column of prose is left out, unless the spec states `type = "text"`.
+    A column of prose is left out, unless the spec states `type = "text"` or it is to be included.
     """
     kinds: dict[str, Kind] = {}
     notes = []
@@ -37,7 +39,7 @@ def choose_kinds(frame: pd.DataFrame, names: Sequence[str], spec: DataSetSpec) -
             kinds[name] = stated.type
             continue
         kind = infer_kind(frame[name])
-        if kind == "text":
+        if kind == "text" and name not in include:
             notes.append(
                 f"{name}: prose is not learned from; {type_line(name, 'text')} learns its words"
             )

@@ -138,7 +138,7 @@ def load_dataset(data: str, *, include: tuple[str, ...] = ()) -> Dataset:
     chosen = choose_features(frame, spec, include=include)
     needed = {"", spec.target, *chosen.names}
     refuse_findings(spec.name, [found for found in table.findings if found.column in needed])
-    choice = choose_kinds(frame, chosen.names, spec)
+    choice = choose_kinds(frame, chosen.names, spec, include=include)
     kinds = choice.kinds
     names = tuple(kinds)
     cells = read_cells(frame, kinds, table.place_of, spec.name)

@@ -4,14 +4,16 @@ import pandas as pd
 import pyarrow as pa
 
 from trainer.errors import DataError
+from trainer.tables.names import unique_names
 
 
 def frame_to_arrow(frame: object) -> pa.Table:
     """Return a frame of pandas, polars or pyarrow (whatever exports an Arrow stream) as a table.
 
     Categories, dates, gaps and nullable types stay. An index of pandas with a name becomes a
-    column, another is left out. Columns are called by their texts. A column that mixes numbers
-    and texts becomes texts, as in a CSV file.
+    column, another is left out. Columns are called by their texts, and a second "size" by
+    "size.1". A column of intervals, or one that mixes numbers and texts, becomes texts, as in a
+    CSV file.
 
     Raises:
         DataError: when it is none of these, or a column mixes types that a table cannot hold.
@@ -19,7 +21,7 @@ def frame_to_arrow(frame: object) -> pa.Table:
     try:
         if isinstance(frame, pd.DataFrame):
             return _from_pandas(frame)
-        if hasattr(frame, "__arrow_c_stream__"):
+        if hasattr(frame, "__arrow_c_stream__") and type(frame).__name__ != "Series":
             return _with_plain_texts(pa.table(frame))
     except (pa.ArrowException, TypeError) as error:
         raise DataError(
@@ -48,12 +50,22 @@ def _with_plain_texts(table: pa.Table) -> pa.Table:
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
-    names = [str(name) for name in frame.columns]
+    names = unique_names([str(name) for name in frame.columns], strip=False)
     named = frame.set_axis(names, axis="columns")
     texts = {
-        name: named[name].map(str, na_action="ignore") for name in names if _is_mixed(named[name])
+        name: named[name].astype(object).map(str, na_action="ignore")
+        for name in names
+        if _is_mixed(named[name]) or _holds_intervals(named[name])
     }
     return pa.Table.from_pandas(named.assign(**texts), preserve_index=False)
+
+
+def _holds_intervals(column: pd.Series) -> bool:
+    """Tell whether a column holds intervals, as `pd.cut` makes them; Parquet has no such type."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    return isinstance(dtype, pd.IntervalDtype)
 
 
 def _is_mixed(column: pd.Series) -> bool:

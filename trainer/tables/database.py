@@ -54,7 +54,9 @@ def _parse_address(spec: DataSetSpec) -> URL:
         path = spec.folder / str(url.database)
         if not Path(path).is_file():
             raise DataError(
-                f"{path}: No such file or directory", hint="`source` is relative to the TOML file"
+                f"{path}: No such file or directory",
+                hint="four slashes begin a path from the root: sqlite:////data/houses.db; in a "
+                "spec, others are relative to the TOML file",
             )
         url = url.set(database=str(path))
     return url

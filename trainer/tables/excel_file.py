@@ -16,7 +16,9 @@ from trainer.tables.result import NumberedRows
 
 
 def read_excel(stream: BinaryIO, label: str, spec: DataSetSpec) -> Parsed:
-    """Read the sheet that the spec names, or the first one.
+    """Read the sheet that the spec names, or the first that has its target or its features.
+
+    Where no sheet has them, the first is read.
 
     Raises:
         DataError: when openpyxl is not installed, or the sheet is missing, empty or damaged.
@@ -27,22 +29,43 @@ def read_excel(stream: BinaryIO, label: str, spec: DataSetSpec) -> Parsed:
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DataError(f"{label}: not a readable Excel file: {error}") from error
     sheets = [str(name) for name in workbook.sheet_names]
-    sheet = spec.read.sheet or sheets[0]
-    if sheet not in sheets:
-        raise DataError(f"{label}: no sheet {sheet!r}", hint=f"sheets: {', '.join(sheets)}")
-    cells = pd.read_excel(
-        workbook, sheet, header=None, dtype=object, keep_default_na=False, na_values=[""]
-    )
-    cells = cells.dropna(axis="columns", how="all")
+    if spec.read.sheet and spec.read.sheet not in sheets:
+        raise DataError(
+            f"{label}: no sheet {spec.read.sheet!r}", hint=f"sheets: {', '.join(sheets)}"
+        )
+    sheet, cells = _find_sheet(workbook, sheets, spec)
     if cells.empty:
         raise DataError(f"{label}: no rows in sheet {sheet!r}", hint="name another by read.sheet")
     parsed = _below_header(cells, label, spec)
     if parsed.frame.empty:
         raise DataError(f"{label}: no rows in sheet {sheet!r}", hint="is there more than a header?")
     if len(sheets) > 1 and not spec.read.sheet:
-        note = f"sheet {sheet!r} is read; others: {', '.join(sheets[1:])}"
+        others = ", ".join(name for name in sheets if name != sheet)
+        note = f"sheet {sheet!r} is read; others: {others}"
         return Parsed(parsed.frame, parsed.places, (*parsed.notes, note))
     return parsed
+
+
+def _find_sheet(
+    workbook: pd.ExcelFile, sheets: Sequence[str], spec: DataSetSpec
+) -> tuple[str, pd.DataFrame]:
+    if spec.read.sheet or len(sheets) == 1:
+        sheet = spec.read.sheet or sheets[0]
+        return sheet, _read_cells(workbook, sheet)
+    first = _read_cells(workbook, sheets[0])
+    for sheet in sheets:
+        cells = first if sheet == sheets[0] else _read_cells(workbook, sheet)
+        texts = {str(cell).strip() for cell in cells.to_numpy().ravel()}
+        if spec.target in texts or (spec.features and texts.issuperset(spec.features)):
+            return sheet, cells
+    return sheets[0], first
+
+
+def _read_cells(workbook: pd.ExcelFile, sheet: str) -> pd.DataFrame:
+    cells = pd.read_excel(
+        workbook, sheet, header=None, dtype=object, keep_default_na=False, na_values=[""]
+    )
+    return cells.dropna(axis="columns", how="all")
 
 
 def _below_header(cells: pd.DataFrame, label: str, spec: DataSetSpec) -> Parsed:

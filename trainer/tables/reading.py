@@ -4,6 +4,7 @@ import lzma
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from zipfile import BadZipFile
 
 import pandas as pd
@@ -148,12 +149,21 @@ def _without_footer(parsed: Parsed, spec: DataSetSpec) -> Parsed:
     return replace(parsed, frame=parsed.frame.iloc[: -spec.read.footer])
 
 
+def _meant(missing: Sequence[str], present: Sequence[str]) -> str:
+    """Return what the names may have been meant to be, where that is plain; else nothing."""
+    by_case = {name.lower(): name for name in present}
+    for name in missing:
+        if close := get_close_matches(name.lower(), by_case, n=1, cutoff=0.8):
+            return f"did you mean {by_case[close[0]]}? "
+    return ""
+
+
 def _check_columns(parsed: Parsed, spec: DataSetSpec) -> None:
     present = [str(name) for name in parsed.frame.columns]
     named = {spec.target, *spec.features, *spec.drop, *spec.columns, *spec.split.by}
     named |= {spec.weight, spec.split.time} - {""}
     if missing := sorted(named - set(present)):
-        hint = f"columns: {', '.join(present)}"
+        hint = f"{_meant(missing, present)}columns: {', '.join(present)}"
         if present[0] == "column_1":
             hint += "; there is no header: use these names, or put a line of names on top"
         raise DataError(f"{spec.source}: no column {', '.join(missing)}", hint=hint)

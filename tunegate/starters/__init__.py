@@ -4,6 +4,7 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def start_from_table(  # noqa: PLR0913 - what one table may be told, by keyword
     name: str = "",
     query: str = "",
     model: str = "",
+    include: Sequence[str] = (),
     folder: Path = Path(),
 ) -> Starter:
     """Profile a table and make what a search of it needs; writes nothing.
@@ -73,6 +75,7 @@ def start_from_table(  # noqa: PLR0913 - what one table may be told, by keyword
         name: of the data set and its model; the table's where empty.
         query: the SQL whose rows are the table, where `table` is a database's address.
         model: what the search chooses among, see `choose_learners`.
+        include: columns to learn from that a rule drops.
         folder: where spec and Experiment belong.
 
     Raises:
@@ -97,7 +100,9 @@ def start_from_table(  # noqa: PLR0913 - what one table may be told, by keyword
         profile=profile,
         notes=notes,
         spec=render_spec(profile, name=chosen, source=source, query=query),
-        experiment=render_experiment(profile, str(spec_path), name=chosen, learners=choice),
+        experiment=render_experiment(
+            profile, str(spec_path), name=chosen, learners=choice, include=include
+        ),
         learners=choice,
     )
 

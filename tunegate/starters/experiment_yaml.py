@@ -24,6 +24,7 @@ def render_experiment(
     *,
     name: str,
     learners: LearnerChoice = FOREST_ONLY,
+    include: Sequence[str] = (),
 ) -> str:
     """Return the Experiment's YAML, commented.
 
@@ -32,6 +33,7 @@ def render_experiment(
         spec_path: the spec, as the trial's `--data` names it.
         name: the data set's.
         learners: what the search chooses among.
+        include: dropped columns that the trials learn from after all.
     """
     plan = plan_search(profile, learners)
     sections = [
@@ -40,7 +42,7 @@ def render_experiment(
         _objective(profile),
         _budget(plan),
         _parameters(plan),
-        _trial_template(plan, spec_path),
+        _trial_template(plan, spec_path, include),
     ]
     return "\n".join(line for section in sections for line in section) + "\n"
 
@@ -147,7 +149,7 @@ def _space_comment(plan: SearchPlan) -> list[str]:
     ]
 
 
-def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
+def _trial_template(plan: SearchPlan, spec_path: str, include: Sequence[str]) -> list[str]:
     references = [_reference(parameter) for parameter in plan.parameters]
     flags = [_flag(parameter) for parameter in plan.parameters]
     return [
@@ -185,7 +187,8 @@ def _trial_template(plan: SearchPlan, spec_path: str) -> list[str]:
         "                  - python",
         "                  - -m",
         "                  - trainer",
-        f"                  - {_data_flag(spec_path)}",
+        f"                  - {_text_flag('data', spec_path)}",
+        *(f"                  - {_text_flag('include', name)}" for name in include),
         *(f"                  - {flag}" for flag in plan.fixed),
         f"                  - --folds={plan.folds}",
         *flags,
@@ -218,9 +221,9 @@ def _flag(parameter: SearchParameter) -> str:
     return f"                  - --{flag}=${{trialParameters.{parameter.trial_name}}}"
 
 
-def _data_flag(spec_path: str) -> str:
-    """Return the flag as YAML; quoted for the shell, by which Katib runs the joined words."""
-    flag = f"--data={shlex.quote(spec_path)}"
-    if PLAIN_YAML.fullmatch(spec_path):
+def _text_flag(name: str, value: str) -> str:
+    """Return a flag as YAML; quoted for the shell, by which Katib runs the joined words."""
+    flag = f"--{name}={shlex.quote(value)}"
+    if PLAIN_YAML.fullmatch(value):
         return flag
     return json.dumps(flag, ensure_ascii=False)

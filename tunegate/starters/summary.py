@@ -1,5 +1,6 @@
 """Says in plain sentences what was decided about a table."""
 
+import shlex
 from collections.abc import Iterator
 
 from trainer.profile import TableProfile
@@ -51,7 +52,10 @@ def _task_lines(profile: TableProfile) -> Iterator[str]:
 
 def _column_lines(profile: TableProfile) -> Iterator[str]:
     for column in profile.dropped[:LISTED]:
-        yield f"dropped {column.name}: it {column.reason}"
+        more = ""
+        if column.fix.endswith('"text"'):
+            more = f"; --include {shlex.quote(column.name)} learns its words"
+        yield f"dropped {column.name}: it {column.reason}{more}"
     if len(profile.dropped) > LISTED:
         yield f"dropped {len(profile.dropped) - LISTED} more columns: see the spec"
     for column in profile.kept:

@@ -5,6 +5,7 @@ Everything that can be known to be wrong is refused here, before the first trial
 
 import copy
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,7 +131,9 @@ def _find_experiment(source: Source, settings: Settings, table: TableOptions) ->
     if isinstance(source, DataSetSpec):
         _refuse_table_options(table, "a data set spec")
         return search_of_spec(source, settings, model=table.model)
-    if (document := read_object(source)) is not None:
+    document = read_object(source)
+    is_columns = isinstance(source, Mapping) and "spec" not in source and table.target
+    if document is not None and not is_columns:
         _refuse_all_options(table, "an Experiment")
         return to_experiment(Document("the Experiment", document))
     return search_of_table(source, settings, table)

@@ -11,6 +11,7 @@ from katib.experiment import Experiment, read_experiment
 from trainer.profile import profile_table
 from trainer.spec import DataSetSpec
 from trainer.tables import frame_to_arrow, read_table
+from trainer.tables.names import describe_names, refuse_second_target
 from tunegate.console import say
 from tunegate.errors import UsageError
 from tunegate.settings import Settings
@@ -73,7 +74,7 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
         if table.query:
             raise UsageError("a DataFrame takes no query", hint="name a database, or leave it out")
         name = table.name or name_of_table(table.target)
-        columns = ", ".join(frame_to_arrow(source).column_names)
+        columns = ", ".join(_check_names(source, frame_to_arrow(source).column_names, table.target))
     if not table.target:
         hint = f"name it: `target` here, --target on the command line; columns: {columns}"
         raise UsageError("which column is to be predicted?", hint=hint.removesuffix("; columns: "))
@@ -88,12 +89,27 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
         name=name,
         query=table.query,
         model=table.model,
+        include=settings.include,
         folder=folder,
     )
     for sentence in summary_lines(starter.profile, trials=table.trials, learners=starter.learners):
         say(f"{name}: {sentence}")
     _keep_starter(starter)
     return read_experiment(starter.experiment_path)
+
+
+def _check_names(frame: object, names: list[str], target: str) -> list[str]:
+    """Say which columns of a DataFrame got other names; return the names.
+
+    Raises:
+        DataError: when several are called as the target is.
+    """
+    written = [str(name) for name in getattr(frame, "columns", [])]
+    refuse_second_target(written, target, "the DataFrame")
+    if len(set(written)) < len(written):
+        for note in describe_names(written, names[-len(written) :]):
+            say(f"note: {note}")
+    return names
 
 
 def search_of_spec(
@@ -123,7 +139,11 @@ def search_of_spec(
     target = replace(profile.target, metric=spec.metric)
     choice = choose_learners(model, profile)
     written = render_experiment(
-        replace(profile, target=target), name, name=spec.name, learners=choice
+        replace(profile, target=target),
+        name,
+        name=spec.name,
+        learners=choice,
+        include=settings.include,
     )
     experiment = folder / f"{spec.name}-experiment.yaml"
     _write(experiment, written)

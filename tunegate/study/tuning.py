@@ -10,7 +10,7 @@ from tunegate.study.study import Study, run_search
 
 def tune(  # noqa: PLR0913 - what one search may be told, by keyword
     source: Source = None,
-    target: str = "",
+    target: str | int = "",
     *,
     task: str = "",
     name: str = "",
@@ -35,7 +35,7 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
             an Experiment, as its path (.yaml), an `Experiment`, a dict, or the V1beta1Experiment of
             kubeflow-katib or kubeflow-katib-api. None: the shipped Experiment; with `resume` the
             newest run's.
-        target: the column to predict, of a table.
+        target: the column to predict, of a table, by its name.
         task: "regression" or "classification", if the target's values do not tell.
         name: the model's name, made from the file's by default.
         query: the SQL whose rows are the table, where `source` is a database's address such as
@@ -69,5 +69,5 @@ def tune(  # noqa: PLR0913 - what one search may be told, by keyword
     )
     if resume:
         return run_search(prepare_resumption(source, settings))
-    table = TableOptions(target, task, name, model, query)
+    table = TableOptions(str(target), task, name, model, query)
     return run_search(prepare_search(source, settings, table, trials=trials))

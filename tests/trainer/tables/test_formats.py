@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from trainer import DataError, load_spec
+from trainer.spec import DataSetSpec
 from trainer.tables import ReadTable, frame_to_arrow, read_table
+from trainer.tables.reading import read_rows
 
 Read = Callable[..., ReadTable]
 Refusal = Callable[..., DataError]
@@ -83,8 +85,20 @@ def test_a_frame_of_odd_columns_is_written(read: Read, tmp_path: Path) -> None:
     table = read(None, name="table.parquet")
     assert list(table.frame.columns) == ["id", "1", "price"]
     assert table.findings[0].problem == "1 of 2 cells are numbers; row 2 says 'two'"
-    with pytest.raises(DataError, match="a dict is no table"):
-        frame_to_arrow({"a": [1]})
+    for other in ({"a": [1]}, odd["price"], pl.Series([1])):
+        with pytest.raises(DataError, match=r"a (dict|Series) is no table"):
+            frame_to_arrow(other)
+
+
+def test_a_frame_with_a_name_twice_and_with_intervals_is_written(
+    read: Read, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame([[1.5, 2.5, 1], [3.5, 4.5, 2]], columns=["size", "size", "price"])
+    frame["band"] = pd.cut(frame["price"], [0, 1, 2])
+    pq.write_table(frame_to_arrow(frame), tmp_path / "table.parquet")
+    table = read(None, name="table.parquet")
+    assert list(table.frame.columns) == ["size", "size.1", "price", "band"]
+    assert list(table.frame["band"]) == ["(0, 1]", "(1, 2]"]
 
 
 def test_a_workbook_is_read_below_its_title(read: Read) -> None:
@@ -104,11 +118,27 @@ def test_a_workbook_is_read_below_its_title(read: Read) -> None:
     assert any("2 rows above the table are not read: 'Report'" in note for note in table.notes)
 
 
-def test_a_sheet_is_named_or_refused_with_those_there_are(read: Read, refusal: Refusal) -> None:
+def test_a_sheet_is_found_or_named_or_refused_with_those_there_are(
+    read: Read, refusal: Refusal, tmp_path: Path
+) -> None:
     content = excel(("One", [["a"]]), ("Two", [["size", "price"], [1, 2]]))
     assert list(read(content, 'read.sheet = "Two"', name="t.xlsx").frame["price"]) == [2]
     error = refusal(content, 'read.sheet = "Three"', name="t.xlsx")
     assert error.hint == "sheets: One, Two"
+    found = read(content, name="t.xlsx")
+    assert list(found.frame["price"]) == [2]
+    assert "sheet 'Two' is read; others: One" in found.notes
+    rows = excel(("About", [["a"]]), ("Rows", [["size"], [1]]))
+    (tmp_path / "rows.xlsx").write_bytes(rows)
+    spec = DataSetSpec(
+        name="t",
+        source="rows.xlsx",
+        folder=tmp_path,
+        target="price",
+        task="regression",
+        features=("size",),
+    )
+    assert list(read_rows(spec).frame["size"]) == [1]
 
 
 @pytest.mark.parametrize("as_list", [False, True])

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from support.cli import ROOT, small_experiment, tunegate
@@ -21,6 +22,7 @@ from tunegate.shipped import shipped_experiment
 from tunegate.study.checked_plan import PlannedSearch
 from tunegate.study.planning import prepare_search
 from tunegate.study.starting import TableOptions
+from tunegate.study.tuning import tune
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +78,47 @@ def test_a_query_is_for_a_database_alone(here: Path) -> None:
         plan(pd.read_csv("flats.csv"), target="rent", query="select 1")
     with pytest.raises(UsageError, match="only a table takes query"):
         plan("flats.toml", query="select 1")
+
+
+@pytest.mark.parametrize("source", ["flats.csv", "flats.toml"])
+def test_a_column_is_included_where_an_experiment_is_made(source: str) -> None:
+    target = "rent" if source == "flats.csv" else ""
+    planned = prepare_search(source, load_settings(include=("id",)), TableOptions(target))
+    assert planned.data.include == planned.program.include == ("id",)
+    names = [column.name for column in load_dataset(planned.data.data, include=("id",)).columns]
+    assert "id" in names
+
+
+def test_a_texts_words_are_learned_where_it_is_included(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"number {i} is a {'cheap' if i % 3 else 'dear'} thing" for i in range(200)]
+    frame = pd.DataFrame({"words": words, "size": np.arange(200) % 7, "price": 1.5})
+    frame["price"] += np.arange(200) % 3
+    frame.to_csv(here / "things.csv", index=False)
+    prepare_search("things.csv", load_settings(), TableOptions("price"))
+    assert "--include words learns its words" in capsys.readouterr().err
+    planned = prepare_search("things.csv", load_settings(include=("words",)), TableOptions("price"))
+    columns = load_dataset(planned.data.data, include=("words",)).columns
+    assert {column.name: column.kind for column in columns}["words"] == "text"
+
+
+def test_a_frame_that_a_notebook_holds_is_refused_in_words(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv("flats.csv")
+    with pytest.raises(DataError, match="a dict is no table"):
+        plan({"size": [1], "price": [2]}, target="price")
+    with pytest.raises(DataError, match="no column 5"):
+        tune(frame, target=5)
+    with pytest.raises(DataError, match="no column Rent") as caught:
+        plan(frame, target="Rent")
+    assert caught.value.hint.startswith("did you mean rent? columns: id, rent")
+    twice = pd.concat([frame, frame[["rooms"]]], axis="columns")
+    assert plan(twice, target="rent").workspace.model == "rent"
+    assert 'the later ones are called "rooms.1"' in capsys.readouterr().err
+    with pytest.raises(DataError, match="several columns are called rooms"):
+        plan(twice, target="rooms")
 
 
 def test_an_included_column_is_named_once_too(here: Path) -> None:
