@@ -1,6 +1,7 @@
 """`tunegate run`: tune, gate, promote, smoke-test and serve; the server runs throughout."""
 
 import json
+import shlex
 import signal
 import time
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def _show_result(workspace: Workspace, decision: Decision, server: Service) -> N
 def curl_command(url: str, package: ModelPackage) -> str:
     """Return the command that asks the service for a prediction."""
     row = json.dumps(example_row(package.manifest))
-    return f"curl -s {url}/predict -H 'Content-Type: application/json' -d '{row}'"
+    return f"curl -s {url}/predict -H 'Content-Type: application/json' -d {shlex.quote(row)}"
 
 
 def _serve_until_interrupted(server: Service) -> None:

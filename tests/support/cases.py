@@ -321,6 +321,8 @@ def _others(rows: list[Row], changed: Callable[..., str], frame: pd.DataFrame) -
     plain = _text(rows)
     yield Case("excel_utf16", _text(rows, separator="\t").encode("utf-16"), says=("separator tab",))
     yield Case("bars", _text(rows, separator="|"), says=("separator '|'",))
+    owned = {"owner's size": "numeric", "colour": "categorical"}
+    yield Case("apostrophe", plain.replace("size", "owner's size", 1), owned)
     yield Case("trailing_commas", plain.replace("\n", ",\n"))
     json_lines = frame.to_json(orient="records", lines=True)
     yield Case("json_lines", json_lines, ending=".jsonl")

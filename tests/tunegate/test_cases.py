@@ -4,6 +4,7 @@ Each is learned rightly, by small forests, or refused for the right reason: as t
 it, and with a spec by hand.
 """
 
+import shlex
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from trainer.__main__ import main as train
 from trainer.dataset import Dataset, DatasetPart, load_dataset
 from trainer.errors import TrainerError
 from tunegate.errors import UsageError
+from tunegate.pipeline import curl_command
 from tunegate.settings import load_settings
 from tunegate.study.candidacy import Candidacy
 from tunegate.study.checked_plan import PlannedSearch
@@ -96,6 +98,8 @@ def serve(case: Case, plan: PlannedSearch, dataset: Dataset) -> None:
     if case.gate != "promote":
         plan.workspace.promoter().promote(package, promoting_verdict(package, None))
     with in_process(create_app(store, package.manifest.name)) as client:
+        example = shlex.split(curl_command(str(client.base_url), package))[-1]
+        assert client.post("/predict", content=example).status_code == 200
         answer_as_the_package(client, package, dataset.holdout)
         assert answer_as_the_package(client, package, dataset.training) >= case.explained
 

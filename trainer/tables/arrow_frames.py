@@ -48,16 +48,25 @@ def _with_plain_texts(table: pa.Table) -> pa.Table:
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
-    names = unique_names([str(name) for name in frame.columns], strip=False)
-    named = frame.set_axis(names, axis="columns")
+    named = with_plain_names(frame)
     texts = {
         name: named[name].astype(object).map(str, na_action="ignore")
-        for name in names
+        for name in named.columns
         if _is_mixed(named[name]) or _holds_intervals(named[name])
     }
     return pa.Table.from_pandas(named.assign(**texts), preserve_index=False)
+
+
+def with_plain_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose columns are called by texts, each by another one.
+
+    An index with a name becomes a column, and stays the index as well.
+    """
+    named = frame
+    if any(name is not None for name in frame.index.names):
+        named = frame.reset_index(allow_duplicates=True).set_axis(frame.index)
+    names = unique_names([str(name) for name in named.columns], strip=False)
+    return named.set_axis(names, axis="columns")
 
 
 def _holds_intervals(column: pd.Series) -> bool:

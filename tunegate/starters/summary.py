@@ -54,7 +54,7 @@ def _column_lines(profile: TableProfile) -> Iterator[str]:
     for column in profile.dropped[:LISTED]:
         more = ""
         if column.fix.endswith('"text"'):
-            more = f"; --include {shlex.quote(column.name)} learns its words"
+            more = f"; --include {shlex.quote(column.name)} learns from it"
         yield f"dropped {column.name}: it {column.reason}{more}"
     if len(profile.dropped) > LISTED:
         yield f"dropped {len(profile.dropped) - LISTED} more columns: see the spec"

@@ -102,7 +102,7 @@ class Model:
         self, rows: Rows, *, probabilities: bool = False, interval: bool = False
     ) -> pd.DataFrame:
         columns = PredictionColumns(probabilities=probabilities, interval=interval)
-        return predict_frame(self.package, to_pandas(rows), columns)
+        return predict_frame(self.package, to_pandas(rows, self._columns), columns)
 
     def evaluate(self, rows: Rows) -> TableEvaluation:
         """Score the model on rows that have the target.
@@ -116,7 +116,7 @@ class Model:
         Raises:
             DataError: when a column is missing, or cells do not fit; all of them are named.
         """
-        return evaluate_frame(self.package, to_pandas(rows))
+        return evaluate_frame(self.package, to_pandas(rows, self._columns))
 
     def explain(self) -> pd.DataFrame:
         """Return how much each column matters, the most important first.
@@ -135,6 +135,10 @@ class Model:
                 hint="packages of release 0.3 on do: train the model again",
             )
         return pd.DataFrame([each.to_dict() for each in importances])
+
+    @property
+    def _columns(self) -> set[str]:
+        return {column.name for column in self.manifest.columns}
 
     def __repr__(self) -> str:
         return f"<Model {self.manifest.name}, package {self.version[:12]}>"

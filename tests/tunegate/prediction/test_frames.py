@@ -1,5 +1,7 @@
 """A DataFrame's rows are predicted as the server would, or refused with all that is wrong."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from support.registry import toy_data
@@ -8,6 +10,7 @@ from registry.package import ModelPackage
 from trainer.errors import DataError
 from tunegate.errors import UsageError
 from tunegate.prediction.frames import OutsideRange, PredictionColumns, predict_frame
+from tunegate.study.model import Model
 
 
 def frame(**columns: object) -> pd.DataFrame:
@@ -82,6 +85,24 @@ def test_missing_columns_are_all_named(homes: ModelPackage) -> None:
 def test_a_column_that_is_there_twice_is_refused(homes: ModelPackage) -> None:
     twice = pd.concat([frame(), frame()[["size"]]], axis=1)
     assert "two columns are called size" in message(homes, twice)
+
+
+def test_columns_are_found_by_the_names_that_training_gave_them(homes: ModelPackage) -> None:
+    expected = Model(homes).predict(frame())
+    sized = frame().set_index("size")
+    assert Model(homes).predict(sized).tolist() == expected.tolist()
+    assert Model(homes).predict(sized).index.equals(sized.index)
+    twice = pd.concat([frame(), frame()[["size"]]], axis=1)
+    with pytest.raises(DataError, match="two columns are called size"):
+        Model(homes).predict(twice)
+    columns = tuple(
+        column.replace(name={"size": "size.1", "age": "0"}.get(column.name, column.name))
+        for column in homes.manifest.columns
+    )
+    renamed = replace(homes, manifest=homes.manifest.replace(columns=columns))
+    odd = frame().rename(columns={"age": 0})
+    odd.insert(0, "size", 1.0, allow_duplicates=True)
+    assert Model(renamed).predict(odd).tolist() == expected.tolist()
 
 
 def test_probabilities_and_classes(flowers: ModelPackage) -> None:

@@ -97,7 +97,7 @@ def test_a_texts_words_are_learned_where_it_is_included(
     frame["price"] += np.arange(200) % 3
     frame.to_csv(here / "things.csv", index=False)
     prepare_search("things.csv", load_settings(), TableOptions("price"))
-    assert "--include words learns its words" in capsys.readouterr().err
+    assert "--include words learns from it" in capsys.readouterr().err
     planned = prepare_search("things.csv", load_settings(include=("words",)), TableOptions("price"))
     columns = load_dataset(planned.data.data, include=("words",)).columns
     assert {column.name: column.kind for column in columns}["words"] == "text"
