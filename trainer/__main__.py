@@ -33,6 +33,7 @@ from trainer.onnx import require_onnx
 from trainer.profile import finding_lines
 from trainer.recipe import Recipe
 from trainer.scoring.importance import ImportanceMeter
+from trainer.scoring.out_of_bag import FittedModel
 from trainer.scoring.report_times import ReportTimes
 from trainer.spec import builtin_names
 from trainer.trial import (
@@ -97,11 +98,17 @@ def _run_trial(arguments: argparse.Namespace) -> None:
             n_jobs=arguments.n_jobs,
             onnx=arguments.onnx,
             importances=meter.importances() if meter else (),
+            on_fitted=lambda model: _say_out_of_bag(model, dataset.spec.metric),
         )
         print(f"model package {digest[:12]} written to {arguments.output}", file=sys.stderr)
     if server:
         server.push_result(scores)
     _print_metrics(scores, times)
+
+
+def _say_out_of_bag(model: FittedModel, metric: str) -> None:
+    if model.out_of_bag is not None:  # without "=": it is no metric line
+        print(f"out of bag: {metric} {model.out_of_bag:.6g}", file=sys.stderr)
 
 
 def _cross_validate(

@@ -150,6 +150,7 @@ def write_trial(  # noqa: PLR0913 - a trial's options
     n_jobs: int = 1,
     onnx: bool = False,
     importances: tuple[Importance, ...] = (),
+    on_fitted: Callable[[FittedModel], None] = lambda _: None,
 ) -> str:
     """Fit on the whole training part, write the model package to `target`, return its digest.
 
@@ -157,6 +158,7 @@ def write_trial(  # noqa: PLR0913 - a trial's options
         score: of the cross-validation; its predictions give the package's residuals and interval.
         onnx: whether to add a copy for other servers; its error goes onto the card.
         importances: of the columns, as the meter of the cross-validation gives them.
+        on_fitted: called with the model, before its package is written.
 
     Raises:
         TrainerError: when `onnx` is True and its libraries are not installed.
@@ -166,6 +168,7 @@ def write_trial(  # noqa: PLR0913 - a trial's options
     if onnx:
         require_onnx()
     model = fit_whole(recipe, dataset, x, n_jobs=n_jobs)
+    on_fitted(model)
     predictor, output = flatten_estimator(model.estimator, n_features=x.shape[1])
     if recipe.log_target:
         output = output.replace(link="expm1")

@@ -60,6 +60,13 @@ def test_metrics_are_all_of_stdout_and_the_package_is_there(
     assert printed.out.startswith(f"mse={package.manifest.cross_validation.score!r}\n")
 
 
+def test_a_forest_says_its_out_of_bag_score(tmp_path: Path, capsys: Capture) -> None:
+    words = ["--data", "boston", "--n-estimators=40", "--folds=2", "--no-importances"]
+    assert main([*words, "--output", str(tmp_path / "package")]) == 0
+    score = load_package(tmp_path / "package").manifest.out_of_bag
+    assert f"out of bag: mse {score:.6g}\n" in capsys.readouterr().err
+
+
 def test_without_an_output_only_metrics_are_made(capsys: Capture) -> None:
     assert main(["--data", "iris", *FEW]) == 0
     printed = capsys.readouterr()
