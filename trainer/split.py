@@ -6,7 +6,6 @@ this month, wherever it is in the file.
 
 import hashlib
 import json
-import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from registry.package.kernel import hash_pieces
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec, SplitSpec
 
@@ -259,24 +259,13 @@ def _number_strata(y: NDArray[np.float64], *, classes: bool) -> Positions:
 def _side_shares(frame: pd.DataFrame, rows: Hashes, spec: SplitSpec) -> NDArray[np.float64]:
     """Return float64 (n_rows,) from 0 to 1, as good as random: a keyed hash of each row's hash."""
     hashes = row_hashes(frame, spec.by) if spec.by else rows
-    sides = _hash_pieces(hashes.astype(">u8").tobytes(), size=8, key=spec.seed.to_bytes(8, "big"))
+    sides = hash_pieces(hashes.astype(">u8").tobytes(), size=8, key=spec.seed.to_bytes(8, "big"))
     return sides.astype(np.float64) / 2**64
 
 
 def _hash_chunk(columns: Sequence[pd.Series], *, rounded: bool) -> Hashes:
     codes = np.stack([_column_codes(column, rounded=rounded) for column in columns], axis=1)
-    return _hash_pieces(codes.tobytes(), size=codes.itemsize * codes.shape[1])
-
-
-def _hash_pieces(content: bytes, *, size: int, key: bytes = b"") -> Hashes:
-    """Return the first 8 bytes of the BLAKE2b of each piece, as numbers."""
-    copy_empty = hashlib.blake2b(digest_size=8, key=key).copy
-    digests = []
-    for (piece,) in struct.iter_unpack(f"{size}s", content):
-        state = copy_empty()  # faster than a new one by a half
-        state.update(piece)
-        digests.append(state.digest())
-    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
+    return hash_pieces(codes.tobytes(), size=codes.itemsize * codes.shape[1])
 
 
 def _column_codes(column: pd.Series, *, rounded: bool) -> Hashes:

@@ -1,5 +1,6 @@
 """Which kernel runs, and how the C one comes into a wheel."""
 
+import hashlib
 import json
 import math
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,21 @@ def test_a_library_that_is_absent_or_none_is_done_without(tmp_path: Path) -> Non
     foreign = np._core._multiarray_umath.__file__
     for path in (tmp_path / "absent.so", tmp_path / "text.so", tmp_path, Path(foreign)):
         assert kernel.load_library(path, {}) is None
+
+
+@pytest.mark.parametrize("hash_pieces", [kernel.hash_pieces, kernel.hash_by_python])
+def test_pieces_are_hashed_as_hashlib_does(
+    hash_pieces: Callable[..., np.ndarray[tuple[int], np.dtype[np.uint64]]],
+) -> None:
+    rng = np.random.default_rng(0)
+    for size in (1, 7, 8, 64, 127, 128, 129, 168, 256, 257, 8000):
+        for key in (b"", b"k", bytes(8), bytes(range(64))):
+            content = rng.bytes(3 * size)
+            pieces = [content[start : start + size] for start in range(0, 3 * size, size)]
+            digests = [hashlib.blake2b(piece, digest_size=8, key=key).digest() for piece in pieces]
+            expected = [int.from_bytes(digest, "big") for digest in digests]
+            assert hash_pieces(content, size=size, key=key).tolist() == expected
+    assert len(hash_pieces(b"", size=8)) == 0
 
 
 @needs_a_compiler
