@@ -7,18 +7,26 @@ import pandas as pd
 
 from trainer.profile.column_facts import MOSTLY, ColumnFacts
 
-UNKNOWN = "?"  # the one mark that is no category anywhere; "-" is next to "+"
+UNKNOWN = "?"  # no category anywhere; "-" is next to "+"
+# Nor are a database's null and what Excel writes where it cannot compute, in English and German.
+NEVER_A_CATEGORY = frozenset(
+    {
+        *(UNKNOWN, r"\N", "#N/A", "#NV", "#VALUE!", "#WERT!", "#REF!", "#BEZUG!", "#DIV/0!"),
+        *("#NAME?", "#NUM!", "#ZAHL!", "#NULL!"),
+    }
+)
 MARKS = frozenset(
     {UNKNOWN, "-", "--", "---", ".", "..", "*", "#", "_", "\N{EN DASH}", "\N{EM DASH}"}
 )
 WORDS = frozenset(
     {
         *("unknown", "missing", "not available", "not known", "n.a.", "na?", "n/a?", "nil", "none"),
-        *("nodata", "no data", "tbd", "unspecified", "k.a.", "keine angabe", "#value!", "#div/0!"),
+        *("nodata", "no data", "tbd", "unspecified", "k.a.", "keine angabe"),
     }
 )
 CODES = frozenset(sign * (10.0**digits - 1) for digits in range(2, 8) for sign in (1, -1))
 LEAST_CODES = 2
+LEAST_NUMBERS = 0.5  # share of the cells, where all others are marks or words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,8 @@ class MissingMarker:
         column: the column's name.
         text: as the cells have it.
         cells: how many have it.
-        certain: whether it can mean nothing else: a question mark, or a mark or word among numbers.
+        certain: whether it can mean nothing else: what is no category anywhere, or a mark or word
+            among numbers.
         everywhere: whether it means so in every column.
     """
 
@@ -50,8 +59,8 @@ def find_markers(column: ColumnFacts) -> list[MissingMarker]:
     numbers = _mostly_numbers(column)
     for level, cells in zip(column.levels, column.counts, strict=True):
         text = str(level).strip()
-        everywhere = text == UNKNOWN
-        if everywhere or (numbers and (text in MARKS or text.lower() in WORDS)):
+        everywhere = text in NEVER_A_CATEGORY
+        if everywhere or (numbers and _is_marker(text)):
             marker = MissingMarker(
                 column.name, text, int(cells), certain=True, everywhere=everywhere
             )
@@ -59,9 +68,15 @@ def find_markers(column: ColumnFacts) -> list[MissingMarker]:
     return found
 
 
+def _is_marker(text: str) -> bool:
+    return text in MARKS or text in NEVER_A_CATEGORY or text.lower() in WORDS
+
+
 def _mostly_numbers(column: ColumnFacts) -> bool:
     parsed = pd.to_numeric(pd.Series(column.levels), errors="coerce").notna().to_numpy()
-    return bool(column.counts[parsed].sum() >= MOSTLY * column.present > 0)
+    others = [str(level).strip() for level in column.levels[~parsed]]
+    least = LEAST_NUMBERS if all(map(_is_marker, others)) else MOSTLY
+    return bool(column.counts[parsed].sum() >= least * column.present > 0)
 
 
 def _number_markers(column: ColumnFacts) -> list[MissingMarker]:

@@ -49,6 +49,7 @@ _SPELLINGS = {"gz": "gzip", "zst": "zstd"}
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0", "an Excel file of the old kind (.xls)", "save it as .xlsx"),
     (b"SQLite format 3\x00", "an SQLite database", 'set source = "sqlite:///FILE" and read.query'),
+    (b"version https://git-lfs", "a pointer of Git LFS, in place of the file", "run git lfs pull"),
     (b"%PDF", "a PDF document", "export its table as CSV"),
     (b"\x89PNG", "a PNG image", "check `source`"),
     (b"\x89HDF", "an HDF5 file", "save its table as Parquet"),

@@ -164,6 +164,8 @@ def _check_columns(parsed: Parsed, spec: DataSetSpec) -> None:
     named |= {spec.weight, spec.split.time} - {""}
     if missing := sorted(named - set(present)):
         hint = f"{_meant(missing, present)}columns: {', '.join(present)}"
+        if len(present) == 1 and spec.target in present[0]:
+            hint += "; all cells are in one column: state read.separator in a spec"
         if present[0] == "column_1":
             hint += "; there is no header: use these names, or put a line of names on top"
         raise DataError(f"{spec.source}: no column {', '.join(missing)}", hint=hint)

@@ -1,7 +1,7 @@
 """Reads dates as people write them, and writes them as ISO 8601 says.
 
 ISO texts stay as they are. "31.12.2026" has its day first; "03/04/2026" is only read where another
-text of the column proves the order.
+text of the column proves the order. "2026-03" is the first of its month.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,8 @@ _NAMED = (
     rf"^(?:\d{{1,2}}[. -]{{1,2}}[A-Za-z]{{3,9}}[. -]{{1,2}}\d{{2,4}}"
     rf"|[A-Za-z]{{3,9}} \d{{1,2}},? \d{{4}}),?{_TIME}$"
 )
+# Not "01.2026", which is a number.
+_MONTH = r"^(?:\d{4}[/-]\d{1,2}|\d{1,2}[/-]\d{4}|[A-Za-z]{3,9}[ -]\d{4})$"
 _NUMERIC_FORMATS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d.%m.%y"),
     *("%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y"),
@@ -30,6 +32,7 @@ _NAMED_FORMATS = (
     *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d. %b %Y", "%d. %B %Y"),
     *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
 )
+_MONTH_FORMATS = ("%Y-%m", "%Y/%m", "%m-%Y", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%B-%Y")
 _TIME_FORMATS = ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _TRIED = 200  # texts on which formats are tried first
 
@@ -58,7 +61,7 @@ class DateColumn:
 def looks_like_dates(texts: pa.Array) -> bool:
     """Tell cheaply whether reading dates is worth a try: one of the first texts has their form."""
     first = texts.slice(0, _TRIED)
-    pattern = f"{_ISO}|{_NUMERIC}|{_NAMED}"
+    pattern = f"{_ISO}|{_NUMERIC}|{_NAMED}|{_MONTH}"
     return bool(pc.any(pc.match_substring_regex(first, pattern)).as_py())
 
 
@@ -106,12 +109,16 @@ def _count_parsed(texts: pa.Array) -> Iterator[tuple[int, str]]:
     """Yield how many texts each format reads, for those that read any."""
     for pattern, formats in ((_NUMERIC, _NUMERIC_FORMATS), (_NAMED, _NAMED_FORMATS)):
         if pc.any(pc.match_substring_regex(texts, pattern)).as_py():
-            yield from _count_each(texts, formats)
+            yield from _count_each(texts, formats, _TIME_FORMATS)
+    if pc.any(pc.match_substring_regex(texts, _MONTH)).as_py():
+        yield from _count_each(texts, _MONTH_FORMATS, ("",))
 
 
-def _count_each(texts: pa.Array, formats: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _count_each(
+    texts: pa.Array, formats: Sequence[str], times: Sequence[str]
+) -> Iterator[tuple[int, str]]:
     for date in formats:
-        for time in _TIME_FORMATS:
+        for time in times:
             count = int(_parse(texts, date + time).notna().sum())
             if count:
                 yield count, date + time
