@@ -80,6 +80,7 @@ SLOW = (
     "tunegate/search/*",
     "tunegate/starters/*",
     "tunegate/study/*",
+    "tunegate/test_cases.py",
     "tunegate/test_cli.py",
     "tunegate/watch/*",
     "test_*.py",
