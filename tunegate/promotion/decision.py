@@ -195,9 +195,10 @@ def _say_candidate(candidate: PackageOrError) -> None:
     if isinstance(candidate, ModelPackage):
         manifest = candidate.manifest
         found = readable_number(manifest.cross_validation.score)
+        name = manifest.provenance.trial or f"package {candidate.digest[:12]}"
         usual = scores_text(usual_scores(manifest))
         say(
-            f"candidate: {manifest.provenance.trial}, {manifest.metric} {found} in the search; "
+            f"candidate: {name}, {manifest.metric} {found} in the search; "
             f"{usual} over its rows left out"
         )
 
