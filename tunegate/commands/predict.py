@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the last brings pandas
     help="The file to write: Parquet or JSON lines by its ending, otherwise CSV.",
     show_default="CSV on stdout",
 )
+@options.query
 @click.option(
     "--keep", multiple=True, help="A column of the table to copy, such as an id; may be repeated."
 )
@@ -36,6 +37,7 @@ def predict(
     table: str,
     *,
     output: Path | None,
+    query: str,
     keep: tuple[str, ...],
     probabilities: bool,
     interval: bool,
@@ -61,6 +63,7 @@ def predict(
         PredictionColumns(probabilities=probabilities, interval=interval, keep=keep),
         json_lines=json,
         known=_known_spec(model, **flags),
+        query=query,
     )
     for sentence in done.sentences():
         say(sentence)
@@ -69,10 +72,13 @@ def predict(
 
 @click.command()
 @click.argument("table", help="A table that has the target, too; read as by `predict`.")
+@options.query
 @options.package
 @options.places
 @options.json
-def evaluate(table: str, *, package: Path | None, json: bool, **flags: options.Flags) -> int:
+def evaluate(
+    table: str, *, query: str, package: Path | None, json: bool, **flags: options.Flags
+) -> int:
     """Score the model in production, or a package, on a labelled table.
 
     Rows that the model was trained on are counted, and the others are scored apart.
@@ -83,7 +89,7 @@ def evaluate(table: str, *, package: Path | None, json: bool, **flags: options.F
     from tunegate.prediction.evaluation import evaluate_file
 
     model = options.chosen_package(package, **flags)
-    found = evaluate_file(model, table, _known_spec(model, **flags))
+    found = evaluate_file(model, table, _known_spec(model, **flags), query=query)
     _show_scores(found)
     if json:
         emit(found.to_document())

@@ -99,7 +99,11 @@ class TableEvaluation:
 
 
 def evaluate_file(
-    package: ModelPackage, source: str | Path, known: DataSetSpec | None = None
+    package: ModelPackage,
+    source: str | Path,
+    known: DataSetSpec | None = None,
+    *,
+    query: str = "",
 ) -> TableEvaluation:
     """Score a package on a table that has its target.
 
@@ -107,11 +111,12 @@ def evaluate_file(
         package: the model.
         source: the table: a path, or a URL.
         known: the data set's spec, if it is still known; see `table_spec`.
+        query: the SQL whose rows are the table, of a database.
 
     Raises:
         DataError: when the table cannot be read, lacks columns, or has cells that do not fit.
     """
-    table = read_table(table_spec(package.manifest, source, known))
+    table = read_table(table_spec(package.manifest, source, known, query=query))
     return _evaluate(package, table, str(source))
 
 

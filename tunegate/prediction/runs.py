@@ -55,7 +55,7 @@ class PredictedFile:
             yield (f"warning: column {name}: {count} values outside of training's {low} to {high}")
 
 
-def predict_file(
+def predict_file(  # noqa: PLR0913 - what a file's prediction may be told, by keyword
     package: ModelPackage,
     source: str | Path,
     target: Path | None,
@@ -63,6 +63,7 @@ def predict_file(
     *,
     json_lines: bool = False,
     known: DataSetSpec | None = None,
+    query: str = "",
 ) -> PredictedFile:
     """Predict a table's rows in their order.
 
@@ -73,6 +74,7 @@ def predict_file(
         columns: which columns the result has.
         json_lines: JSON lines on stdout instead of CSV.
         known: the data set's spec, if it is still known; see `table_spec`.
+        query: the SQL whose rows are to predict, of a database.
 
     Raises:
         DataError: when the file cannot be read, lacks columns, or has cells that do not fit; a
@@ -81,7 +83,7 @@ def predict_file(
         StoreError: when the target cannot be written.
     """
     manifest = package.manifest
-    file = open_table(table_spec(manifest, source, known))
+    file = open_table(table_spec(manifest, source, known, query=query))
     check_columns(package, columns, file.names)
     require_columns(manifest, file.names)
     wanted = {*columns.keep, *(column.name for column in manifest.columns)}

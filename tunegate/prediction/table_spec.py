@@ -11,7 +11,11 @@ _OF_ONE_FILE = ("format", "compression", "encoding", "query", "footer", "bad_lin
 
 
 def table_spec(
-    manifest: Manifest, source: str | Path, known: DataSetSpec | None = None
+    manifest: Manifest,
+    source: str | Path,
+    known: DataSetSpec | None = None,
+    *,
+    query: str = "",
 ) -> DataSetSpec:
     """Return a spec by which a table is read as the training table was.
 
@@ -20,6 +24,7 @@ def table_spec(
         source: the table: a path, or a URL.
         known: the data set's spec, if it is still known. What it states of the dialect and of
             dates holds for this table too; the rest is found out.
+        query: the SQL whose rows are the table, where `source` is a database's address.
     """
     columns = {column.name: _column_spec(column, manifest, known) for column in manifest.columns}
     path = Path(source)
@@ -36,16 +41,16 @@ def table_spec(
         task=manifest.task,
         features=tuple(column.name for column in manifest.columns),
         missing=manifest.texts.missing,
-        read=_read_spec(manifest, known),
+        read=_read_spec(manifest, known, query),
         columns=columns,
     )
 
 
-def _read_spec(manifest: Manifest, known: DataSetSpec | None) -> ReadSpec:
+def _read_spec(manifest: Manifest, known: DataSetSpec | None, query: str) -> ReadSpec:
     if known is None:
-        return ReadSpec(strip=manifest.texts.strip)
+        return ReadSpec(strip=manifest.texts.strip, query=query)
     defaults = {name: ReadSpec.model_fields[name].default for name in _OF_ONE_FILE}
-    return known.read.model_copy(update={**defaults, "strip": manifest.texts.strip})
+    return known.read.model_copy(update={**defaults, "strip": manifest.texts.strip, "query": query})
 
 
 def _column_spec(column: Column, manifest: Manifest, known: DataSetSpec | None) -> ColumnSpec:

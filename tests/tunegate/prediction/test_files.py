@@ -1,5 +1,6 @@
 """Files are read in parts and written whole: places are the file's, numbers exact, order kept."""
 
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from registry.errors import StoreError
 from registry.package import ModelPackage
 from trainer.errors import DataError
 from trainer.spec import DataSetSpec, ReadSpec
+from tunegate.cli import main
 from tunegate.prediction import files
 from tunegate.prediction.frames import PredictionColumns, predict_frame
 from tunegate.prediction.runs import PredictedFile, predict_file
@@ -37,6 +39,23 @@ def write(folder: Path, text: str, name: str = "new.csv") -> Path:
 
 def predicted(package: ModelPackage, source: Path, target: Path, *keep: str) -> PredictedFile:
     return predict_file(package, source, target, PredictionColumns(keep=keep))
+
+
+def test_the_rows_of_a_query_are_predicted_and_scored(
+    homes: ModelPackage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = toy_data.homes(20, seed=5)
+    table.to_sql("homes", sqlite3.connect(tmp_path / "homes.db"), index=False)
+    address = f"sqlite:///{tmp_path}/homes.db"
+    words = ["--query", "select * from homes where size > 60", "--package", str(homes.path)]
+    for command in ("predict", "evaluate"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, address, *words])
+        assert ended.value.code == 0
+    said = capsys.readouterr()
+    expected = predict_frame(homes, table[table["size"] > 60])["predicted_price"]
+    assert [float(line) for line in said.out.splitlines()[1:]] == expected.tolist()
+    assert f"all {len(expected)} rows" in said.err
 
 
 @pytest.mark.parametrize("target", READERS)
