@@ -340,6 +340,12 @@ def _others(rows: list[Row], changed: Callable[..., str], frame: pd.DataFrame) -
     dots = changed(1, lambda number, size: size if number % 5 else ".")
     said = ("'.' in 12 cells of size means no value",)
     yield Case("dots", dots, says=said, refused_by_spec=("line 2 says '.'",), explained=0.6)
+    yield Case(
+        "marks_in_the_target",
+        changed(3, lambda number, price: price if number % 9 else "-"),
+        says=("'-' in 7 cells of price means no value", "7 rows have none and are left out"),
+        refused_by_spec=("line 2 says '-'",),
+    )
     errors = changed(2, lambda number, colour: colour if number % 5 else "#NV")
     said = ("'#NV' in 12 cells of colour means no value",)
     yield Case("excel_errors", errors, says=said)

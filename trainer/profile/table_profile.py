@@ -135,7 +135,10 @@ def profile_table(
     columns = list(facts.values())
     findings = decide_columns(columns, aim, named=named)
     decided = {finding.column: finding for finding in findings}
-    markers = [m for c in columns if not _is_dropped(decided.get(c.name)) for m in find_markers(c)]
+    asked = [column for column in columns if not _is_dropped(decided.get(column.name))]
+    if described.task == "regression":
+        asked.append(aim)
+    markers = [marker for column in asked for marker in find_markers(column)]
     return TableProfile(
         rows=len(frame),
         target=described,
