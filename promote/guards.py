@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from promote.evidence import Floats, Slice, worst_slice
 from promote.gate_input import Evaluation, holdout_predictions
-from promote.named_slices import named_slice_checks
+from promote.named_slices import LEAST_ROWS, named_slice_checks, named_slices
 from promote.policy import GatePolicy
+from promote.stated_limits import stated_limit_checks
 from promote.verdict import Check
 from registry.metric_names import readable_number
 from registry.package import COLUMN_KINDS, Column, ModelPackage, serving_cost
@@ -43,14 +44,18 @@ def guard_checks(
         losses: see `Losses`.
         policy: the limits.
     """
+    slices = _make_slices(package, data, fresh)
     if losses.champion is not None:
-        slices = _make_slices(package, data, fresh)
         yield _check_slices(slices, losses.candidate, losses.champion, policy)
         pair = (losses.candidate, losses.champion)
         yield from named_slice_checks(package, data, fresh, pair, policy)
         if package.manifest.task == "regression":  # one wrong class is as wrong as any other
             yield _check_largest_error(losses.candidate, losses.champion, policy)
-    yield _check_prediction_range(package, data)
+    predicted = holdout_predictions(package, data)
+    yield _check_prediction_range(package, predicted)
+    named = named_slices(package, data, fresh, policy)
+    slices += [each for each in named if each.rows.sum() >= LEAST_ROWS]
+    yield from stated_limit_checks(package, predicted[fresh], data.y[fresh], slices, policy)
     if package.outside:
         detail = "not measured: the model is served elsewhere"
         yield Check(name="work", passed=True, detail=detail)
@@ -97,8 +102,7 @@ def _check_largest_error(mine: Floats, theirs: Floats, policy: GatePolicy) -> Ch
     return Check(name="largest error", passed=top <= limit, detail=detail, otherwise="keep")
 
 
-def _check_prediction_range(package: ModelPackage, data: Evaluation) -> Check:
-    predicted = holdout_predictions(package, data)
+def _check_prediction_range(package: ModelPackage, predicted: Floats) -> Check:
     low = 0.0
     high = 1.0
     if package.manifest.task == "regression":

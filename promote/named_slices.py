@@ -42,7 +42,8 @@ def named_slice_checks(
         losses: float64 (n_fresh,) each, the candidate's and the champion's.
         policy: names the slices.
     """
-    columns = {column.name: column for column in package.manifest.columns}
+    columns = {column.name for column in package.manifest.columns}
+    found = {each.name: each for each in named_slices(package, data, fresh, policy)}
     for name, rules in policy.slices.items():
         title = f"slice {name}"
         unknown = [column for column in rules if column not in columns]
@@ -50,10 +51,24 @@ def named_slice_checks(
             detail = f"the model has no column {unknown[0]}; see [gate.slices.{name}]"
             yield Check(name=title, passed=False, detail=detail)
             continue
+        yield _check_slice(title, found[name], losses, policy)
+
+
+def named_slices(
+    package: ModelPackage, data: Evaluation, fresh: NDArray[np.bool_], policy: GatePolicy
+) -> list[Slice]:
+    """Return the slices that the policy names; one of an unknown column has no rows."""
+    columns = {column.name: column for column in package.manifest.columns}
+    found = []
+    for name, rules in policy.slices.items():
         rows = np.ones(int(fresh.sum()), dtype=bool)
         for column, rule in rules.items():
-            rows &= _matching_rows(columns[column], data.table[column][fresh], rule)
-        yield _check_slice(title, Slice(name, rows), losses, policy)
+            if column in columns:
+                rows &= _matching_rows(columns[column], data.table[column][fresh], rule)
+            else:
+                rows[:] = False
+        found.append(Slice(name, rows))
+    return found
 
 
 def _check_slice(

@@ -51,6 +51,10 @@ class GatePolicy(Record, frozen=True, kw_only=True):
             suspicious.
         slices: rows of the holdout that may not get clearly worse, by a name; each says what its
             columns must be: a value, or `{ at_least = 5, below = 9 }`.
+        max_calibration_error: how far the candidate's class shares may be from what came, on the
+            holdout; None asks for nothing.
+        min_coverage: least share of the holdout's rows, and of those of each slice, that the
+            candidate's prediction intervals must contain; None asks for nothing.
         max_error_ratio: the largest row loss may grow by this factor.
         max_work: steps a prediction may take (trees x depth, or a linear model's products), a
             deterministic stand-in for latency.
@@ -81,6 +85,8 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     ceiling: Annotated[float, Meta(ge=-LARGEST_FLOAT, le=LARGEST_FLOAT)] | None = None
     max_slice_ratio: Ratio = 2.0
     slices: dict[str, dict[str, SliceRules]] = field(default_factory=dict)
+    max_calibration_error: Share | None = None
+    min_coverage: Share | None = None
     max_error_ratio: Ratio = 2.0
     max_work: Positive = 1_000_000
     max_bytes: Positive = 256 << 20

@@ -157,6 +157,8 @@ LATER_POLICY = frozenset(
         "slices",
         "challenges_alpha",
         "approval_days",
+        "max_calibration_error",
+        "min_coverage",
         "max_memory",
         "max_microseconds",
     }

@@ -224,3 +224,39 @@ def test_slices_are_read_as_settings_are_written() -> None:
     given = {"slices": {"large": {"size": {"at_least": 120, "below": 200}, "region": "north"}}}
     policy = GatePolicy.checked(given)
     assert policy.slices["large"]["size"] == Bounds(at_least=120, below=200)
+
+
+def test_intervals_that_contain_too_few_rows_of_a_slice_keep_the_champion(
+    homes: GateCase, tmp_path: Path
+) -> None:
+    interval = homes.good.manifest.interval
+    assert interval
+    assert homes.judge(homes.good, homes.poor, min_coverage=0.8).verdict == "promote"
+    narrow = variant(
+        homes.good,
+        tmp_path / "narrow",
+        interval=interval.replace(half_width=interval.half_width / 4),
+    )
+    assert homes.judge(narrow, homes.poor).verdict == "promote"  # off unless stated
+    verdict = homes.judge(narrow, homes.poor, min_coverage=0.8, slices=NORTH)
+    assert failed_checks(verdict) == {"coverage"}
+    assert "at least 0.80 needed" in check_detail(verdict, "coverage")
+    bare = variant(homes.good, tmp_path / "bare", interval=None)
+    assert "no prediction interval" in check_detail(
+        homes.judge(bare, homes.poor, min_coverage=0.8), "coverage"
+    )
+
+
+def test_class_shares_that_do_not_come_true_are_kept_out(
+    flowers: GateCase, tmp_path: Path
+) -> None:
+    forest = flowers.good.forest
+    arrays = {**forest.arrays(), "value": 0.3 * forest.value + 0.7 / 3}  # towards equal shares
+    shy = FlatForest.from_arrays(arrays, n_features=forest.n_features)
+    timid = variant(flowers.good, tmp_path / "timid", forest=shy)
+    good = flowers.judge(flowers.good, flowers.poor, max_calibration_error=0.05)
+    assert "calibration" not in failed_checks(good)
+    verdict = flowers.judge(timid, flowers.poor, max_calibration_error=0.05)
+    assert "calibration" in failed_checks(verdict)
+    assert "at most 0.050 allowed" in check_detail(verdict, "calibration")
+    assert "calibration" not in {each.name for each in flowers.judge(timid, flowers.poor).checks}
