@@ -28,7 +28,7 @@ from registry.package import ModelPackage
 FRESH_ROWS = 4000
 PAIRS = 60
 SEARCHED = 40
-CHAMPIONS = 6
+CHAMPIONS = 20
 MONTHS = 24
 RELEASES = 20
 ROWS = 500
