@@ -19,6 +19,7 @@ from registry.package import (
     Output,
     Predictor,
     Provenance,
+    column_references,
     predict_encoded,
     write_package,
 )
@@ -226,6 +227,11 @@ def write_model(  # noqa: PLR0913 - what a package is made of
         **_score_fields(score, dataset, fold_seed),
         "importances": importances,
         "out_of_bag": model.out_of_bag,
+        "reference": column_references(
+            dataset.columns,
+            dataset.matrix(part),
+            first=[each.column for each in importances],
+        ),
     }
     draft = Draft(
         manifest=manifest,

@@ -29,6 +29,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from api.serving.drift import RequestDrift
 from api.serving.served import Served, Slots, likeliest
 from registry.package import KERNEL
 
@@ -48,6 +49,7 @@ class Metrics:
     Attributes:
         registry: counters and histograms; with several workers, this worker's share of them.
         state: what is looked up at each scrape.
+        drift: compares requests with the rows that the models were trained on.
         catch_up: counts what was noted, before a scrape. Code that notes requests puts its own
             function here, which then calls `flush`.
     """
@@ -80,6 +82,8 @@ class Metrics:
         )
         self.state = CollectorRegistry()
         self.state.register(_SlotCollector(slots))
+        self.drift = RequestDrift(self.registry, slots, self.families)
+        self.state.register(self.drift)
         if not _has_workers():
             ProcessCollector(registry=self.state)
         self.catch_up: Callable[[], None] = self.flush
@@ -103,12 +107,14 @@ class Metrics:
             child = self._requests[key] = self.seconds.labels(method, route, str(status))
         child.observe_all(seconds)
 
-    def row(self, served: Served, packed: bytes, shares: Sequence[float]) -> None:  # noqa: ARG002 - a Listener
+    def row(self, served: Served, packed: bytes, shares: Sequence[float]) -> None:
         """Note a prediction; `flush` counts it."""
         self._single.append((served, shares))
+        self.drift.row(served, packed)
 
-    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:  # noqa: ARG002 - a Listener
+    def rows(self, served: Served, x: NDArray[np.float32], predicted: NDArray[np.float64]) -> None:
         """Note the number of predictions and a sample of them; `flush` counts them."""
+        self.drift.many(served, x)
         sample = predicted[:: -(-len(predicted) // SAMPLED_ROWS) or 1].tolist()
         self._many.append((served, len(predicted), sample))
 
@@ -121,6 +127,7 @@ class Metrics:
         for _ in range(len(self._many)):
             served, n, sample = self._many.popleft()
             self._counts_of(served).add(n, sample)
+        self.drift.flush()
 
     def _all_workers(self) -> CollectorRegistry:
         if not _has_workers():

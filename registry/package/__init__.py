@@ -29,6 +29,12 @@ from registry.package.prediction import (
     smooth_shares,
 )
 from registry.package.predictor import Predictor
+from registry.package.reference import (
+    ColumnReference,
+    column_references,
+    count_rows,
+    stability_index,
+)
 from registry.package.serving_cost import ServingCost, serving_cost
 
 __all__ = [
@@ -38,6 +44,7 @@ __all__ = [
     "MAX_RESIDUALS",
     "METRICS",
     "Column",
+    "ColumnReference",
     "CrossValidation",
     "Draft",
     "FlatForest",
@@ -51,6 +58,8 @@ __all__ = [
     "Predictor",
     "Provenance",
     "ServingCost",
+    "column_references",
+    "count_rows",
     "encode",
     "find_metric",
     "from_log",
@@ -61,5 +70,6 @@ __all__ = [
     "row_matrix",
     "serving_cost",
     "smooth_shares",
+    "stability_index",
     "write_package",
 ]

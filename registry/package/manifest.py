@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from registry.package.columns import Column
 from registry.package.metrics import METRICS
+from registry.package.reference import MAX_REFERENCES, ColumnReference
 from registry.record import END, Positive, Record, Sha256, Share
 
 RESERVED = frozenset({"model_version", "probabilities", "interval"})  # an answer's other fields
@@ -132,6 +133,8 @@ class Manifest(Record, frozen=True, kw_only=True):
         scores: the task's metrics over all rows left out in cross-validation, by name.
         importances: of each column, the most important first; empty where they were not computed.
         out_of_bag: the metric over the rows that each tree was not fitted on; forests only.
+        reference: where the training rows' values fell, for a server to compare requests with;
+            empty in packages of earlier releases.
     """
 
     format: Literal[1, 2, 3] = 2
@@ -157,6 +160,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     scores: dict[str, float] = msgspec.field(default_factory=dict)
     importances: tuple[Importance, ...] = ()
     out_of_bag: float | None = None
+    reference: Annotated[tuple[ColumnReference, ...], Meta(max_length=MAX_REFERENCES)] = ()
     versions: dict[str, str]
     provenance: Provenance = Provenance()
     files: dict[str, Sha256]
@@ -190,6 +194,10 @@ class Manifest(Record, frozen=True, kw_only=True):
             for text in column.categories:
                 if self.texts.clean(text) != text or text in markers:
                     raise ValueError(f"column {column.name}: no request can name {text!r}")
+        columns = {column.name: column for column in self.columns}
+        for each in self.reference:
+            if each.column not in columns or not each.fits(columns[each.column]):
+                raise ValueError(f"reference: does not fit a column {each.column}")
         if self.width > MAX_FEATURES:
             raise ValueError(f"{self.width} encoded features; at most {MAX_FEATURES} are served")
 

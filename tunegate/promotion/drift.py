@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promote.verdict import ColumnDrift
-from registry.package import COLUMN_KINDS, Column, ModelPackage
+from registry.package import COLUMN_KINDS, Column, ModelPackage, stability_index
 from registry.package.columns import CellArray
 from trainer.dataset import Dataset
 
 BINS = 10  # quantiles of the known rows
 LEAST_ROWS = 20  # on either side
 LEAST_EXPECTED = 5.0  # rows of a category, for the chi-squared test
-SHARE_FLOOR = 1e-4  # an empty bin would make the index infinite
 Floats = NDArray[np.float64]
 
 
@@ -71,11 +70,8 @@ def population_stability(known: NDArray[np.int64], new: NDArray[np.int64]) -> fl
         new: int64 (m,), the same of the rows that are compared with them.
     """
     count = 1 + max(known.max(), new.max())
-    p, q = (
-        np.maximum(np.bincount(each, minlength=count) / len(each), SHARE_FLOOR)
-        for each in (known, new)
-    )
-    return float(((q - p) * np.log(q / p)).sum())
+    p, q = (np.bincount(each, minlength=count) / len(each) for each in (known, new))
+    return stability_index(p, q)
 
 
 def _numbers(column: Column, values: CellArray) -> Floats | None:
