@@ -61,9 +61,7 @@ def calibration_error(shares: Floats, hits: NDArray[np.bool_]) -> float:
     found = []
     for share, hit in zip(shares.T, hits.T, strict=True):
         order = np.argsort(share, kind="stable")
-        gaps = [
-            abs(float((share[rows] - hit[rows]).sum())) for rows in np.array_split(order, BINS)
-        ]
+        gaps = [abs(float((share[rows] - hit[rows]).sum())) for rows in np.array_split(order, BINS)]
         found.append(sum(gaps) / len(share))
     return max(found)
 

@@ -4,8 +4,13 @@
 (measured: equal in 0 of 7 cases of regression).
 """
 
+import platform
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,6 +196,18 @@ class Recipe:
 
     def _fit_weight(self, y: Floats, weight: Floats | None) -> Floats | None:
         return balanced_weights(y, weight) if self.balanced else weight
+
+
+@cache
+def library_versions(algorithm: str) -> Mapping[str, str]:
+    """Return what decides the bits of a fit besides its recipe: versions, by distribution."""
+    versions = {"python": platform.python_version()}
+    for name in ("numpy", "pandas", "scikit-learn", "tunegate"):
+        versions[name] = version(name)
+    learner = LEARNERS[algorithm]
+    if learner.extra:  # two distributions may provide it, such as xgboost and xgboost-cpu
+        versions[learner.library] = import_module(learner.library).__version__
+    return versions
 
 
 def _limited_threads(estimator: Estimator, n: int) -> AbstractContextManager[object]:

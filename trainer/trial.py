@@ -1,11 +1,8 @@
 """One trial: cross-validate on the training part, fit, write the model package."""
 
 import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +25,6 @@ from trainer.card import ManifestFields, render_model_card
 from trainer.dataset import Dataset, DatasetPart, dataset_fields
 from trainer.errors import TrainerError
 from trainer.folds import cross_validation_folds
-from trainer.learners import LEARNERS
 from trainer.learners.flatten import (
     allowed_difference,
     flatten_estimator,
@@ -38,7 +34,7 @@ from trainer.learners.flatten import (
 )
 from trainer.onnx import require_onnx
 from trainer.onnx.comparison import largest_error
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, library_versions
 from trainer.scoring.importance import ImportanceMeter
 from trainer.scoring.metrics import metric_names, metric_value
 from trainer.scoring.out_of_bag import FittedModel, fit_whole
@@ -332,19 +328,9 @@ def _recipe_fields(recipe: Recipe, dataset: Dataset, libraries: dict[str, str]) 
         "algorithm": recipe.algorithm,
         "parameters": recipe.parameters.model_dump(),
         "seed": recipe.seed,
-        "versions": {**_library_versions(recipe.algorithm), **libraries},
+        "versions": {**library_versions(recipe.algorithm), **libraries},
         "provenance": _read_provenance(),
     }
-
-
-def _library_versions(algorithm: str) -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for name in ("numpy", "pandas", "scikit-learn", "tunegate"):
-        versions[name] = version(name)
-    learner = LEARNERS[algorithm]
-    if learner.extra:  # two distributions may provide it, such as xgboost and xgboost-cpu
-        versions[learner.library] = import_module(learner.library).__version__
-    return versions
 
 
 def _read_provenance() -> Provenance:

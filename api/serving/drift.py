@@ -179,12 +179,11 @@ class _ModelCounts:
         ]
 
     def add(self, x: NDArray[np.float32]) -> None:
-        for counts, more in zip(
-            self.counts, count_rows(self.columns, self.references, x), strict=True
-        ):
-            counts += more
-            if counts.sum() > KEPT:
-                counts /= 2
+        more = count_rows(self.columns, self.references, x)
+        for i, new in enumerate(more):
+            self.counts[i] += new
+            if self.counts[i].sum() > KEPT:
+                self.counts[i] /= 2
         self._show()
 
     def clear(self) -> None:

@@ -44,8 +44,8 @@ def skip_checks() -> None:
     Small forests are mostly checks of arguments, which are ours and known to be right.
     """
     sklearn.set_config(skip_parameter_validation=True, assume_finite=True)
-    names = BaseEstimator._get_param_names.__func__  # asked for each tree, the same each time
-    BaseEstimator._get_param_names = classmethod(cache(names))
+    names = BaseEstimator._get_param_names.__func__  # noqa: SLF001 - asked for each tree
+    BaseEstimator._get_param_names = classmethod(cache(names))  # noqa: SLF001 - the same each time
 
 
 class InlineExecutor(Executor):

@@ -24,7 +24,6 @@ from benchmarks.decisions.cells import (
 from benchmarks.decisions.populations import POPULATIONS
 
 SEQUENCES = 100  # runs of months and of releases
-FIRST = 20.0  # the lead of the cells that tell most
 NEW_DATA_POPULATIONS = ("boston", "friedman1", "rare")
 
 
@@ -36,14 +35,14 @@ class Cell(NamedTuple):
         name: unique.
         per_set: decisions that one data set gives; 0 for a sequence, which counts as a run.
         run: makes the decisions of the data set of this number.
-        lead: how far this cell is to be when others are at 1.
+        first: whether it is done before others: it tells most.
     """
 
     kind: str
     name: str
     per_set: int
     run: Callable[[int], Found]
-    lead: float = 1.0
+    first: bool = False
 
     def sets(self, decisions: int) -> int:
         """Return how many data sets give so many decisions."""
@@ -51,9 +50,9 @@ class Cell(NamedTuple):
             return SEQUENCES
         return -(-decisions // self.per_set)
 
-    def turn(self, done: int, decisions: int) -> float:
-        """Return what the share that is done counts: the least of all cells comes next."""
-        return (done + 1) / self.sets(decisions) / self.lead
+    def turn(self, done: int, decisions: int) -> tuple[bool, float]:
+        """Return what is least for the cell that comes next: its rank, and the share done."""
+        return not self.first, done / self.sets(decisions)
 
 
 def all_cells() -> Iterator[Cell]:
@@ -64,10 +63,11 @@ def all_cells() -> Iterator[Cell]:
             sizes = (ROWS, 250, 2500)
         for rows in sizes:
             label = f"{population.name} {rows}"
-            lead = FIRST if rows == ROWS else 1.0
-            yield Cell("named", label, PAIRS, partial(named, population, rows=rows), lead)
+            run = partial(named, population, rows=rows)
+            yield Cell("named", label, PAIRS, run, first=rows == ROWS)
         label = f"{population.name} {ROWS}"
-        yield Cell("searched", label, CHAMPIONS, partial(searched, population, rows=ROWS), FIRST)
+        run = partial(searched, population, rows=ROWS)
+        yield Cell("searched", label, CHAMPIONS, run, first=True)
         if population.name in NEW_DATA_POPULATIONS:
             for kind, (_, _, world) in KINDS.items():
                 if world == "same" or population.name == "friedman1":

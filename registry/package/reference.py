@@ -1,4 +1,4 @@
-"""What a model's training rows looked like, a few counts a column, so that requests can be compared.
+"""Where a model's training rows fell, a few counts a column, to compare requests with.
 
 It is of encoded rows, as the server has them: numbers and dates are counted between the deciles of
 the training rows (of a date its first part, the days since 1970), categories one by one, missing

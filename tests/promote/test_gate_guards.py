@@ -247,9 +247,7 @@ def test_intervals_that_contain_too_few_rows_of_a_slice_keep_the_champion(
     )
 
 
-def test_class_shares_that_do_not_come_true_are_kept_out(
-    flowers: GateCase, tmp_path: Path
-) -> None:
+def test_class_shares_that_do_not_come_true_are_kept_out(flowers: GateCase, tmp_path: Path) -> None:
     forest = flowers.good.forest
     arrays = {**forest.arrays(), "value": 0.3 * forest.value + 0.7 / 3}  # towards equal shares
     shy = FlatForest.from_arrays(arrays, n_features=forest.n_features)

@@ -15,6 +15,7 @@ from registry.package import ModelPackage, load_package
 from registry.package.package_files import MODEL
 from tunegate.console import say, steps
 from tunegate.errors import UsageError
+from tunegate.promotion.loss_cache import LOSSES, LossCache
 from tunegate.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -231,7 +232,12 @@ def choose_candidate(
 
     fits = len(current) * policy.repeats * policy.folds
     with steps(f"{len(current)} finalists on folds of their own", fits) as shown:
-        data = make_evaluation(dataset, cpus=workspace.settings.cpus, on_fold=shown.step)
+        data = make_evaluation(
+            dataset,
+            cpus=workspace.settings.cpus,
+            on_fold=shown.step,
+            cache=LossCache(workspace.settings.state / LOSSES),
+        )
         finalists = score_finalists(current, data, policy)
     return _open_package(current[best_finalist(finalists)]), finalists
 

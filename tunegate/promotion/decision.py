@@ -37,6 +37,7 @@ from tunegate.promotion.candidates import (
     find_contenders,
     workspace_of_candidate,
 )
+from tunegate.promotion.loss_cache import LOSSES, LossCache
 from tunegate.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def judge_candidate(
     candidate, finalists = choose_candidate(workspace, contenders, dataset, policy)
     _say_candidate(candidate)
     with steps("gate: both recipes on fresh folds", 2 * policy.repeats * policy.folds) as shown:
-        data = make_evaluation(dataset, cpus=settings.cpus, on_fold=shown.step)
+        cache = LossCache(settings.state / LOSSES)
+        data = make_evaluation(dataset, cpus=settings.cpus, on_fold=shown.step, cache=cache)
         champion = current_champion(workspace, dataset.fingerprint)
         question = _ask(dataset, candidate, champion, policy)
         number = count_challenge(workspace.challenges(), question) if question else 0

@@ -16,14 +16,19 @@ from registry.package import METRICS, Manifest, Output, row_losses
 from trainer.dataset import Dataset, DatasetPart
 from trainer.folds import Fold, cross_validation_folds
 from trainer.learners import LEARNERS
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, library_versions
 from trainer.spec import DataSetSpec
 from trainer.weights import balanced_weights
 from tunegate.child_processes import end_with_parent
+from tunegate.promotion.loss_cache import LossCache
 
 
 def make_evaluation(
-    dataset: Dataset, *, cpus: int = 0, on_fold: Callable[[], None] = lambda: None
+    dataset: Dataset,
+    *,
+    cpus: int = 0,
+    on_fold: Callable[[], None] = lambda: None,
+    cache: LossCache | None = None,
 ) -> Evaluation:
     """Make the gate's view of a data set.
 
@@ -31,8 +36,9 @@ def make_evaluation(
         dataset: loaded now, so that both models meet the data as they are.
         cpus: processes to fit with; 0 for as many as there are CPUs.
         on_fold: called after each fit.
+        cache: losses of earlier commands; None for none.
     """
-    recipes = RecipeTrials(dataset, cpus or os.cpu_count() or 1, on_fold)
+    recipes = RecipeTrials(dataset, cpus or os.cpu_count() or 1, on_fold, cache)
     holdout = dataset.holdout
     return Evaluation(
         fingerprint=dataset.fingerprint,
@@ -93,14 +99,22 @@ def _with_defaults(manifest: Manifest) -> Manifest:
 class RecipeTrials:
     """Refits recipes on the training part; in processes where forking is safe, or in threads.
 
-    Losses are kept: of the same recipe and folds only the first call fits.
+    Losses are kept: of the same recipe and folds only the first call fits, also across commands
+    where there is a cache.
     """
 
-    def __init__(self, dataset: Dataset, cpus: int, on_fold: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        cpus: int,
+        on_fold: Callable[[], None],
+        cache: LossCache | None = None,
+    ) -> None:
         self.dataset = dataset
         self.cpus = cpus
         self.on_fold = on_fold
         self.x = dataset.matrix(dataset.training)
+        self.cache = cache or LossCache()
         self._kept: dict[tuple[str, int], Floats] = {}
 
     def out_of_fold(
@@ -117,10 +131,20 @@ class RecipeTrials:
         # A champion of an earlier release is judged by the shares that it serves.
         recipe = replace(recipe, smooth=manifest.output.smooth)
         name = _trial_name(recipe, folds, known)
+        asked = {
+            "recipe": name,
+            "data": self.dataset.fingerprint,
+            "versions": dict(library_versions(recipe.algorithm)),
+        }
+        for seed in seeds:
+            earlier = self.cache.find({**asked, "seed": seed}, len(self.x))
+            if earlier is not None:
+                self._kept.setdefault((name, seed), earlier)
         missing = [seed for seed in seeds if (name, seed) not in self._kept]
         splits = {seed: self._folds(folds, seed, known) for seed in missing}
         for seed, losses in zip(missing, self._fit_all(recipe, splits), strict=True):
             self._kept[name, seed] = losses
+            self.cache.keep({**asked, "seed": seed}, losses)
         found = np.array([self._kept[name, seed] for seed in seeds])
         times = (~np.isnan(found)).sum(axis=0)
         mean: Floats = np.full(len(times), np.nan)
