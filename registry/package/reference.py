@@ -108,4 +108,5 @@ def _place(features: NDArray[np.float32], edges: Sequence[float]) -> NDArray[np.
         values = features[:, 0].astype(np.float64)
         placed = np.searchsorted(np.array(edges), values)
         return np.where(np.isnan(values), len(edges) + 1, placed)
-    return np.where(features.any(axis=1), features.argmax(axis=1), features.shape[1])
+    place: NDArray[np.int64] = features.argmax(axis=1)
+    return np.where(features.any(axis=1), place, features.shape[1])

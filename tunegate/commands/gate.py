@@ -42,6 +42,8 @@ def gate(
 ) -> int:
     """Judge a candidate against the champion; changes nothing in production.
 
+    The ledger counts it as a challenge of these rows, as it shows what they say.
+
     Example: tunegate gate --trial boston-forest-qd2sfcz2
     """
     opened = options.workspace(**flags)

@@ -23,7 +23,7 @@ from promote.gate_input import GateInput
 from promote.shadow_client import fetch_shadow_status
 from promote.verdict import Approval, Verdict, verdict_html
 from registry import Entry
-from registry.errors import StoreError
+from registry.errors import Conflict, LedgerError, StoreError
 from registry.metric_names import readable_number, scores_text, usual_scores
 from registry.package import ModelPackage
 from registry.shadow import ShadowEvidence
@@ -178,6 +178,17 @@ def judge_candidate(
     for line in holdout_lines(data, candidate, champion):
         say(line)
     return Judged(candidate, verdict, question)
+
+
+def count_look(workspace: Workspace, judged: Judged, champion: Entry | None) -> None:
+    """Record a verdict that promotes nothing, if rows have decided; say so where that fails."""
+    if not judged.verdict.challenge:
+        return
+    try:
+        promoter = workspace.promoter()
+        record_challenge(promoter, workspace.model, judged.verdict, champion, judged.question)
+    except (LedgerError, Conflict) as error:
+        say(f"note: this look at the holdout is not counted: {error}")
 
 
 def _ask(

@@ -9,6 +9,7 @@ from promote.verdict import Verdict
 from tunegate.promotion.candidates import Contenders, find_contenders, workspace_of_candidate
 from tunegate.promotion.decision import (
     Decision,
+    count_look,
     decide_promotion,
     given_approval,
     judge_candidate,
@@ -55,11 +56,15 @@ class Candidacy:
     def judge(self) -> Verdict:
         """Judge the best of them against what is in production; nothing there changes.
 
+        Who sees the verdict has seen what the holdout says, so the ledger counts it as a challenge.
+
         Raises:
             UsageError: when one of them is of another model.
         """
         settings = self.workspace.settings
+        before = self.workspace.champion()
         found = judge_candidate(self.workspace, self.contenders, settings.gate, url=settings.url)
+        count_look(self.workspace, found, before)
         return found.verdict
 
     def promote(self, policy: GatePolicy | None = None, *, url: str = "") -> Decision:

@@ -16,10 +16,12 @@ from promote.errors import PromoteError
 from promote.finalists import Contender
 from promote.verdict import Approval
 from registry import Pointer
-from registry.errors import PackageError
+from registry.errors import LedgerError, PackageError
+from registry.sqlite import SqliteLedger
 from tunegate.errors import UsageError
 from tunegate.promotion.decision import approve_held, decide_promotion, judge_candidate
 from tunegate.settings import Settings
+from tunegate.study.candidacy import Candidacy
 from tunegate.workspace import Workspace
 
 RECIPES = {
@@ -62,8 +64,10 @@ def test_a_refusal_is_kept_in_the_ledger_once_with_its_evidence(tmp_path: Path) 
     assert list(opened.history()) == []
 
 
-def test_challenges_on_the_same_rows_are_counted_in_the_ledger(tmp_path: Path) -> None:
-    """The same question keeps its number, and a dry run leaves none."""
+def test_challenges_on_the_same_rows_are_counted_in_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same question keeps its number; whoever only judged has seen the holdout's answer too."""
     data = toy.dataset(tmp_path / "data", toy.homes())
     site = PromotionSite(tmp_path, model="homes")
     models = [toy.package(data, tmp_path / name, recipe) for name, recipe in RECIPES.items()]
@@ -71,18 +75,26 @@ def test_challenges_on_the_same_rows_are_counted_in_the_ledger(tmp_path: Path) -
     site.promoter().promote(poor, promoting_verdict(poor, None))
     settings = {"model": "homes", "data": str(tmp_path / "data" / "spec.toml")}
     opened = workspace(tmp_path, **settings)
-    judge_candidate(opened, [Contender.of(good)], GatePolicy())
+    look = Candidacy(opened, [Contender.of(good)]).judge()
     numbers = []
     for each in (weak, weak, good):
         verdict = decide_promotion(opened, [Contender.of(each)], GatePolicy()).verdict
         assert verdict.challenge
         numbers.append((verdict.verdict, verdict.challenge.number))
-    assert numbers == [("keep", 1), ("keep", 1), ("promote", 2)]
+    assert numbers == [("keep", 2), ("keep", 2), ("promote", 1)]
+    assert verdict == look
     found = opened.challenges()
-    assert [(each.decision, each.count) for each in found] == [("keep", 1), ("promote", 2)]
+    assert [(each.decision, each.count) for each in found] == [("promote", 1), ("keep", 2)]
     assert found[0].rows == found[1].rows
     assert found[0].question != found[1].question
     site.assert_settled(good)
+    monkeypatch.setattr(SqliteLedger, "record", _refuse_to_write)
+    assert Candidacy(opened, [Contender.of(weak)]).judge().verdict == "keep"
+    assert "this look at the holdout is not counted: read only" in capsys.readouterr().err
+
+
+def _refuse_to_write(*_: object) -> None:
+    raise LedgerError("read only")
 
 
 def test_a_hold_is_approved_by_somebody_for_a_reason_until_it_ends(tmp_path: Path) -> None:
