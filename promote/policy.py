@@ -9,7 +9,8 @@ from registry.record import Count, Positive, Record, Share
 
 LARGEST_FLOAT = sys.float_info.max  # a verdict holds the policy, and JSON has no infinity
 LARGEST_SEED = 2**31 - 2000  # generators take 32 bits; the gate's seeds are in the lower half
-HALF_SPENT = 20  # challenges on the same rows after which half of the budget is spent
+FIRST = 20  # challenges on the same rows, which share most of the budget alike
+FOR_FIRST = 0.9  # of the budget
 Ratio = Annotated[float, Meta(ge=1, le=LARGEST_FLOAT)]
 
 
@@ -36,8 +37,8 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         p_searched: the same for a candidate that was chosen among a search's finalists: it is the
             luckiest of many, on these very rows.
         challenges_alpha: the budget of false promotions over all challenges that the same rows have
-            decided; each further one needs a higher P(better) at key one. 0 sets no budget; 0.5
-            suits rows that are asked often.
+            decided; key one then needs a higher P(better), from the 21st challenge on a much higher
+            one. 0 sets no budget; 0.8 suits rows that are asked often.
         p_holdout: key two: least P(the fitted candidate is better), on the holdout.
         repeats: repetitions of the cross-validation of key one, and of that of finalists. Key one
             stops after the first where P(better) is clear already.
@@ -110,8 +111,9 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     def least_of_challenge(self, number: int, least: float) -> float:
         """Return what key one asks for in a challenge, at least `least`.
 
-        After n challenges n / (n + 20) of the budget is spent, so it lasts for ever; but P(better)
-        is a share of the resamples, and no threshold goes beyond what they can tell.
+        The first twenty share nine tenths of the budget alike, all others the rest: so it lasts for
+        ever. But P(better) is a share of the resamples, and no threshold goes beyond what they can
+        tell.
 
         Args:
             number: of the challenge on the same rows, from 1; 0 where nobody counts.
@@ -119,8 +121,11 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         """
         if not number:
             return least
-        after = number + HALF_SPENT
-        doubt = self.challenges_alpha * HALF_SPENT / (after * (after - 1))
+        if number <= FIRST:
+            part = FOR_FIRST / FIRST
+        else:
+            part = (1 - FOR_FIRST) * FIRST / (number * (number - 1))
+        doubt = self.challenges_alpha * part
         if not doubt:
             return least
         return max(least, min(1 - doubt, 1 - 1 / self.resamples))

@@ -20,16 +20,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from promote.policy import HALF_SPENT, GatePolicy
+from promote.policy import FIRST, GatePolicy
 
 Floats = NDArray[np.float64]
 Rule = Callable[[int], float]
 POLICY = GatePolicy()
 HISTORIES = 20_000
 CHALLENGES = 200
-FIRST = 20
 COMMON = (0.0, 0.5, 0.8)
-BUDGETS = (0.1, 0.2, 0.3, 0.5, 1.0)
+BUDGETS = (0.2, 0.3, 0.5, 0.8, 1.0)
+HALF_SPENT = 20  # challenges, by the rule that spends for ever
 STAKES = (2.0, 3.0)
 NORMAL = NormalDist()
 
@@ -60,6 +60,17 @@ def spending(alpha: float) -> Rule:
     return lambda number: policy.least_of_challenge(number, policy.p_recipe)
 
 
+def halving(alpha: float) -> Rule:
+    """Spend half of a budget on the first twenty challenges, and the rest evenly less for ever."""
+
+    def least(number: int) -> float:
+        after = number + HALF_SPENT
+        doubt = alpha * HALF_SPENT / (after * (after - 1))
+        return max(POLICY.p_recipe, min(1 - doubt, 1 - 1 / POLICY.resamples))
+
+    return least
+
+
 def even(number: int) -> float:  # noqa: ARG001 - a rule
     """Spend a budget of 0.2 in equal parts."""
     return min(1 - 0.2 / CHALLENGES, 1 - 1 / POLICY.resamples)
@@ -81,6 +92,7 @@ RULES: dict[str, Rule] = {
     "today": lambda _: POLICY.p_recipe,
     "0.2 in 200 equal parts": even,
     **{f"budget {alpha}": spending(alpha) for alpha in BUDGETS},
+    **{f"half in twenty, budget {alpha}": halving(alpha) for alpha in (0.5, 1.0)},
     **{
         f"e-values, budget {alpha}, stake {stake}": betting(alpha, stake)
         for alpha in (0.3, 1.0)
