@@ -122,13 +122,20 @@ def _hanging_causes(run: LocalRun, context: RunContext) -> Iterator[Cause]:
 
 
 def _failure_causes(run: LocalRun, failures: list[Failure]) -> Iterator[Cause]:
-    ok = bool(_valued_trials(run)) and not _ended_as(run, "ExperimentFailed")
+    ok = _most_have_a_number(run) and not _ended_as(run, "ExperimentFailed")
     for failure in failures[:SHOWN]:
         count = f"{len(failure.trials)} of {len(run.trials)} trials, such as {failure.trials[0]}"
         yield Cause(failure.cause, f"{count}: {failure.evidence}", failure.fix, ok=ok)
     if rest := failures[SHOWN:]:
         evidence = f"{_count_failed(rest)} trials, of {len(rest)} more kinds"
         yield Cause("other failures", evidence, ok=True)
+
+
+def _most_have_a_number(run: LocalRun) -> bool:
+    """Whether enough of the trials that ran to their end say how good they are, as on a cluster."""
+    valued = len(_valued_trials(run))
+    complete = sum(trial.state in {"Succeeded", "MetricsUnavailable"} for trial in run.trials)
+    return 0 < valued and complete <= 2 * valued
 
 
 def _early_end_causes(run: LocalRun, failures: list[Failure]) -> Iterator[Cause]:

@@ -65,6 +65,16 @@ def test_a_run_that_went_well_is_well_with_its_failures_named(tmp_path: Path) ->
     assert "exit code 3: no such thing" in causes[1]["evidence"]
 
 
+def test_a_run_of_which_few_trials_have_a_number_is_not_well(tmp_path: Path) -> None:
+    first = f"mkdir {tmp_path}/a || mkdir {tmp_path}/b"
+    command = shell_command(f"({first}) 2>/dev/null && echo mse=1.5 || echo mse=nan")
+    finished_run(tmp_path / "state", *command, maxTrialCount=11, maxFailedTrialCount=11)
+    code, causes = run_doctor(tmp_path / "state")
+    assert code == 1
+    assert "nothing wrong" not in cause_names(causes)
+    assert "9 of 11 trials" in causes[0]["evidence"]
+
+
 def test_a_run_under_way_is_well(tmp_path: Path) -> None:
     with running_engine(tmp_path, *shell_command("sleep 60")) as (_, folder):
         eventually((folder / "trials.json").exists)
