@@ -46,6 +46,19 @@ def detectable_gain(found: Comparison, least: float, *, power: float = USUAL_POW
     return (normal.inv_cdf(min(least, 0.9999)) + normal.inv_cdf(power)) * error
 
 
+def detection_power(found: Comparison, least: float, gain: float) -> float:
+    """Return the share of cases in which a true gain passes; the reverse of `detectable_gain`.
+
+    Args:
+        found: the comparison, whose interval is not a point.
+        least: P(better) that is asked for.
+        gain: the true one, in the loss's unit.
+    """
+    error = (found.high - found.low) / INTERVAL_WIDTH
+    normal = NormalDist()
+    return normal.cdf(gain / error - normal.inv_cdf(min(least, 0.9999)))
+
+
 def power_text(found: Comparison, least: float) -> str:
     """Return which gains key 1 finds how often, as a sentence."""
     shares = []

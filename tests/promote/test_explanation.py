@@ -10,13 +10,18 @@ from support.promotion.gate_cases import GateCase
 
 from promote import GatePolicy
 from promote.evidence import compare_losses
-from promote.explanation import detectable_gain, find_deciding_row, power_text
+from promote.explanation import (
+    detectable_gain,
+    detection_power,
+    find_deciding_row,
+    power_text,
+)
 from promote.gate import judge
 from promote.gate_input import GateInput
 from promote.verdict import ColumnDrift, Verdict
 from tunegate.console import evidence_lines
 from tunegate.promotion.evaluation import make_evaluation
-from tunegate.report.decision import drift_table
+from tunegate.report.decision import drift_table, power_curve
 
 POLICY = GatePolicy(resamples=400)
 
@@ -46,6 +51,10 @@ def test_the_verdict_says_which_gain_it_could_have_found(homes: GateCase) -> Non
     lines = list(evidence_lines(verdict))
     assert power_text(verdict.recipe, 0.9) in lines
     assert any("fitted on 80% of the training rows" in line for line in lines)
+    gain = detectable_gain(verdict.recipe, 0.9)
+    assert detection_power(verdict.recipe, 0.9, gain) == pytest.approx(0.8)
+    assert "gets past key 1" in power_curve(verdict)
+    assert power_curve(homes.judge(homes.good, None, repeats=1)) == ""
 
 
 @pytest.mark.parametrize(("helps", "without"), [(True, 0.0), (False, 1.0)])

@@ -88,7 +88,8 @@ def history_command(
     if verify:
         return _show_chain(workspace, as_json=json)
     entries = workspace.history()
-    refused = [each for each in workspace.challenges() if each.decision != "promote"]
+    promoted = {entry.promotion.verdict for entry in entries}
+    refused = [each for each in workspace.challenges() if each.verdict not in promoted]
     if name is not None:
         return _explain(workspace, _find_record(workspace, name), as_json=json)
     if moment is not None:

@@ -2,12 +2,21 @@
 
 import html
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
+import numpy as np
+import plotly.graph_objects as go
+
+from promote.explanation import detectable_gain, detection_power
 from promote.verdict import ColumnDrift, ModelSummary, Verdict, best_finalist
+from registry import Challenge, Entry
 from registry.metric_names import loss_name, metric_name, readable_number
 from registry.package.manifest import Scalar
 from tunegate.console import evidence_lines
-from tunegate.report.figure import Cell, TableRow, html_table, rounded_cell
+from tunegate.report.figure import BEST, FAR, Cell, TableRow, figure, html_table, rounded_cell
+
+SHOWN_RECORDS = 20  # of the history, the newest
+MOST_POWER = 0.995  # at the right end of the curve
 
 
 def verdict_section(verdict: Verdict) -> str:
@@ -22,9 +31,53 @@ def decision_sections(verdict: Verdict) -> list[tuple[str, str]]:
     return [
         ("Candidate and champion", _models_table(verdict)),
         ("Finalists", _finalists_table(verdict)),
+        ("What these rows can show", power_curve(verdict)),
         ("Drift", drift_table(verdict.drift)),
         ("Checks", _checks_table(verdict)),
     ]
+
+
+def power_curve(verdict: Verdict) -> str:
+    """Draw how often each true gain would get past key 1 with these rows, and the gain seen."""
+    found = verdict.recipe
+    least = verdict.least_recipe
+    if found is None or verdict.kind == "first" or found.high <= found.low or not 0 < least < 1:
+        return ""
+    widest = max(detectable_gain(found, least, power=MOST_POWER), found.gain)
+    gains = np.linspace(0, widest, 101)
+    shares = [detection_power(found, least, gain) for gain in gains.tolist()]
+    drawn = go.Figure()
+    drawn.add_scatter(x=gains, y=shares, mode="lines", name="share of cases", line={"color": BEST})
+    drawn.add_vline(x=found.gain, line_color=FAR, annotation_text="seen")
+    drawn.update_layout(
+        xaxis_title=f"true gain, {loss_name(verdict.metric)}",
+        yaxis_title="gets past key 1",
+        showlegend=False,
+    )
+    return figure(drawn, height=320)
+
+
+def history_table(entries: Sequence[Entry], challenges: Sequence[Challenge]) -> str:
+    """Return what was decided when, by whom and why, the newest first; `--why` has the rest."""
+    records: list[tuple[datetime, TableRow]] = []
+    for entry in entries:
+        given = entry.promotion
+        what = f"promotion {given.number}, {entry.state}"
+        why = "; ".join(given.reasons)
+        row = (what, f"{given.created_at:%Y-%m-%d %H:%M}", given.sha256[:12], given.actor, why)
+        records.append((given.created_at, row))
+    promoted = {entry.promotion.verdict for entry in entries}
+    for each in challenges:
+        if each.verdict not in promoted:
+            what = f"challenge c{each.number}, {each.decision}"
+            why = "; ".join(each.reasons)
+            row = (what, f"{each.decided_at:%Y-%m-%d %H:%M}", each.sha256[:12], each.actor, why)
+            records.append((each.decided_at, row))
+    if not records:
+        return ""
+    records.sort(key=lambda record: record[0], reverse=True)
+    heads = ("", "when, UTC", "package", "by", "why")
+    return html_table(heads, [row for _, row in records[:SHOWN_RECORDS]])
 
 
 def drift_table(drift: Sequence[ColumnDrift]) -> str:

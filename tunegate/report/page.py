@@ -14,7 +14,12 @@ from registry.package import ModelPackage
 from trainer.errors import TrainerError
 from trainer.findings import Finding
 from tunegate.errors import UsageError
-from tunegate.report.decision import decision_sections, judged_models, verdict_section
+from tunegate.report.decision import (
+    decision_sections,
+    history_table,
+    judged_models,
+    verdict_section,
+)
 from tunegate.report.look import whole_page
 from tunegate.report.search import search_sections
 from tunegate.watch.board import kept_run
@@ -44,11 +49,19 @@ def write_report(workspace: Workspace, target: Path) -> Path:
         title = f"{experiment.name}: {verdict.verdict}"
         head = verdict_section(verdict)
         decided = [*_model_sections(workspace, verdict), *decision_sections(verdict)]
+        decided.append(("History", _history(workspace)))
         identity = run_identity(verdict.model or board.name, board.began)
     sections = [*decided, *searched]
     body = "".join(f"<h2>{name}</h2>{content}" for name, content in sections if content)
     write_atomic(target, whole_page(title, identity, head + body).encode())
     return target
+
+
+def _history(workspace: Workspace) -> str:
+    try:
+        return history_table(workspace.history(), workspace.challenges())
+    except RegistryError as error:  # a report of a run must not need the ledger
+        return f"<p>Not read: {html.escape(str(error))}.</p>"
 
 
 def run_identity(name: str, began: datetime | None) -> str:

@@ -20,6 +20,7 @@ from registry.errors import LedgerError, PackageError
 from registry.sqlite import SqliteLedger
 from tunegate.errors import UsageError
 from tunegate.promotion.decision import approve_held, decide_promotion, judge_candidate
+from tunegate.report.decision import history_table
 from tunegate.settings import Settings
 from tunegate.study.candidacy import Candidacy
 from tunegate.workspace import Workspace
@@ -88,6 +89,9 @@ def test_challenges_on_the_same_rows_are_counted_in_the_ledger(
     assert found[0].rows == found[1].rows
     assert found[0].question != found[1].question
     site.assert_settled(good)
+    table = history_table(opened.history(), found)
+    assert table.index("promotion 2, live") < table.index("challenge c2, keep")
+    assert "challenge c1" not in table  # it became promotion 2
     monkeypatch.setattr(SqliteLedger, "record", _refuse_to_write)
     assert Candidacy(opened, [Contender.of(weak)]).judge().verdict == "keep"
     assert "this look at the holdout is not counted: read only" in capsys.readouterr().err
