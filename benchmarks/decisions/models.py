@@ -4,14 +4,11 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from benchmarks.decisions.populations import Draw, Population, expected_loss
 from promote.gate_input import Evaluation
@@ -36,16 +33,6 @@ TRAINING_SHARE = 0.8
 Given = dict[str, int | float | str | bool | None]
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def skip_checks() -> None:
-    """Let scikit-learn fit the same trees in three quarters of the time.
-
-    Small forests are mostly checks of arguments, which are ours and known to be right.
-    """
-    sklearn.set_config(skip_parameter_validation=True, assume_finite=True)
-    names = BaseEstimator._get_param_names.__func__  # noqa: SLF001 - asked for each tree
-    BaseEstimator._get_param_names = classmethod(cache(names))  # noqa: SLF001 - the same each time
 
 
 class InlineExecutor(Executor):

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from benchmarks.decisions.cells import Found
 from benchmarks.decisions.decide import RULES, Decision
 
+Rule = Callable[[Decision], bool]
 RESAMPLES = 1000
+BEST = "best possible threshold with 10 % of equal ones"
+MOST_EQUAL = 0.1
 TRUTHS: Mapping[str, tuple[float, float]] = {
     "30 % worse": (1.2, 1.45),
     "10 % worse": (1.07, 1.14),
@@ -34,9 +37,8 @@ class Rate(NamedTuple):
 def named_rates(found: Sequence[Found]) -> dict[str, dict[str, Rate]]:
     """Return, by truth and rule, how often is promoted; truth is that of the recipe."""
     truths = np.mean([each["truths"] for each in found], axis=0)
-    rates: dict[str, dict[str, Rate]] = {}
-    for truth, (low, high) in TRUTHS.items():
-        chosen = [
+    by_truth = {
+        truth: [
             [
                 Decision(*decision)
                 for (i, j), decision in zip(each["pairs"], each["decisions"], strict=True)
@@ -44,9 +46,38 @@ def named_rates(found: Sequence[Found]) -> dict[str, dict[str, Rate]]:
             ]
             for each in found
         ]
+        for truth, (low, high) in TRUTHS.items()
+    }
+    best = best_threshold(by_truth["equal"], by_truth["10 % better"])
+    rates: dict[str, dict[str, Rate]] = {}
+    for truth, chosen in by_truth.items():
         if any(chosen):
             rates[truth] = rule_rates(chosen)
+            rates[truth][BEST] = cluster_rate([[best(each) for each in one] for one in chosen])
     return rates
+
+
+def best_threshold(
+    equal: Sequence[Sequence[Decision]], better: Sequence[Sequence[Decision]]
+) -> Rule:
+    """Return the rule with most power of those on one P(better) that let in 10 % of equal ones.
+
+    Args:
+        equal: decisions about challengers that are no better, by data set.
+        better: about those that are.
+    """
+    alike = [decision for one in equal for decision in one]
+    truly = [decision for one in better for decision in one]
+    if not alike:
+        return lambda _: False
+    rules = [_above(name, alike) for name in ("pooled", "recipe", "holdout")]
+    return max(rules, key=lambda rule: sum(map(rule, truly)))
+
+
+def _above(name: str, alike: Sequence[Decision]) -> Rule:
+    values = [getattr(each, name) for each in alike]
+    least = float(np.quantile(values, 1 - MOST_EQUAL, method="higher"))
+    return lambda decision: getattr(decision, name) > least
 
 
 def rule_rates(decisions: Sequence[Sequence[Decision]]) -> dict[str, Rate]:
