@@ -1,23 +1,34 @@
 """How long does `tunegate gate` take on Boston, from command to verdict?
 
-And how much of it is imports?
+For a candidate that is new, for one that was judged before, and how much of it is imports.
 
 The command is run as a user runs it, with a champion and a candidate of 200 trees each; the imports
 are timed by a process that does nothing else, in turn with it.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
+
+from tunegate.promotion.loss_cache import LOSSES
 
 IMPORTS = (
     "import tunegate.cli, tunegate.promotion.decision, tunegate.promotion.evaluation, "
     "trainer.dataset, trainer.recipe"
 )
+
+
+class Taken(NamedTuple):
+    """Seconds on the clock, and of CPUs."""
+
+    seconds: float
+    cpu: float
 
 
 def main() -> None:
@@ -37,20 +48,29 @@ def main() -> None:
         state = f"--state={folder / 'state'}"
         _run("-m", "tunegate", "promote", f"--package={folder / 'champion'}", state)
         gate = ("-m", "tunegate", "gate", f"--package={folder / 'candidate'}", state)
-        pairs = [(_run(*gate), _run("-c", IMPORTS)) for _ in range(runs)]
-    total = median(pair[0] for pair in pairs)
-    imports = median(pair[1] for pair in pairs)
-    print(
-        f"gate: {total:.2f} s from command to verdict (median of {runs}), "
-        f"of which imports {imports:.2f} s"
-    )
-    print(f"imports / gate: {imports / total:.2f}")
+        kept = set((folder / "state" / LOSSES).iterdir())
+        found: dict[str, list[Taken]] = {"new candidate": [], "judged before": [], "imports": []}
+        for _ in range(runs):
+            for path in set((folder / "state" / LOSSES).iterdir()) - kept:
+                path.unlink()
+            found["new candidate"].append(_run(*gate))
+            found["judged before"].append(_run(*gate))
+            found["imports"].append(_run("-c", IMPORTS))
+    print(f"tunegate gate on Boston, medians of {runs}; CPU seconds of all processes")
+    for name, taken in found.items():
+        seconds = median(each.seconds for each in taken)
+        cpu = median(each.cpu for each in taken)
+        print(f"{name}: {seconds:.2f} s, CPU {cpu:.2f} s")
 
 
-def _run(*words: str) -> float:
+def _run(*words: str) -> Taken:
     start = time.perf_counter()
+    before = os.times()
     subprocess.run([sys.executable, *words], capture_output=True, check=False)
-    return time.perf_counter() - start
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    return Taken(time.perf_counter() - start, cpu)
 
 
 if __name__ == "__main__":
