@@ -219,12 +219,13 @@ class CheckRunner:
         self.recipe = recipe.comparison
         self.new_rows = recipe.new_rows
         self.holdout = holdout
-        yield _key_check(
+        key_1 = _key_check(
             "key 1, recipes on fresh folds",
             recipe.comparison,
             policy.p_recipe,
             more=_recipe_words(recipe, policy) + self._training_row_words(recipe),
         )
+        yield key_1.replace(passed=key_1.passed or _new_rows_pass(recipe, policy))
         yield _key_check(
             "key 2, packages on the holdout",
             holdout,
@@ -313,6 +314,12 @@ def _key_check(name: str, found: Comparison, least: float, *, more: str = "") ->
     return Check(name=name, passed=found.p_better >= least, detail=detail, otherwise="keep")
 
 
+def _new_rows_pass(found: RecipeEvidence, policy: GatePolicy) -> bool:
+    """Whether key 1 turns by the new rows alone: where the world has changed, old ones mislead."""
+    new = found.new_rows
+    return new is not None and new.p_better >= policy.least_new_rows()
+
+
 def _recipe_words(found: RecipeEvidence, policy: GatePolicy) -> str:
     """Return what else there is to say about key 1, as further clauses of its detail."""
     clauses = []
@@ -322,7 +329,10 @@ def _recipe_words(found: RecipeEvidence, policy: GatePolicy) -> str:
         clauses.append("too few of the champion's rows are left, so its package is judged as it is")
     if found.new_rows:
         new = found.new_rows
-        clauses.append(f"P(better) {new.p_better:.3f} on the {new.rows} new rows alone")
+        enough = share_text(policy.least_new_rows())
+        clauses.append(
+            f"P(better) {new.p_better:.3f} on the {new.rows} new rows alone, {enough} is enough"
+        )
     if found.repetitions < policy.repeats:
         clauses.append(f"clear after {found.repetitions} of {policy.repeats} repetitions")
     return "".join(f"; {clause}" for clause in clauses)

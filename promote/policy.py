@@ -33,7 +33,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
         approval: "auto", or "manual": a promotion waits for `tunegate approve`.
         approval_days: how long such a promotion waits; after that it must be judged again.
         p_recipe: key one: least P(the candidate's recipe is better), over fresh cross-validation
-            folds.
+            folds. On rows that are new to the champion alone, a quarter of the doubt is enough.
         p_searched: the same for a candidate that was chosen among a search's finalists: it is the
             luckiest of many, on these very rows.
         challenges_alpha: the budget of false promotions over all challenges that the same rows have
@@ -107,6 +107,13 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     def least_recipe(self, *, searched: bool) -> float:
         """Return what key one asks for, of a search's winner or of a candidate that was named."""
         return self.p_searched if searched else self.p_recipe
+
+    def least_new_rows(self) -> float:
+        """Return the P(better) on new rows alone that is enough for key one.
+
+        A quarter of the doubt that all rows may leave: it is a second chance, and they are few.
+        """
+        return 1 - (1 - self.p_recipe) / 4
 
     def least_of_challenge(self, number: int, least: float) -> float:
         """Return what key one asks for in a challenge, at least `least`.

@@ -3,7 +3,7 @@
 Where the data have changed since the champion was trained, the question is what is gained by a
 model of today's data. So in each fold the champion's recipe learns only from the rows that the
 champion knows, the candidate's from all; both predict the same rows. Rows that are new to the
-champion are also compared alone.
+champion are also compared alone, and may turn the key alone: after a change the old rows mislead.
 """
 
 from collections.abc import Callable, Sequence

@@ -125,6 +125,31 @@ def test_better_data_get_the_same_recipe_in(richer: GateCase) -> None:
     assert Verdict.parse(verdict.canonical()) == verdict
 
 
+def test_new_rows_alone_turn_key_1_where_noisy_old_ones_say_nothing(tmp_path: Path) -> None:
+    """A tenth of the rows is of a new world, and the old world's noise drowns what they say."""
+    new = toy.homes(60, seed=5)
+    new["size"] += 300
+    new["price"] += 10
+    many = pd.concat([toy.homes(400, noise=60), new], ignore_index=True)
+    old = toy.dataset(tmp_path / "old", many.head(400))
+    data = toy.dataset(tmp_path / "data", many)
+    steady = toy.GOOD | {"min_samples_leaf": 8}
+    case = GateCase(
+        data,
+        make_evaluation(data, cpus=1),
+        toy.package(data, tmp_path / "candidate", steady),
+        toy.package(old, tmp_path / "champion", steady),
+    )
+    verdict = case.judge(case.good, case.poor, allow_new_data=True, repeats=1)
+    assert verdict.recipe
+    assert verdict.new_rows
+    assert verdict.recipe.p_better < 0.9
+    assert verdict.new_rows.p_better >= 0.975
+    key = "key 1, recipes on fresh folds"
+    assert key not in failed_checks(verdict)
+    assert "new rows alone, 0.975 is enough" in check_detail(verdict, key)
+
+
 def test_the_champions_recipe_learns_from_no_row_that_is_new_to_the_champion(
     richer: GateCase,
 ) -> None:

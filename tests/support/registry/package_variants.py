@@ -85,6 +85,8 @@ def variant(
 ) -> ModelPackage:
     """Write a copy with another forest, other rows or manifest fields; it verifies."""
     fields = {**package.manifest.to_dict(), **manifest}
+    if "columns" in manifest:  # it says where the rows of the old columns fell
+        fields["reference"] = ()
     chosen = package.rows if rows is None else rows
     golden_rows = golden or package.golden.rows
     pairs = package.residuals
