@@ -135,7 +135,7 @@ def _most_have_a_number(run: LocalRun) -> bool:
     """Whether enough of the trials that ran to their end say how good they are, as on a cluster."""
     valued = len(_valued_trials(run))
     complete = sum(trial.state in {"Succeeded", "MetricsUnavailable"} for trial in run.trials)
-    return 0 < valued and complete <= 2 * valued
+    return valued > 0 and complete <= 2 * valued
 
 
 def _early_end_causes(run: LocalRun, failures: list[Failure]) -> Iterator[Cause]:
