@@ -104,6 +104,7 @@ def refused(state: Path) -> Path:
     verdict = promoting_verdict(package, None, verdict="keep", reasons=("key 1: no better",))
     Workspace(load_settings(state=state)).save_verdict(verdict)
     ledger = SqliteLedger(state / "ledger.db")
+    digests = {1: ledger.history("toy")[0].promotion.verdict}
     for number, decision in enumerate(("promote", "keep", "hold"), start=1):
         ledger.record(
             Challenge.checked(
@@ -111,7 +112,7 @@ def refused(state: Path) -> Path:
                     "model": "toy",
                     "number": number,
                     "decision": decision,
-                    "verdict": verdict.digest(),
+                    "verdict": digests.get(number, verdict.digest()),
                     "reasons": verdict.reasons,
                     "actor": "ada",
                     "until": NOON + 48 * HOUR if decision == "hold" else None,
