@@ -87,7 +87,26 @@ def _replica_obstacle(kind: str, spec: KatibObject, field: ReplicaField) -> str:
     template = replica.get("template")
     if not isinstance(template, Mapping) or not isinstance(template.get("spec"), Mapping):
         return f"{field.name}.{role} has no template"
+    containers = template["spec"].get("containers")
+    if (
+        not containers
+        or not isinstance(containers, list)
+        or not all(map(_is_container, containers))
+    ):
+        return f"{field.name}.{role} has no containers, or a word or variable of one is none"
     return ""
+
+
+def _is_container(container: object) -> bool:
+    """Whether its words are text, and its variables have names: what an operator relies on."""
+    if not isinstance(container, Mapping):
+        return False
+    words = [container.get("image", "")]
+    for name in ("command", "args"):
+        words += container.get(name) or []
+    variables = container.get("env") or []
+    named = all(isinstance(each, Mapping) and each.get("name") for each in variables)
+    return named and all(isinstance(word, str) for word in words)
 
 
 def _trainer_obstacle(spec: KatibObject) -> str:
@@ -96,6 +115,8 @@ def _trainer_obstacle(spec: KatibObject) -> str:
         return "trainer.numNodes is more than one, and one node is run locally"
     if not trainer.get("command"):
         return "trainer.command is missing, and runtimes are not read locally"
+    if not _is_container(trainer):
+        return "a word or variable of the trainer is none"
     return ""
 
 

@@ -109,6 +109,13 @@ def test_written_variables_and_limits_stay() -> None:
         ({"apiVersion": "v1", "kind": "Pod"}, "v1 Pod without a spec"),
         (train_job(numNodes=2), "numNodes"),
         (train_job(command=[]), "command is missing"),
+        (train_job(command=[None]), "a word or variable"),
+        (train_job(env=[{"value": "1"}]), "a word or variable"),
+        (training_job("XGBoostJob", "xgbReplicaSpecs", Master=replica(containers=[])), "no cont"),
+        (
+            training_job("TFJob", "tfReplicaSpecs", Chief=replica(containers=[None])),
+            "no containers",
+        ),
     ],
 )
 def test_what_is_more_than_one_process_needs_a_cluster(run: dict[str, Any], problem: str) -> None:
