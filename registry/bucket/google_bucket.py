@@ -34,7 +34,7 @@ from registry.errors import StoreError
 
 FIRST_PAUSE = 0.2  # seconds before a call is repeated, then twice as many
 PATIENCE = 5.0  # seconds after which no call is repeated any more
-NOTHING = 0  # the generation of an object that is not there
+NOTHING = 0  # the generation of an object that does not exist
 ERRORS = (
     DataCorruption,
     GoogleAPIError,

@@ -40,7 +40,7 @@ def train(arguments: tuple[str, ...]) -> int:
 @click.option(
     "--data",
     help="What it was fitted on: a built-in data set, or a spec (.toml).  [default: of the model's "
-    "name: a spec beside it, or a built-in data set]",
+    "name: a spec next to it, or a built-in data set]",
 )
 @click.option(
     "--trust", is_flag=True, help="Unpickle the file, although that runs what its writer put in."
@@ -76,7 +76,7 @@ def package_command(model: Path, *, output: Path | None, data: str | None, trust
 
 
 def _data_of(model: Path) -> str:
-    """Return the spec beside a model, or the built-in data set of its name; raises UsageError."""
+    """Return the spec next to a model, or the built-in data set of its name; raises UsageError."""
     from trainer.spec import builtin_names
 
     spec = model.with_suffix(".toml")
@@ -85,6 +85,6 @@ def _data_of(model: Path) -> str:
     if model.stem in builtin_names():
         return model.stem
     raise UsageError(
-        f"{model}: there is no {spec.name} beside it, and no built-in data set of its name",
+        f"{model}: there is no {spec.name} next to it, and no built-in data set of its name",
         hint="name with --data what it was fitted on",
     )
