@@ -7,8 +7,9 @@ from kfp.compiler import Compiler
 
 from pipelines.house_prices import house_prices
 from pipelines.iris_csv import iris_csv
+from pipelines.iris_training import iris_training
 
-PIPELINES = {"house_prices": house_prices, "iris_csv": iris_csv}
+PIPELINES = {"house_prices": house_prices, "iris_csv": iris_csv, "iris_training": iris_training}
 
 
 def main(folder: Path) -> None:

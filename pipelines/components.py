@@ -71,6 +71,56 @@ def prepare(
 
 
 @component
+def preprocess(data: Input[Dataset], training: Output[Dataset], holdout: Output[Dataset]) -> None:
+    """Encode both parts: a CSV column of numbers for each feature, as the trees read them.
+
+    `train`, `tune` and the server encode for themselves, by the same rules, which the package
+    holds; these tables are for components of others.
+    """
+    from pathlib import Path
+
+    import pandas as pd
+
+    from registry.package import COLUMN_KINDS
+    from trainer.dataset import load_dataset
+
+    dataset = load_dataset(str(Path(data.path) / "data.toml"))
+    names = [
+        name
+        for column in dataset.columns
+        for name in COLUMN_KINDS[column.kind].feature_names(column)
+    ]
+    for part, artifact in ((dataset.training, training), (dataset.holdout, holdout)):
+        frame = pd.DataFrame(dataset.matrix(part), columns=names)
+        frame.to_csv(artifact.path, index=False)
+        artifact.metadata["rows"] = len(frame)
+
+
+@component
+def train(
+    data: Input[Dataset],
+    learner: str,
+    hyperparameters: dict,  # type: ignore[type-arg] # kfp knows no other
+    model: Output[Model],
+    metrics: Output[Metrics],
+) -> None:
+    """Fit one model without a search; the metrics are those of its cross-validation."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    command = [sys.executable, "-m", "tunegate", "train", "--model", learner]
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in hyperparameters.items()]
+    where = ["--data", str(Path(data.path) / "data.toml"), "--output", model.path]
+    done = subprocess.run([*command, *flags, *where], check=True, stdout=subprocess.PIPE, text=True)
+    for line in done.stdout.splitlines():
+        name, equals, value = line.rpartition(" ")[2].partition("=")
+        if equals:
+            metrics.log_metric(f"cross_validated_{name}", float(value))
+    model.metadata["learner"] = learner
+
+
+@component
 def tune(  # noqa: PLR0913 - a component's inputs and outputs
     data: Input[Dataset],
     trials: int,
@@ -181,6 +231,24 @@ def gate(
                 metrics.log_metric(f"{key}_{name}", value)
     found: str = judged["verdict"]
     return found
+
+
+@component
+def store(model: Input[Model], address: str, name: str) -> str:
+    """Put a package into a model store, where it is named by its content; returns its digest.
+
+    `address` is a folder or an address such as s3://models/houses. Nothing is promoted: servers
+    follow what `promote` points to.
+    """
+    from pathlib import Path
+
+    from registry.package import load_package
+    from tunegate.settings import load_settings
+    from tunegate.workspace import open_store
+
+    package = load_package(Path(model.path))
+    open_store(load_settings(model=name, store=address)).add(package)
+    return package.digest
 
 
 @component
