@@ -1,6 +1,6 @@
 """The promotion protocol: five steps, each of which may be the last before a crash.
 
-1. the package is copied to `models/<sha256>` and flushed;
+1. the package is copied to `models/<sha256>`, signed where a key is set, and flushed;
 2. the ledger entry is created, which is the compare-and-swap;
 3. the pointer is swapped;
 4. the running service is smoke-tested;
@@ -37,7 +37,7 @@ from registry.package import ModelPackage
 
 Smoke = Callable[[ModelPackage], SmokeReport]
 LEASE = 600  # seconds
-KEPT_BY_ROLLBACK = ("experiment", "trial", "fingerprint", "metric", "score", "git_commit")
+KEPT_BY_ROLLBACK = ("experiment", "trial", "fingerprint", "metric", "score", "git_commit", "signer")
 
 
 def _current_time() -> datetime:
@@ -81,7 +81,8 @@ class Promoter:
                 promoted meanwhile.
             InFlight: when another promotion is under way.
             SmokeFailed: when the service did not answer as it should; the promotion was reverted.
-            PackageError: when the pointer is wrong, and the champion's package damaged.
+            PackageError: when the package lacks a signature that is asked for; when the pointer is
+                wrong, and the champion's package damaged.
             StoreError, LedgerError: when volume or backend fail; the next run finishes or undoes
                 what was begun.
         """
@@ -105,7 +106,8 @@ class Promoter:
             git_commit=manifest.provenance.git_commit,
         )
         self.store.add(package)
-        return self._carry_out(promotion, package)
+        signer = self.store.sign(package)
+        return self._carry_out(promotion.replace(signer=signer), package)
 
     def rollback(self, model: str, *, to: int | None = None, reason: str = "") -> Entry:
         """Return to an earlier promotion, by default the one before the champion.

@@ -49,6 +49,8 @@ class Promotion(Record, frozen=True, kw_only=True):
         reasons: the verdict's reasons, or why the rollback was made.
         metric: name of the metric that `score` is of.
         score: cross-validated score that the gate saw (never the holdout's), None when unknown.
+        signer: whose signature the package has, see `registry.package.signing`; empty where none
+            was made or asked for.
         actor: who or what promoted.
         owner: the process that carries it out, host:pid; once that has ended, others may take over.
         created_at: when, with a zone.
@@ -68,6 +70,7 @@ class Promotion(Record, frozen=True, kw_only=True):
     metric: str = ""
     score: float | None = None
     git_commit: str = ""
+    signer: str = ""
     actor: str = ""
     owner: str = ""
     created_at: Aware

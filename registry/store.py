@@ -22,7 +22,8 @@ from registry.atomic_files import as_store_errors, flush_to_disk, publish_folder
 from registry.errors import PackageError, StoreError
 from registry.history import History
 from registry.package import ModelPackage, load_package
-from registry.package.package_files import copy_package_file
+from registry.package.package_files import SIGNATURE, copy_package_file
+from registry.package.signing import Signing
 from registry.record import InvalidRecord, Positive, Record, Sha256
 from registry.shadow import Shadow
 
@@ -41,8 +42,9 @@ class Pointer(Record, frozen=True, kw_only=True):
 class ModelStore:
     """Packages and pointers below one root folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, signing: Signing | None = None) -> None:
         self.root = root
+        self.signing = signing or Signing()
         self._check: Callable[[], None] | None = None
 
     def fenced(self, check: Callable[[], None]) -> "ModelStore":
@@ -96,13 +98,33 @@ class ModelStore:
             )
         return target
 
+    def sign(self, package: ModelPackage) -> str:
+        """Sign a package that was added, where a key is set; return who has signed it.
+
+        Raises:
+            StoreError: when the key cannot be used, or the volume is full or read-only.
+            PackageError: when it is not signed as servers of this store want it.
+        """
+        if self.signing == Signing():
+            return ""
+        signature = self.signing.sign(package)
+        if signature:
+            self._write_signature(package.digest, signature)
+        added = load_package(self.model(package.digest), digest=package.digest)
+        return self.signing.check(added) or self.signing.own_name
+
+    def _write_signature(self, sha256: str, signature: bytes) -> None:
+        write_atomic(self.model(sha256) / SIGNATURE, signature)
+
     def open(self, sha256: str) -> ModelPackage:
         """Load a promoted package by its digest.
 
         Raises:
-            PackageError: when it is missing or does not verify.
+            PackageError: when it is missing, does not verify, or is not signed by whom it must be.
         """
-        return load_package(self.model(sha256), digest=sha256)
+        package = load_package(self.model(sha256), digest=sha256)
+        self.signing.check(package)
+        return package
 
     def pointer(self, model: str) -> Pointer | None:
         """Read the pointer; None when nothing was ever promoted.
@@ -276,4 +298,6 @@ def _is_intact(path: Path, digest: str) -> bool:
 def _copy_package(package: ModelPackage, folder: Path) -> None:
     for name in package.files:
         copy_package_file(package.path / name, folder / name)
+    if os.path.lexists(package.path / SIGNATURE):
+        copy_package_file(package.path / SIGNATURE, folder / SIGNATURE)
     load_package(folder, digest=package.digest)

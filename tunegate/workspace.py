@@ -171,10 +171,11 @@ class Workspace:
 def open_store(settings: Settings) -> ModelStore:
     """Return the model store that the settings name."""
     if not settings.bucket:
-        return ModelStore(settings.store_path)
+        return ModelStore(settings.store_path, settings.signing)
     from registry.bucket import BucketStore, open_bucket  # noqa: PLC0415 - rarely needed
 
-    return BucketStore(open_bucket(settings.bucket), settings.store_path)
+    bucket = open_bucket(settings.bucket)
+    return BucketStore(bucket, settings.store_path, settings.signing)
 
 
 def open_ledger(settings: Settings) -> Ledger:

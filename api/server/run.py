@@ -27,6 +27,7 @@ from api.server.http_protocol import HttpProtocol
 from api.server.memory import bound_heaps
 from api.server.signals import call_at_eof, ending_signals_handled_by
 from api.serving.follower import INTERVAL
+from registry.package.signing import Signing
 from registry.store import ModelStore
 
 logger = logging.getLogger("tunegate.api")
@@ -63,6 +64,8 @@ class Options:
         root_path: the prefix below which a proxy publishes the server; empty for none.
         origins: of pages that a browser may let read the answers (CORS).
         proxies: addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed.
+        signers: whose signature packages must have, see `registry.package.signing`; empty to ask
+            for none.
     """
 
     store: Path
@@ -80,6 +83,7 @@ class Options:
     root_path: str = ""
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -155,11 +159,12 @@ def work(options: Options, listener: socket.socket, *, until_eof: bool = False) 
 
 
 def _open_store(options: Options) -> ModelStore:
+    signing = Signing(signers=options.signers)
     if not options.bucket:
-        return ModelStore(options.store)
+        return ModelStore(options.store, signing)
     from registry.bucket import BucketReplica, BucketStore, open_bucket  # noqa: PLC0415 - rarely needed
 
-    return BucketReplica(BucketStore(open_bucket(options.bucket), options.store))
+    return BucketReplica(BucketStore(open_bucket(options.bucket), options.store, signing))
 
 
 def _uvicorn_config(app: ASGIApp, options: Options) -> uvicorn.Config:

@@ -12,6 +12,7 @@ stops no server that has a model.
 
 import hashlib
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,8 @@ from registry.history import History
 from registry.package import ModelPackage, load_package
 from registry.package.manifest import Manifest
 from registry.package.model_package import file_names
-from registry.package.package_files import MANIFEST, MAX_BYTES, read_package_file
+from registry.package.package_files import MANIFEST, MAX_BYTES, SIGNATURE, read_package_file
+from registry.package.signing import Signing
 from registry.record import InvalidRecord, Record
 from registry.shadow import Shadow
 from registry.store import ModelStore, Pointer
@@ -41,10 +43,11 @@ class BucketStore(ModelStore):
     Args:
         bucket: where they are.
         root: a folder of this machine: for trials, and for packages that were read.
+        signing: who signs, and whose signatures are accepted.
     """
 
-    def __init__(self, bucket: Bucket, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, bucket: Bucket, root: Path, signing: Signing | None = None) -> None:
+        super().__init__(root, signing)
         self.bucket = bucket
         self._read: dict[str, Version] = {}  # of the pointers, as they were read last
 
@@ -59,7 +62,13 @@ class BucketStore(ModelStore):
         others = [name for name in package.files if name != MANIFEST]
         for name in (*others, MANIFEST):
             self._upload(f"models/{package.digest}", name, read_package_file(path / name))
+        if os.path.lexists(path / SIGNATURE):
+            self._upload(f"models/{package.digest}", SIGNATURE, read_package_file(path / SIGNATURE))
         return path
+
+    def _write_signature(self, sha256: str, signature: bytes) -> None:
+        super()._write_signature(sha256, signature)
+        self.bucket.write(f"models/{sha256}/{SIGNATURE}", signature)
 
     def open(self, sha256: str) -> ModelPackage:
         """Load a promoted package by its digest, from the bucket if the folder has no good copy.
@@ -170,6 +179,9 @@ class BucketStore(ModelStore):
         for name in names:
             if name != MANIFEST:
                 (folder / name).write_bytes(self._package_file(where, name))
+        signature = self.bucket.read(f"{where}/{SIGNATURE}", limit=MAX_BYTES[SIGNATURE])
+        if signature:
+            (folder / SIGNATURE).write_bytes(signature.data)
         load_package(folder, digest=sha256)
 
     def _package_file(self, folder: str, name: str) -> bytes:
@@ -198,7 +210,7 @@ class BucketReplica(ModelStore):
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(store.root)
+        super().__init__(store.root, store.signing)
         self.store = store
         self.interval = interval
         self.clock = clock

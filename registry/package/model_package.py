@@ -4,6 +4,7 @@ model.npz       the predictor's arrays and more; see `arrays_file`
 manifest.json   see `manifest`; has each other file's sha256, so its own is the package's digest
 golden.json     a few rows, and the predictions that the model must give for them
 card.md         for people
+model.sig       optional: see `signing`; the only file that the digest does not cover
 model.onnx      optional: a copy for other servers; it is verified and kept, but never run here
 evidence.json   optional: predictions of a model that is served elsewhere; see `outside`
 """

@@ -20,6 +20,7 @@ GOLDEN = "golden.json"
 CARD = "card.md"
 ONNX = "model.onnx"
 EVIDENCE = "evidence.json"
+SIGNATURE = "model.sig"  # of all others, see `signing`; no digest covers it
 FILES = (MODEL, MANIFEST, GOLDEN, CARD)
 OPTIONAL_FILES = (ONNX, EVIDENCE)
 # Bytes, a part of the format: a reader makes room for a file before it knows the writer.
@@ -30,6 +31,7 @@ MAX_BYTES: Mapping[str, int] = {
     CARD: 1 << 20,
     ONNX: 1 << 30,
     EVIDENCE: 512 << 20,
+    SIGNATURE: 1 << 20,
 }
 RETRAIN = "fetch the package again, or train it again; what is in production is not touched"
 PIECE = 1 << 20  # bytes of a file that is not kept

@@ -168,6 +168,7 @@ def server_options(settings: Settings, model: str) -> "ServerOptions":
         root_path=serving.root_path,
         origins=serving.origins,
         proxies=serving.proxies,
+        signers=settings.signing.signers,
     )
     if serving.poll is not None:
         return replace(chosen, poll=serving.poll)

@@ -24,7 +24,7 @@ from registry import Challenge, Conflict, Entry, champion, in_flight
 from registry.atomic_files import as_store_errors, write_atomic
 from registry.chain import START, challenges_head, closing_digests
 from registry.package import load_package
-from registry.package.package_files import FILES, MAX_BYTES, OPTIONAL_FILES
+from registry.package.package_files import FILES, MAX_BYTES, OPTIONAL_FILES, SIGNATURE
 from registry.record import Record, Sha256
 from tunegate.errors import UsageError
 from tunegate.workspace import Workspace
@@ -122,6 +122,8 @@ def export_bundle(workspace: Workspace) -> bytes:
             package = workspace.store.open(sha256)
             for name in package.files:
                 archive.write(package.path / name, f"packages/{sha256}/{name}")
+            if (package.path / SIGNATURE).is_file():
+                archive.write(package.path / SIGNATURE, f"packages/{sha256}/{SIGNATURE}")
         _export_evidence(archive, workspace)
     return written.getvalue()
 
@@ -212,7 +214,8 @@ def _count_known_challenges(workspace: Workspace, index: BundleIndex) -> int:
 def _import_package(workspace: Workspace, archive: zipfile.ZipFile, sha256: str) -> None:
     root = workspace.store.root
     members = set(archive.namelist())
-    optional = [name for name in OPTIONAL_FILES if f"packages/{sha256}/{name}" in members]
+    others = (*OPTIONAL_FILES, SIGNATURE)
+    optional = [name for name in others if f"packages/{sha256}/{name}" in members]
     with as_store_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".import-", dir=root) as scratch:
@@ -224,6 +227,7 @@ def _import_package(workspace: Workspace, archive: zipfile.ZipFile, sha256: str)
                     f"{sha256[:12]} in the bundle is a package of {package.manifest.name}",
                     hint=EXPORT_HINT,
                 )
+            workspace.store.signing.check(package)
             workspace.store.add(package)
 
 

@@ -27,7 +27,7 @@ def load_settings(**flags: object) -> Settings:
     names = Settings.__struct_fields__
     found: Mapping[str, object] = {}
     try:
-        found = merged(read_toml(), read_environment(names, ("gate", "serving")), given)
+        found = merged(read_toml(), read_environment(names, ("gate", "serving", "signing")), given)
         if "time" in found:
             found = {**found, "time": _to_seconds(found["time"])}
         return msgspec.convert(found, Settings, strict=False, dec_hook=_to_path)

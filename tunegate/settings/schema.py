@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from promote.policy import GatePolicy
+from registry.package.signing import Signing
 from registry.record import END, Count, Positive, Record
 from tunegate.errors import UsageError
 
@@ -114,6 +115,7 @@ class Settings(Record, frozen=True, kw_only=True):
         keep_runs: how many runs of an Experiment are kept.
         gate: see `promote.policy.GatePolicy`.
         serving: see `Serving`.
+        signing: see `registry.package.signing.Signing`; needs the extra `signing`.
     """
 
     data: str = ""
@@ -146,6 +148,7 @@ class Settings(Record, frozen=True, kw_only=True):
     keep_runs: Positive = 10
     gate: GatePolicy = GatePolicy()
     serving: Serving = Serving()
+    signing: Signing = Signing()
 
     def __post_init__(self) -> None:
         """Refuse values that would do harm later."""
