@@ -1,9 +1,11 @@
 # The four images, one target each: trainer, api, promote, suggestion.
 # scripts/build-images [TARGET...] builds them; by hand: docker build --target api .
-ARG BASE_IMAGE=python:3.11-slim
+
+# By its digest, for which dependabot proposes a newer one.
+FROM python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7 AS base
 
 # What installs packages: pip, the wheel's build tools, and the environment that the images get.
-FROM ${BASE_IMAGE} AS tools
+FROM base AS tools
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_QUIET=1 \
@@ -52,7 +54,7 @@ COPY --from=wheel /wheels /wheels
 RUN $INSTALL --no-deps --no-index /wheels/*.whl
 
 # What all images share: a Python, a user with a name, and nothing that installs packages.
-FROM ${BASE_IMAGE} AS runtime
+FROM base AS runtime
 RUN rm -rf /usr/lib/python3/dist-packages/pip* /usr/lib/python3/dist-packages/setuptools* \
         /usr/local/lib/python3*/site-packages/pip* \
         /usr/local/lib/python3*/site-packages/setuptools* \
