@@ -184,6 +184,76 @@ def test_a_prediction_comes_with_the_winners_version(
     assert answer.json()["predicted_price"] > 0
 
 
+HOSTILE = """
+import json, os, pathlib, sys
+
+trials = pathlib.Path("/models/trials")
+winner, champion = sys.argv[1:]
+found = {}
+
+
+def attempt(name, act):
+    try:
+        act()
+        found[name] = "done"
+    except OSError as error:
+        found[name] = type(error).__name__
+
+
+def write(path):
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(path).write_text("{}")
+
+
+attempt("pointer", lambda: write("/models/pointers/boston.json"))
+attempt("pointer above", lambda: write(trials / "../pointers/boston.json"))
+attempt("verdict", lambda: write("/models/state/verdicts/latest.json"))
+attempt("promoted package", lambda: write(f"/models/models/{champion}/card.md"))
+attempt("root", lambda: os.setuid(0))
+attempt("device", lambda: os.mknod(trials / "device", 0o60600, os.makedev(8, 0)))
+(trials / "above").symlink_to("../pointers")
+attempt("through a link", lambda: write(trials / "above/boston.json"))
+# What it may: change its own package after it was judged, and leave links for others to follow.
+(trials / winner / "model.npz").write_bytes(b"changed")
+evil = trials / "evil"
+evil.mkdir()
+for name in ("model.npz", "golden.json", "card.md"):
+    (evil / name).write_text("{}")
+(evil / "manifest.json").symlink_to(f"/models/models/{champion}/manifest.json")
+print(json.dumps(found))
+"""
+
+
+def run_trial(name: str, *command: str) -> str:
+    """Run a trial of the shipped Experiment with another command; return what it printed."""
+    job = yaml.safe_load(SHIPPED.read_text())["spec"]["trialTemplate"]["trialSpec"]
+    job["metadata"] = {"name": name, "namespace": SEARCH}
+    job["spec"]["backoffLimit"] = 0
+    job["spec"]["template"]["spec"]["containers"][0]["command"] = list(command)
+    kubectl("create", "-f", "-", stdin=json.dumps(job))
+    place = ("-n", SEARCH, f"job/{name}")
+    kubectl("wait", *place, "--for=condition=Complete", f"--timeout={patience(60):.0f}s")
+    return kubectl("logs", *place)
+
+
+def test_a_hostile_trial_changes_nothing_in_production(
+    deployed: System, first: dict[str, Any]
+) -> None:
+    pointer = deployed.read("pointers/boston.json")
+    winner = first["details"]["trial"]
+    found = json.loads(run_trial("hostile", "python", "-c", HOSTILE, winner, first["champion"]))
+    assert "done" not in found.values(), found
+    assert len(found) == 7
+    # The package that it changed was copied when it was judged; one with links is not read.
+    check = deployed.start(["tunegate", "repair", "--check"])
+    taken = deployed.run(["tunegate", "promote", "--package=/models/trials/evil", "--no-exit-code"])
+    assert taken.ended == "Complete", taken.logs
+    assert "not a regular file, but a link" in taken.log
+    assert deployed.finish(check).ended == "Complete"
+    assert deployed.read("pointers/boston.json") == pointer
+    assert set(deployed.served()) == {first["champion"]}
+
+
 def test_the_smoke_job_tests_each_replica(deployed: System, first: dict[str, Any]) -> None:
     kubectl("create", "job", "-n", SERVING, "--from=cronjob/smoke", f"smoke-{deployed.environment}")
     job = deployed.finish(f"smoke-{deployed.environment}")
