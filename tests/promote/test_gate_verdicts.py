@@ -128,6 +128,9 @@ def test_a_first_model_with_a_recipe_worse_than_the_librarys_defaults_is_refused
     verdict = homes.judge(homes.poor, None, repeats=1)
     assert verdict.verdict == "refuse"
     assert failed_checks(verdict) == {"default recipe"}
+    assert verdict.recipe
+    just = homes.judge(homes.poor, None, repeats=1, p_holdout=verdict.recipe.p_better)
+    assert "default recipe" not in failed_checks(just)
 
 
 @pytest.mark.parametrize("first", [True, False])
