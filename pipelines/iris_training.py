@@ -19,7 +19,7 @@ def iris_training(
     source: str,
     spec: str = SPEC,
     learner: str = "random_forest",
-    hyperparameters: dict = {"n_estimators": 50, "max_depth": 4},  # type: ignore[type-arg] # noqa: B006 - kfp's
+    hyperparameters: dict = {"n_estimators": 50},  # type: ignore[type-arg] # noqa: B006 - kfp's
     address: str = "/models",
 ) -> str:
     """Return the digest of the package in the store."""
