@@ -37,8 +37,8 @@ class Problem(Exception):
         self.detail = detail
         self.errors = list(errors)
 
-    def response(self) -> JSONResponse:
-        """Return the problem as an answer."""
+    def response(self, **members: str) -> JSONResponse:
+        """Return the problem as an answer, with more members."""
         content: dict[str, Any] = {
             "type": "about:blank",
             "title": self.title,
@@ -48,6 +48,7 @@ class Problem(Exception):
             content["detail"] = self.detail
         if self.errors:
             content["errors"] = self.errors
+        content |= members
         return JSONResponse(content, self.status, HEADERS.get(self.status), MEDIA_TYPE)
 
     @property
@@ -100,7 +101,7 @@ def internal_error() -> Problem:
 
 
 def refusal(path: str, problem: Problem) -> JSONResponse:
-    """Return a problem in the form of the protocol that the path belongs to."""
+    """Return a problem as an answer; below /v2 with the member that its clients read."""
     if path.startswith("/v2"):
-        return JSONResponse({"error": problem.text}, problem.status, HEADERS.get(problem.status))
+        return problem.response(error=problem.text)
     return problem.response()

@@ -59,8 +59,8 @@ class ProblemDetails(BaseModel):
     errors: list[FieldProblem] = []
 
 
-class InferenceError(BaseModel):
-    """A refusal as the Open Inference Protocol has it."""
+class InferenceError(ProblemDetails):
+    """A refusal (RFC 9457) with the member that the Open Inference Protocol has."""
 
     error: str
 
@@ -68,7 +68,7 @@ class InferenceError(BaseModel):
 def problem_responses(*statuses: int, v2: bool = False) -> Responses:
     """Return what a route's decorator says of its refusals."""
     model: type[BaseModel] = InferenceError if v2 else ProblemDetails
-    content = {JSON if v2 else MEDIA_TYPE: {"schema": _reference(model.__name__)}}
+    content = {MEDIA_TYPE: {"schema": _reference(model.__name__)}}
     return {status: {"description": REFUSALS[status], "content": content} for status in statuses}
 
 

@@ -63,7 +63,7 @@ def test_the_index_is_that_of_the_open_inference_protocol(
 def test_another_request_is_refused_as_the_protocol_refuses(store: ModelStore, body: bytes) -> None:
     with in_process(create_app(store, "toy")) as client:
         answer = index(client, body)
-        assert (answer.status_code, list(answer.json())) == (422, ["error"])
+        assert (answer.status_code, list(answer.json())[-1]) == (422, "error")
 
 
 def test_a_damaged_pointer_costs_its_own_entry_alone(
