@@ -189,7 +189,7 @@ def describe_sampler(
     if known and families:
         text += f"; begins with one trial of each of {known} models"
     elif known:
-        text += f"; without earlier trials, begins with {known} forests that are good on other data"
+        text += f"; without earlier trials, begins with {known} points that are good on other data"
     return text
 
 

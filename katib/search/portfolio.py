@@ -1,11 +1,13 @@
-"""Points that are good on most data, to begin a search for a random forest's hyperparameters.
+"""Points that are good on most data, to begin a search for hyperparameters.
 
-They go by scikit-learn's names, and were chosen on 33 public data sets so that on each of them one
-is good: a portfolio, as in Feurer et al. 2022 (Auto-sklearn 2.0, section 3.1). How, and what it is
-worth: `benchmarks/portfolio`, docs/decisions/0005-search.md.
+They go by the library's own names. Those of random forests were chosen on 33 public data sets so
+that on each of them one is good: a portfolio, as in Feurer et al. 2022 (Auto-sklearn 2.0, section
+3.1). How, and what it is worth: `benchmarks/portfolio`, docs/decisions/0005-search.md.
 
-A search over families of models begins with one point of each: the first of these for a random
-forest, the libraries' defaults for others, and for a family that is not known any point of it.
+Boosters have points of their own, chosen in the same way on 32 of the sets
+(`benchmarks.portfolio.boosters`). A search over families of models begins with one point of each:
+the first of its own, the library's defaults where there are none, and for a family that is not
+known any point of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,11 +34,51 @@ _VALUES: tuple[tuple[float | None, ...], ...] = (
     (1.0, 8, 2, 4, True, 0.6),
     (0.35, 5, 11, 20, False, None),
 )
-FOREST = tuple(
-    {n: v for n, v in zip(_NAMES, values, strict=True) if v is not None} for values in _VALUES
-)
+_SAMPLING = ("subsample", "colsample_bytree", "reg_lambda")
 
-_BOOSTING = {"learning_rate": 0.1, "subsample": 1.0, "colsample_bytree": 1.0}
+
+def _points(
+    names: Sequence[str], *values: Sequence[float | None]
+) -> tuple[Mapping[str, float], ...]:
+    return tuple(
+        {n: v for n, v in zip(names, each, strict=True) if v is not None} for each in values
+    )
+
+
+FOREST = _points(_NAMES, *_VALUES)
+
+KNOWN_BY = {  # a name that no other learner has
+    "hist_gradient_boosting": "max_iter",
+    "lightgbm": "num_leaves",
+    "xgboost": "min_child_weight",
+}
+BOOSTERS: dict[str, Sequence[Mapping[str, float]]] = {
+    "hist_gradient_boosting": _points(
+        (
+            "max_iter",
+            "learning_rate",
+            "max_leaf_nodes",
+            "min_samples_leaf",
+            "l2_regularization",
+            "max_features",
+        ),
+        (244, 0.0144, 6, 16, 0.00148, 0.223),
+        (158, 0.0186, 9, 1, 0.252, 0.374),
+        (338, 0.067, 5, 7, 0.0217, 0.805),
+    ),
+    "lightgbm": _points(
+        ("n_estimators", "num_leaves", "learning_rate", "min_child_samples", *_SAMPLING),
+        (86, 53, 0.0251, 6, 0.522, 0.653, 0.0338),
+        (269, 7, 0.0261, 2, 0.71, 0.78, 0.00912),
+        (295, 22, 0.0219, 15, 0.547, 0.563, 0.788),
+    ),
+    "xgboost": _points(
+        ("n_estimators", "max_depth", "learning_rate", "min_child_weight", *_SAMPLING),
+        (269, 3, 0.0261, 0.2, 0.71, 0.78, 0.00912),
+        (73, 3, 0.0814, 6.58, 0.945, 0.623, 0.00301),
+        (356, 9, 0.0159, 0.387, 0.658, 0.906, 0.226),
+    ),
+}
 FAMILIES: dict[str, Mapping[str, float]] = {
     "random_forest": FOREST[0],
     "extra_trees": {
@@ -52,21 +94,7 @@ FAMILIES: dict[str, Mapping[str, float]] = {
         "n_estimators": 100,
         "max_depth": 3,
     },
-    "hist_gradient_boosting": {
-        "max_iter": 100,
-        "learning_rate": 0.1,
-        "max_leaf_nodes": 31,
-        "min_samples_leaf": 20,
-        "max_features": 1.0,
-    },
-    "lightgbm": {**_BOOSTING, "n_estimators": 100, "num_leaves": 31, "min_child_samples": 20},
-    "xgboost": {
-        **_BOOSTING,
-        "n_estimators": 100,
-        "max_depth": 6,
-        "min_child_weight": 1.0,
-        "reg_lambda": 1.0,
-    },
+    **{name: points[0] for name, points in BOOSTERS.items()},
 }
 
 
@@ -76,18 +104,21 @@ def portfolio_points(
     """Return the known points, each as far as the space has it: name to the nearest value.
 
     Points of which the space has fewer than two values are left out, and none comes twice. Returns
-    nothing where the space is neither a forest's nor has families, or the setting `portfolio` is
-    `none`.
+    nothing where the space is neither a forest's nor a known booster's nor has families, or the
+    setting `portfolio` is `none`.
     """
     if settings.get("portfolio") == "none":
         return []
     if families := family_points(parameters):
         return families
-    if BOOSTING_NAMES & {sklearn_name(p.name) for p in parameters}:
-        return []
+    names = {sklearn_name(p.name) for p in parameters}
+    if BOOSTING_NAMES & names:
+        known = next((booster for booster, name in KNOWN_BY.items() if name in names), "")
+        found = [_booster_in_space(point, parameters) for point in BOOSTERS.get(known, ())]
+    else:
+        found = [_point_in_space(forest, parameters) for forest in FOREST]
     points: list[dict[str, str]] = []
-    for forest in FOREST:
-        point = _point_in_space(forest, parameters)
+    for point in found:
         if len(point) >= LEAST_NAMES and point not in points:
             points.append(point)
     return points
@@ -111,6 +142,18 @@ def family_points(parameters: Sequence[Parameter]) -> list[dict[str, str]]:
         if value:
             points[choices[parent].index(family)][p.name] = value
     return points
+
+
+def _booster_in_space(
+    booster: Mapping[str, float], parameters: Sequence[Parameter]
+) -> dict[str, str]:
+    point = dict[str, str]()
+    for p in parameters:
+        name = sklearn_name(p.name)
+        value = p.nearest(booster[name]) if name in booster else None
+        if value:
+            point[p.name] = value
+    return point
 
 
 def _point_in_space(forest: Mapping[str, float], parameters: Sequence[Parameter]) -> dict[str, str]:

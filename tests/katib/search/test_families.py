@@ -80,11 +80,11 @@ def test_it_begins_with_the_champion_and_one_point_of_each_family() -> None:
         "random_forest_2",
     ]
     assert begun[0]["random_forest_max_depth"] == "9"
-    assert begun[1]["lightgbm_learning_rate"] == "0.1"
+    assert begun[1]["lightgbm_learning_rate"] == "0.0251"
     assert begun[2]["random_forest_max_depth"] == "7"
     without = search(portfolio="none", algorithm="tunegate", first=first).ask([], 4)
     assert without[0]["random_forest_max_depth"] == "9"
-    assert without[1]["lightgbm_learning_rate"] != "0.1"
+    assert without[1]["lightgbm_learning_rate"] != "0.0251"
 
 
 def test_the_sampler_says_that_it_goes_by_the_names() -> None:

@@ -150,7 +150,7 @@ def test_points_of_which_a_space_has_next_to_nothing_are_left_out_and_none_comes
 
 
 def test_it_is_said() -> None:
-    assert f"begins with {len(FOREST)} forests that are good on other data" in describe_sampler(
+    assert f"begins with {len(FOREST)} points that are good on other data" in describe_sampler(
         "tunegate", SPACE
     )
     assert "forests" not in describe_sampler("tunegate", SPACE, {"portfolio": "none"})

@@ -2,6 +2,7 @@
 
 import shlex
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 import yaml
 from support.tables import FAMILIES, MadeTable
 
+from katib.experiment import read_experiment
 from katib.lint import lint_text
+from katib.search.portfolio import BOOSTERS, portfolio_points
 from katib.search.portfolio import FAMILIES as FAMILY_POINTS
 from trainer import DataError, TrainerError
 from trainer.__main__ import make_parser
@@ -169,8 +172,22 @@ def test_a_search_over_learners_names_those_that_take_the_table(tmp_path: Path) 
 def test_the_point_that_a_family_begins_with_is_one_of_its_learners(family: str) -> None:
     point = parse_hyperparameters(family, dict(FAMILY_POINTS[family])).model_dump()
     defaults = parse_hyperparameters(family, {}).model_dump()
-    if family not in {"random_forest", "extra_trees", "xgboost"}:
+    if family == "gradient_boosting":
         assert point == defaults
+
+
+@pytest.mark.parametrize(
+    ("booster", "point"), [(name, point) for name in BOOSTERS for point in BOOSTERS[name]]
+)
+def test_a_search_of_a_booster_begins_with_points_of_the_space_that_is_written(
+    tmp_path: Path, booster: str, point: Mapping[str, float]
+) -> None:
+    table = houses_file(tmp_path, houses())
+    starter = start_from_table(table, "price", model=booster, folder=tmp_path)
+    write_starter(starter)
+    experiment = read_experiment(starter.experiment_path)
+    begun = portfolio_points(experiment.parameters, {})[BOOSTERS[booster].index(point)]
+    assert {name: float(value) for name, value in begun.items()} == pytest.approx(point)
 
 
 def test_a_search_of_one_other_learner_has_its_own_space(tmp_path: Path) -> None:
