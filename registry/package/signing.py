@@ -1,6 +1,6 @@
 """Signatures of packages, in the OpenSSF Model Signing format; needs the extra `signing`.
 
-The signature, `model.sig`, lies beside the package's files and covers each of them, the manifest
+The signature, `model.sig`, lies next to the package's files and covers each of them, the manifest
 too. The package's digest does not cover it: who signs changes no digest, and may sign again.
 `model_signing verify` verifies the same file.
 
