@@ -78,7 +78,7 @@ def test_every_command_of_a_page_is_one(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("houses.csv", "houses.toml", "new.csv", "experiment.yaml"):
+    for name in ("houses.csv", "houses.toml", "new.csv", "experiment.yaml", "skopt.yaml"):
         (tmp_path / name).touch()
     commands = re.findall(r"`(tunegate \w[^`]*)`", page.read_text())
     assert commands
