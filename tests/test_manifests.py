@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +264,17 @@ def test_the_dashboard_shows_metrics_that_there_are(tmp_path: Path) -> None:
     there |= {family.name for family in families}  # of few requests nothing is said of drift
     assert {"tunegate_feature_psi", "tunegate_feature_drift_p"} <= names
     assert names <= there
+
+
+def test_metallb_announces_a_range_of_addresses() -> None:
+    """Its kinds are no cluster's until it is installed, so that no dry run can know them."""
+    text = (ROOT / "manifests" / "overlays" / "kind-loadbalancer" / "metallb.yaml").read_text()
+    pool, announced = yaml.safe_load_all(text)
+    assert (pool["apiVersion"], pool["kind"]) == ("metallb.io/v1beta1", "IPAddressPool")
+    assert (announced["apiVersion"], announced["kind"]) == ("metallb.io/v1beta1", "L2Advertisement")
+    assert announced["spec"]["ipAddressPools"] == [pool["metadata"]["name"]]
+    assert {each["metadata"]["namespace"] for each in (pool, announced)} == {"metallb-system"}
+    for addresses in pool["spec"]["addresses"]:
+        first, last = map(ip_address, addresses.split("-"))
+        assert first.is_private
+        assert last > first
