@@ -1,18 +1,21 @@
 """What the last step of a fitted pipeline sees, in terms of a package's encoded features.
 
 A supported step never mixes columns: each feature that it makes is a rising function of one
-encoded feature. So a tree's test of it is a test of that encoded feature with another threshold.
+encoded feature, so that a tree's test of it is a test of that encoded feature with another
+threshold; or it is a number for each category of one column, so that a test divides the categories.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from registry.package import Column
 from trainer.errors import TrainerError
+from trainer.own_model.set_splits import UNKNOWN
 
 Step = Any  # a fitted transformer
 Floats = NDArray[np.float64]
@@ -26,12 +29,16 @@ class Feature:
     Attributes:
         source: index of the encoded feature that it is made of.
         value: the rising function from the encoded feature, float64, NaN where missing.
-        scaled: whether it is more than the encoded feature with its gaps filled.
+        scaled: whether it is more than the encoded feature with its gaps filled, or than a small
+            whole number.
+        codes: of a column whose categories have become numbers, what `value` is given, by the
+            category's encoded feature, and by `UNKNOWN`; `source` is the column's first one.
     """
 
     source: int
     value: Callable[[Floats], Floats]
     scaled: bool = False
+    codes: Mapping[int, float] | None = None
 
 
 Inputs = Mapping[str, int | Mapping[str, int]]  # a feature a column, or one a category
@@ -94,6 +101,8 @@ def _from_columns(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feat
         return _column_transformer(step, names, inputs)
     if kind == "OneHotEncoder":
         return _one_hot(step, names, inputs)
+    if kind in ENCODERS:
+        return ENCODERS[kind](step, names, inputs)
     return _from_features(step, [_number(name, inputs) for name in names])
 
 
@@ -139,6 +148,70 @@ def _one_hot(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
     return found
 
 
+def _ordinal(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
+    if step.min_frequency is not None or step.max_categories is not None:
+        raise TrainerError(
+            "OrdinalEncoder with `min_frequency` or `max_categories` cannot be packaged",
+            hint="leave them out",
+        )
+    unknown = None
+    if step.handle_unknown == "use_encoded_value":
+        unknown = float(step.unknown_value)
+    found = []
+    for name, categories in zip(names, step.categories_, strict=True):
+        numbers = np.arange(len(categories), dtype=np.float64)
+        numbers[pd.isna(categories)] = step.encoded_missing_value
+        codes = _codes("OrdinalEncoder", name, inputs, categories, numbers, unknown)
+        scaled = any(code != np.float32(code) for code in codes.values() if not np.isnan(code))
+        found.append(Feature(min(codes.keys() - {UNKNOWN}), identity, scaled, codes))
+    return found
+
+
+def _target(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
+    means = np.atleast_1d(step.target_mean_).tolist()
+    found = []
+    for place, (name, categories) in enumerate(zip(names, step.categories_, strict=True)):
+        for k, mean in enumerate(means):
+            numbers = np.asarray(step.encodings_[place * len(means) + k], dtype=np.float64)
+            codes = _codes("TargetEncoder", name, inputs, categories, numbers, mean)
+            found.append(Feature(min(codes.keys() - {UNKNOWN}), identity, scaled=True, codes=codes))
+    return found
+
+
+def _codes(
+    step: str,
+    name: str,
+    inputs: Inputs,
+    categories: NDArray[Any],
+    numbers: Floats,
+    unknown: float | None,
+) -> Mapping[int, float]:
+    """Return each category's number; a package cannot tell unknown and missing ones apart."""
+    source = inputs.get(name)
+    if not isinstance(source, Mapping):
+        raise TrainerError(f"{step}: column {name} has no categories", hint=HINT)
+    missing = pd.isna(categories)
+    other = unknown
+    if missing.any():
+        gap = float(numbers[missing][0])
+        if unknown is not None and not np.array_equal(gap, unknown, equal_nan=True):
+            raise TrainerError(
+                f"{step}: column {name} has another number for missing categories than for "
+                "unknown ones, which a package cannot tell apart",
+                hint="write a category of their own into the data, or use a OneHotEncoder",
+            )
+        other = gap
+    if other is None:  # scikit-learn would refuse the row
+        other = np.nan
+    found = dict(zip(categories[~missing].tolist(), numbers[~missing].tolist(), strict=True))
+    if lacking := [category for category in found if category not in source]:
+        raise TrainerError(
+            f"{step}: column {name} has no category {lacking[0]!r} in the data set",
+            hint="fit it on the data set's training part",
+        )
+    return {UNKNOWN: other, **{at: found.get(text, other) for text, at in source.items()}}
+
+
 def _imputed(step: Step, features: list[Feature]) -> list[Feature]:
     if step.add_indicator or not np.isreal(step.missing_values):
         raise TrainerError(
@@ -152,7 +225,7 @@ def _imputed(step: Step, features: list[Feature]) -> list[Feature]:
             "SimpleImputer: a column without values cannot be packaged", hint="drop the column"
         )
     return [
-        Feature(each.source, _fill(each.value, value), each.scaled)
+        replace(each, value=_fill(each.value, value))
         for each, value in zip(features, filled.tolist(), strict=True)
     ]
 
@@ -171,7 +244,7 @@ def _standardised(step: Step, features: list[Feature]) -> list[Feature]:
     if not step.with_mean:
         center = np.zeros(len(features))
     return [
-        Feature(each.source, _shift(each.value, float(c), float(s)), scaled=True)
+        replace(each, value=_shift(each.value, float(c), float(s)), scaled=True)
         for each, c, s in zip(features, center, scale, strict=True)
     ]
 
@@ -186,7 +259,7 @@ def _min_max(step: Step, features: list[Feature]) -> list[Feature]:
     if step.clip:
         raise TrainerError("MinMaxScaler with `clip` cannot be packaged", hint="leave `clip` out")
     return [
-        Feature(each.source, _stretch(each.value, float(scale), float(low)), scaled=True)
+        replace(each, value=_stretch(each.value, float(scale), float(low)), scaled=True)
         for each, scale, low in zip(features, step.scale_, step.min_, strict=True)
     ]
 
@@ -197,6 +270,10 @@ def _stretch(
     return lambda x: before(x) * scale + low
 
 
+ENCODERS: Mapping[str, Callable[[Step, Sequence[str], Inputs], list[Feature]]] = {
+    "OrdinalEncoder": _ordinal,
+    "TargetEncoder": _target,
+}
 STEPS: Mapping[str, Callable[[Step, list[Feature]], list[Feature]]] = {
     "SimpleImputer": _imputed,
     "StandardScaler": _standardised,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from registry.package import FlatForest
 from trainer.own_model.features import Feature
+from trainer.own_model.set_splits import SetSplit, expand_set_splits
 
 INFINITY = 0x7F800000  # the bits of float32's infinity: one more than those of its largest number
 
@@ -24,18 +25,36 @@ def move_thresholds(
         forest: its features are those of the last step, which reads them as float32.
         features: what each of them is made of.
         n_features: width of the encoding.
+
+    Raises:
+        TrainerError: when categories that became numbers make the trees too large.
     """
     arrays = {name: array.copy() for name, array in forest.arrays().items()}
     inner = forest.left != np.arange(forest.n_nodes)
+    splits = dict[int, SetSplit]()
     for index, feature in enumerate(features):
         nodes = np.flatnonzero(inner & (forest.feature == index))
         threshold = forest.threshold[nodes]
+        if feature.codes is not None:
+            splits |= {node: _set_split(forest, node, feature) for node in nodes.tolist()}
+            continue
         arrays["feature"][nodes] = feature.source
         arrays["threshold"][nodes] = _largest_left(feature, threshold)
         missing = np.float32(feature.value(np.array([np.nan]))[0])
         if not np.isnan(missing):
             arrays["missing_left"][nodes] = missing <= threshold
+    if splits:
+        return expand_set_splits(forest, splits, arrays, n_features=n_features)
     return FlatForest.from_arrays(arrays, n_features=n_features)
+
+
+def _set_split(forest: FlatForest, node: int, feature: Feature) -> SetSplit:
+    """Return which categories of a feature's column go left at a node."""
+    codes = feature.codes or {}
+    with np.errstate(over="ignore", invalid="ignore"):
+        seen = feature.value(np.array(list(codes.values()))).astype(np.float32)
+    left = np.where(np.isnan(seen), forest.missing_left[node], seen <= forest.threshold[node])
+    return SetSplit(feature.source, dict(zip(codes, left.tolist(), strict=True)))
 
 
 def _largest_left(feature: Feature, threshold: NDArray[np.float32]) -> NDArray[np.float32]:

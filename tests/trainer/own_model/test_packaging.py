@@ -25,6 +25,7 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     StandardScaler,
+    TargetEncoder,
 )
 from sklearn.tree import DecisionTreeRegressor
 from support.registry.toy_data import flowers
@@ -159,10 +160,33 @@ def test_what_a_package_cannot_hold_is_refused_by_its_name(
     assert words in refused(pipeline, houses, tmp_path, NUMBERS)
 
 
-def test_categories_that_are_encoded_otherwise_are_refused(houses: str, tmp_path: Path) -> None:
-    encoder = ColumnTransformer([("zones", OrdinalEncoder(), ["zone"])], remainder="passthrough")
-    pipeline = make_pipeline(encoder, RandomForestRegressor(**FOREST))
-    assert "column zone" in refused(pipeline, houses, tmp_path)
+ENCODED = [
+    (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), DecisionTreeRegressor()),
+    (OrdinalEncoder(), HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=3)),
+    (TargetEncoder(), RandomForestRegressor(**FOREST)),
+    (make_pipeline(TargetEncoder(), StandardScaler()), ExtraTreesRegressor(**FOREST)),
+]
+
+
+@pytest.mark.parametrize(("encoder", "final"), ENCODED, ids=["tree", "hist", "target", "scaled"])
+def test_categories_that_became_numbers_are_divided_as_the_trees_divide_them(
+    houses: str, tmp_path: Path, encoder: BaseEstimator, final: BaseEstimator
+) -> None:
+    data = load_dataset(houses)
+    columns = ColumnTransformer([("zones", encoder, ["zone"])], remainder="passthrough")
+    pipeline = make_pipeline(columns, final).fit(raw(data), data.training.y)
+    model = tg.package(pipeline, houses, tmp_path / "p", folds=2)
+    frame = pd.concat([raw(data).assign(zone=zone) for zone in "abc"], ignore_index=True)
+    assert len(np.unique(pipeline.predict(frame)[:: len(data.training.y)])) > 1
+    assert np.array_equal(model.predict(frame), pipeline.predict(frame))
+
+
+def test_a_target_encoder_before_a_learner_of_float64_is_refused(
+    houses: str, tmp_path: Path
+) -> None:
+    encoder = ColumnTransformer([("zones", TargetEncoder(), ["zone"])], remainder="passthrough")
+    pipeline = make_pipeline(encoder, HistGradientBoostingRegressor(max_iter=2))
+    assert "before hist_gradient_boosting" in refused(pipeline, houses, tmp_path)
 
 
 def test_other_columns_than_the_data_sets_are_refused(houses: str, tmp_path: Path) -> None:
