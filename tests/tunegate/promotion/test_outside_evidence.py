@@ -14,6 +14,7 @@ from support.promotion.gate_cases import check_detail, failed_checks
 from support.promotion.promotions import promoting_verdict
 from support.registry import toy_data as toy
 
+import tunegate as tg
 from api.problems import Problem
 from api.routes.dependencies import require_served
 from api.serving.follower import Follower
@@ -115,6 +116,20 @@ def test_the_example_is_promoted_by_digest_and_served_elsewhere(
     with pytest.raises(Problem, match=words):
         require_served(slot)
     _check_challenger(package, tmp_path)
+
+
+def test_python_writes_the_folds_and_judges_the_evidence(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tunegate.toml").write_text("cpus = 1\n[gate]\nrepeats = 1\nfolds = 3\n")
+    tg.write_folds("diabetes", "folds.json")
+    assert (tmp_path / "folds.json").read_bytes() == (files / "folds.json").read_bytes()
+    verdict = tg.judge_evidence("diabetes", files / "evidence.json", state=tmp_path / "state")
+    assert verdict.verdict == "promote"
+    assert verdict.candidate is not None
+    assert (tmp_path / "state").is_dir()
+    assert verdict.candidate.algorithm == "sklearn_mlp"
 
 
 def _check_challenger(champion: ModelPackage, folder: Path) -> None:
