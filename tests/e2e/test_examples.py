@@ -30,7 +30,14 @@ def test_the_spec_shown_is_the_one_shipped() -> None:
     )
 
 
-@pytest.mark.parametrize("experiment", [EXPERIMENT, EXAMPLES / "titanic" / "experiment.yaml"])
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        EXPERIMENT,
+        EXAMPLES / "titanic" / "experiment.yaml",
+        EXAMPLES / "breast-cancer-models-experiment.yaml",
+    ],
+)
 def test_lint_finds_nothing_in_an_experiment(experiment: Path) -> None:
     done = tunegate("lint", experiment)
     assert done.returncode == 0, done.stdout + done.stderr
