@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tunegate.prediction.evaluation import TableEvaluation
     from tunegate.promotion.decision import Decision
     from tunegate.study.model import Model, load
-    from tunegate.study.outside import judge_evidence, write_folds
+    from tunegate.study.outside import judge_evidence, write_gate_folds
     from tunegate.study.packaging import package
     from tunegate.study.production import Server, history, serve
     from tunegate.study.study import BestTrial, Study
@@ -55,7 +55,7 @@ __all__ = [
     "package",
     "serve",
     "tune",
-    "write_folds",
+    "write_gate_folds",
 ]
 
 # Each is imported when it is first used: together they take seconds, and no command needs all.
@@ -63,7 +63,7 @@ _MODULES = {
     "tunegate.study.tuning": ("tune",),
     "tunegate.study.study": ("BestTrial", "Study"),
     "tunegate.study.model": ("Model", "load"),
-    "tunegate.study.outside": ("judge_evidence", "write_folds"),
+    "tunegate.study.outside": ("judge_evidence", "write_gate_folds"),
     "tunegate.study.packaging": ("package",),
     "tunegate.study.production": ("Server", "history", "serve"),
     "tunegate.promotion.decision": ("Decision",),

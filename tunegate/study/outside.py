@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from promote.verdict import Verdict
 
 
-def write_folds(data: str | Path, path: str | Path) -> None:
+def write_gate_folds(data: str | Path, path: str | Path) -> None:
     """Write the rows and the gate's folds of a data set, as `tunegate gate --folds` does.
 
     Args:
@@ -23,10 +23,10 @@ def write_folds(data: str | Path, path: str | Path) -> None:
         UsageError: when the file cannot be written.
     """
     from trainer.dataset import load_dataset  # noqa: PLC0415 - imports scikit-learn
-    from tunegate.promotion.folds_file import write_folds as write  # noqa: PLC0415 - as above
+    from tunegate.promotion.folds_file import write_folds  # noqa: PLC0415 - as above
 
     settings = load_settings(data=str(data))
-    write(Path(path), load_dataset(settings.data, include=settings.include), settings.gate)
+    write_folds(Path(path), load_dataset(settings.data, include=settings.include), settings.gate)
 
 
 def judge_evidence(
@@ -39,7 +39,7 @@ def judge_evidence(
 
     Args:
         data: the data set whose folds the evidence is for.
-        evidence: predictions for `write_folds`' rows, JSON or Parquet.
+        evidence: predictions for `write_gate_folds`' rows, JSON or Parquet.
         state: the folder of store and ledger; `.tunegate` by default.
 
     Raises:
@@ -47,7 +47,7 @@ def judge_evidence(
         UsageError: when the file is not evidence for these data and the gate's folds.
 
     Example:
-        >>> tg.write_folds("houses.toml", "folds.json")
+        >>> tg.write_gate_folds("houses.toml", "folds.json")
         >>> tg.judge_evidence("houses.toml", "evidence.json").verdict
     """
     from tunegate.promotion.outside_evidence import keep_evidence  # noqa: PLC0415 - as above

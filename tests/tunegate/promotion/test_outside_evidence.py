@@ -123,7 +123,7 @@ def test_python_writes_the_folds_and_judges_the_evidence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tunegate.toml").write_text("cpus = 1\n[gate]\nrepeats = 1\nfolds = 3\n")
-    tg.write_folds("diabetes", "folds.json")
+    tg.write_gate_folds("diabetes", "folds.json")
     assert (tmp_path / "folds.json").read_bytes() == (files / "folds.json").read_bytes()
     verdict = tg.judge_evidence("diabetes", files / "evidence.json", state=tmp_path / "state")
     assert verdict.verdict == "promote"
