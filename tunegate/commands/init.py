@@ -21,7 +21,7 @@ WIDEST = 100
 @click.argument(
     "table", help="A table: a path or an address of anything that can be read, also a database's."
 )
-@click.option("--target", required=True, help="The column to predict.")
+@click.option("--target", default="", help="The column to predict.", show_default=False)
 @click.option(
     "--task",
     type=click.Choice(["regression", "classification"]),

@@ -31,6 +31,8 @@ LONGEST_NAME = 63
 SQLITE_FILE = "sqlite:///"  # before a path, which may be relative
 IN_A_SPEC = "into the spec"  # hints say so of what only a spec can state
 
+NO_COLUMN = "?"  # a target that no table has
+
 
 @dataclass(frozen=True, slots=True)
 class Starter:
@@ -80,10 +82,12 @@ def start_from_table(  # noqa: PLR0913 - what one table may be told, by keyword
 
     Raises:
         DataError: when the table cannot be read, or there is nothing to learn from it.
-        UsageError: when the name is not allowed, or a learner cannot be used.
+        UsageError: when there is no target, the name is not allowed, or a learner cannot be used.
     """
     chosen = name or name_of_table(str(table))
     source = _source_in(str(table), folder)
+    if not target:
+        raise no_target(_columns_hint(_reading_spec(chosen, str(table), NO_COLUMN, query)))
     reading = _reading_spec(chosen, str(table), target, query)
     try:
         profile, notes = _profile_source(reading, task)
@@ -105,6 +109,27 @@ def start_from_table(  # noqa: PLR0913 - what one table may be told, by keyword
         ),
         learners=choice,
     )
+
+
+def no_target(columns: str) -> UsageError:
+    """Return the error of a table whose target nobody has named; `columns` lists its columns."""
+    hint = "name it: `target` in Python, --target on the command line"
+    return UsageError("which column is to be predicted?", hint=f"{hint}; {columns}")
+
+
+def _columns_hint(spec: DataSetSpec) -> str:
+    """List a table's columns, as the refusal of a column that it does not have does.
+
+    Raises:
+        DataError: when the table cannot be read.
+    """
+    try:
+        names = read_table(spec).frame.columns
+    except DataError as error:
+        if "columns: " not in error.hint:
+            raise
+        return error.hint
+    return f"columns: {', '.join(map(str, names))}"
 
 
 def _first_lines(spec: DataSetSpec, task: str) -> str:

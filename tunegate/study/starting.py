@@ -19,6 +19,7 @@ from tunegate.starters import (
     Starter,
     choose_learners,
     name_of_table,
+    no_target,
     render_experiment,
     start_from_table,
 )
@@ -69,15 +70,13 @@ def search_of_table(source: object, settings: Settings, table: TableOptions) -> 
     if isinstance(source, str):
         path = source
         name = table.name or name_of_table(source)
-        columns = ""
     else:
         if table.query:
             raise UsageError("a DataFrame takes no query", hint="name a database, or leave it out")
         name = table.name or name_of_table(table.target)
-        columns = ", ".join(_check_names(source, frame_to_arrow(source).column_names, table.target))
-    if not table.target:
-        hint = f"name it: `target` here, --target on the command line; columns: {columns}"
-        raise UsageError("which column is to be predicted?", hint=hint.removesuffix("; columns: "))
+        columns = _check_names(source, frame_to_arrow(source).column_names, table.target)
+        if not table.target:
+            raise no_target(f"columns: {', '.join(columns)}")
     folder = settings.state / TABLES / name
     _make_folder(folder)  # the table's path in the spec leads through it
     if not isinstance(source, str):

@@ -324,6 +324,13 @@ def test_what_cannot_be_searched_is_refused(
         plan(source, **options)
 
 
+def test_a_table_without_a_target_shows_its_columns() -> None:
+    with pytest.raises(UsageError, match="which column is to be predicted") as caught:
+        plan("flats.csv")
+    names = ", ".join(Path("flats.csv").read_text().splitlines()[0].split(","))
+    assert caught.value.hint.endswith(f"columns: {names}")
+
+
 def test_what_is_no_table_is_refused() -> None:
     with pytest.raises(DataError, match="a int is no table"):
         plan(42, target="rent")
