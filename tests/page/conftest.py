@@ -49,7 +49,13 @@ def hostile(homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Mo
     region["typical"] = categories[1]
     columns = [size, age, region, garden]
     row = {column["name"]: column["typical"] for column in columns}
-    fields = {**manifest, "columns": columns, "target": HOSTILE, "parameters": {HOSTILE: HOSTILE}}
+    fields = {
+        **manifest,
+        "columns": columns,
+        "reference": [],
+        "target": HOSTILE,
+        "parameters": {HOSTILE: HOSTILE},
+    }
     folder = tmp_path_factory.mktemp("hostile") / "package"
     write_package(folder, Draft(fields, forest, homes.rows, [row], HOSTILE, homes.residuals))
     return load_package(folder)

@@ -52,6 +52,7 @@ def houses(homes: ModelPackage, tmp_path_factory: pytest.TempPathFactory) -> Mod
         **homes.manifest.to_dict(),
         "name": "houses",
         "columns": columns,
+        "reference": [],
         "scores": {"rmse": 25_990.0, "r2": 0.9, "mae": 1.5},
         "importances": importances,
         "out_of_bag": 4.0,

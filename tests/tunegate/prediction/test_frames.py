@@ -99,7 +99,7 @@ def test_columns_are_found_by_the_names_that_training_gave_them(homes: ModelPack
         column.replace(name={"size": "size.1", "age": "0"}.get(column.name, column.name))
         for column in homes.manifest.columns
     )
-    renamed = replace(homes, manifest=homes.manifest.replace(columns=columns))
+    renamed = replace(homes, manifest=homes.manifest.replace(columns=columns, reference=()))
     odd = frame().rename(columns={"age": 0})
     odd.insert(0, "size", 1.0, allow_duplicates=True)
     assert Model(renamed).predict(odd).tolist() == expected.tolist()
