@@ -36,6 +36,7 @@ def test_the_spec_shown_is_the_one_shipped() -> None:
         EXPERIMENT,
         EXAMPLES / "titanic" / "experiment.yaml",
         EXAMPLES / "breast-cancer-models-experiment.yaml",
+        EXAMPLES / "boston-models-experiment.yaml",
     ],
 )
 def test_lint_finds_nothing_in_an_experiment(experiment: Path) -> None:
