@@ -16,7 +16,7 @@ td, th { text-align: left; padding: 0.35rem 1rem 0.35rem 0; border-bottom: 1px s
   vertical-align: top; font-weight: 400; }
 th { color: var(--soft); font-size: 0.8125rem; }
 td:last-child { overflow-wrap: anywhere; min-width: 6rem; }
-td:first-child { min-width: 5rem; max-width: 24rem; overflow-wrap: anywhere; }
+td:first-child { min-width: 5.75rem; max-width: 24rem; overflow-wrap: anywhere; }
 .numbers td:not(:first-child), .numbers th:not(:first-child) { text-align: right; min-width: 5rem; }
 td[title] { text-decoration: underline dotted var(--soft); text-underline-offset: 0.25em; }
 .verdict { font-size: 1.125rem; padding: 0.7rem 1rem; border-left: 0.3rem solid var(--rail);
