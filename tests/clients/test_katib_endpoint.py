@@ -150,7 +150,7 @@ def test_katibs_client_raises_a_budget(ask: Callable[[str], Results]) -> None:
 def test_katibs_client_tunes_without_an_end(ask: Callable[[str], Results]) -> None:
     found = result(ask("katib"), "endless")
     assert found["unbounded"] is None
-    assert found["more"] == 3
+    assert found["over"] == 0
     assert found["metrics"] == ["accuracy", "loss"]
 
 

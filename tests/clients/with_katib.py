@@ -156,14 +156,26 @@ def endless(asked: dict[str, Any]) -> dict[str, Any]:
         if time.monotonic() > deadline:
             raise TimeoutError(ENDLESS)
     unbounded = connected.get_experiment(ENDLESS).spec.max_trial_count
-    known = len(connected.list_trials(ENDLESS))
-    connected.edit_experiment_budget(ENDLESS, max_trial_count=known + 3)
+    limit = _limit_to_come(connected, deadline)
     waited = {"timeout": asked["seconds"], "polling_interval": 1}
     found = connected.wait_for_experiment_condition(ENDLESS, **waited)
     best = connected.get_optimal_hyperparameters(ENDLESS).observation.metrics
     connected.delete_experiment(ENDLESS)
-    more = found.status.trials_succeeded - known
-    return {"unbounded": unbounded, "more": more, "metrics": [each.name for each in best]}
+    over = found.status.trials_succeeded - limit
+    return {"unbounded": unbounded, "over": over, "metrics": [each.name for each in best]}
+
+
+def _limit_to_come(connected: katib.KatibClient, deadline: float) -> int:
+    """Set a budget of a few trials more than there are; more may begin before it is set."""
+    while True:
+        limit = len(connected.list_trials(ENDLESS)) + 3
+        try:
+            connected.edit_experiment_budget(ENDLESS, max_trial_count=limit)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return limit
 
 
 def notebook(asked: dict[str, Any]) -> dict[str, Any]:
