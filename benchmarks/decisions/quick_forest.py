@@ -178,8 +178,8 @@ def use_quick_forest() -> None:
 def compare() -> None:
     """Print the mean true loss of both on each population, and milliseconds a fit."""
     from benchmarks.decisions.cells import FRESH_ROWS, SPREAD  # noqa: PLC0415 - it imports us
-    from benchmarks.decisions.models import draw_case, fit_package, true_loss  # noqa: PLC0415
-    from benchmarks.decisions.populations import POPULATIONS  # noqa: PLC0415
+    from benchmarks.decisions.models import draw_case, fit_package, true_loss  # noqa: PLC0415 - as above
+    from benchmarks.decisions.populations import POPULATIONS  # noqa: PLC0415 - as above
 
     library = LEARNERS["random_forest"]
     print("| population | recipe | scikit-learn | quick | ratio | ms | ms |")

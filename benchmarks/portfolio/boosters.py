@@ -16,7 +16,7 @@ from scipy.stats import qmc
 from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from benchmarks.portfolio.choose import GOOD, Regrets, chosen_places, held_out, without_each
+from benchmarks.portfolio.choose import chosen_places, held_out, regrets, without_each
 from benchmarks.portfolio.sets import SOURCES
 from benchmarks.search.data import Data
 from benchmarks.search.tables import CACHE
@@ -43,9 +43,9 @@ def main() -> None:
     for name in BOOSTERS:
         points = drawn_points(name)
         losses = np.stack([table_losses(name, data, points) for data in tables])
-        regrets = _regrets(losses)
-        others = regrets[:, 1:]
-        default = regrets[:, 0]
+        found = regrets(losses)
+        others = found[:, 1:]
+        default = found[:, 0]
         alone = chosen_places(others, np.ones(len(tables)), 1)[0]
         chosen = chosen_places(others, default, count)
         held = held_out(others, default, without_each(others, default, count))
@@ -117,14 +117,6 @@ def _value_at(share: float, where: Searched) -> float:
     else:
         value = where.low + (where.high - where.low) * share
     return float(f"{value:.{DIGITS}g}")
-
-
-def _regrets(losses: NDArray[np.float64]) -> Regrets:
-    """Return distances from each table's least loss; 1 is what a tenth of the points keep."""
-    least = losses.min(axis=1, keepdims=True)
-    unit = np.quantile(losses, GOOD, axis=1, keepdims=True) - least
-    found: Regrets = np.minimum((losses - least) / unit, 1.0)
-    return found
 
 
 def _n_classes(data: Data) -> int:

@@ -18,12 +18,17 @@ Regrets = NDArray[np.float64]
 GOOD = 0.1  # of all forests
 
 
+def regrets(losses: NDArray[np.float64]) -> Regrets:
+    """Return each point's regret on its table, within [0, 1]: float64 (..., points)."""
+    least = losses.min(axis=-1, keepdims=True)
+    unit = np.quantile(losses, GOOD, axis=-1, keepdims=True) - least
+    found: Regrets = np.minimum((losses - least) / unit, 1.0)
+    return found
+
+
 def forest_regrets(table: Table) -> Regrets:
     """Return each forest's regret with the first criterion: float64 (forests,) within [0, 1]."""
-    losses = table.means[0].ravel()
-    least = losses.min()
-    found: Regrets = np.minimum((losses - least) / (np.quantile(losses, GOOD) - least), 1.0)
-    return found
+    return regrets(table.means[0].ravel())
 
 
 def default_place(table: Table) -> int:

@@ -10,11 +10,12 @@ the first of its own, the library's defaults where there are none, and for a fam
 known any point of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from katib.search.families import family_parameters, model_parameter, sklearn_name
 from katib.space import Parameter
 
+Nearest = Callable[[Parameter, float], str | None]
 LEAST_NAMES = 2  # that make a space a forest's
 BOOSTING_NAMES = {"learning_rate", "eta", "lr"}  # that no forest has
 _NAMES = (
@@ -114,9 +115,12 @@ def portfolio_points(
     names = {sklearn_name(p.name) for p in parameters}
     if BOOSTING_NAMES & names:
         known = next((booster for booster, name in KNOWN_BY.items() if name in names), "")
-        found = [_booster_in_space(point, parameters) for point in BOOSTERS.get(known, ())]
+        found = [
+            _point_in_space(point, parameters, Parameter.nearest)
+            for point in BOOSTERS.get(known, ())
+        ]
     else:
-        found = [_point_in_space(forest, parameters) for forest in FOREST]
+        found = [_point_in_space(forest, parameters, _nearest_value) for forest in FOREST]
     points: list[dict[str, str]] = []
     for point in found:
         if len(point) >= LEAST_NAMES and point not in points:
@@ -144,23 +148,13 @@ def family_points(parameters: Sequence[Parameter]) -> list[dict[str, str]]:
     return points
 
 
-def _booster_in_space(
-    booster: Mapping[str, float], parameters: Sequence[Parameter]
+def _point_in_space(
+    known: Mapping[str, float], parameters: Sequence[Parameter], nearest: Nearest
 ) -> dict[str, str]:
     point = dict[str, str]()
     for p in parameters:
         name = sklearn_name(p.name)
-        value = p.nearest(booster[name]) if name in booster else None
-        if value:
-            point[p.name] = value
-    return point
-
-
-def _point_in_space(forest: Mapping[str, float], parameters: Sequence[Parameter]) -> dict[str, str]:
-    point = dict[str, str]()
-    for p in parameters:
-        name = sklearn_name(p.name)
-        value = _nearest_value(p, forest[name]) if name in forest else None
+        value = nearest(p, known[name]) if name in known else None
         if value:
             point[p.name] = value
     return point

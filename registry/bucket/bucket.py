@@ -7,7 +7,7 @@ module of its own; `addresses` chooses.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from registry.errors import StoreError
@@ -45,10 +45,12 @@ class Bucket(ABC):
         url: of an object store, with the folder in it.
 
     Attributes:
+        errors: what the client's library raises.
         conditional: whether of two writers at the same time only one can create or replace an
             object. Where it is not, the two look first and then write.
     """
 
+    errors: tuple[type[Exception], ...] = ()
     conditional = True
 
     def __init__(self, url: str) -> None:
@@ -97,6 +99,10 @@ class Bucket(ABC):
     @abstractmethod
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects in a folder, sorted; the list may be a moment old."""
+
+    def named_call(self, name: str) -> AbstractContextManager[None]:
+        """Make errors of a call for an object into StoreErrors that name it."""
+        return named_store_errors(f"{self.url}/{name}", *self.errors)
 
     def check_size(self, name: str, size: int, limit: int) -> None:
         """Refuse an object that is larger than expected; raises StoreError."""

@@ -5,8 +5,6 @@ is the pointer where one promoter at a time writes; a ledger is not kept there.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import fsspec
 
@@ -17,7 +15,6 @@ from registry.bucket.bucket import (
     Taken,
     Unchanged,
     Version,
-    named_store_errors,
 )
 from registry.errors import StoreError
 
@@ -31,13 +28,14 @@ class FsspecBucket(Bucket):
         StoreError: when fsspec does not know the protocol, lacks its package, or is refused.
     """
 
+    errors = (Exception,)  # each library has its own
     conditional = False
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         try:
             self._files, self._root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-        except Exception as error:
+        except Exception as error:  # of the protocol's library, which may be any
             raise StoreError(
                 f"{self.url}: {error}",
                 hint="docs/object-stores.md says which addresses there are, and what each needs",
@@ -56,7 +54,7 @@ class FsspecBucket(Bucket):
 
     def create(self, name: str, data: bytes) -> None:
         """Write a new object; see the port's contract."""
-        with self._call(name):
+        with self.named_call(name):
             there = self._files.exists(self._path(name))
         if there:
             raise Taken(name)
@@ -72,13 +70,13 @@ class FsspecBucket(Bucket):
     def write(self, name: str, data: bytes) -> None:
         """Write an object, whatever was there; raises StoreError."""
         path = self._path(name)
-        with self._call(name):
+        with self.named_call(name):
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(path, data)
 
     def delete(self, name: str) -> None:
         """Delete an object if there is one; raises StoreError."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 self._files.rm_file(self._path(name))
             except FileNotFoundError:
@@ -86,7 +84,7 @@ class FsspecBucket(Bucket):
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects in a folder, sorted; the list may be a moment old."""
-        with self._call(folder):
+        with self.named_call(folder):
             try:
                 found = self._files.ls(self._path(folder), detail=False)
             except FileNotFoundError:
@@ -95,7 +93,7 @@ class FsspecBucket(Bucket):
 
     def _contents(self, name: str, most: int) -> bytes | None:
         """Return the first bytes of an object; None where there is none."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 with self._files.open(self._path(name), "rb") as file:
                     return bytes(file.read(most))
@@ -104,11 +102,6 @@ class FsspecBucket(Bucket):
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
-
-    @contextmanager
-    def _call(self, name: str) -> Iterator[None]:
-        with named_store_errors(f"{self.url}/{name}", Exception):  # each library has its own
-            yield
 
 
 def _version(data: bytes) -> Version:

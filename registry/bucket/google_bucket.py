@@ -5,8 +5,6 @@ Credentials are the application's default ones; STORAGE_EMULATOR_HOST names anot
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import requests
@@ -52,6 +50,8 @@ class GoogleBucket(Bucket):
         StoreError: when there are no credentials.
     """
 
+    errors = ERRORS
+
     def __init__(self, url: str) -> None:
         super().__init__(url)
         address = urlsplit(self.url)
@@ -59,13 +59,13 @@ class GoogleBucket(Bucket):
         # Each write names what it is written over, or may be repeated without harm.
         retry = DEFAULT_RETRY.with_delay(initial=FIRST_PAUSE).with_timeout(PATIENCE)
         self._patience = {"timeout": TIMEOUT, "retry": retry}
-        with named_store_errors(self.url, *ERRORS):
+        with named_store_errors(self.url, *self.errors):
             # No project: it is only asked for where buckets are made.
             self._bucket = storage.Client(project="none").bucket(address.netloc)
 
     def read(self, name: str, *, limit: int, than: Version | None = None) -> Blob | None:
         """Return an object; see the port's contract."""
-        with self._call(name):
+        with self.named_call(name):
             for _ in range(REPETITIONS):
                 about = self._bucket.get_blob(self._folder + name, **self._patience)
                 if about is None:
@@ -83,7 +83,7 @@ class GoogleBucket(Bucket):
 
     def create(self, name: str, data: bytes) -> None:
         """Write a new object; see the port's contract."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 self._put(name, data, over=NOTHING)
             except PreconditionFailed as error:
@@ -91,7 +91,7 @@ class GoogleBucket(Bucket):
 
     def replace(self, name: str, data: bytes, over: Version) -> None:
         """Write an object over the version that was read; see the port's contract."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 self._put(name, data, over=int(over["generation"]))
             except (PreconditionFailed, NotFound) as error:
@@ -99,12 +99,12 @@ class GoogleBucket(Bucket):
 
     def write(self, name: str, data: bytes) -> None:
         """Write an object, whatever was there; raises StoreError."""
-        with self._call(name):
+        with self.named_call(name):
             self._put(name, data)
 
     def delete(self, name: str) -> None:
         """Delete an object if there is one; raises StoreError."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 self._bucket.delete_blob(self._folder + name, **self._patience)
             except NotFound:
@@ -112,7 +112,7 @@ class GoogleBucket(Bucket):
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects in a folder, sorted; the list may be a moment old."""
-        with self._call(folder):
+        with self.named_call(folder):
             found = self._bucket.list_blobs(prefix=f"{self._folder}{folder}/", **self._patience)
             return sorted(each.name.rpartition("/")[2] for each in found)
 
@@ -123,8 +123,3 @@ class GoogleBucket(Bucket):
             if_generation_match=over,
             **self._patience,
         )
-
-    @contextmanager
-    def _call(self, name: str) -> Iterator[None]:
-        with named_store_errors(f"{self.url}/{name}", *ERRORS):
-            yield

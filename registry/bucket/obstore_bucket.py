@@ -4,8 +4,6 @@ Objects are created with `If-None-Match: *` and replaced with `If-Match`. Creden
 endpoint come from the environment, under the names that the object store's own tools use.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import obstore
@@ -39,11 +37,13 @@ class ObstoreBucket(Bucket):
         StoreError: when the URL names no object store, or its settings are wrong.
     """
 
+    errors = (BaseError, OSError, ValueError)
+
     def __init__(self, url: str) -> None:
         super().__init__(url)
         timeout = timedelta(seconds=TIMEOUT)
         patience = timedelta(seconds=PATIENCE)
-        with named_store_errors(self.url, BaseError, OSError, ValueError):
+        with named_store_errors(self.url, *self.errors):
             self._objects: ObjectStore = from_url(
                 self.url,
                 client_options={"timeout": timeout, "connect_timeout": timeout, "allow_http": True},
@@ -53,7 +53,7 @@ class ObstoreBucket(Bucket):
     def read(self, name: str, *, limit: int, than: Version | None = None) -> Blob | None:
         """Return an object; see the port's contract."""
         options = {"if_none_match": than["e_tag"]} if than else None
-        with self._call(name):
+        with self.named_call(name):
             try:
                 found = obstore.get(self._objects, name, options=options)  # type: ignore[arg-type] # a name for types alone
             except FileNotFoundError:
@@ -70,7 +70,7 @@ class ObstoreBucket(Bucket):
 
     def create(self, name: str, data: bytes) -> None:
         """Write a new object; see the port's contract."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 obstore.put(self._objects, name, data, mode="create", use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as error:
@@ -78,7 +78,7 @@ class ObstoreBucket(Bucket):
 
     def replace(self, name: str, data: bytes, over: Version) -> None:
         """Write an object over the version that was read; see the port's contract."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 # A version has the keys of obstore's `UpdateVersion`.
                 obstore.put(self._objects, name, data, mode=over, use_multipart=False)  # type: ignore[arg-type] # a name for types alone
@@ -87,12 +87,12 @@ class ObstoreBucket(Bucket):
 
     def write(self, name: str, data: bytes) -> None:
         """Write an object, whatever was there; raises StoreError."""
-        with self._call(name):
+        with self.named_call(name):
             obstore.put(self._objects, name, data, use_multipart=False)
 
     def delete(self, name: str) -> None:
         """Delete an object if there is one; raises StoreError."""
-        with self._call(name):
+        with self.named_call(name):
             try:
                 obstore.delete(self._objects, name)
             except FileNotFoundError:
@@ -100,11 +100,6 @@ class ObstoreBucket(Bucket):
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects in a folder, sorted; the list may be a moment old."""
-        with self._call(folder):
+        with self.named_call(folder):
             pages = obstore.list(self._objects, prefix=folder)
             return sorted(str(found["path"]).rpartition("/")[2] for page in pages for found in page)
-
-    @contextmanager
-    def _call(self, name: str) -> Iterator[None]:
-        with named_store_errors(f"{self.url}/{name}", BaseError, OSError, ValueError):
-            yield

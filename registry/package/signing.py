@@ -133,7 +133,7 @@ def _verifying(library: Any, signer: str) -> Any:  # noqa: ANN401 - the library 
         return config.use_sigstore_verifier(identity=identity, oidc_issuer=issuer)
     try:
         return config.use_elliptic_key_verifier(public_key=signer)
-    except Exception as error:
+    except Exception as error:  # the library's and cryptography's errors
         raise StoreError(
             f"{signer}: not a readable public key: {error}",
             hint="`signing.signers` names public keys (PEM, elliptic curve), or ISSUER#IDENTITY",
