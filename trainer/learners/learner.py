@@ -1,6 +1,6 @@
 """What a learner is: how to make its estimator, and how its fitted model becomes a package."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import signature
@@ -12,7 +12,7 @@ from trainer.learners.parameters import Hyperparameters
 
 Estimator = Any  # fitted or not, of any library; they share no type
 Flatten = Callable[[Estimator, int], tuple[Predictor, Output]]
-Assemble = Callable[[Estimator], Estimator]
+Assemble = Callable[[Estimator, Any], Estimator]  # with the learner's own hyperparameters
 MODEL_STEP = "model"  # the last step's name in a pipeline that a learner assembles
 NO_ERROR = 0.0
 
@@ -31,8 +31,9 @@ class Learner:
         fixed: settings that are not searched, such as those that make fits repeatable.
         extra: the extra of tunegate that installs the library; empty if every trainer has it.
         averages: whether class shares are means over trees, and therefore smoothed.
-        assemble: puts an estimator at the end of the pipeline that belongs to it; None where it
-            takes encoded features as they are.
+        assemble: puts an estimator at the end of the pipeline that belongs to it, which some
+            hyperparameters are for; None where it takes encoded features as they are.
+        of_pipeline: the hyperparameters that `assemble` reads; the others are the estimator's.
         share_error: how far a class share may differ from the library's own, by its arithmetic of
             exp; sums differ by no more than `Predictor.rounding`.
         library_error: the library's own exception for data or values that it refuses, as
@@ -48,6 +49,7 @@ class Learner:
     extra: str = ""
     averages: bool = False
     assemble: Assemble | None = None
+    of_pipeline: Sequence[str] = ()
     share_error: float = NO_ERROR
     library_error: str = ""
 
@@ -66,9 +68,10 @@ class Learner:
         common = {"random_state": seed, "n_jobs": n_jobs}
         known = {*estimator.get_params(), *signature(type(estimator)).parameters}
         settings = {name: value for name, value in common.items() if name in known}
-        estimator.set_params(**{**settings, **self.fixed, **parameters.model_dump()})
+        own = parameters.model_dump(exclude=set(self.of_pipeline))
+        estimator.set_params(**{**settings, **self.fixed, **own})
         if self.assemble:
-            return self.assemble(estimator)
+            return self.assemble(estimator, parameters)
         return estimator
 
     def check_task(self, task: str) -> None:

@@ -33,12 +33,20 @@ class Feature:
             whole number.
         codes: of a column whose categories have become numbers, what `value` is given, by the
             category's encoded feature, and by `UNKNOWN`; `source` is the column's first one.
+        slope: what `value` multiplies a number by; all supported steps are straight lines.
+        offset: what it adds.
+        scaler: the class of the last scaler that divided it; empty if none did.
+        is_category: whether it tells by 0 and 1 that a cell is of a category.
     """
 
     source: int
     value: Callable[[Floats], Floats]
     scaled: bool = False
     codes: Mapping[int, float] | None = None
+    slope: float = 1.0
+    offset: float = 0.0
+    scaler: str = ""
+    is_category: bool = False
 
 
 Inputs = Mapping[str, int | Mapping[str, int]]  # a feature a column, or one a category
@@ -144,7 +152,7 @@ def _one_hot(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
                     f"OneHotEncoder: column {name} has no category {category!r} in the data set",
                     hint="fit it on the data set's training part, without missing categories",
                 )
-            found.append(Feature(source[category], identity))
+            found.append(Feature(source[category], identity, is_category=True))
     return found
 
 
@@ -244,7 +252,14 @@ def _standardised(step: Step, features: list[Feature]) -> list[Feature]:
     if not step.with_mean:
         center = np.zeros(len(features))
     return [
-        replace(each, value=_shift(each.value, float(c), float(s)), scaled=True)
+        replace(
+            each,
+            value=_shift(each.value, float(c), float(s)),
+            scaled=True,
+            slope=each.slope / float(s),
+            offset=(each.offset - float(c)) / float(s),
+            scaler=each.scaler if step.scale_ is None else type(step).__name__,
+        )
         for each, c, s in zip(features, center, scale, strict=True)
     ]
 
@@ -259,7 +274,14 @@ def _min_max(step: Step, features: list[Feature]) -> list[Feature]:
     if step.clip:
         raise TrainerError("MinMaxScaler with `clip` cannot be packaged", hint="leave `clip` out")
     return [
-        replace(each, value=_stretch(each.value, float(scale), float(low)), scaled=True)
+        replace(
+            each,
+            value=_stretch(each.value, float(scale), float(low)),
+            scaled=True,
+            slope=each.slope * float(scale),
+            offset=each.offset * float(scale) + float(low),
+            scaler=type(step).__name__,
+        )
         for each, scale, low in zip(features, step.scale_, step.min_, strict=True)
     ]
 

@@ -1,6 +1,6 @@
 """Makes a package of a fitted estimator or pipeline of scikit-learn, and proves it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from registry.package import FlatForest, Output, encode, predict_encoded
+from registry.package import FlatForest, FlatLinear, Output, Predictor, encode, predict_encoded
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import TrainerError
 from trainer.learners import Estimator, Learner, find_learner
 from trainer.learners.flatten import refuse_difference, takes_missing
-from trainer.own_model.features import column_inputs, follow_steps
+from trainer.learners.linear.scaled_pipeline import output_of_linear
+from trainer.own_model.features import Feature, Floats, column_inputs, follow_steps
+from trainer.own_model.linear_terms import learner_settings, line_rounding, move_terms
 from trainer.own_model.thresholds import move_thresholds
 from trainer.recipe import Recipe
 from trainer.scoring.out_of_bag import FittedModel
@@ -26,6 +28,7 @@ WITHOUT_EFFECT = frozenset(
 )
 ROWS = 300
 SPLITS = 300
+STRETCH = 3  # powers of ten
 MISSING_SHARE = 0.3  # of the cells in rows with gaps
 
 
@@ -51,7 +54,6 @@ def package_fitted(fitted: Estimator, data: str, target: Path, *, folds: int = 5
     dataset = load_dataset(data)
     *steps, final = _steps(fitted)
     learner = find_learner(final)
-    _refuse_linear(learner, final)
     names = _seen_columns(fitted, dataset)
     features = follow_steps(steps, names, column_inputs(dataset.columns))
     if learner.name in WIDE and any(feature.scaled for feature in features):
@@ -59,16 +61,26 @@ def package_fitted(fitted: Estimator, data: str, target: Path, *, folds: int = 5
             f"a scaler before {learner.name} cannot be packaged: it compares float64 numbers",
             hint="leave the scaler out; trees need none",
         )
-    recipe = _recipe(learner, final, dataset)
-    forest, output = learner.flatten(final, len(features))
-    assert isinstance(forest, FlatForest)  # noqa: S101 - see _refuse_linear
-    width = sum(column.width for column in dataset.columns)
-    forest = move_thresholds(forest, features, n_features=width)
+    recipe = _recipe(learner, final, features, dataset)
+    flat = _flatten(learner, final, features, dataset)
     _refuse_classes(final, dataset)
-    _prove(fitted, final, (forest, output), dataset, learner)
+    _prove(fitted, final, flat, dataset, learner)
     score = cross_validate(recipe, dataset, folds=folds, seed=0)[0]
     model = FittedModel(final, None)
-    return write_model(target, recipe, dataset, score, model, (forest, output), fold_seed=0)
+    return write_model(target, recipe, dataset, score, model, flat, fold_seed=0)
+
+
+def _flatten(
+    learner: Learner, final: Estimator, features: Sequence[Feature], dataset: Dataset
+) -> tuple[Predictor, Output]:
+    """Return the fitted model, in terms of the encoded features."""
+    width = sum(column.width for column in dataset.columns)
+    if learner.assemble:
+        gaps = {at: name for name, at in _numbers(dataset).items() if name in _nullable(dataset)}
+        return move_terms(final, features, n_features=width, gaps=gaps), output_of_linear(final)
+    forest, output = learner.flatten(final, len(features))
+    assert isinstance(forest, FlatForest)  # noqa: S101 - only linear models are assembled
+    return move_thresholds(forest, features, n_features=width), output
 
 
 def _steps(fitted: Estimator) -> list[Any]:
@@ -76,15 +88,6 @@ def _steps(fitted: Estimator) -> list[Any]:
     if type(fitted).__name__ != "Pipeline":
         return [fitted]
     return [each for _, step in fitted.steps for each in _steps(step)]
-
-
-def _refuse_linear(learner: Learner, final: Estimator) -> None:
-    if learner.assemble:
-        raise TrainerError(
-            f"{type(final).__name__} cannot be packaged from a pipeline of your own: the gate "
-            f"would fit {learner.name} with its own imputing and scaling",
-            hint=f"train it with --model {learner.name}, whose package has both inside",
-        )
 
 
 def _seen_columns(fitted: Estimator, dataset: Dataset) -> list[str]:
@@ -110,7 +113,19 @@ def _names(dataset: Dataset) -> list[str]:
     return [column.name for column in dataset.columns]
 
 
-def _recipe(learner: Learner, final: Estimator, dataset: Dataset) -> Recipe:
+def _numbers(dataset: Dataset) -> dict[str, int]:
+    """Return the encoded feature of each column that is one."""
+    inputs = column_inputs(dataset.columns)
+    return {name: index for name, index in inputs.items() if isinstance(index, int)}
+
+
+def _nullable(dataset: Dataset) -> set[str]:
+    return {column.name for column in dataset.columns if column.takes_missing}
+
+
+def _recipe(
+    learner: Learner, final: Estimator, features: Sequence[Feature], dataset: Dataset
+) -> Recipe:
     """Return the recipe of the estimator's settings, so that the gate can fit it again."""
     settings = final.get_params()
     defaults = type(final)().get_params()
@@ -131,6 +146,8 @@ def _recipe(learner: Learner, final: Estimator, dataset: Dataset) -> Recipe:
         for name in learner.parameters.model_fields
         if settings.get(name) is not None
     }
+    if learner.assemble:
+        values = learner_settings(learner.name, values, features, dataset)
     seed = settings.get("random_state")
     return Recipe.of_dataset(dataset, learner.name, values, seed if isinstance(seed, int) else 0)
 
@@ -147,12 +164,12 @@ def _refuse_classes(final: Estimator, dataset: Dataset) -> None:
 def _prove(
     fitted: Estimator,
     final: Estimator,
-    model: tuple[FlatForest, Output],
+    model: tuple[Predictor, Output],
     dataset: Dataset,
     learner: Learner,
 ) -> None:
-    forest, output = model
-    table = _proof_table(forest, dataset, gaps=_gaps(fitted, final))
+    predictor, output = model
+    table = _proof_table(predictor, dataset, gaps=_gaps(fitted, final))
     frame = pd.DataFrame(table)[_seen_columns(fitted, dataset)]
     rows: pd.DataFrame | NDArray[Any] = frame
     if not hasattr(fitted, "feature_names_in_"):
@@ -161,11 +178,12 @@ def _prove(
         theirs = np.asarray(fitted.predict_proba(rows), dtype=np.float64)
     else:
         theirs = np.asarray(fitted.predict(rows), dtype=np.float64)[:, None]
+    x = encode(dataset.columns, table)
+    allowed: float | Floats = learner.share_error if dataset.classes else 0.0
+    if isinstance(predictor, FlatLinear):
+        allowed = allowed + line_rounding(predictor, x).max(axis=1, keepdims=True)
     refuse_difference(
-        predict_encoded(forest, output, encode(dataset.columns, table)),
-        theirs,
-        allowed=learner.share_error if dataset.classes else 0.0,
-        name=learner.name,
+        predict_encoded(predictor, output, x), theirs, allowed=allowed, name=learner.name
     )
 
 
@@ -174,26 +192,36 @@ def _gaps(fitted: Estimator, final: Estimator) -> bool:
     return "SimpleImputer" in steps or takes_missing(final)
 
 
-def _proof_table(forest: FlatForest, dataset: Dataset, *, gaps: bool) -> Table:
-    """Return rows of the training part: as they are, on thresholds and next to them, with gaps.
+def _proof_table(predictor: Predictor, dataset: Dataset, *, gaps: bool) -> Table:
+    """Return rows of the training part: as they are, changed where it matters, and with gaps.
 
-    Numbers are float32 already: that is how a package reads them.
+    Of trees, numbers are put on thresholds and next to them; of a linear model, they are up to a
+    thousand times as large or as small. Numbers are float32 already: that is how a package reads
+    them.
     """
     rng = np.random.default_rng(0)
     part = dataset.training
     rows = rng.integers(0, len(part.y), ROWS + 3 * SPLITS)
     table = {name: part.table[name][rows] for name in _names(dataset)}
     numbers: Mapping[int, str] = {
-        index: name
-        for name, index in column_inputs(dataset.columns).items()
-        if isinstance(index, int) and table[name].dtype == np.float64
+        index: name for name, index in _numbers(dataset).items() if table[name].dtype == np.float64
     }
     for name in numbers.values():
         table[name] = table[name].astype(np.float32).astype(np.float64)
-    _put_thresholds(table, forest, numbers, rng)
+    if isinstance(predictor, FlatForest):
+        _put_thresholds(table, predictor, numbers, rng)
+    else:
+        _stretch(table, numbers, rng)
     if gaps:
         _put_gaps(table, dataset, numbers, rng)
     return table
+
+
+def _stretch(table: Table, numbers: Mapping[int, str], rng: np.random.Generator) -> None:
+    for name in numbers.values():
+        own = table[name][ROWS:]
+        stretched = own * 10.0 ** rng.uniform(-STRETCH, STRETCH, len(own))
+        table[name][ROWS:] = stretched.astype(np.float32).astype(np.float64)
 
 
 @np.errstate(over="ignore")  # next to the largest float32
@@ -214,7 +242,7 @@ def _put_gaps(
     table: Table, dataset: Dataset, numbers: Mapping[int, str], rng: np.random.Generator
 ) -> None:
     """Empty cells of columns that had gaps in training; others never reach the model empty."""
-    nullable = {column.name for column in dataset.columns if column.takes_missing}
+    nullable = _nullable(dataset)
     for name in numbers.values():
         if name in nullable:
             table[name][:ROWS][rng.random(ROWS) < MISSING_SHARE] = np.nan

@@ -17,7 +17,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -28,10 +28,11 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.tree import DecisionTreeRegressor
+from support.registry.own_models import raw_table, write_houses
 from support.registry.toy_data import flowers
 
 import tunegate as tg
-from trainer.dataset import Dataset, load_dataset
+from trainer.dataset import load_dataset
 from trainer.errors import TrainerError
 
 FOREST = {"n_estimators": 4, "random_state": 0}
@@ -40,28 +41,7 @@ Write = Callable[..., str]
 
 @pytest.fixture
 def houses(tmp_path: Path) -> str:
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(
-        {
-            "area": rng.normal(100, 20, 300).astype(np.float32).astype(float),
-            "age": np.where(rng.random(300) < 0.1, np.nan, rng.integers(0, 90, 300)),
-            "zone": rng.choice(["a", "b", "c"], 300),
-        }
-    )
-    price = frame["area"] * 3 - frame["age"].fillna(40) + (frame["zone"] == "b") * 50
-    frame.assign(price=price + rng.normal(size=300)).to_csv(tmp_path / "h.csv", index=False)
-    spec = tmp_path / "h.toml"
-    spec.write_text(
-        'name = "houses"\nsource = "h.csv"\ntarget = "price"\ntask = "regression"\n'
-        'prediction = "price_predicted"\n'
-    )
-    return str(spec)
-
-
-def raw(data: Dataset, names: list[str] | None = None) -> pd.DataFrame:
-    return pd.DataFrame({c.name: data.training.table[c.name] for c in data.columns})[
-        names or [c.name for c in data.columns]
-    ]
+    return write_houses(tmp_path)
 
 
 def by_kind(numbers: BaseEstimator | str) -> ColumnTransformer:
@@ -91,9 +71,9 @@ def test_a_pipelines_package_answers_as_the_pipeline_to_the_bit(
     houses: str, tmp_path: Path, pipeline: BaseEstimator
 ) -> None:
     data = load_dataset(houses)
-    pipeline.fit(raw(data), data.training.y)
+    pipeline.fit(raw_table(data), data.training.y)
     model = tg.package(pipeline, houses, tmp_path / "p", folds=2)
-    frame = raw(data)
+    frame = raw_table(data)
     assert np.array_equal(model.predict(frame), pipeline.predict(frame))
     assert model.manifest.parameters.get("n_estimators", 4) == 4
     assert model.manifest.interval
@@ -109,9 +89,9 @@ def test_a_classifiers_package_gives_its_own_shares(tmp_path: Path) -> None:
     data = load_dataset(spec)
     labels = np.array(data.classes)[data.training.y.astype(int)]
     names = [column.name for column in data.columns if column.kind == "numeric"]
-    forest = RandomForestClassifier(**FOREST).fit(raw(data, names), labels)
+    forest = RandomForestClassifier(**FOREST).fit(raw_table(data, names), labels)
     model = tg.package(forest, spec, tmp_path / "p", folds=2)
-    frame = raw(data)
+    frame = raw_table(data)
     shares = forest.predict_proba(frame[names].astype(np.float32))
     assert np.array_equal(model.predict_proba(frame), shares)
     assert not model.manifest.output.smooth
@@ -121,7 +101,7 @@ def refused(
     pipeline: BaseEstimator, houses: str, tmp_path: Path, names: list[str] | None = None
 ) -> str:
     data = load_dataset(houses)
-    pipeline.fit(raw(data, names), data.training.y)
+    pipeline.fit(raw_table(data, names), data.training.y)
     with pytest.raises(TrainerError) as caught:
         tg.package(pipeline, houses, tmp_path / "p", folds=2)
     assert caught.value.hint
@@ -132,7 +112,8 @@ def refused(
 NUMBERS = ["area", "age"]
 UNSUPPORTED = [
     (make_pipeline(SimpleImputer(), PCA(1), RandomForestRegressor(**FOREST)), "the step PCA"),
-    (make_pipeline(SimpleImputer(), Ridge()), "Ridge cannot be packaged"),
+    (make_pipeline(SimpleImputer(), LinearRegression()), "LinearRegression cannot be packaged"),
+    (make_pipeline(SimpleImputer(), Ridge(fit_intercept=False)), "fit_intercept: not a hyper"),
     (
         make_pipeline(FunctionTransformer(np.abs), RandomForestRegressor(**FOREST)),
         "the step FunctionTransformer",
@@ -174,9 +155,9 @@ def test_categories_that_became_numbers_are_divided_as_the_trees_divide_them(
 ) -> None:
     data = load_dataset(houses)
     columns = ColumnTransformer([("zones", encoder, ["zone"])], remainder="passthrough")
-    pipeline = make_pipeline(columns, final).fit(raw(data), data.training.y)
+    pipeline = make_pipeline(columns, final).fit(raw_table(data), data.training.y)
     model = tg.package(pipeline, houses, tmp_path / "p", folds=2)
-    frame = pd.concat([raw(data).assign(zone=zone) for zone in "abc"], ignore_index=True)
+    frame = pd.concat([raw_table(data).assign(zone=zone) for zone in "abc"], ignore_index=True)
     assert len(np.unique(pipeline.predict(frame)[:: len(data.training.y)])) > 1
     assert np.array_equal(model.predict(frame), pipeline.predict(frame))
 

@@ -3,11 +3,16 @@
 from typing import Annotated
 
 from trainer.learners.learner import Learner
-from trainer.learners.linear.scaled_pipeline import flatten_linear, scaled_features_and_target
-from trainer.learners.parameters import Fraction, Hyperparameters, Positive, Searched
+from trainer.learners.linear.scaled_pipeline import (
+    OF_PIPELINE,
+    ScaledColumns,
+    flatten_linear,
+    scaled_features_and_target,
+)
+from trainer.learners.parameters import Fraction, Positive, Searched
 
 
-class ElasticNetRegression(Hyperparameters):
+class ElasticNetRegression(ScaledColumns):
     """Parameters of scikit-learn's ElasticNet; `alpha` is in standard deviations of the target.
 
     Its default there, 1.0, would leave out nearly every column.
@@ -25,4 +30,5 @@ LEARNER = Learner(
     flatten=flatten_linear,
     fixed={"max_iter": 10_000, "copy_X": False},  # the pipeline has copied it
     assemble=scaled_features_and_target,
+    of_pipeline=OF_PIPELINE,
 )

@@ -1,17 +1,19 @@
 """scikit-learn's pipeline around a linear model, and how a fitted one becomes a package.
 
 Gaps are filled with the column's mean, columns are scaled to mean 0 and standard deviation 1, in
-float64. The target of a regression is scaled too, so that a penalty means the same whatever the
-target's unit.
+float64, unless `scale` leaves some as they are. The target of a regression is scaled too, so that a
+penalty means the same whatever the target's unit.
 """
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
-from registry.package import FlatLinear, Link, Output
+from registry.package import FlatLinear, Output
 from trainer.learners.learner import MODEL_STEP, Estimator
+from trainer.learners.parameters import Hyperparameters
 
 LibraryPipeline = Any  # sklearn.pipeline.Pipeline, which has no type
 FILL_STEP = "fill"
@@ -23,30 +25,48 @@ def to_float64(x: ArrayLike) -> NDArray[np.float64]:
     return np.array(x, dtype=np.float64)
 
 
-def scaled_features(model: Estimator) -> Estimator:
+class ScaledColumns(Hyperparameters):
+    """What all linear learners have besides their library's own hyperparameters."""
+
+    scale: Annotated[
+        Literal["all", "numbers", "none"],
+        Field(description="all, numbers (0/1 columns stay as they are), or none"),
+    ] = "all"
+
+
+OF_PIPELINE = tuple(ScaledColumns.model_fields)
+
+
+def scaled_features(model: Estimator, parameters: ScaledColumns) -> Estimator:
     """Return a pipeline of float64, imputer, scaler and an unfitted linear model."""
     from sklearn.impute import SimpleImputer  # noqa: PLC0415 - the command line starts without it
     from sklearn.pipeline import Pipeline  # noqa: PLC0415 - as above
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler  # noqa: PLC0415
+    from sklearn.preprocessing import FunctionTransformer  # noqa: PLC0415 - as above
 
     return Pipeline(
         [
             ("float64", FunctionTransformer(to_float64)),
             # A fold's training rows may have no value of a column at all.
             (FILL_STEP, SimpleImputer(keep_empty_features=True, copy=False)),
-            (SCALE_STEP, StandardScaler(copy=False)),
+            (SCALE_STEP, _make_scaler(parameters.scale)),
             (MODEL_STEP, model),
         ]
     )
 
 
-def scaled_features_and_target(model: Estimator) -> Estimator:
+def _make_scaler(scale: str) -> Estimator:
+    from trainer.learners.linear.column_scaler import ColumnScaler  # noqa: PLC0415 - as above
+
+    return ColumnScaler(scale)
+
+
+def scaled_features_and_target(model: Estimator, parameters: ScaledColumns) -> Estimator:
     """Return a regression that also scales its target, and its predictions back."""
     from sklearn.compose import TransformedTargetRegressor  # noqa: PLC0415 - as above
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - as above
 
     return TransformedTargetRegressor(
-        scaled_features(model), transformer=StandardScaler(), check_inverse=False
+        scaled_features(model, parameters), transformer=StandardScaler(), check_inverse=False
     )
 
 
@@ -60,9 +80,17 @@ def flatten_linear(estimator: Estimator, n_features: int) -> tuple[FlatLinear, O
             deviation=float(target.scale_[0]),
             mean=float(target.mean_[0]),
         ), Output(combine="sum")
-    return _flatten_pipeline(estimator, n_features), Output(
-        combine="sum", link=_link_of_classes(len(estimator.classes_))
-    )
+    return _flatten_pipeline(estimator, n_features), output_of_linear(estimator)
+
+
+def output_of_linear(estimator: Estimator) -> Output:
+    """Return how the sums of a fitted linear model become numbers, or shares of its classes."""
+    n_classes = len(getattr(estimator, "classes_", ()))
+    if n_classes == 0:
+        return Output(combine="sum")
+    if n_classes == 2:  # noqa: PLR2004 - two classes
+        return Output(combine="sum", link="logistic")
+    return Output(combine="sum", link="softmax")
 
 
 def _flatten_pipeline(
@@ -78,9 +106,3 @@ def _flatten_pipeline(
         intercept=np.atleast_1d(model.intercept_) * deviation + mean,
         n_features=n_features,
     )
-
-
-def _link_of_classes(n_classes: int) -> Link:
-    if n_classes == 2:  # noqa: PLR2004 - two classes
-        return "logistic"
-    return "softmax"
