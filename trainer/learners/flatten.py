@@ -25,7 +25,13 @@ def flatten_estimator(estimator: Estimator, *, n_features: int) -> tuple[Predict
     Raises:
         TrainerError: when no learner made it, or its package cannot hold it.
     """
-    return find_learner(estimator).flatten(estimator, n_features)
+    learner = find_learner(estimator)
+    if learner.left_categories(last_step(estimator)):
+        raise TrainerError(
+            "categorical splits cannot be packaged without the columns' names",
+            hint="package it by `tg.package`",
+        )
+    return learner.flatten(estimator, n_features)
 
 
 def proof_rows(predictor: Predictor, x: NDArray[np.float32], *, gaps: bool) -> NDArray[np.float32]:

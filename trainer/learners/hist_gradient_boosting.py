@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import Field
 
 from registry.package import FlatForest, Output
-from trainer.errors import TrainerError
 from trainer.learners.gradient_boosting import boosted_link
 from trainer.learners.learner import Estimator, Learner
 from trainer.learners.parameters import (
@@ -49,12 +48,21 @@ def _flatten(estimator: Estimator, n_features: int) -> tuple[FlatForest, Output]
     return join_trees(trees, n_features), Output(combine="sum", link=boosted_link(estimator))
 
 
+def _left_categories(estimator: Estimator) -> dict[int, frozenset[int]]:
+    found = dict[int, frozenset[int]]()
+    start = 1  # the first tree is the base
+    for stage in estimator._predictors:  # noqa: SLF001 - as above
+        for predictor in stage:
+            nodes = predictor.nodes
+            for node in np.flatnonzero(nodes["is_categorical"] & ~nodes["is_leaf"]).tolist():
+                words = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
+                bits = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")
+                found[start + node] = frozenset(np.flatnonzero(bits).tolist())
+            start += len(nodes)
+    return found
+
+
 def _tree(nodes: LibraryNodes, column: int, n_outputs: int) -> TreeNodes:
-    if nodes["is_categorical"].any():
-        raise TrainerError(
-            "categorical splits of a histogram gradient boosting cannot be packaged",
-            hint="encode categories as 0/1 columns, or by an OrdinalEncoder",
-        )
     leaf = nodes["is_leaf"].astype(bool)
     return TreeNodes(
         left=np.where(leaf, LEAF, nodes["left"].astype(np.int64)),
@@ -75,6 +83,7 @@ LEARNER = Learner(
         "classification": "sklearn.ensemble:HistGradientBoostingClassifier",
     },
     flatten=_flatten,
+    left_categories=_left_categories,
     fixed={"early_stopping": False},
     share_error=2.0**-50,
 )

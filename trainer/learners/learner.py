@@ -28,6 +28,9 @@ class Learner:
         classes: the estimator's class by task, as `module:class`.
         flatten: turns a fitted estimator of n encoded features into the package's model; raises
             TrainerError for a model that the package cannot hold.
+        left_categories: of a fitted estimator that divides categories itself, the codes that go
+            left at such a node, by the node's place in the flat forest. `flatten` gives it any
+            threshold.
         fixed: settings that are not searched, such as those that make fits repeatable.
         extra: the extra of tunegate that installs the library; empty if every trainer has it.
         averages: whether class shares are means over trees, and therefore smoothed.
@@ -45,6 +48,7 @@ class Learner:
     parameters: type[Hyperparameters]
     classes: Mapping[str, str]
     flatten: Flatten
+    left_categories: Callable[[Estimator], Mapping[int, frozenset[int]]] = lambda _: {}
     fixed: Mapping[str, object] = field(default_factory=dict)
     extra: str = ""
     averages: bool = False

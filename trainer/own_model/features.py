@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils import check_array
 
 from registry.package import Column
 from trainer.errors import TrainerError
@@ -116,24 +117,49 @@ def _from_columns(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feat
 
 def _from_features(step: Step, features: list[Feature]) -> list[Feature]:
     kind = type(step).__name__
-    if isinstance(step, str) or (kind == "FunctionTransformer" and step.func is None):
+    if isinstance(step, str) or (kind == "FunctionTransformer" and _changes_nothing(step)):
         return features  # "passthrough", also as a fitted ColumnTransformer writes it
+    if kind == "ColumnTransformer":
+        return [
+            feature
+            for _, each, chosen in _parts(step)
+            for feature in _from_features(each, [features[at] for at in _places(chosen)])
+        ]
     if kind not in STEPS:
         raise TrainerError(f"the step {kind} cannot be packaged", hint=HINT)
     return STEPS[kind](step, features)
 
 
+def _changes_nothing(step: Step) -> bool:
+    """Whether a FunctionTransformer gives on what it gets, as that of histogram boosting does."""
+    function = getattr(step.func, "func", step.func)  # of functools.partial
+    return function is None or function is check_array
+
+
 def _column_transformer(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
     found: list[Feature] = []
-    for _, each, chosen in step.transformers_:
-        if isinstance(each, str) and each == "drop":
-            continue
+    for _, each, chosen in _parts(step):
         columns = [
-            name if isinstance(name, str) else names[name]
-            for name in ([chosen] if isinstance(chosen, str) else chosen)
+            place if isinstance(place, str) else names[place]
+            for place in ([chosen] if isinstance(chosen, str) else _places(chosen))
         ]
         found += _from_columns(each, columns, inputs)
     return found
+
+
+def _parts(step: Step) -> list[tuple[str, Step, Any]]:
+    """Return name, transformer and columns of a ColumnTransformer's parts that are not dropped."""
+    return [
+        part for part in step.transformers_ if not isinstance(part[1], str) or part[1] != "drop"
+    ]
+
+
+def _places(chosen: Sequence[Any]) -> list[Any]:
+    """Return columns as names or indices; they may be chosen by a mask."""
+    given = np.asarray(chosen)
+    if given.dtype == np.bool_:
+        return np.flatnonzero(given).tolist()
+    return list(chosen)
 
 
 def _one_hot(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
@@ -172,6 +198,25 @@ def _ordinal(step: Step, names: Sequence[str], inputs: Inputs) -> list[Feature]:
         codes = _codes("OrdinalEncoder", name, inputs, categories, numbers, unknown)
         scaled = any(code != np.float32(code) for code in codes.values() if not np.isnan(code))
         found.append(Feature(min(codes.keys() - {UNKNOWN}), identity, scaled, codes))
+    return found
+
+
+def _renumbered(step: Step, features: list[Feature]) -> list[Feature]:
+    """Return categories' numbers as an OrdinalEncoder numbers them again."""
+    found = []
+    for feature, known in zip(features, step.categories_, strict=True):
+        if feature.codes is None:
+            raise TrainerError(
+                "OrdinalEncoder: a column of numbers cannot be packaged as categories",
+                hint='name it in `categorical = ["..."]` of the data set, and encode it',
+            )
+        order = {number: place for place, number in enumerate(known.tolist())}
+        values = feature.value(np.array(list(feature.codes.values()))).tolist()
+        codes = {
+            place: float(order.get(value, np.nan))
+            for place, value in zip(feature.codes, values, strict=True)
+        }
+        found.append(replace(feature, value=identity, codes=codes))
     return found
 
 
@@ -300,4 +345,5 @@ STEPS: Mapping[str, Callable[[Step, list[Feature]], list[Feature]]] = {
     "SimpleImputer": _imputed,
     "StandardScaler": _standardised,
     "MinMaxScaler": _min_max,
+    "OrdinalEncoder": _renumbered,
 }

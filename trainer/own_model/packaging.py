@@ -26,6 +26,7 @@ WIDE = frozenset({"hist_gradient_boosting", "lightgbm"})  # they read float64
 WITHOUT_EFFECT = frozenset(
     {"random_state", "n_jobs", "verbose", "warm_start", "oob_score", "verbosity", "importance_type"}
 )
+ENCODED = frozenset({"categorical_features"})  # what the package's own encoding stands for
 ROWS = 300
 SPLITS = 300
 STRETCH = 3  # powers of ten
@@ -55,6 +56,8 @@ def package_fitted(fitted: Estimator, data: str, target: Path, *, folds: int = 5
     *steps, final = _steps(fitted)
     learner = find_learner(final)
     names = _seen_columns(fitted, dataset)
+    own_encoder = getattr(final, "_preprocessor", None)  # of histogram gradient boosting
+    steps += [own_encoder] if own_encoder else []
     features = follow_steps(steps, names, column_inputs(dataset.columns))
     if learner.name in WIDE and any(feature.scaled for feature in features):
         raise TrainerError(
@@ -80,7 +83,8 @@ def _flatten(
         return move_terms(final, features, n_features=width, gaps=gaps), output_of_linear(final)
     forest, output = learner.flatten(final, len(features))
     assert isinstance(forest, FlatForest)  # noqa: S101 - only linear models are assembled
-    return move_thresholds(forest, features, n_features=width), output
+    categories = learner.left_categories(final)
+    return move_thresholds(forest, features, categories, n_features=width), output
 
 
 def _steps(fitted: Estimator) -> list[Any]:
@@ -129,7 +133,7 @@ def _recipe(
     """Return the recipe of the estimator's settings, so that the gate can fit it again."""
     settings = final.get_params()
     defaults = type(final)().get_params()
-    known = learner.parameters.model_fields.keys() | learner.fixed.keys() | WITHOUT_EFFECT
+    known = learner.parameters.model_fields.keys() | learner.fixed.keys() | WITHOUT_EFFECT | ENCODED
     changed = [
         name
         for name, value in settings.items()
@@ -242,7 +246,8 @@ def _put_gaps(
     table: Table, dataset: Dataset, numbers: Mapping[int, str], rng: np.random.Generator
 ) -> None:
     """Empty cells of columns that had gaps in training; others never reach the model empty."""
-    nullable = _nullable(dataset)
-    for name in numbers.values():
-        if name in nullable:
-            table[name][:ROWS][rng.random(ROWS) < MISSING_SHARE] = np.nan
+    empty = dict.fromkeys(numbers.values(), np.nan) | {
+        column.name: None for column in dataset.columns if column.kind == "categorical"
+    }
+    for name in empty.keys() & _nullable(dataset):
+        table[name][:ROWS][rng.random(ROWS) < MISSING_SHARE] = empty[name]

@@ -4,7 +4,7 @@ A step's function rises, so the values on the left of a threshold are all up to 
 one is found by bisection over the float32 numbers, with the step's own arithmetic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,18 @@ INFINITY = 0x7F800000  # the bits of float32's infinity: one more than those of 
 
 
 def move_thresholds(
-    forest: FlatForest, features: Sequence[Feature], *, n_features: int
+    forest: FlatForest,
+    features: Sequence[Feature],
+    categories: Mapping[int, frozenset[int]],
+    *,
+    n_features: int,
 ) -> FlatForest:
     """Return a forest that decides on encoded features as this one does on what is made of them.
 
     Args:
         forest: its features are those of the last step, which reads them as float32.
         features: what each of them is made of.
+        categories: see `Learner.left_categories`.
         n_features: width of the encoding.
 
     Raises:
@@ -36,7 +41,10 @@ def move_thresholds(
         nodes = np.flatnonzero(inner & (forest.feature == index))
         threshold = forest.threshold[nodes]
         if feature.codes is not None:
-            splits |= {node: _set_split(forest, node, feature) for node in nodes.tolist()}
+            splits |= {
+                node: _set_split(forest, node, feature, categories.get(node))
+                for node in nodes.tolist()
+            }
             continue
         arrays["feature"][nodes] = feature.source
         arrays["threshold"][nodes] = _largest_left(feature, threshold)
@@ -48,12 +56,18 @@ def move_thresholds(
     return FlatForest.from_arrays(arrays, n_features=n_features)
 
 
-def _set_split(forest: FlatForest, node: int, feature: Feature) -> SetSplit:
-    """Return which categories of a feature's column go left at a node."""
+def _set_split(
+    forest: FlatForest, node: int, feature: Feature, to_left: frozenset[int] | None
+) -> SetSplit:
+    """Return which categories of a feature's column go left at a node; `to_left` has their codes.
+
+    Without it those do whose number is not above the node's threshold.
+    """
     codes = feature.codes or {}
     with np.errstate(over="ignore", invalid="ignore"):
         seen = feature.value(np.array(list(codes.values()))).astype(np.float32)
-    left = np.where(np.isnan(seen), forest.missing_left[node], seen <= forest.threshold[node])
+    left = seen <= forest.threshold[node] if to_left is None else np.isin(seen, list(to_left))
+    left = np.where(np.isnan(seen), forest.missing_left[node], left)
     return SetSplit(feature.source, dict(zip(codes, left.tolist(), strict=True)))
 
 

@@ -8,8 +8,14 @@ import pandas as pd
 from trainer.dataset import Dataset
 
 
-def write_houses(folder: Path) -> str:
-    """Write 300 houses and their spec; return its path."""
+def write_houses(folder: Path, *, missing_zones: bool = False, more_zones: bool = False) -> str:
+    """Write 300 houses and their spec; return its path.
+
+    Args:
+        folder: where to.
+        missing_zones: whether some zones are missing.
+        more_zones: whether there is a second column of categories, `ward`.
+    """
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -19,6 +25,10 @@ def write_houses(folder: Path) -> str:
         }
     )
     price = frame["area"] * 3 - frame["age"].fillna(40) + (frame["zone"] == "b") * 50
+    if missing_zones:
+        frame.loc[rng.random(300) < 0.2, "zone"] = None
+    if more_zones:
+        frame["ward"] = rng.choice(["north", "south", "east", "west"], 300)
     frame.assign(price=price + rng.normal(size=300)).to_csv(folder / "h.csv", index=False)
     spec = folder / "h.toml"
     spec.write_text(

@@ -162,6 +162,82 @@ def test_categories_that_became_numbers_are_divided_as_the_trees_divide_them(
     assert np.array_equal(model.predict(frame), pipeline.predict(frame))
 
 
+HIST = {"max_iter": 8, "min_samples_leaf": 3, "categorical_features": ["zone"]}
+CODES = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+DIVIDED = {
+    "by name": HistGradientBoostingRegressor(**HIST),
+    "encoded": make_pipeline(
+        ColumnTransformer([("zones", CODES, ["zone"])], remainder="passthrough"),
+        HistGradientBoostingRegressor(**{**HIST, "categorical_features": [0]}),
+    ),
+}
+
+
+@pytest.mark.parametrize("model", DIVIDED.values(), ids=DIVIDED)
+def test_what_histogram_boosting_divides_as_categories_is_divided_so(
+    tmp_path: Path, model: BaseEstimator
+) -> None:
+    houses = write_houses(tmp_path, missing_zones=True)
+    data = load_dataset(houses)
+    model.fit(raw_table(data), data.training.y)
+    packaged = tg.package(model, houses, tmp_path / "p", folds=2)
+    zones = ["a", "b", "c", None]
+    frame = pd.concat([raw_table(data).assign(zone=zone) for zone in zones], ignore_index=True)
+    assert len(np.unique(model.predict(frame)[:: len(data.training.y)])) > 1
+    assert np.array_equal(packaged.predict(frame), model.predict(frame))
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"), [([], "column age has no categories"), ([SimpleImputer()], "of numbers")]
+)
+def test_numbers_divided_as_categories_are_refused(
+    houses: str, tmp_path: Path, steps: list[BaseEstimator], words: str
+) -> None:
+    model = HistGradientBoostingRegressor(max_iter=2, categorical_features=["age"])
+    if steps:
+        model.set_params(categorical_features=[1])
+    assert words in refused(make_pipeline(*steps, model), houses, tmp_path, NUMBERS)
+
+
+def test_several_columns_may_be_encoded(tmp_path: Path) -> None:
+    houses = write_houses(tmp_path, more_zones=True)
+    data = load_dataset(houses)
+    encoders = [("zones", OrdinalEncoder(), ["zone"]), ("wards", TargetEncoder(), ["ward"])]
+    columns = ColumnTransformer(encoders, remainder="passthrough")
+    pipeline = make_pipeline(columns, RandomForestRegressor(**FOREST))
+    pipeline.fit(raw_table(data), data.training.y)
+    model = tg.package(pipeline, houses, tmp_path / "p", folds=2)
+    assert np.array_equal(model.predict(raw_table(data)), pipeline.predict(raw_table(data)))
+
+
+def test_a_target_encoder_of_three_classes_has_a_number_for_each(tmp_path: Path) -> None:
+    table = flowers(rows=200)
+    table["spot"] = np.random.default_rng(7).choice(["x", "y", "z"], len(table))
+    table.to_csv(tmp_path / "f.csv", index=False)
+    (tmp_path / "f.toml").write_text(
+        'name = "flowers"\nsource = "f.csv"\ntarget = "kind"\ntask = "classification"\n'
+        'prediction = "kind_predicted"\n'
+    )
+    spec = str(tmp_path / "f.toml")
+    data = load_dataset(spec)
+    labels = np.array(data.classes)[data.training.y.astype(int)]
+    columns = ColumnTransformer([("spots", TargetEncoder(), ["spot"])])
+    pipeline = make_pipeline(columns, RandomForestClassifier(**FOREST))
+    pipeline.fit(raw_table(data), labels)
+    model = tg.package(pipeline, spec, tmp_path / "p", folds=2)
+    frame = raw_table(data)
+    assert np.array_equal(model.predict_proba(frame), pipeline.predict_proba(frame))
+
+
+def test_trees_that_would_become_too_large_are_refused(
+    houses: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.own_model.set_splits.MAX_NODES", 100)
+    columns = ColumnTransformer([("zones", OrdinalEncoder(), ["zone"])], remainder="passthrough")
+    pipeline = make_pipeline(columns, RandomForestRegressor(**FOREST))
+    assert "more than 100 nodes" in refused(pipeline, houses, tmp_path)
+
+
 def test_a_target_encoder_before_a_learner_of_float64_is_refused(
     houses: str, tmp_path: Path
 ) -> None:
