@@ -1,8 +1,10 @@
 """Who gets in: real forests against real forests."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.promotion.gate_cases import (
     GateCase,
@@ -147,6 +149,38 @@ def test_a_model_no_better_than_the_mean_is_refused(tmp_path: Path, first: bool)
     )
     assert verdict.verdict == "refuse"
     assert "trivial baseline" in failed_checks(verdict)
+
+
+def rare_kinds() -> pd.DataFrame:
+    """Return 500 flowers, of which one in twenty is of the rare kind."""
+    rng = np.random.default_rng(1)
+    width = rng.normal(size=500)
+    rare = rng.random(500) < 1 / (1 + np.exp(5.5 - 3 * width))
+    kind = np.where(rare, "rare", "usual")
+    return pd.DataFrame({"width": width, "length": rng.normal(size=500), "kind": kind})
+
+
+def test_a_few_rows_of_a_rare_class_do_not_make_a_sound_model_look_like_none(
+    tmp_path: Path,
+) -> None:
+    data = toy.dataset(tmp_path / "flowers", rare_kinds(), name="flowers")
+    candidate = toy.package(data, tmp_path / "candidate", toy.GOOD)
+    verdict = judge(
+        GateInput(candidate, None, make_evaluation(data, cpus=1)), GatePolicy(repeats=1)
+    )
+    assert verdict.holdout
+    assert verdict.holdout.p_better < 0.95  # four rows of the class: the holdout alone cannot tell
+    assert "trivial baseline" not in failed_checks(verdict)
+
+
+def test_a_model_that_is_none_on_the_holdout_is_refused_whatever_it_was_before(
+    homes: GateCase,
+) -> None:
+    view = make_evaluation(homes.data, cpus=1)
+    other = replace(view, y=np.random.default_rng(0).permutation(view.y))
+    verdict = judge(GateInput(homes.good, None, other), GatePolicy(repeats=1))
+    assert "trivial baseline" in failed_checks(verdict)
+    assert "left out 1.000" in check_detail(verdict, "trivial baseline")
 
 
 def test_strict_lower_lets_a_lower_loss_in_and_says_what_it_is(homes: GateCase) -> None:
