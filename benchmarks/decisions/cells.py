@@ -89,6 +89,18 @@ def named(population: Population, number: int, rows: int) -> Found:
     return {"truths": truths, "pairs": chosen, "decisions": decisions}
 
 
+def recipes(population: Population, number: int, rows: int) -> Found:
+    """Fit the recipes of `named` on another data set, without any decision.
+
+    What is true of a recipe is a mean over data sets, and needs more of them than decisions do.
+    """
+    rng = np.random.default_rng([number, rows, 5])
+    case = draw_case(population, rows, rng)
+    fresh = population.draw(rng, FRESH_ROWS // 2, "same")
+    packages = [fit_package(case, values, number) for values in (*SPREAD, SPREAD[0])]
+    return {"truths": [true_loss(population, each, fresh) for each in packages]}
+
+
 def searched(population: Population, number: int, rows: int) -> Found:
     """Judge the winner of a search of 40 trials that are truly equal to the champion.
 

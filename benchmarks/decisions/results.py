@@ -23,16 +23,22 @@ STEPS = {"monthly": (6, 12, MONTHS), "releases": (4, 8, RELEASES)}
 def summarize(cells: Sequence[Cell], journal: Journal) -> Results:
     """Return rates by kind, cell, row and rule."""
     results: Results = {}
+    recipes = {cell.name: _found(journal, cell) for cell in cells if cell.kind == "recipes"}
     for cell in cells:
-        found = list(journal.read(cell).values())
-        if found:
+        found = _found(journal, cell)
+        if found and cell.kind == "named":
+            rates = named_rates(found, [*found, *recipes[cell.name]])
+            results.setdefault(cell.kind, {})[cell.name] = rates
+        elif found and cell.kind != "recipes":
             results.setdefault(cell.kind, {})[cell.name] = _summarize_cell(cell.kind, found)
     return results
 
 
+def _found(journal: Journal, cell: Cell) -> list[Found]:
+    return list(journal.read(cell).values())
+
+
 def _summarize_cell(kind: str, found: Sequence[Found]) -> dict[str, Rates]:
-    if kind == "named":
-        return named_rates(found)
     if kind in STEPS:
         rows = {f"after {step}": path_rates(found, step - 1) for step in STEPS[kind]}
         return {**rows, "promotions": promotion_rates(found)}

@@ -18,12 +18,13 @@ from benchmarks.decisions.cells import (
     monthly,
     named,
     new_data,
+    recipes,
     releases,
     searched,
 )
 from benchmarks.decisions.populations import POPULATIONS
 
-SEQUENCES = 100  # runs of months and of releases
+SEQUENCES = 100  # runs of months and of releases, and data sets for what is true of a recipe
 NEW_DATA_POPULATIONS = ("boston", "friedman1", "rare")
 
 
@@ -65,6 +66,8 @@ def all_cells() -> Iterator[Cell]:
             label = f"{population.name} {rows}"
             run = partial(named, population, rows=rows)
             yield Cell("named", label, PAIRS, run, first=rows == ROWS)
+            run = partial(recipes, population, rows=rows)
+            yield Cell("recipes", label, 0, run, first=rows == ROWS)
         label = f"{population.name} {ROWS}"
         run = partial(searched, population, rows=ROWS)
         yield Cell("searched", label, CHAMPIONS, run, first=True)

@@ -34,9 +34,14 @@ class Rate(NamedTuple):
     sets: int
 
 
-def named_rates(found: Sequence[Found]) -> dict[str, dict[str, Rate]]:
-    """Return, by truth and rule, how often is promoted; truth is that of the recipe."""
-    truths = np.mean([each["truths"] for each in found], axis=0)
+def named_rates(found: Sequence[Found], fitted: Sequence[Found]) -> dict[str, dict[str, Rate]]:
+    """Return, by truth and rule, how often is promoted; truth is that of the recipe.
+
+    Args:
+        found: the decisions.
+        fitted: data sets on which all recipes were fitted; what is true is a mean over them.
+    """
+    truths = np.mean([each["truths"] for each in fitted], axis=0)
     by_truth = {
         truth: [
             [
