@@ -36,8 +36,8 @@ TEXTS = {
     "named": (
         "Named challengers",
         """Share that is promoted, in %, by what is true of the recipes (mean over data sets), and
-rows in all, four fifths of them for training. What is true of a recipe is itself uncertain while
-there are few data sets, most of all on Boston-like rows: 34 of them make 2,000 decisions.""",
+rows in all, four fifths of them for training. What is true of a recipe is the mean over these
+data sets and up to a hundred more, on which it was fitted without a decision.""",
     ),
     "searched": (
         "After a search of 40 trials",
