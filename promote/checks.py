@@ -212,38 +212,35 @@ class CheckRunner:
             passed = found.p_better >= TRIVIAL_P
             return Check(name="trivial baseline", passed=passed, detail=detail)
         least = self.policy.p_holdout
-        both = self._compare_with_trivial_on_all(theirs, mine, recipe)
+        without_inputs = np.concatenate([self._trivial_left_out(recipe), theirs])
+        losses = np.concatenate([recipe.candidate, mine])
+        group = None
+        if self.data.training.group is not None and self.data.group is not None:
+            group = np.concatenate(
+                [self.data.training.group[recipe.rows], self.data.group[self.fresh]]
+            )
+        both = self._compare(without_inputs, losses, group)
         detail += (
             f", at least {share_text(least)}; with the training rows that were left out "
             f"{both.p_better:.3f}, at least {share_text(TRIVIAL_P)}"
         )
-        detail += self._holdout_row_words(theirs, mine, least)
+        row = find_deciding_row(without_inputs, losses, TRIVIAL_P, self.policy, group)
+        detail += self._row_words_of_both(row, recipe)
         passed = both.p_better >= TRIVIAL_P and found.p_better >= least
         return Check(name="trivial baseline", passed=passed, detail=detail)
 
-    def _compare_with_trivial_on_all(
-        self, theirs: Floats, mine: Floats, recipe: RecipeEvidence
-    ) -> Comparison:
-        """Compare on the holdout and on the training rows of key one together."""
+    def _trivial_left_out(self, recipe: RecipeEvidence) -> Floats:
+        """Return the losses of a model without inputs on the training rows of key one."""
         training = self.data.training
         manifest = self.candidate.manifest
         rows = recipe.rows
         trivial = np.repeat(self.data.trivial, len(rows), axis=0)
-        without_inputs = row_losses(manifest.task, manifest.metric, training.y[rows], trivial)
-        if training.weight is not None:
-            weight = training.weight[rows]
-            without_inputs = without_inputs * (weight / weight.mean())
-        group = None
-        fresh_group = self._fresh_group()
-        if training.group is not None and fresh_group is not None:
-            group = np.concatenate([training.group[rows], fresh_group])
-        return compare_losses(
-            np.concatenate([without_inputs, theirs]),
-            np.concatenate([recipe.candidate, mine]),
-            resamples=self.policy.resamples,
-            seed=self.policy.seed,
-            group=group,
-        )
+        losses = row_losses(manifest.task, manifest.metric, training.y[rows], trivial)
+        if training.weight is None:
+            return losses
+        weight = training.weight[rows]
+        weighted: Floats = losses * (weight / weight.mean())
+        return weighted
 
     def _check_against_defaults(self, recipe: RecipeEvidence) -> Check:
         """Check that a first model, which has no champion, looks no worse than library defaults."""
@@ -313,6 +310,15 @@ class CheckRunner:
         row = find_deciding_row(theirs, mine, least, self.policy, self._fresh_group())
         return self._row_words(row, np.flatnonzero(self.fresh), self.data.table, self.data.y)
 
+    def _row_words_of_both(self, row: RowFinding | None, recipe: RecipeEvidence) -> str:
+        """Name a row of the training rows of key one, which come first, and the fresh ones."""
+        training = self.data.training
+        before = len(recipe.rows)
+        if row is None or row.position < before:
+            return self._row_words(row, recipe.rows, training.table, training.y)
+        row = row._replace(position=row.position - before)
+        return self._row_words(row, np.flatnonzero(self.fresh), self.data.table, self.data.y)
+
     def _row_words(
         self,
         row: RowFinding | None,
@@ -326,13 +332,12 @@ class CheckRunner:
         return f"; {row.words}: {name}"
 
     def _compare_on_holdout(self, champion: Floats, candidate: Floats) -> Comparison:
+        return self._compare(champion, candidate, self._fresh_group())
+
+    def _compare(self, champion: Floats, candidate: Floats, group: Groups | None) -> Comparison:
         policy = self.policy
         return compare_losses(
-            champion,
-            candidate,
-            resamples=policy.resamples,
-            seed=policy.seed,
-            group=self._fresh_group(),
+            champion, candidate, resamples=policy.resamples, seed=policy.seed, group=group
         )
 
     def _fresh_group(self) -> Groups | None:

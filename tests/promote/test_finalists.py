@@ -100,7 +100,7 @@ def test_a_searchs_winner_needs_more_than_a_candidate_that_a_person_named(
 
     def losses(manifest: Manifest, seeds: list[int], folds: int) -> Floats:
         del seeds, folds
-        return 100 - gain * (manifest == homes.good.manifest)
+        return 0.5 - gain / 100 * (manifest == homes.good.manifest)
 
     finalists = (finalist(1.0), finalist(2.0)) if searched else ()
     given_now = GateInput(
