@@ -178,7 +178,10 @@ def _draw_boston(rng: np.random.Generator, n: int, world: World) -> Draw:  # noq
     second = near[first, rng.integers(near.shape[1], size=n)]
     made = x[first] + rng.random((n, 1)) * (x[second] - x[first])
     mean = forest.predict(made)
-    residual = residuals[np.where(rng.random(n) < 0.5, first, second)]
+    # By its sign alone a residual is no longer what rows from the same place have in common: a
+    # forest could learn that, and the mean would not be what is expected.
+    sign = rng.choice([-1.0, 1.0], n)
+    residual = sign * residuals[np.where(rng.random(n) < 0.5, first, second)]
     variance = (residuals[first] ** 2 + residuals[second] ** 2) / 2
     return Draw(made.astype(np.float32), mean + residual, mean, variance)
 
