@@ -75,7 +75,7 @@ class GatePolicy(Record, frozen=True, kw_only=True):
     approval: Literal["auto", "manual"] = "auto"
     approval_days: Annotated[int, Meta(ge=1, le=365)] = 7
     p_recipe: Share = 0.90
-    p_searched: Share = 0.97
+    p_searched: Share = 0.95
     challenges_alpha: Share = 0.0
     p_holdout: Share = 0.20
     repeats: Annotated[int, Meta(ge=1, le=100)] = 3

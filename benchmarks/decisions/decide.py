@@ -47,7 +47,6 @@ RULES: Mapping[str, Callable[[Decision], bool]] = {
     "the gate": lambda found: found.promoted,
     "key 1 >= .90, key 2 >= .20": lambda found: found.recipe >= 0.9 and found.holdout >= 0.2,
     "key 1 >= .95, key 2 >= .20": lambda found: found.recipe >= 0.95 and found.holdout >= 0.2,
-    "key 1 >= .97, key 2 >= .20": lambda found: found.recipe >= 0.97 and found.holdout >= 0.2,
     "key 1 >= .975, key 2 >= .20": lambda found: found.recipe >= 0.975 and found.holdout >= 0.2,
     "both pooled >= .95": lambda found: found.pooled >= 0.95,
     "all rows >= .90 or new rows >= .95, key 2 >= .20": lambda found: (
