@@ -54,7 +54,7 @@ def walks(forest: FlatForest) -> dict[str, kernel.RowSums]:
     assert library, "the C kernel was not built: scripts/setup dev"
     arrays = forest.arrays()
     return {
-        "c": kernel.CTraversal(library, arrays, n_features=forest.n_features),
+        "c": kernel.CTraversal(library, arrays, n_features=forest.n_features, depth=forest.depth),
         "numpy": NumpyTraversal(arrays, n_features=forest.n_features, depth=forest.depth),
     }
 

@@ -11,6 +11,7 @@ sum that begins with a base has that as its first tree, which is one leaf.
 A leaf is its own child: a traversal that reached it stays there while others continue.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.package.array_checks import check_matrix, check_packed_row, refuse_unless
-from registry.package.kernel import RowSums, make_traversal
+from registry.package.kernel import RowPredictor, RowSums, make_traversal
+from registry.package.manifest import Output
 from registry.package.numpy_kernel import NamedArrays
 
 ARRAYS: dict[str, tuple[tuple[type[np.generic], ...], int]] = {  # dtypes, dimensions
@@ -124,7 +126,7 @@ class FlatForest:
         check_matrix(x, self.n_features)
         return self._traversal.sums(x)
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:
+    def sums_row(self, row: bytes) -> Sequence[float]:
         """Add up the leaves that one row reaches; the fastest way for a single row.
 
         Args:
@@ -139,6 +141,10 @@ class FlatForest:
         """
         check_packed_row(row, self.n_features)
         return self._traversal.sums_row(row)
+
+    def row_predictor(self, output: Output) -> RowPredictor | None:
+        """Return what answers one packed row as `output` says; None where numpy has to."""
+        return self._traversal.row_predictor(output, self.n_members)
 
     def rounding(
         self,

@@ -1,13 +1,14 @@
-/* Walk the trees of a flat forest and add up the leaves; or add up the terms of a flat linear model. At the end: hashes.
+/* Add up the leaves of a flat forest or the terms of a flat linear model, and turn the sums of one row into its answer. At
+ * the end: hashes.
  *
  * The caller has proved that every feature lies within a row, and that both children of a node lie side by side further
  * on in its own tree. A leaf stands for its own left child: 0 nodes further on, and no value is above its threshold +inf
  * or, being missing, goes right. So no walk can leave the arrays or run for ever, and nothing is checked here.
  *
- * Twelve walks go on side by side, of twelve trees or of twelve rows: a walk alone would wait for memory at every step.
+ * Sixteen walks go on side by side, of sixteen trees or of sixteen rows: a walk alone would wait for memory at every step.
  * Leaves are added in the order of the trees, beginning with 0.0, as scikit-learn adds them; or, as XGBoost adds, each sum
  * is rounded to float32 (of two floats it is exact in double first, so this is their float32 sum). Nothing is written but
- * the sums, so any number of threads may share a forest.
+ * sums and answers, so any number of threads may share a model.
  */
 
 #include <float.h>
@@ -19,10 +20,19 @@
 #endif
 
 #define API __attribute__((visibility("default")))
-#define INLINE static inline __attribute__((always_inline)) /* so that `missing` is a constant where it is compiled */
+#define INLINE static inline __attribute__((always_inline)) /* so that a constant argument is one where it is compiled */
 
-enum { VERSION = 5 }; /* kernel.py asks for this version: raise both when a signature or struct changes */
-enum { LANES = 12, BLOCK_BYTES = 1 << 19 };
+enum { VERSION = 6 }; /* kernel.py asks for this version: raise both when a signature or struct changes */
+enum { FOREST, SYMMETRIC, LINEAR };
+enum { IDENTITY, LOGISTIC, SOFTMAX, EXPM1 };
+enum { LANES = 16, WIDE = 512, TILES_FLOATS = 2 * WIDE * LANES };
+
+typedef float four_floats __attribute__((vector_size(16)));
+typedef int32_t four_numbers __attribute__((vector_size(16)));
+
+typedef struct {
+    int64_t kind, n_features, n_outputs;
+} model; /* how each of the three begins */
 
 typedef struct {
     float threshold;
@@ -31,138 +41,376 @@ typedef struct {
 } node;
 
 typedef struct {
+    model head;
+    int64_t n_trees, single; /* single: 1 where sums are rounded to float32 */
     const node *nodes;
     const int32_t *roots;
     const double *values; /* n_outputs a node */
-    int64_t n_trees, n_features, n_outputs;
-    int64_t single; /* 1: sums are rounded to float32 */
+    int64_t steps;        /* what every walk takes at most; 0 where that is many more than most take */
 } forest;
 
-/* Rows known to have no NaN are spared the question where it goes. NaN is the one value that differs from itself, and is
- * not <= anything. Nothing hangs on an `if`: a guessed branch is wrong half the time, and three times as slow. */
-INLINE uint32_t goes_right(const node *at, const float *row, int missing) {
-    float seen = row[at->feature >> 1];
-    if (!missing)
-        return seen > at->threshold;
-    return !((seen <= at->threshold) | ((int)(at->feature & 1u) & (seen != seen)));
+typedef struct {
+    float threshold;
+    uint32_t feature; /* as a node's */
+} question;
+
+typedef struct {
+    model head;
+    int64_t n_trees, single;
+    const question *questions; /* of the trees, one after the other, from the root */
+    const int32_t *depths;     /* questions a tree */
+    const double *values;      /* n_outputs a leaf, 2^depth leaves a tree, from left to right */
+} symmetric;
+
+typedef struct {
+    model head;
+    const double *fill, *center, *scale; /* one a feature */
+    const double *coefficient;           /* n_outputs a feature */
+    const double *intercept;             /* n_outputs */
+} linear;
+
+typedef struct {
+    const model *of;
+    const double *base; /* n_outputs; or NULL */
+    double members;     /* what a mean divides by; 0 for a sum */
+    int64_t smooth, link;
+} answer;
+
+API int32_t tunegate_kernel_version(void) { return VERSION; }
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+INLINE double add(double sum, double value, int64_t single) {
+    sum += value;
+    return single ? (double)(float)sum : sum;
 }
 
-INLINE void descend(const node *at[LANES], const float *const rows[LANES], int missing) {
+/* A row is laid out twice, where a missing value goes right and where it goes left: as NaN, which is not <= anything, and
+ * as -inf, which is <= any threshold. So a node's `feature` is the place to look, and one comparison is enough. `apart` is
+ * the distance between two places. */
+static inline void lay_out(const float *row, int64_t n_features, int64_t apart, float *seen) {
+    for (int64_t j = 0; j < n_features; j++) {
+        seen[2 * j * apart] = row[j];
+        seen[(2 * j + 1) * apart] = row[j] != row[j] ? -__builtin_inff() : row[j];
+    }
+}
+
+INLINE uint32_t step(const node *at, const float *seen, int64_t apart) {
+    return at->left + !(seen[at->feature * apart] <= at->threshold);
+}
+
+/* All lanes walk to their leaves. Lane i looks into the row at `seen + i * between`. Nothing hangs on an `if`: a guessed
+ * branch is wrong half the time, and three times as slow. */
+INLINE void descend(const node *at[LANES], const float *seen, int64_t apart, int64_t between, int64_t steps) {
+    if (steps) {
+        for (; steps > 0; steps--) {
+#pragma GCC unroll 16 /* else gcc 12 keeps the lanes in memory, and branches */
+            for (int i = 0; i < LANES; i++)
+                at[i] += step(at[i], seen + i * between, apart);
+        }
+        return;
+    }
     uint32_t moved;
     do {
         moved = 0;
-#pragma GCC unroll 12 /* else gcc 12 keeps the lanes in memory, and branches */
+#pragma GCC unroll 16
         for (int i = 0; i < LANES; i++) {
             moved |= at[i]->left;
-            at[i] += at[i]->left + goes_right(at[i], rows[i], missing);
+            at[i] += step(at[i], seen + i * between, apart);
         }
     } while (moved);
 }
 
-static inline void add(const forest *trees, const node *leaf, double *sums) {
-    const double *value = trees->values + (leaf - trees->nodes) * trees->n_outputs;
-    for (int64_t k = 0; k < trees->n_outputs; k++) {
-        double sum = sums[k] + value[k];
-        sums[k] = trees->single ? (double)(float)sum : sum;
-    }
+/* The same with a row that is too wide to be laid out, of which few values are ever looked at. */
+static void descend_wide(const node *at[LANES], const float *row) {
+    uint32_t moved;
+    do {
+        moved = 0;
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            float seen = row[at[i]->feature >> 1];
+            int to_left = (seen <= at[i]->threshold) | ((int)(at[i]->feature & 1u) & (seen != seen));
+            moved |= at[i]->left;
+            at[i] += at[i]->left + !to_left;
+        }
+    } while (moved);
 }
 
-static inline int any_missing(const float *x, int64_t n) {
-    int missing = 0;
-    for (int64_t i = 0; i < n; i++)
-        missing |= x[i] != x[i];
-    return missing;
-}
-
-static inline int lanes(int64_t left) { return left < LANES ? (int)left : LANES; }
-
-API int32_t tunegate_kernel_version(void) { return VERSION; }
-
-/* One row, float32 (n_features); sums: float64 (n_outputs). Lanes without a tree walk the first one's again. A wide row
- * is not searched for NaN, as few of its values are ever looked at. */
-API void tunegate_sum_row(const forest *trees, const float *row, double *sums) {
-    const float *rows[LANES];
-    for (int i = 0; i < LANES; i++)
-        rows[i] = row;
-    for (int64_t k = 0; k < trees->n_outputs; k++)
-        sums[k] = 0.0;
+/* Lanes without a tree walk the first one's again. */
+static void forest_row(const forest *trees, const float *row, double *sums) {
+    int64_t n_outputs = trees->head.n_outputs;
+    float seen[2 * WIDE];
+    int wide = trees->head.n_features > WIDE;
+    if (!wide)
+        lay_out(row, trees->head.n_features, 1, seen);
     for (int64_t tree = 0; tree < trees->n_trees; tree += LANES) {
-        int n = lanes(trees->n_trees - tree);
+        int n = (int)least(LANES, trees->n_trees - tree);
         const node *at[LANES];
         for (int i = 0; i < LANES; i++)
             at[i] = trees->nodes + trees->roots[tree + (i < n ? i : 0)];
-        descend(at, rows, 1);
-        for (int i = 0; i < n; i++)
-            add(trees, at[i], sums);
-    }
-}
-
-static void sum_block(const forest *trees, const float *x, int64_t n_rows, double *sums) {
-    int missing = any_missing(x, n_rows * trees->n_features);
-    for (int64_t k = 0; k < n_rows * trees->n_outputs; k++)
-        sums[k] = 0.0;
-    for (int64_t tree = 0; tree < trees->n_trees; tree++) {
-        for (int64_t row = 0; row < n_rows; row += LANES) {
-            int n = lanes(n_rows - row);
-            const node *at[LANES];
-            const float *rows[LANES];
-            for (int i = 0; i < LANES; i++) {
-                at[i] = trees->nodes + trees->roots[tree];
-                rows[i] = x + (row + (i < n ? i : 0)) * trees->n_features;
-            }
-            if (missing)
-                descend(at, rows, 1);
-            else
-                descend(at, rows, 0);
-            for (int i = 0; i < n; i++)
-                add(trees, at[i], sums + (row + i) * trees->n_outputs);
+        if (wide)
+            descend_wide(at, row);
+        else
+            descend(at, seen, 1, 0, trees->steps);
+        for (int i = 0; i < n; i++) {
+            const double *value = trees->values + (at[i] - trees->nodes) * n_outputs;
+            for (int64_t k = 0; k < n_outputs; k++)
+                sums[k] = add(sums[k], value[k], trees->single);
         }
     }
 }
 
-/* Rows one after the other, float32 (n_rows, n_features); sums: float64 (n_rows, n_outputs). Every tree reads all rows
- * of a block, so a block is what the second-level cache holds beside a tree. Few rows would leave lanes empty. */
-API void tunegate_sum_rows(const forest *trees, const float *x, int64_t n_rows, double *sums) {
-    int64_t fitting = BLOCK_BYTES / LANES / (trees->n_features * (int64_t)sizeof(float));
-    int64_t block = LANES * (fitting > 0 ? fitting : 1);
-    if (n_rows < LANES / 2) {
-        for (int64_t row = 0; row < n_rows; row++)
-            tunegate_sum_row(trees, x + row * trees->n_features, sums + row * trees->n_outputs);
+static void symmetric_row(const symmetric *trees, const float *row, double *sums) {
+    int64_t n_outputs = trees->head.n_outputs;
+    const question *asked = trees->questions;
+    const double *values = trees->values;
+    float seen[2 * WIDE];
+    lay_out(row, trees->head.n_features, 1, seen);
+    for (int64_t tree = 0; tree < trees->n_trees; tree++) {
+        int depth = trees->depths[tree];
+        uint32_t leaf = 0;
+        for (int i = 0; i < depth; i++)
+            leaf = 2 * leaf + !(seen[asked[i].feature] <= asked[i].threshold);
+        for (int64_t k = 0; k < n_outputs; k++)
+            sums[k] = add(sums[k], values[leaf * n_outputs + k], trees->single);
+        asked += depth;
+        values += n_outputs << depth;
+    }
+}
+
+/* Terms are added in the order of the features, and the intercept last; the caller has proved all arrays finite and as
+ * large as this reads them. */
+static void linear_row(const linear *of, const float *row, double *restrict sums) {
+    const double *weight = of->coefficient;
+    int64_t n_outputs = of->head.n_outputs;
+    for (int64_t j = 0; j < of->head.n_features; j++) {
+        double known = row[j] != row[j] ? of->fill[j] : (double)row[j];
+        double z = (known - of->center[j]) / of->scale[j];
+        for (int64_t k = 0; k < n_outputs; k++)
+            sums[k] += weight[k] * z;
+        weight += n_outputs;
+    }
+    for (int64_t k = 0; k < n_outputs; k++)
+        sums[k] += of->intercept[k];
+}
+
+static void sum_row(const model *of, const float *row, double *sums) {
+    for (int64_t k = 0; k < of->n_outputs; k++)
+        sums[k] = 0.0;
+    if (of->kind == FOREST)
+        forest_row((const forest *)of, row, sums);
+    else if (of->kind == SYMMETRIC)
+        symmetric_row((const symmetric *)of, row, sums);
+    else
+        linear_row((const linear *)of, row, sums);
+}
+
+/* Sixteen rows at once, side by side in a tile: lane i reads place p at p * LANES + i. */
+static void lay_out_tile(const float *rows, int64_t n_features, float *tile) {
+    for (int64_t j = 0; j < n_features; j++) {
+        float *right = tile + 2 * j * LANES, *left = right + LANES;
+        for (int i = 0; i < LANES; i++) {
+            float x = rows[i * n_features + j];
+            right[i] = x;
+            left[i] = x != x ? -__builtin_inff() : x;
+        }
+    }
+}
+
+INLINE void add_leaves(const double *const leaf[LANES], int64_t n_outputs, int64_t single, double *sums) {
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) {
+        for (int64_t k = 0; k < n_outputs; k++)
+            sums[i * n_outputs + k] = add(sums[i * n_outputs + k], leaf[i][k], single);
+    }
+}
+
+static inline void add_all(const double *const leaf[LANES], const model *of, int64_t single, double *sums) {
+    if (of->n_outputs == 1 && !single)
+        add_leaves(leaf, 1, 0, sums);
+    else
+        add_leaves(leaf, of->n_outputs, single, sums);
+}
+
+static void forest_tile(const forest *trees, int64_t tree, const float *tile, double *sums) {
+    const node *at[LANES];
+    const double *leaf[LANES];
+    for (int i = 0; i < LANES; i++)
+        at[i] = trees->nodes + trees->roots[tree];
+    descend(at, tile, LANES, 1, trees->steps);
+    for (int i = 0; i < LANES; i++)
+        leaf[i] = trees->values + (at[i] - trees->nodes) * trees->head.n_outputs;
+    add_all(leaf, &trees->head, trees->single, sums);
+}
+
+static void symmetric_tile(const symmetric *trees, const question *asked, int depth, const double *values,
+                           const float *tile, double *sums) {
+    four_numbers number[LANES / 4] = {{0}};
+    const double *leaf[LANES];
+    for (int question = 0; question < depth; question++) {
+        const float *place = tile + (int64_t)asked[question].feature * LANES;
+        float at = asked[question].threshold;
+        four_floats threshold = {at, at, at, at}, seen;
+        for (int i = 0; i < LANES / 4; i++) {
+            memcpy(&seen, place + 4 * i, sizeof seen);
+            number[i] = 2 * number[i] + 1 + (four_numbers)(seen <= threshold); /* -1 where it is */
+        }
+    }
+    for (int i = 0; i < LANES; i++)
+        leaf[i] = values + number[i / 4][i % 4] * trees->head.n_outputs;
+    add_all(leaf, &trees->head, trees->single, sums);
+}
+
+INLINE void linear_lanes(const linear *of, const float *rows, int64_t n_outputs, double *sums) {
+    const double *weight = of->coefficient;
+    double z[LANES];
+    for (int64_t j = 0; j < of->head.n_features; j++, weight += n_outputs) {
+        double fill = of->fill[j], center = of->center[j], scale = of->scale[j];
+        for (int i = 0; i < LANES; i++)
+            z[i] = rows[i * of->head.n_features + j];
+        for (int i = 0; i < LANES; i++)
+            z[i] = ((z[i] != z[i] ? fill : z[i]) - center) / scale;
+        for (int64_t k = 0; k < n_outputs; k++) {
+            for (int i = 0; i < LANES; i++)
+                sums[i * n_outputs + k] += weight[k] * z[i];
+        }
+    }
+    for (int i = 0; i < LANES; i++) {
+        for (int64_t k = 0; k < n_outputs; k++)
+            sums[i * n_outputs + k] += of->intercept[k];
+    }
+}
+
+/* Every tree reads all rows of a block, so a block is what the first-level cache holds beside a tree. */
+static void trees_block(const model *of, const float *x, int64_t n_tiles, double *sums) {
+    int64_t width = 2 * of->n_features * LANES, n_sums = LANES * of->n_outputs;
+    float tiles[TILES_FLOATS];
+    for (int64_t tile = 0; tile < n_tiles; tile++)
+        lay_out_tile(x + tile * LANES * of->n_features, of->n_features, tiles + tile * width);
+    if (of->kind == FOREST) {
+        const forest *trees = (const forest *)of;
+        for (int64_t tree = 0; tree < trees->n_trees; tree++)
+            for (int64_t tile = 0; tile < n_tiles; tile++)
+                forest_tile(trees, tree, tiles + tile * width, sums + tile * n_sums);
         return;
     }
-    for (int64_t row = 0; row < n_rows; row += block)
-        sum_block(trees, x + row * trees->n_features, n_rows - row < block ? n_rows - row : block,
-                  sums + row * trees->n_outputs);
-}
-
-typedef struct {
-    const double *fill, *center, *scale; /* one a feature */
-    const double *coefficient;           /* n_outputs a feature */
-    const double *intercept;             /* n_outputs */
-    int64_t n_features, n_outputs;
-} linear;
-
-/* One row, float32 (n_features); sums: float64 (n_outputs). Terms are added in the order of the features, beginning with
- * 0.0, and the intercept last; the caller has proved all arrays finite and as large as this reads them. */
-API void tunegate_linear_row(const linear *model, const float *row, double *restrict sums) {
-    const double *weight = model->coefficient;
-    for (int64_t k = 0; k < model->n_outputs; k++)
-        sums[k] = 0.0;
-    for (int64_t j = 0; j < model->n_features; j++) {
-        double seen = row[j] != row[j] ? model->fill[j] : (double)row[j];
-        double z = (seen - model->center[j]) / model->scale[j];
-        for (int64_t k = 0; k < model->n_outputs; k++)
-            sums[k] += weight[k] * z;
-        weight += model->n_outputs;
+    const symmetric *trees = (const symmetric *)of;
+    const question *asked = trees->questions;
+    const double *values = trees->values;
+    for (int64_t tree = 0; tree < trees->n_trees; tree++) {
+        int depth = trees->depths[tree];
+        for (int64_t tile = 0; tile < n_tiles; tile++)
+            symmetric_tile(trees, asked, depth, values, tiles + tile * width, sums + tile * n_sums);
+        asked += depth;
+        values += of->n_outputs << depth;
     }
-    for (int64_t k = 0; k < model->n_outputs; k++)
-        sums[k] += model->intercept[k];
 }
 
-/* Rows one after the other, float32 (n_rows, n_features); sums: float64 (n_rows, n_outputs). */
-API void tunegate_linear_rows(const linear *model, const float *x, int64_t n_rows, double *sums) {
-    for (int64_t row = 0; row < n_rows; row++)
-        tunegate_linear_row(model, x + row * model->n_features, sums + row * model->n_outputs);
+/* Rows one after the other, float32 (n_rows, n_features); sums: float64 (n_rows, n_outputs). Rows that fill no tile are
+ * summed one by one, and so are those of trees that are too wide to be laid out. */
+API void tunegate_sum_rows(const model *of, const float *x, int64_t n_rows, double *sums) {
+    int64_t row = 0, n_features = of->n_features, n_outputs = of->n_outputs;
+    if (of->kind == LINEAR || n_features <= WIDE) {
+        int64_t full = n_rows - n_rows % LANES;
+        memset(sums, 0, (size_t)(full * n_outputs) * sizeof *sums); /* which is 0.0 */
+        int64_t block = of->kind == LINEAR ? LANES : LANES * (WIDE / n_features);
+        for (; row < full; row += least(block, full - row)) {
+            const float *rows = x + row * n_features;
+            double *of_rows = sums + row * n_outputs;
+            if (of->kind != LINEAR)
+                trees_block(of, rows, least(block, full - row) / LANES, of_rows);
+            else if (n_outputs == 1)
+                linear_lanes((const linear *)of, rows, 1, of_rows);
+            else
+                linear_lanes((const linear *)of, rows, n_outputs, of_rows);
+        }
+    }
+    for (; row < n_rows; row++)
+        sum_row(of, x + row * n_features, sums + row * n_outputs);
+}
+
+INLINE double power_of_two(int64_t exponent) {
+    uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
+
+/* exp(x), or exp(x) - 1, with less than one ulp or two of error and the same bits on every machine: sums and products in
+ * an order that numpy_kernel.py repeats. x is k log 2 + r, and p = exp(r) - 1 is Taylor's series. */
+INLINE double exponential(double x, int minus_one) {
+    double within = x >= -746.0 ? (x <= 710.0 ? x : 710.0) : -746.0; /* beyond are 0 and infinity */
+    double k = (within * 0x1.71547652b82fep+0 + 0x1.8p+52) - 0x1.8p+52;
+    double r = (within - k * 0x1.62e42feep-1) - k * 0x1.a39ef35793c76p-33;
+    double q = 1.0 / 6227020800.0;
+    q = q * r + 1.0 / 479001600.0;
+    q = q * r + 1.0 / 39916800.0;
+    q = q * r + 1.0 / 3628800.0;
+    q = q * r + 1.0 / 362880.0;
+    q = q * r + 1.0 / 40320.0;
+    q = q * r + 1.0 / 5040.0;
+    q = q * r + 1.0 / 720.0;
+    q = q * r + 1.0 / 120.0;
+    q = q * r + 1.0 / 24.0;
+    q = q * r + 1.0 / 6.0;
+    q = q * r + 0.5;
+    double p = r + (r * r) * q;
+    int64_t half = ((int64_t)k + 2048) / 2 - 1024, rest = (int64_t)k - half;
+    double first = power_of_two(half), second = power_of_two(rest);
+    double found = ((1.0 + p) * first) * second;
+    if (minus_one && k < 64.0)
+        found = (first * second) * p + (first * second - 1.0);
+    return x == x ? found : x;
+}
+
+/* exp of n numbers in place, or exp - 1. */
+API void tunegate_exp(double *x, int64_t n, int64_t minus_one) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] = exponential(x[i], minus_one != 0);
+}
+
+/* What registry/package/prediction.py does to the sums of many rows, in the same order. */
+static inline double before_link(const answer *to, double sum, int64_t k) {
+    if (to->members != 0.0)
+        sum /= to->members;
+    if (to->base)
+        sum += to->base[k];
+    if (to->smooth)
+        sum = (to->members * sum + 1.0 / (double)to->of->n_outputs) / (to->members + 1.0);
+    return sum;
+}
+
+/* The answer to one row of a model with one sum: a number, or the second of two classes' shares. */
+API double tunegate_answer_number(const answer *to, const float *row) {
+    double sum;
+    sum_row(to->of, row, &sum);
+    sum = before_link(to, sum, 0);
+    if (to->link == LOGISTIC)
+        return 1.0 / (1.0 + exponential(-sum, 0));
+    if (to->link == EXPM1) {
+        double found = exponential(sum, 1);
+        return found > DBL_MAX ? DBL_MAX : found;
+    }
+    return sum;
+}
+
+/* The answer to one row of a model with several sums, float64 (n_outputs): sums, or the classes' shares. */
+API void tunegate_answer_shares(const answer *to, const float *row, double *shares) {
+    int64_t n = to->of->n_outputs;
+    sum_row(to->of, row, shares);
+    for (int64_t k = 0; k < n; k++)
+        shares[k] = before_link(to, shares[k], k);
+    if (to->link != SOFTMAX)
+        return;
+    double largest = shares[0], total = 0.0;
+    for (int64_t k = 1; k < n; k++)
+        largest = shares[k] > largest ? shares[k] : largest;
+    for (int64_t k = 0; k < n; k++) {
+        shares[k] = exponential(shares[k] - largest, 0);
+        total += shares[k];
+    }
+    for (int64_t k = 0; k < n; k++)
+        shares[k] /= total;
 }
 
 /* BLAKE2b (RFC 7693), the first 8 bytes of the digest of many short pieces: a table's rows. Python's own takes as long for

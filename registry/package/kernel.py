@@ -1,6 +1,7 @@
 """Chooses the kernel that adds up a predictor's sums: the C library if built, otherwise numpy.
 
-It also hashes a table's rows, which without the library Python's hashlib does.
+The C library also makes one row's answer of its sums. And it hashes a table's rows, which without
+it Python's hashlib does.
 
 `TUNEGATE_KERNEL=numpy` in the environment, read at import, forces numpy. Both give the same bits.
 """
@@ -9,20 +10,34 @@ import ctypes
 import hashlib
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.package.numpy_kernel import NamedArrays, NumpyLinear, NumpyTraversal
+from registry.package.array_checks import FLOAT32_SIZE
+from registry.package.c_kernel.packing import PackedLevels, pack_levels, pack_nodes
+from registry.package.c_kernel.structures import (
+    FOREST,
+    LINEAR,
+    LINKS,
+    SYMMETRIC,
+    WIDE,
+    Answer,
+    Forest,
+    Library,
+    Linear,
+    Model,
+    Symmetric,
+)
+from registry.package.manifest import Output
+from registry.package.numpy_kernel import NamedArrays, NumpyLinear, NumpyTraversal, exponential
 
-CFunction = Any  # of ctypes
+RowPredictor = Callable[[bytes], Sequence[float]]
 LIBRARY = Path(__file__).with_name("libkernel.so")
-VERSION = 5  # as in kernel.c
-NODE = np.dtype([("threshold", np.float32), ("feature", np.uint32), ("left", np.uint32)])
-_LEAF = np.array((np.inf, 1, 0), dtype=NODE)  # nothing goes right, not even missing values
+STEPS = 8  # where no tree is deeper, all walks take the same number of steps
 
 
 class RowSums(Protocol):
@@ -31,156 +46,146 @@ class RowSums(Protocol):
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return float64 (n_rows, n_outputs) for float32 (n_rows, n_features)."""
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:
+    def sums_row(self, row: bytes) -> Sequence[float]:
         """Return n_outputs sums for one row of packed native float32."""
 
+    def row_predictor(self, output: Output, n_members: int) -> RowPredictor | None:
+        """Return what answers one packed row as `output` says; None where numpy has to.
 
-class _Forest(ctypes.Structure):
-    _fields_ = (
-        ("nodes", ctypes.c_void_p),
-        ("roots", ctypes.c_void_p),
-        ("values", ctypes.c_void_p),
-        ("n_trees", ctypes.c_int64),
-        ("n_features", ctypes.c_int64),
-        ("n_outputs", ctypes.c_int64),
-        ("single", ctypes.c_int64),
-    )
-
-
-class _Linear(ctypes.Structure):
-    _fields_ = (
-        ("fill", ctypes.c_void_p),
-        ("center", ctypes.c_void_p),
-        ("scale", ctypes.c_void_p),
-        ("coefficient", ctypes.c_void_p),
-        ("intercept", ctypes.c_void_p),
-        ("n_features", ctypes.c_int64),
-        ("n_outputs", ctypes.c_int64),
-    )
-
-
-class _Library:
-    """The functions of the shared library.
-
-    Several rows are summed without Python's lock, one row with it: releasing the lock for 5 us can
-    cost the 5 ms after which another thread releases it.
-
-    Raises:
-        OSError: when there is no such library, or it is of another version.
-    """
-
-    def __init__(self, path: Path) -> None:
-        free = ctypes.CDLL(str(path))
-        locked = ctypes.PyDLL(str(path))
-        try:
-            found = free.tunegate_kernel_version()
-            self.sum_row = locked.tunegate_sum_row
-            self.sum_rows = free.tunegate_sum_rows
-            self.linear_row = locked.tunegate_linear_row
-            self.linear_rows = free.tunegate_linear_rows
-            self.hash_pieces = free.tunegate_hash_pieces
-        except AttributeError as error:
-            raise OSError(f"{path}: not the kernel's library") from error
-        if found != VERSION:
-            raise OSError(f"{path}: version {found}, expected {VERSION}")
-        for of_row in (self.sum_row, self.linear_row):
-            of_row.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-            of_row.restype = None
-        for of_rows in (self.sum_rows, self.linear_rows):
-            of_rows.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p)
-            of_rows.restype = None
-        place, count, address = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
-        self.hash_pieces.argtypes = (place, count, count, place, count, address)
-        self.hash_pieces.restype = None
+        It raises ValueError when a row has another length.
+        """
 
 
 class _CSums:
-    """Calls the C kernel with a structure; see `RowSums`."""
+    """Calls the C kernel with a structure, and keeps what it points at; see `RowSums`."""
 
-    def __init__(
-        self, structure: ctypes.Structure, of_row: CFunction, of_rows: CFunction, n_outputs: int
-    ) -> None:
+    def __init__(self, library: Library, structure: Model, kept: Sequence[NDArray[Any]]) -> None:
+        self._library = library
         self._structure = structure
-        self._address = ctypes.addressof(structure)
-        self._of_row = of_row
-        self._of_rows = of_rows
-        self._n_outputs = n_outputs
-        self._sums = ctypes.c_double * n_outputs
+        self._kept = kept
+        self.sums_row = self._row_predictor(Output(combine="sum"), 1)
 
     def sums(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        total = np.empty((len(x), self._n_outputs))
-        # The copy is contiguous whatever x is a view of, and cheaper than numpy's address.
-        self._of_rows(self._address, x.tobytes(), len(x), total.ctypes.data)
+        rows = np.ascontiguousarray(x)
+        total = np.empty((len(x), self._structure.n_outputs))
+        where = ctypes.addressof(self._structure)
+        self._library.sum_rows(where, rows.ctypes.data, len(x), total.ctypes.data)
         return total
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:
-        total = self._sums()
-        self._of_row(self._address, row, total)
-        return tuple(total)
+    def row_predictor(self, output: Output, n_members: int) -> RowPredictor | None:
+        n_outputs = self._structure.n_outputs
+        one_sum = output.link in {"logistic", "expm1"}
+        if (one_sum and n_outputs > 1) or len(output.base) not in {0, n_outputs}:
+            return None  # no learner makes such
+        return self._row_predictor(output, n_members)
+
+    def _row_predictor(self, output: Output, n_members: int) -> RowPredictor:
+        base = np.array(output.base, dtype=np.float64)
+        how = Answer(
+            model=ctypes.addressof(self._structure),
+            base=base.ctypes.data if output.base else None,
+            members=n_members if output.combine == "mean" else 0,
+            smooth=output.smooth,
+            link=LINKS.index(output.link),
+        )
+        # The structures point at all of these.
+        kept = (how, base, self._structure, self._kept)
+        if self._structure.n_outputs > 1 or output.link == "softmax":
+            return self._shares_predictor(ctypes.addressof(how), kept)
+        return self._number_predictor(
+            ctypes.addressof(how), kept, two_classes=output.link == "logistic"
+        )
+
+    def _number_predictor(self, address: int, kept: object, *, two_classes: bool) -> RowPredictor:
+        size = FLOAT32_SIZE * self._structure.n_features
+        number = self._library.answer_number
+
+        def answer_number(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001
+            if len(row) != size:
+                raise ValueError(f"expected {size} bytes, got {len(row)}")
+            return (number(address, row),)
+
+        def answer_both(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001
+            if len(row) != size:
+                raise ValueError(f"expected {size} bytes, got {len(row)}")
+            positive = number(address, row)
+            return (1.0 - positive, positive)
+
+        return answer_both if two_classes else answer_number
+
+    def _shares_predictor(self, address: int, kept: object) -> RowPredictor:
+        size = FLOAT32_SIZE * self._structure.n_features
+        make_shares = ctypes.c_double * self._structure.n_outputs
+        write = self._library.answer_shares(make_shares)
+
+        def answer_shares(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001
+            if len(row) != size:
+                raise ValueError(f"expected {size} bytes, got {len(row)}")
+            shares = make_shares()
+            write(address, row, shares)
+            found: list[float] = shares[:]
+            return found
+
+        return answer_shares
 
 
 class CTraversal(_CSums):
     """The C kernel's traversal of packed nodes and leaves, copied once."""
 
-    def __init__(self, library: _Library, arrays: NamedArrays, *, n_features: int) -> None:
-        self._kept = _pack_nodes(arrays)  # the structure only points at them
-        nodes, roots, values = self._kept
-        n_outputs = values.shape[1]
-        where = (array.ctypes.data for array in (nodes, roots, values))
-        single = arrays["value"].dtype == np.float32
-        structure = _Forest(*where, len(roots), n_features, n_outputs, single)
-        super().__init__(structure, library.sum_row, library.sum_rows, n_outputs)
+    def __init__(
+        self, library: Library, arrays: NamedArrays, *, n_features: int, depth: int
+    ) -> None:
+        kept = pack_nodes(arrays)
+        nodes, roots, values = kept
+        structure = Forest(
+            kind=FOREST,
+            n_features=n_features,
+            n_outputs=values.shape[1],
+            n_trees=len(roots),
+            single=arrays["value"].dtype == np.float32,
+            nodes=nodes.ctypes.data,
+            roots=roots.ctypes.data,
+            values=values.ctypes.data,
+            steps=depth if depth <= STEPS else 0,
+        )
+        super().__init__(library, structure, kept)
+
+
+class CSymmetric(_CSums):
+    """The C kernel's questions of symmetric trees, as `pack_levels` packs them."""
+
+    def __init__(self, library: Library, packed: PackedLevels, *, n_features: int) -> None:
+        structure = Symmetric(
+            kind=SYMMETRIC,
+            n_features=n_features,
+            n_outputs=packed.values.shape[1],
+            n_trees=len(packed.depths),
+            single=packed.single,
+            questions=packed.questions.ctypes.data,
+            depths=packed.depths.ctypes.data,
+            values=packed.values.ctypes.data,
+        )
+        super().__init__(library, structure, (packed.questions, packed.depths, packed.values))
 
 
 class CLinear(_CSums):
     """The C kernel's sums of a linear model, whose arrays are copied once."""
 
-    def __init__(self, library: _Library, arrays: NamedArrays) -> None:
+    def __init__(self, library: Library, arrays: NamedArrays) -> None:
         names = ("fill", "center", "scale", "coefficient", "intercept")
-        self._kept = [np.array(arrays[name], order="C") for name in names]
-        where = (array.ctypes.data for array in self._kept)
+        kept = [np.array(arrays[name], order="C") for name in names]
         n_features, n_outputs = arrays["coefficient"].shape
-        structure = _Linear(*where, n_features, n_outputs)
-        super().__init__(structure, library.linear_row, library.linear_rows, n_outputs)
+        where = {name: array.ctypes.data for name, array in zip(names, kept, strict=True)}
+        structure = Linear(kind=LINEAR, n_features=n_features, n_outputs=n_outputs, **where)
+        super().__init__(library, structure, kept)
 
 
-def _pack_nodes(
-    arrays: NamedArrays,
-) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float64]]:
-    """Renumber the nodes so that siblings are neighbours; return packed nodes, roots and values.
-
-    A tree whose inner nodes are i[0] < i[1] < ... keeps its position and its root; then come the
-    children of i[0], those of i[1], and so on. Every node but the root is a child, and its parent
-    comes before it, so this fills the tree exactly and children stay after their parents. A leaf is
-    its own left child, 0 nodes further on. All returned arrays are copies.
-    """
-    start, left, right = (arrays[name] for name in ("start", "left", "right"))
-    inner = (left != np.arange(len(left))).nonzero()[0]
-    tree = np.repeat(np.arange(len(start) - 1), np.diff(start) // 2)
-    # Before it are a pair for each earlier inner node, and a root for each tree.
-    child = 2 * np.arange(len(inner)) + 1 + tree
-    place = np.empty(len(left), dtype=np.intp)
-    place[start[:-1]] = start[:-1]
-    place[left[inner]] = child
-    place[right[inner]] = child + 1
-    nodes = np.full(len(left), _LEAF, dtype=NODE)
-    at = place[inner]
-    nodes["threshold"][at] = arrays["threshold"][inner]
-    nodes["left"][at] = child - at
-    nodes["feature"][at] = (
-        arrays["feature"][inner].astype(np.uint32) * 2 + arrays["missing_left"][inner]
-    )
-    values = np.empty(arrays["value"].shape)
-    values[place] = arrays["value"]
-    return nodes, start[:-1].copy(), values
-
-
-def load_library(path: Path, environment: Mapping[str, str]) -> _Library | None:
+def load_library(path: Path, environment: Mapping[str, str]) -> Library | None:
     """Return the library at `path`; None if it is missing or `environment` forces numpy."""
     if environment.get("TUNEGATE_KERNEL") == "numpy":
         return None
     try:
-        return _Library(path)
+        return Library(path)
     except OSError:
         return None
 
@@ -191,9 +196,11 @@ KERNEL = "c" if _library else "numpy"
 
 def make_traversal(arrays: NamedArrays, *, n_features: int, depth: int) -> RowSums:
     """Prepare a forest's checked arrays for the kernel that was chosen."""
-    if _library:
-        return CTraversal(_library, arrays, n_features=n_features)
-    return NumpyTraversal(arrays, n_features=n_features, depth=depth)
+    if not _library:
+        return NumpyTraversal(arrays, n_features=n_features, depth=depth)
+    if n_features <= WIDE and (packed := pack_levels(arrays)):
+        return CSymmetric(_library, packed, n_features=n_features)
+    return CTraversal(_library, arrays, n_features=n_features, depth=depth)
 
 
 def make_linear_sums(arrays: NamedArrays) -> RowSums:
@@ -201,6 +208,24 @@ def make_linear_sums(arrays: NamedArrays) -> RowSums:
     if _library:
         return CLinear(_library, arrays)
     return NumpyLinear(arrays)
+
+
+def exp(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return e to the power of x, off by less than one ulp, with the same bits on every machine."""
+    return _exponential(x, minus_one=False)
+
+
+def expm1(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `exp` less 1, off by less than two ulp, with the same bits on every machine."""
+    return _exponential(x, minus_one=True)
+
+
+def _exponential(x: NDArray[np.float64], *, minus_one: bool) -> NDArray[np.float64]:
+    if _library is None:
+        return exponential(x, minus_one=minus_one)
+    found = np.array(x, dtype=np.float64, order="C")
+    _library.exp(found.ctypes.data, found.size, minus_one)
+    return found
 
 
 def hash_pieces(content: bytes, *, size: int, key: bytes = b"") -> NDArray[np.uint64]:

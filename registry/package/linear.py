@@ -9,6 +9,7 @@ z is scikit-learn's, bit for bit. scikit-learn adds by its BLAS, whose order dep
 and on the number of rows; `FlatLinear.rounding` bounds what another order can change.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.package.array_checks import check_matrix, check_packed_row, refuse_unless
-from registry.package.kernel import RowSums, make_linear_sums
+from registry.package.kernel import RowPredictor, RowSums, make_linear_sums
+from registry.package.manifest import Output
 from registry.package.numpy_kernel import NamedArrays
 
 Floats = NDArray[np.float64]
@@ -102,7 +104,7 @@ class FlatLinear:
         check_matrix(x, self.n_features)
         return self._row_sums.sums(x)
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:
+    def sums_row(self, row: bytes) -> Sequence[float]:
         """Add up one row's terms; the fastest way for a single row.
 
         Args:
@@ -116,6 +118,10 @@ class FlatLinear:
         """
         check_packed_row(row, self.n_features)
         return self._row_sums.sums_row(row)
+
+    def row_predictor(self, output: Output) -> RowPredictor | None:
+        """Return what answers one packed row as `output` says; None where numpy has to."""
+        return self._row_sums.row_predictor(output, self.n_members)
 
     def standardise(self, x: NDArray[np.float32]) -> Floats:
         """Return z, float64 (n_rows, n_features), with gaps filled."""

@@ -6,7 +6,8 @@ child is one sum and one look-up; a block has few enough rows for the processor'
 traversals that have ended are dropped on the way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from numpy.typing import NDArray
 NamedArrays = Mapping[str, NDArray[Any]]  # see `registry.package.forest` and `.linear`
 CELLS_AT_ONCE = 1 << 14
 LOOK_EVERY = 4  # steps; finding the traversals that have ended costs about one step
+# Of the exponential, as in kernel.c: log 2 is split, so that whole multiples of it are exact.
+LOG2_E = float.fromhex("0x1.71547652b82fep+0")
+LOG_2 = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")
+TO_WHOLE = 1.5 * 2.0**52  # a sum with it has no binary places
+TAYLOR = [1.0 / factorial(n) for n in range(12, 1, -1)]  # after 1/13!
+EXP_REACH = (-746.0, 710.0)  # beyond are 0 and infinity
 
 
 class NumpyTraversal:
@@ -40,7 +47,10 @@ class NumpyTraversal:
             return np.concatenate(parts)
         return np.empty((0, self._value.shape[1]))
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see RowSums
+    def row_predictor(self, *_: object) -> None:  # noqa: D102 - see RowSums
+        return None
+
+    def sums_row(self, row: bytes) -> Sequence[float]:  # noqa: D102 - see RowSums
         x = np.frombuffer(row, dtype=np.float32)
         if np.isnan(x).any():
             leaves = self._find_leaves(x[None, :])
@@ -110,7 +120,10 @@ class NumpyLinear:
             return np.concatenate(parts)
         return np.empty((0, len(self._intercept)))
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:  # noqa: D102 - see RowSums
+    def row_predictor(self, *_: object) -> None:  # noqa: D102 - see RowSums
+        return None
+
+    def sums_row(self, row: bytes) -> Sequence[float]:  # noqa: D102 - see RowSums
         x = np.frombuffer(row, dtype=np.float32)
         return tuple(self._sum_rows(x[None, :])[0].tolist())
 
@@ -122,3 +135,26 @@ class NumpyLinear:
         # Strictly in the features' order, beginning with 0.0; np.sum would add pairwise.
         total: NDArray[np.float64] = 0.0 + np.add.accumulate(terms, axis=1)[:, -1]
         return total + self._intercept
+
+
+def exponential(x: NDArray[np.float64], *, minus_one: bool) -> NDArray[np.float64]:
+    """Return exp(x), or exp(x) - 1, of any shape, by the steps of kernel.c and with its bits.
+
+    numpy's own differ in the last bit between processors.
+    """
+    within = np.where(x >= EXP_REACH[0], np.minimum(x, EXP_REACH[1]), EXP_REACH[0])
+    k = (within * LOG2_E + TO_WHOLE) - TO_WHOLE
+    r = (within - k * LOG_2[0]) - k * LOG_2[1]
+    q = np.full_like(r, 1.0 / factorial(13))
+    for coefficient in TAYLOR:
+        q = q * r + coefficient
+    p = r + (r * r) * q
+    half = (k.astype(np.int64) + 2048) // 2 - 1024  # 2^k itself may be beyond float64
+    first = np.ldexp(1.0, half)
+    second = np.ldexp(1.0, k.astype(np.int64) - half)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        found = ((1.0 + p) * first) * second
+        if minus_one:
+            power = first * second
+            found = np.where(k < 64, power * p + (power - 1.0), found)  # noqa: PLR2004
+    return np.where(np.isnan(x), x, found)

@@ -10,6 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.package import kernel
+from registry.package.array_checks import check_packed_row
 from registry.package.manifest import Output
 from registry.package.predictor import Predictor
 
@@ -40,11 +42,12 @@ def predict_encoded(
     if output.smooth:
         return smooth_shares(raw, n_trees=predictor.n_members, n_classes=raw.shape[1])
     if output.link == "logistic":
-        positive = 1.0 / (1.0 + np.exp(-raw))
+        positive = 1.0 / (1.0 + kernel.exp(-raw))
         return np.hstack([1.0 - positive, positive])
     if output.link == "softmax":
-        shifted = np.exp(raw - raw.max(axis=1, keepdims=True))
-        shares: NDArray[np.float64] = shifted / shifted.sum(axis=1, keepdims=True)
+        shifted = kernel.exp(raw - raw.max(axis=1, keepdims=True))
+        # In the classes' order, as for one row; np.sum would add many classes in another.
+        shares: NDArray[np.float64] = shifted / np.add.accumulate(shifted, axis=1)[:, -1:]
         return shares
     if output.link == "expm1":
         return from_log(raw)
@@ -57,7 +60,7 @@ def from_log(learned: NDArray[np.float64]) -> NDArray[np.float64]:
 
     They are at most the largest float64: a linear model may reach beyond, and JSON has no infinity.
     """
-    return np.minimum(np.expm1(learned), FLOAT64_MAX)
+    return np.minimum(kernel.expm1(learned), FLOAT64_MAX)
 
 
 def smooth_shares(share: Number, *, n_trees: int, n_classes: int) -> Number:
@@ -80,23 +83,24 @@ def smooth_shares(share: Number, *, n_trees: int, n_classes: int) -> Number:
 
 
 def make_row_predictor(predictor: Predictor, output: Output) -> Callable[[bytes], Sequence[float]]:
-    """Return a `predict_encoded` for one packed row, without arrays where the output allows."""
+    """Return a `predict_encoded` for one packed row, in one call of the C kernel where it runs.
+
+    The function raises ValueError when a row has another length.
+    """
+    compiled = predictor.row_predictor(output)
+    if compiled is not None:
+        return compiled
     sums = predictor.sums_row
-    n_trees = predictor.n_members
-    n_classes = predictor.n_outputs
-    if output.link == "identity" and output.combine == "sum" and output.base:
-        base = output.base
-        return lambda packed: [total + more for total, more in zip(sums(packed), base, strict=True)]
-    if output.link != "identity" or output.base:
-        return lambda packed: predict_encoded(predictor, output, row_matrix(packed))[0].tolist()
-    if output.smooth:
-        return lambda packed: [
-            smooth_shares(total / n_trees, n_trees=n_trees, n_classes=n_classes)
-            for total in sums(packed)
-        ]
-    if output.combine == "mean":
-        return lambda packed: [total / n_trees for total in sums(packed)]
-    return sums
+    if output.link == "identity" and output.combine == "sum" and not output.base:
+        return sums
+    width = predictor.n_features
+
+    def predict_row(packed: bytes) -> Sequence[float]:
+        check_packed_row(packed, width)
+        answers: list[float] = predict_encoded(predictor, output, row_matrix(packed))[0].tolist()
+        return answers
+
+    return predict_row
 
 
 def row_matrix(packed: bytes) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 The arrays in `model.npz` tell which. A new kind is a class of its own, listed in `KINDS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from registry.package.array_checks import refuse_unless
 from registry.package.forest import ARRAYS, FlatForest
+from registry.package.kernel import RowPredictor
 from registry.package.linear import LINEAR_ARRAYS, FlatLinear
+from registry.package.manifest import Output
 from registry.package.numpy_kernel import NamedArrays
 
 
@@ -52,12 +54,15 @@ class Predictor(Protocol):
             ValueError: when `x` has another type or width.
         """
 
-    def sums_row(self, row: bytes) -> tuple[float, ...]:
+    def sums_row(self, row: bytes) -> Sequence[float]:
         """Return n_outputs sums for one row of packed native float32.
 
         Raises:
             ValueError: when `row` has another length, or is not bytes.
         """
+
+    def row_predictor(self, output: Output) -> RowPredictor | None:
+        """Return what answers one packed row as `output` says; None where numpy has to."""
 
     def rounding(
         self, x: NDArray[np.float32], *, largest_target: float = 0.0

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from support.registry.toy_data import flowers, homes
 
-from registry.package import load_package
+from registry.package import from_log, load_package
 from trainer import DataError
 from trainer.dataset import Dataset, load_dataset
 from trainer.recipe import Recipe
@@ -102,7 +102,7 @@ def test_the_package_predicts_in_the_targets_unit_what_the_trial_did(
     assert package.manifest.output.link == "expm1"
     x = data.matrix(data.training)
     estimator = recipe.fit(x, data.training.y)
-    wanted = np.expm1(estimator.predict(x).astype(np.float64))
+    wanted = from_log(estimator.predict(x).astype(np.float64))
     found = package.predict(data.training.table)[:, 0]
     if algorithm == "random_forest":
         np.testing.assert_array_equal(found, wanted)

@@ -17,6 +17,7 @@ from support.cli import environment
 from support.registry.packages import forest
 
 from registry.package import kernel
+from registry.package.c_kernel.structures import VERSION
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = Path("registry", "package")
@@ -117,18 +118,18 @@ def test_pieces_are_hashed_as_hashlib_does(
 
 
 @needs_a_compiler
-@pytest.mark.parametrize("version", [kernel.VERSION - 1, kernel.VERSION + 1])
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
 def test_a_library_of_another_version_is_done_without(tmp_path: Path, version: int) -> None:
     text = (ROOT / PACKAGE / "kernel.c").read_text()
-    for number in (kernel.VERSION, version):
+    for number in (VERSION, version):
         source = tmp_path / f"{number}.c"
         source.write_text(
-            text.replace(f"{{ VERSION = {kernel.VERSION} }}", f"{{ VERSION = {number} }}")
+            text.replace(f"{{ VERSION = {VERSION} }}", f"{{ VERSION = {number} }}")
         )
         subprocess.run(
             [str(compiler), "-shared", "-fPIC", source, "-o", source.with_suffix(".so")], check=True
         )
-    assert kernel.load_library(tmp_path / f"{kernel.VERSION}.so", {}) is not None
+    assert kernel.load_library(tmp_path / f"{VERSION}.so", {}) is not None
     assert kernel.load_library(tmp_path / f"{version}.so", {}) is None
 
 
