@@ -81,8 +81,30 @@ API int32_t tunegate_kernel_version(void) { return VERSION; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 INLINE double add(double sum, double value, int64_t single) {
-    sum += value;
-    return single ? (double)(float)sum : sum;
+    return single ? (double)((float)sum + (float)value) : sum + value;
+}
+
+/* Add the values of n leaves in their order; `single` is a constant, so that one output's sum stays in a register. */
+INLINE void add_leaves(const double *const *leaf, int n, int64_t n_outputs, int64_t single, double *sums) {
+    if (n_outputs == 1) {
+        double sum = sums[0];
+        for (int i = 0; i < n; i++)
+            sum = add(sum, *leaf[i], single);
+        sums[0] = sum;
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        for (int64_t k = 0; k < n_outputs; k++)
+            sums[k] = add(sums[k], leaf[i][k], single);
+    }
+}
+
+/* Leaves of one row. */
+static inline void add_to_row(const double *const *leaf, int n, int64_t n_outputs, int64_t single, double *sums) {
+    if (single)
+        add_leaves(leaf, n, n_outputs, 1, sums);
+    else
+        add_leaves(leaf, n, n_outputs, 0, sums);
 }
 
 /* A row is laid out twice, where a missing value goes right and where it goes left: as NaN, which is not <= anything, and
@@ -146,17 +168,16 @@ static void forest_row(const forest *trees, const float *row, double *sums) {
     for (int64_t tree = 0; tree < trees->n_trees; tree += LANES) {
         int n = (int)least(LANES, trees->n_trees - tree);
         const node *at[LANES];
+        const double *leaf[LANES];
         for (int i = 0; i < LANES; i++)
             at[i] = trees->nodes + trees->roots[tree + (i < n ? i : 0)];
         if (wide)
             descend_wide(at, row);
         else
             descend(at, seen, 1, 0, trees->steps);
-        for (int i = 0; i < n; i++) {
-            const double *value = trees->values + (at[i] - trees->nodes) * n_outputs;
-            for (int64_t k = 0; k < n_outputs; k++)
-                sums[k] = add(sums[k], value[k], trees->single);
-        }
+        for (int i = 0; i < LANES; i++)
+            leaf[i] = trees->values + (at[i] - trees->nodes) * n_outputs;
+        add_to_row(leaf, n, n_outputs, trees->single, sums);
     }
 }
 
@@ -166,15 +187,18 @@ static void symmetric_row(const symmetric *trees, const float *row, double *sums
     const double *values = trees->values;
     float seen[2 * WIDE];
     lay_out(row, trees->head.n_features, 1, seen);
-    for (int64_t tree = 0; tree < trees->n_trees; tree++) {
-        int depth = trees->depths[tree];
-        uint32_t leaf = 0;
-        for (int i = 0; i < depth; i++)
-            leaf = 2 * leaf + !(seen[asked[i].feature] <= asked[i].threshold);
-        for (int64_t k = 0; k < n_outputs; k++)
-            sums[k] = add(sums[k], values[leaf * n_outputs + k], trees->single);
-        asked += depth;
-        values += n_outputs << depth;
+    for (int64_t tree = 0; tree < trees->n_trees; tree += LANES) {
+        int n = (int)least(LANES, trees->n_trees - tree);
+        const double *leaf[LANES];
+        for (int i = 0; i < n; i++) {
+            int depth = trees->depths[tree + i];
+            int64_t number = 0;
+            for (int question = 0; question < depth; question++, asked++)
+                number = 2 * number + !(seen[asked->feature] <= asked->threshold);
+            leaf[i] = values + number * n_outputs;
+            values += n_outputs << depth;
+        }
+        add_to_row(leaf, n, n_outputs, trees->single, sums);
     }
 }
 
@@ -217,7 +241,8 @@ static void lay_out_tile(const float *rows, int64_t n_features, float *tile) {
     }
 }
 
-INLINE void add_leaves(const double *const leaf[LANES], int64_t n_outputs, int64_t single, double *sums) {
+/* A leaf for each row. */
+INLINE void add_each(const double *const *leaf, int64_t n_outputs, int64_t single, double *sums) {
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++) {
         for (int64_t k = 0; k < n_outputs; k++)
@@ -225,11 +250,13 @@ INLINE void add_leaves(const double *const leaf[LANES], int64_t n_outputs, int64
     }
 }
 
-static inline void add_all(const double *const leaf[LANES], const model *of, int64_t single, double *sums) {
-    if (of->n_outputs == 1 && !single)
-        add_leaves(leaf, 1, 0, sums);
+static inline void add_to_rows(const double *const *leaf, int64_t n_outputs, int64_t single, double *sums) {
+    if (n_outputs == 1 && single)
+        add_each(leaf, 1, 1, sums);
+    else if (n_outputs == 1)
+        add_each(leaf, 1, 0, sums);
     else
-        add_leaves(leaf, of->n_outputs, single, sums);
+        add_each(leaf, n_outputs, single, sums);
 }
 
 static void forest_tile(const forest *trees, int64_t tree, const float *tile, double *sums) {
@@ -240,7 +267,7 @@ static void forest_tile(const forest *trees, int64_t tree, const float *tile, do
     descend(at, tile, LANES, 1, trees->steps);
     for (int i = 0; i < LANES; i++)
         leaf[i] = trees->values + (at[i] - trees->nodes) * trees->head.n_outputs;
-    add_all(leaf, &trees->head, trees->single, sums);
+    add_to_rows(leaf, trees->head.n_outputs, trees->single, sums);
 }
 
 static void symmetric_tile(const symmetric *trees, const question *asked, int depth, const double *values,
@@ -258,7 +285,7 @@ static void symmetric_tile(const symmetric *trees, const question *asked, int de
     }
     for (int i = 0; i < LANES; i++)
         leaf[i] = values + number[i / 4][i % 4] * trees->head.n_outputs;
-    add_all(leaf, &trees->head, trees->single, sums);
+    add_to_rows(leaf, trees->head.n_outputs, trees->single, sums);
 }
 
 INLINE void linear_lanes(const linear *of, const float *rows, int64_t n_outputs, double *sums) {
