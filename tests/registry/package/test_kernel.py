@@ -123,9 +123,7 @@ def test_a_library_of_another_version_is_done_without(tmp_path: Path, version: i
     text = (ROOT / PACKAGE / "kernel.c").read_text()
     for number in (VERSION, version):
         source = tmp_path / f"{number}.c"
-        source.write_text(
-            text.replace(f"{{ VERSION = {VERSION} }}", f"{{ VERSION = {number} }}")
-        )
+        source.write_text(text.replace(f"{{ VERSION = {VERSION} }}", f"{{ VERSION = {number} }}"))
         subprocess.run(
             [str(compiler), "-shared", "-fPIC", source, "-o", source.with_suffix(".so")], check=True
         )

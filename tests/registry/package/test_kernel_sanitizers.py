@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from registry.errors import PackageError
-from registry.package import FlatForest, FlatLinear, kernel, load_package
+from registry.package import (
+    FlatForest, FlatLinear, Output, kernel, load_package, make_row_predictor, predict_encoded
+)
 kernel._library = kernel.load_library(Path(sys.argv[1]), {})
 assert kernel._library
 rng = np.random.default_rng(1)
@@ -35,18 +37,36 @@ for folder in sorted(Path(sys.argv[2]).iterdir()):
             mutant = FlatForest.from_arrays(arrays, n_features=width)
         except PackageError:
             mutant = forest
-        x = rng.normal(size=(3, width)).astype(np.float32)
+        x = rng.normal(size=(19, width)).astype(np.float32)
         x[rng.random(x.shape) < 0.2] = np.nan
         mutant.sums(x)
         mutant.sums_row(x[0].tobytes())
         walked += 1
-for width in (1, 7):
+for width in (1, 7, 512, 513):
     for outputs in (1, 3):
+        n_trees = 37
+        start = np.arange(n_trees + 1, dtype=np.int32) * 3
+        left, right, feature = (np.arange(3 * n_trees, dtype=np.int32) for _ in range(3))
+        left[start[:-1]] += 1
+        right[start[:-1]] += 2
+        feature = feature * 0
+        feature[start[:-1]] = width - 1
+        stumps = FlatForest(
+            start, feature, np.zeros(len(left), dtype=np.float32), left, right,
+            rng.random(len(left)) < 0.5, rng.normal(size=(len(left), outputs)), width,
+        )
+        x = rng.normal(size=(50, width)).astype(np.float32)
+        x[rng.random(x.shape) < 0.2] = np.nan
+        links = ("softmax", "logistic", "expm1") if outputs == 1 else ("softmax",)
+        for link in links:
+            output = Output(combine="sum", link=link, base=[1.0] * outputs)
+            predict_encoded(stumps, output, x)
+            make_row_predictor(stumps, output)(x[0].tobytes())
+            walked += 1
         model = FlatLinear(
             *rng.lognormal(size=(3, width)), rng.normal(size=(width, outputs)),
             rng.normal(size=outputs), width,
         )
-        x = rng.normal(size=(3, width)).astype(np.float32)
         model.sums(x)
         model.sums_row(x[0].tobytes())
         walked += 1
@@ -88,4 +108,4 @@ def test_the_kernel_reads_and_writes_only_what_is_its_own(tmp_path: Path) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) == 422
+    assert int(done.stdout) == 442
