@@ -1,12 +1,12 @@
 """One row and 10,000 rows: each library's own predict, the package's, and compilers', in turn.
 
-.peers/compilers/bin/python -m benchmarks.models [--trees 100] [--rounds 21]
+.peers/compilers/bin/python -m benchmarks.models [--trees 100] [--rounds 21] [--only NAME...]
 
-Prints medians, and how many times as long as the package each takes: what a busy machine changes
-least. All have one thread, and their input in the form that suits them best. One row is another
-one each time; rows are timed apart from 10,000 rows, which would empty the processor's caches.
-The compilers are in an environment of their own (`scripts/peers compilers`); without it, only
-libraries are compared.
+Prints medians of processor time, in which the waiting of a busy machine does not count, and how
+many times as long as the package each takes. All have one thread, and their input in the form that
+suits them best. One row is another one each time; rows are timed apart from 10,000 rows, which
+would empty the processor's caches. The compilers are in an environment of their own
+(`scripts/peers compilers`); without it, only libraries are compared.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.models.contenders import CONTENDERS, Contender, Fitted, Unsupported
+from benchmarks.models.contenders import CONTENDERS, Contender, Fitted, UnsupportedError
 from registry.package import KERNEL
 from trainer.learners import LEARNERS
 from trainer.learners.flatten import flatten_estimator
@@ -46,7 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != "1":  # read when the libraries are loaded
         words = [sys.executable, "-m", "benchmarks.models", *sys.argv[1:]]
-        os.execve(sys.executable, words, {**os.environ, "OMP_NUM_THREADS": "1"})
+        os.execve(sys.executable, words, {**os.environ, "OMP_NUM_THREADS": "1"})  # noqa: S606
     warnings.simplefilter("ignore")
     print(f"kernel {KERNEL}; 500 rows of {FEATURES} features, {arguments.trees} trees")
     print(", ".join(versions()))
@@ -81,7 +81,7 @@ def report(fitted: Fitted, rounds: int) -> None:
     for name, make in CONTENDERS.items():
         try:
             contenders[name] = make(fitted)
-        except Unsupported as error:
+        except UnsupportedError as error:
             problems[name] = str(error)
     many = np.random.default_rng(1).normal(size=(MANY, FEATURES)).astype(np.float32)
     wanted = contenders["own"].answers(many[:ROWS])
@@ -128,13 +128,13 @@ def each_row(predict: Callable[[object], object], rows: list[object]) -> None:
 
 
 def in_turn(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median time of each call in microseconds."""
+    """Return the median processor time of each call in microseconds."""
     seen: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = time.process_time()
             call()
-            seen[name].append(1e6 * (time.perf_counter() - start))
+            seen[name].append(1e6 * (time.process_time() - start))
     return {name: median(times) for name, times in seen.items()}
 
 

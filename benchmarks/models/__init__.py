@@ -1,0 +1,1 @@
+"""One row and 10,000 rows: each library's own predict, the package's, and compilers'."""
