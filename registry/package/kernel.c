@@ -165,6 +165,14 @@ static void forest_row(const forest *trees, const float *row, double *sums) {
     int wide = trees->head.n_features > WIDE;
     if (!wide)
         lay_out(row, trees->head.n_features, 1, seen);
+    if (trees->n_trees == 1 && !wide) { /* its lanes would all do the same */
+        const node *at = trees->nodes + trees->roots[0];
+        while (at->left)
+            at += step(at, seen, 1);
+        const double *leaf = trees->values + (at - trees->nodes) * n_outputs;
+        add_to_row(&leaf, 1, n_outputs, trees->single, sums);
+        return;
+    }
     for (int64_t tree = 0; tree < trees->n_trees; tree += LANES) {
         int n = (int)least(LANES, trees->n_trees - tree);
         const node *at[LANES];
