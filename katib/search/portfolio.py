@@ -96,6 +96,11 @@ FAMILIES: dict[str, Mapping[str, float]] = {
         "max_depth": 3,
     },
     **{name: points[0] for name, points in BOOSTERS.items()},
+    # Ranges of penalties are so wide that a point drawn from them says nothing of the family.
+    "ridge": {"alpha": 1.0},
+    "lasso": {"alpha": 0.01},
+    "elastic_net": {"alpha": 0.01, "l1_ratio": 0.5},
+    "logistic": {"C": 1.0},
 }
 
 

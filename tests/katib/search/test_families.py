@@ -87,6 +87,16 @@ def test_it_begins_with_the_champion_and_one_point_of_each_family() -> None:
     assert without[1]["lightgbm_learning_rate"] != "0.0251"
 
 
+def test_a_linear_family_begins_with_its_librarys_penalty() -> None:
+    space = (
+        parameter("categorical", "model", list=["logistic", "ridge"]),
+        parameter("double", "logistic_C", min="0.0001", max="1000", distribution="logUniform"),
+        parameter("double", "ridge_alpha", min="0.001", max="10000", distribution="logUniform"),
+    )
+    begun = Search(space, "tpe", {}, minimize=True, seed=0, first={}).ask([], 2)
+    assert (float(begun[0]["logistic_C"]), float(begun[1]["ridge_alpha"])) == (1.0, 1.0)
+
+
 def test_the_sampler_says_that_it_goes_by_the_names() -> None:
     text = describe_sampler("tpe", SPACE)
     assert "5 parameters belong to one model each, by their names (lightgbm_learning_rate)" in text
