@@ -6,7 +6,7 @@
 - There are at most `Limits.connections` connections, fewer than the process may have descriptors.
 - A request has one Host (RFC 9112, section 3.2) and no other transfer coding than `chunked`
   (section 6.1), so that a proxy in front and this server see the same request.
-- The keep-alive time-out also closes a connection on which no request ever came.
+- The first head's time begins with the connection; one on which nothing came is closed in silence.
 """
 
 import asyncio
@@ -61,16 +61,13 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(  # type: ignore[override] # as uvicorn has it
         self, transport: asyncio.Transport
     ) -> None:
-        """Refuse a connection too many; wait for the first request no longer than for the next."""
+        """Refuse a connection too many; wait for the first head from now on."""
         super().connection_made(JoiningTransport(transport, self.loop))
         if len(self.connections) > self.most:
             detail = f"{self.most} connections are open, as many as this server takes"
             self._refuse(Problem(UNAVAILABLE, "Too many connections", detail))
             return
-        # The first byte cancels the timer, as it does before every other request.
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -144,10 +141,17 @@ class HttpProtocol(HttpToolsProtocol):
             detail = f"at most {self.limits.head} bytes of request line, headers and trailers"
             self._refuse(Problem(HEAD_TOO_LARGE, "The head is too large", detail))
         elif self._head_timer is None:
-            seconds = self.limits.head_seconds
-            self._head_timer = self.loop.call_later(seconds, self._refuse_late_head)
+            self._start_head_timer()
+
+    def _start_head_timer(self) -> None:
+        seconds = self.limits.head_seconds
+        self._head_timer = self.loop.call_later(seconds, self._refuse_late_head)
 
     def _refuse_late_head(self) -> None:
+        if self._between_requests and not self._head_size:  # nothing came, so nothing is answered
+            self._refused = True
+            self.transport.close()
+            return
         detail = f"waited for {self.limits.head_seconds:g} s"
         self._refuse(Problem(TIMEOUT, "The head did not arrive", detail))
 

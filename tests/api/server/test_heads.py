@@ -121,11 +121,18 @@ def test_a_head_that_does_not_arrive_is_not_waited_for(server: Running, start: b
     assert exchange(server, start).startswith(b"HTTP/1.1 408")
 
 
-def test_the_next_head_on_a_connection_is_not_waited_for_either(server: Running) -> None:
+def test_a_connection_on_which_nothing_comes_is_closed_as_soon(server: Running) -> None:
+    assert exchange(server) == b""
+
+
+@pytest.mark.parametrize(("first", "then"), [(WHOLE, START), (WHOLE + START, b"")])
+def test_the_next_head_on_a_connection_is_not_waited_for_either(
+    server: Running, first: bytes, then: bytes
+) -> None:
     with connect_to(server) as client:
-        client.sendall(WHOLE)
+        client.sendall(first)
         assert receive(client).startswith(b"HTTP/1.1 200")
-        client.sendall(START)
+        client.sendall(then)
         assert receive(client).startswith(b"HTTP/1.1 408")
 
 

@@ -15,7 +15,6 @@ from support.serving.load import connect_to
 from support.serving.servers import PATIENCE, Running, await_true, in_process, put, running, serving
 
 from api import create_app
-from api.server.http_protocol import HttpProtocol
 from api.server.run import Options, PortInUse, bind, serve_app
 from registry import ModelStore
 from registry.package import ModelPackage
@@ -51,30 +50,6 @@ def test_an_idle_connection_is_kept_for_longer_than_a_proxy_keeps_it(
     with bind("127.0.0.1", 0) as listener:
         serve_app(Options(store.root, "toy"), listener)
     assert seen[0].config.timeout_keep_alive > 60
-
-
-def test_a_connection_without_a_request_is_closed_and_a_request_in_time_is_answered(
-    store: ModelStore, toys: list[ModelPackage]
-) -> None:
-    put(store, toys[0])
-    listener = bind("127.0.0.1", 0)
-    config = uvicorn.Config(
-        create_app(store, "toy"), http=HttpProtocol, timeout_keep_alive=1, log_config=None
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        with (
-            socket.create_connection(listener.getsockname(), timeout=PATIENCE) as idle,
-            socket.create_connection(listener.getsockname(), timeout=PATIENCE) as asking,
-        ):
-            asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert asking.recv(1 << 16).startswith(b"HTTP/1.1 200")
-            assert idle.recv(1) == b""  # closed; otherwise this would time out
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def test_a_client_that_comes_while_the_model_is_loaded_is_answered(
