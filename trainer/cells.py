@@ -180,7 +180,7 @@ def read_datetimes(column: pd.Series) -> CellArray:
     if pd.api.types.is_datetime64_dtype(column):
         return column.to_numpy(dtype="M8[us]")
     codes, distinct = pd.factorize(column)  # a time stands in many rows, and -1 is missing
-    instants = np.full(len(distinct) + 1, np.datetime64("NaT"), dtype="M8[us]")
+    instants = np.full(len(distinct) + 1, np.datetime64("NaT", "us"), dtype="M8[us]")
     wrong = np.zeros(len(instants), dtype=bool)
     for i, cell in enumerate(distinct):
         try:
