@@ -129,9 +129,12 @@ class SqliteLedger:
 
     def _file_exists(self) -> bool:
         try:
-            return self.path.exists()
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         except OSError as error:  # such as a folder that may not be searched
             raise self._unreachable_error(error) from error
+        return True
 
     def _read_chain(self, connection: sqlite3.Connection, model: str) -> Chain:
         digests = self._schema_version(connection) > 1

@@ -142,8 +142,9 @@ class ModelStore:
             StoreError: when the folder cannot be read.
         """
         folder = self.root / "pointers"
-        with as_store_errors(folder):
-            found = list(folder.iterdir()) if folder.is_dir() else []
+        found: list[Path] = []
+        with as_store_errors(folder), suppress(FileNotFoundError, NotADirectoryError):
+            found = list(folder.iterdir())
         # Shadows and histories are next to the pointers; a model's name holds no dot.
         names = [path.name.removesuffix(".json") for path in found if path.suffix == ".json"]
         return sorted(name for name in names if "." not in name)

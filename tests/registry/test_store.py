@@ -231,3 +231,9 @@ def test_a_folder_that_cannot_be_listed_keeps_its_scratch_and_stops_nobody(
         patched.setattr(Path, "glob", broken)
         assert store.remove_scratch() == 0
     assert store.remove_scratch() == 1  # once the folder can be listed
+
+
+def test_models_of_a_folder_that_cannot_be_read_are_not_none(tmp_path: Path) -> None:
+    assert ModelStore(tmp_path / "empty").models() == []
+    with pytest.raises(StoreError, match="too long"):
+        ModelStore(tmp_path / ("x" * 300)).models()
