@@ -30,7 +30,7 @@ class Limits:
             answered.
         seconds: for a body to arrive whole; 408 after.
         head: bytes of request line and headers, and of trailers; 431 above.
-        head_seconds: for a head to arrive whole; 408 after.
+        head_seconds: for a head to arrive whole; closed after.
         connections: open at once; 503 above. Where the process may have fewer descriptors, fewer.
     """
 

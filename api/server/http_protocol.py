@@ -6,7 +6,10 @@
 - There are at most `Limits.connections` connections, fewer than the process may have descriptors.
 - A request has one Host (RFC 9112, section 3.2) and no other transfer coding than `chunked`
   (section 6.1), so that a proxy in front and this server see the same request.
-- The first head's time begins with the connection; one on which nothing came is closed in silence.
+- The first head's time begins with the connection. After a late head the connection is closed in
+  silence, as nginx does: a request that was on its way would take an answer for its own.
+- After a refusal the client may stop sending before the connection is closed: one that is closed
+  with data unread is reset, and the client may not see the answer.
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from api.server.joining_transport import JoiningTransport
 
 PIECE = 1 << 14  # bytes of a head that the parser is given at once
 RESERVED_DESCRIPTORS = 64  # for files, sockets and pipes that are no connections
+LINGER = 2.0  # seconds for a client to stop sending after a refusal
 DEFAULTS = Limits()
 NOT_SNIFFED = [(b"x-content-type-options", b"nosniff")]
 Headers = Sequence[tuple[bytes, bytes]]
@@ -148,7 +152,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(seconds, self._refuse_late_head)
 
     def _refuse_late_head(self) -> None:
-        if self._between_requests and not self._head_size:  # nothing came, so nothing is answered
+        if self.cycle is None or self.cycle.response_complete:  # no request is being read
             self._refused = True
             self.transport.close()
             return
@@ -179,7 +183,11 @@ class HttpProtocol(HttpToolsProtocol):
         headers = [*response.raw_headers, *NOT_SNIFFED, (b"connection", b"close")]
         head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + bytes(response.body))
-        self.transport.close()
+        if len(self.connections) > self.most or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self._head_timer = self.loop.call_later(LINGER, self.transport.close)
 
 
 def _head_problem(headers: Headers, version: str) -> Problem | None:

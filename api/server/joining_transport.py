@@ -36,6 +36,15 @@ class JoiningTransport(asyncio.Transport):
         self._flush()
         self.transport.close()
 
+    def can_write_eof(self) -> bool:
+        """Whether this direction alone can be closed; not with TLS."""
+        return self.transport.can_write_eof()
+
+    def write_eof(self) -> None:
+        """Write what waits, and close this direction."""
+        self._flush()
+        self.transport.write_eof()
+
     def abort(self) -> None:
         """Close at once."""
         self.transport.abort()

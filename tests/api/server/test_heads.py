@@ -100,6 +100,12 @@ def test_the_refusal_is_a_problem_that_says_the_limit(server: Running) -> None:
     assert json.loads(body)["detail"].startswith("at most 65536 bytes")
 
 
+def test_who_sends_on_after_a_refusal_can_read_it(server: Running) -> None:
+    with connect_to(server) as client:
+        client.sendall(padded_head(32 << 20))  # far more than the buffers between us hold
+        assert receive(client).startswith(b"HTTP/1.1 431")
+
+
 def test_a_body_of_many_small_chunks_is_no_head(server: Running) -> None:
     spaces = b"".join(b"1\r\n \r\n" for _ in range(40_000))
     request = START + b"Transfer-Encoding: chunked\r\n\r\n" + spaces + b"b\r\n" + BODY
@@ -116,13 +122,11 @@ def test_requests_sent_at_once_may_have_more_than_one_heads_limit_together(
             text += client.recv(1 << 16)
 
 
-@pytest.mark.parametrize("start", [b"P", b"POST /predict HTTP/1.1\r\nHost: x\r\nX", b"\r\n", START])
+@pytest.mark.parametrize(
+    "start", [b"", b"P", b"POST /predict HTTP/1.1\r\nHost: x\r\nX", b"\r\n", START]
+)
 def test_a_head_that_does_not_arrive_is_not_waited_for(server: Running, start: bytes) -> None:
-    assert exchange(server, start).startswith(b"HTTP/1.1 408")
-
-
-def test_a_connection_on_which_nothing_comes_is_closed_as_soon(server: Running) -> None:
-    assert exchange(server) == b""
+    assert exchange(server, start) == b""  # closed; otherwise this would time out
 
 
 @pytest.mark.parametrize(("first", "then"), [(WHOLE, START), (WHOLE + START, b"")])
@@ -133,7 +137,7 @@ def test_the_next_head_on_a_connection_is_not_waited_for_either(
         client.sendall(first)
         assert receive(client).startswith(b"HTTP/1.1 200")
         client.sendall(then)
-        assert receive(client).startswith(b"HTTP/1.1 408")
+        assert receive(client) == b""
 
 
 def test_an_answer_that_is_being_made_comes_before_the_refusal_of_the_next_head(
