@@ -234,6 +234,12 @@ def test_a_challenge_that_was_changed_or_removed_is_found(
     assert ledger_states(ledger) == ["live"]
 
 
+def test_the_first_digest_is_the_one_that_earlier_versions_wrote(ledger: SqliteLedger) -> None:
+    ledger.create(promotion(1).replace(model="homes"))
+    written = "525e8965f7d92a65659e9bfa503f3967ab1eca9d49a97b0007fbf3244d0b48d1"
+    assert ledger.chain("homes").head == written
+
+
 def test_the_chain_of_an_empty_ledger_begins_nowhere(ledger: SqliteLedger) -> None:
     chain = ledger.chain("iris")
     assert (chain.entries, chain.begins, chain.head) == ((), None, START)

@@ -287,6 +287,13 @@ def test_a_dozen_rows_that_are_left_are_too_few_unless_the_policy_says_otherwise
     assert check_detail(verdict, "holdout").startswith("12 holdout rows to judge by, at least 30")
 
 
+def test_a_first_model_needs_ten_rows_whatever_the_policy_asks_of_later_ones(
+    homes: GateCase,
+) -> None:
+    verdict = homes.judge(homes.good, None, min_holdout=1000, repeats=1, folds=2)
+    assert "holdout" not in failed_checks(verdict)
+
+
 def test_a_champion_that_has_seen_the_whole_holdout_is_a_hold(
     homes: GateCase, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from support.promotion.gate_cases import GateCase, failed_checks
+from support.promotion.gate_cases import GateCase, check_detail, failed_checks
 
 from promote import GatePolicy
 from promote.gate import judge
@@ -63,6 +63,9 @@ def test_a_policy_may_ask_for_rows_without_a_failure(
     assert verdict.verdict == decision
     assert failed_checks(verdict) == (set() if decision == "promote" else {"shadow"})
     assert Verdict.parse(verdict.canonical()).policy.shadow_rows == 500
+    rows, failed = (counts or {}).get("rows", 0), (counts or {}).get("failed", 0)
+    detail = f"{rows} rows compared on real requests, at least 500; {failed} failed, none may"
+    assert check_detail(verdict, "shadow") == detail
 
 
 def test_a_first_model_has_nobody_to_stand_beside(homes: GateCase) -> None:

@@ -47,6 +47,16 @@ def test_a_verdict_names_both_sides_and_what_they_were_judged_on(homes: GateCase
     )
 
 
+def test_checks_that_pass_say_what_they_have_seen(homes: GateCase) -> None:
+    verdict = homes.judge(homes.good, homes.poor)
+    found = {name: check_detail(verdict, name) for name in ("task", "schema", "fingerprint")}
+    assert found == {
+        "task": "the champion's task",
+        "schema": "the champion's columns",
+        "fingerprint": f"champion trained on {homes.data.fingerprint[:12]}",
+    }
+
+
 def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: GateCase) -> None:
     verdict = homes.judge(homes.good, homes.poor)
     part = homes.data.holdout

@@ -184,7 +184,9 @@ def test_a_promotion_under_way_stops_the_next_one(
     a, b, _ = toys
 
     def intrude(_: ModelPackage) -> Any:  # noqa: ANN401
-        with pytest.raises(InFlight, match="promotion 1 of toy is in flight") as raised:
+        with pytest.raises(
+            InFlight, match=r"^promotion 1 of toy is in flight \(by \S+\)\nhint"
+        ) as raised:
             site.promoter().promote(b, promoting_verdict(b, None))
         assert "repair --force" in raised.value.hint
         return site.smoke(a)

@@ -300,6 +300,11 @@ def test_an_array_of_another_kind_is_refused(name: str, forge: Callable[[Any], A
         forest(**{name: forge(node_arrays()[name])})
 
 
+def test_leaves_without_a_number_are_refused() -> None:
+    with pytest.raises(PackageError, match="value must have a column"):
+        forest(value=node_arrays()["value"][:, :0])
+
+
 @pytest.mark.parametrize("name", sorted(node_arrays().keys() - {"missing_left"}))
 def test_an_array_of_another_byte_order_is_refused(name: str) -> None:
     array = node_arrays()[name]

@@ -50,6 +50,8 @@ def test_a_regression_has_one_output_and_a_classification_one_a_class() -> None:
             },
             "an interval is for a regression",
         ),
+        ({"reference": ({"column": "rooms", "counts": (1, 1, 1)},)}, "does not fit a column rooms"),
+        ({"reference": ({"column": "attic", "counts": (1, 1)},)}, "does not fit a column attic"),
     ],
 )
 def test_parts_that_contradict_each_other_are_refused(

@@ -19,6 +19,7 @@ from support.registry.packages import (
 
 from registry import PackageError
 from registry.package import load_package
+from registry.package.package_files import read_package_file
 
 
 @pytest.fixture
@@ -85,6 +86,27 @@ def test_a_file_that_would_fill_the_memory_is_refused_and_not_read(
     with (intact_folder / name).open("r+b") as file:
         file.truncate(100 << 30)  # it takes no space on the disk
     load_error(intact_folder, f"{name}: {100 << 30} bytes; a package's may have")
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("model.npz", 512 << 20),
+        ("manifest.json", 8 << 20),
+        ("golden.json", 16 << 20),
+        ("card.md", 1 << 20),
+        ("model.onnx", 1 << 30),
+        ("evidence.json", 512 << 20),
+        ("model.sig", 1 << 20),
+    ],
+)
+def test_a_byte_more_than_the_formats_limit_is_too_many(
+    tmp_path: Path, name: str, most: int
+) -> None:
+    (tmp_path / name).touch()
+    os.truncate(tmp_path / name, most + 1)
+    with pytest.raises(PackageError, match=f"{most + 1} bytes; a package's may have {most}\n"):
+        read_package_file(tmp_path / name)
 
 
 def test_a_missing_package_is_refused(tmp_path: Path) -> None:
