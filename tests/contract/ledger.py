@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
 
 import pytest
+from contract.stories import LedgerStory
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 from support.registry.ledgers import NOON, challenge, outcome, promotion
 
 from registry import (
@@ -327,6 +330,11 @@ class LedgerContract:
         ended = at_once(connect, lambda own, writer: own.record(challenge(1, actor=str(writer))))
         assert ended == {"done": 1, "Conflict": WRITERS - 1}
         assert len(ledger.challenges("houses")) == 1
+
+    def test_any_story_leaves_the_history_that_was_told(self, connect: Connect) -> None:
+        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            lambda: LedgerStory(connect), settings=settings(max_examples=4, stateful_step_count=12)
+        )
 
     # Order comes from the numbers alone.
 
