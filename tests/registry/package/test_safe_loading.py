@@ -19,6 +19,7 @@ from support.registry.packages import (
 
 from registry import PackageError
 from registry.package import load_package
+from registry.package.manifest import Output
 from registry.package.package_files import read_package_file
 
 
@@ -185,6 +186,12 @@ def test_outputs_that_do_not_fit_the_manifest_are_refused(
 ) -> None:
     edit_manifest(intact_folder, **changes)
     load_error(intact_folder, "the model has 1 output")
+
+
+def test_two_classes_of_one_output_are_read(tmp_path: Path) -> None:
+    logistic = {"task": "classification", "metric": "brier", "classes": ("a", "b")}
+    digest = write_houses(tmp_path / "toy", **logistic, output=Output(link="logistic"))
+    assert load_package(tmp_path / "toy", digest=digest).predictor.n_outputs == 1
 
 
 @pytest.mark.parametrize(
