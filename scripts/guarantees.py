@@ -34,6 +34,11 @@ depends on the machine.
 """
 FOOT = """## What nobody promises
 
+Tried by hand: the tests of the loader, the ledger, the gate, the promotion and the readers of
+tables on CPython 3.11.0 (numpy 2.4.6) and 3.14.7 (numpy 2.5.5), with the newest wheels of all
+libraries that each had; and how many small faults in these modules the tests notice
+([benchmarks](benchmarks.md#faults-that-the-tests-notice)).
+
 A writer of `pointers/` who forges the history there too decides what is served, and a writer of the
 ledger can begin another one: [SECURITY.md](../SECURITY.md) says who can do what. A run proves what
 it has run: tests that need a cluster or other people's programs are skipped where those are

@@ -55,6 +55,7 @@ def test_checks_that_pass_say_what_they_have_seen(homes: GateCase) -> None:
         "schema": "the champion's columns",
         "fingerprint": f"champion trained on {homes.data.fingerprint[:12]}",
     }
+    assert "that it knows" not in check_detail(verdict, "key 1, recipes on fresh folds")
 
 
 def test_the_holdout_numbers_are_those_of_the_fitted_packages_now(homes: GateCase) -> None:
