@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from katib.objects import Ranked, count_states, rank
+from katib.search.families import MODEL as MODEL_PARAMETER
+from katib.search.families import sklearn_name
 from promote import GatePolicy, NoCandidate
 from promote.finalists import Contender, score_finalists
 from promote.verdict import Finalist, best_finalist
@@ -127,7 +129,8 @@ def ranked_trials(workspace: Workspace, run: Path) -> list[Ranked]:
 def distinct_best_trials(workspace: Workspace, ranked: Sequence[Ranked]) -> Contenders:
     """Return the best trials whose models differ from each other's and from the champion's.
 
-    There are at most `gate.finalists`. Trial 0 repeats the champion's recipe, and often nothing
+    There are at most `gate.finalists`; of a search over families, the best trial of each of the
+    best families is among them. Trial 0 repeats the champion's recipe, and often nothing
     beats it in the search; the others are then those worth judging. If all trials are the
     champion's model, the best is returned, and the gate will keep the champion. If the best trial's
     package is damaged, only its error is returned, for the gate to refuse; other damaged packages
@@ -144,7 +147,8 @@ def distinct_best_trials(workspace: Workspace, ranked: Sequence[Ranked]) -> Cont
     champion = workspace.champion_package()
     known = champion.manifest.files[MODEL] if isinstance(champion, ModelPackage) else ""
     found: dict[str, Contender] = {}
-    for trial in ranked:
+    most = workspace.settings.gate.finalists
+    for trial in _families_first(ranked, most - 1):
         each = _to_contender(workspace.trial_package(trial.trial))
         if isinstance(each, PackageError):
             if not found:
@@ -152,9 +156,28 @@ def distinct_best_trials(workspace: Workspace, ranked: Sequence[Ranked]) -> Cont
             say(f"note: skipped: {each}")
         elif each.manifest.files[MODEL] != known:
             found.setdefault(each.manifest.files[MODEL], each)
-        if len(found) == workspace.settings.gate.finalists:
+        if len(found) == most:
             break
     return list(found.values()) or [_to_contender(workspace.trial_package(ranked[0].trial))]
+
+
+def _families_first(ranked: Sequence[Ranked], families: int) -> list[Ranked]:
+    """Return trials with the best of each of so many families in front, otherwise in their order.
+
+    The family with the best score is often the one that was tried most, and so the luckiest.
+    """
+    best: dict[str, Ranked] = {}
+    for trial in ranked:
+        best.setdefault(_family_of(trial), trial)
+    first = list(best.values())[: max(1, families)]
+    return [*first, *(trial for trial in ranked if trial not in first)]
+
+
+def _family_of(trial: Ranked) -> str:
+    chosen = [
+        value for name, value in trial.assignments.items() if sklearn_name(name) == MODEL_PARAMETER
+    ]
+    return chosen[0] if chosen else ""
 
 
 def require_champion(workspace: Workspace, *, hint: str) -> ModelPackage:

@@ -30,6 +30,7 @@ def make_trial(
     state: str = "Succeeded",
     kind: str = "minimize",
     strategies: dict[str, str] | None = None,
+    model: str = "",
 ) -> dict[str, Any]:
     """Make a Trial whose objective is `mse`; `metrics` is name -> latest, min, max."""
     objective: dict[str, Any] = {"type": kind, "objectiveMetricName": "mse"}
@@ -52,7 +53,10 @@ def make_trial(
         "metadata": {"name": name, "labels": {"katib.kubeflow.org/experiment": "forest"}},
         "spec": {
             "objective": objective,
-            "parameterAssignments": [{"name": "max_depth", "value": "7"}],
+            "parameterAssignments": [
+                {"name": "max_depth", "value": "7"},
+                *([{"name": "model", "value": model}] if model else []),
+            ],
         },
         "status": status,
     }

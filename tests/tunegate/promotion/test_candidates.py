@@ -117,6 +117,17 @@ def test_as_many_contend_as_the_policy_says(search: Search, count: int) -> None:
     assert search.found(finalists=count) == ["lucky", "good", "fair", "weak"][:count]
 
 
+def test_of_a_search_over_families_the_best_of_each_contends(search: Search) -> None:
+    families = {"lucky": "a", "good": "a", "twin": "a", "fair": "b", "weak": "c"}
+    folder = next(search.root.glob("experiments/*/*"))
+    items = [
+        scored_trial(name, value, model=families[name]) for name, (_, value) in RECIPES.items()
+    ]
+    (folder / TRIALS).write_text(json.dumps({"items": items}))
+    assert search.found(finalists=3) == ["lucky", "fair", "good"]
+    assert search.found(finalists=4) == ["lucky", "fair", "weak", "good"]
+
+
 def test_the_champions_own_model_does_not_contend(search: Search) -> None:
     search.promote("good")
     assert search.found() == ["lucky", "fair", "weak"]
