@@ -35,7 +35,7 @@ def pack_levels(arrays: NamedArrays) -> PackedLevels | None:
         arrays[name] for name in ("start", "left", "right", "threshold")
     )
     feature = arrays["feature"].astype(np.uint32) * 2 + arrays["missing_left"]
-    tree = np.arange(len(start) - 1)  # those that go on
+    tree = np.arange(len(start) - 1)  # those that walk on
     level = start[:-1, None]  # their nodes of one depth, from left to right
     depths = np.zeros(len(tree), dtype=np.int32)
     asking, answering = [], []  # pairs: trees, and their nodes
