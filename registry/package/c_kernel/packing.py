@@ -38,7 +38,8 @@ def pack_levels(arrays: NamedArrays) -> PackedLevels | None:
     tree = np.arange(len(start) - 1)  # those that walk on
     level = start[:-1, None]  # their nodes of one depth, from left to right
     depths = np.zeros(len(tree), dtype=np.int32)
-    asking, answering = [], []  # pairs: trees, and their nodes
+    asking = []  # pairs: trees, and their nodes
+    answering = []  # the same
     while len(tree):
         leaf = left[level] == level
         ends = leaf[:, 0]
