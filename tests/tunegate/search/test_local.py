@@ -97,5 +97,7 @@ def test_the_first_trial_takes_the_defaults_of_the_experiments_own_learner(tmp_p
     assert first_parameters(Workspace(Settings(state=tmp_path)), experiment) == {
         "alpha": 1.0,
         "ridge_alpha": 1.0,
+        "scale": "all",
+        "ridge_scale": "all",
         "model": "ridge",
     }
