@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from promote.evidence import Floats, Groups, compare_losses
+from promote.evidence import Floats, Groups, compare_losses, weigh_losses
 from promote.explanation import RowFinding, find_deciding_row, row_text, share_text
 from promote.gate_input import Evaluation, holdout_predictions
 from promote.guards import Losses, guard_checks
@@ -236,11 +236,7 @@ class CheckRunner:
         rows = recipe.rows
         trivial = np.repeat(self.data.trivial, len(rows), axis=0)
         losses = row_losses(manifest.task, manifest.metric, training.y[rows], trivial)
-        if training.weight is None:
-            return losses
-        weight = training.weight[rows]
-        weighted: Floats = losses * (weight / weight.mean())
-        return weighted
+        return weigh_losses(losses, None if training.weight is None else training.weight[rows])
 
     def _check_against_defaults(self, recipe: RecipeEvidence) -> Check:
         """Check that a first model, which has no champion, looks no worse than library defaults."""
@@ -291,11 +287,8 @@ class CheckRunner:
         """Return the losses of the fresh rows; their mean is the weighted mean."""
         manifest = self.candidate.manifest
         losses = row_losses(manifest.task, manifest.metric, self.data.y, predicted)[self.fresh]
-        if self.data.weight is None:
-            return losses
-        weight = self.data.weight[self.fresh]
-        weighted: Floats = losses * (weight / weight.mean())
-        return weighted
+        weight = self.data.weight
+        return weigh_losses(losses, None if weight is None else weight[self.fresh])
 
     def _training_row_words(self, found: RecipeEvidence) -> str:
         """Name the training row that alone decides key 1, if there is one."""

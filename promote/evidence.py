@@ -16,6 +16,19 @@ MANY = 10_000  # rows, or groups, of which the mean is normal enough: no resampl
 DRAWN_AT_ONCE = 1 << 20  # rows; 8 MiB of positions
 
 
+def weigh_losses(losses: Floats, weight: Floats | None) -> Floats:
+    """Return losses whose plain mean is their mean weighted by the rows' weights.
+
+    Args:
+        losses: float64 (n,).
+        weight: float64 (n,), what the rows count; None where all count the same.
+    """
+    if weight is None:
+        return losses
+    weighted: Floats = losses * (weight / weight.mean())
+    return weighted
+
+
 def compare_losses(
     champion: Floats,
     candidate: Floats,

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from promote.evidence import Floats, compare_losses
+from promote.evidence import Floats, compare_losses, weigh_losses
 from promote.gate_input import Evaluation, Mask
 from promote.policy import GatePolicy
 from promote.verdict import Comparison
@@ -150,10 +150,7 @@ def _compare(
 
     def weigh(losses: Floats, chosen: Positions) -> Floats:
         weight = data.training.weight
-        if weight is None:
-            return losses[chosen]
-        weighted: Floats = losses[chosen] * (weight[chosen] / weight[chosen].mean())
-        return weighted
+        return weigh_losses(losses[chosen], None if weight is None else weight[chosen])
 
     def compare(chosen: Positions) -> Comparison:
         group = data.training.group
