@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.package import FlatLinear
+from registry.package.linear import TARGET_ULPS, ULP
 from trainer.dataset import Dataset
 from trainer.errors import TrainerError
 from trainer.learners import Estimator, Given
@@ -20,7 +21,6 @@ from trainer.own_model.set_splits import UNKNOWN
 
 Floats = NDArray[np.float64]
 Settings = Mapping[str, Any]
-ULP = 2.0**-52  # of 1
 STANDARD = "StandardScaler"
 
 
@@ -131,7 +131,7 @@ def line_rounding(model: FlatLinear, x: NDArray[np.float32]) -> Floats:
     may center before it divides, or after.
     """
     taken = np.abs(model.center / model.scale) @ np.abs(model.coefficient)
-    found: Floats = model.rounding(x) + (model.n_features + 8) * ULP * taken
+    found: Floats = model.rounding(x) + (model.n_features + TARGET_ULPS) * ULP * taken
     return found
 
 

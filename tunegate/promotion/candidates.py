@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from katib.objects import Ranked, count_states, rank
-from katib.search.families import MODEL as MODEL_PARAMETER
-from katib.search.families import sklearn_name
+from katib.search.families import model_parameter
 from promote import GatePolicy, NoCandidate
 from promote.finalists import Contender, score_finalists
 from promote.verdict import Finalist, best_finalist
@@ -174,10 +173,8 @@ def _families_first(ranked: Sequence[Ranked], families: int) -> list[Ranked]:
 
 
 def _family_of(trial: Ranked) -> str:
-    chosen = [
-        value for name, value in trial.assignments.items() if sklearn_name(name) == MODEL_PARAMETER
-    ]
-    return chosen[0] if chosen else ""
+    parameter = model_parameter({name: [value] for name, value in trial.assignments.items()})
+    return trial.assignments.get(parameter, "")
 
 
 def require_champion(workspace: Workspace, *, hint: str) -> ModelPackage:
