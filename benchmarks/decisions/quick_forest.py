@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.decisions.cells import FRESH_ROWS, SPREAD
+from benchmarks.decisions.models import draw_case, fit_package, true_loss
+from benchmarks.decisions.populations import POPULATIONS
 from registry.package import FlatForest, Output, predict_encoded
 from trainer.learners import LEARNERS
 
@@ -177,10 +180,6 @@ def use_quick_forest() -> None:
 
 def compare() -> None:
     """Print the mean true loss of both on each population, and milliseconds a fit."""
-    from benchmarks.decisions.cells import FRESH_ROWS, SPREAD  # noqa: PLC0415 - it imports us
-    from benchmarks.decisions.models import draw_case, fit_package, true_loss  # noqa: PLC0415 - as above
-    from benchmarks.decisions.populations import POPULATIONS  # noqa: PLC0415 - as above
-
     library = LEARNERS["random_forest"]
     print("| population | recipe | scikit-learn | quick | ratio | ms | ms |")
     print("|---|---|---|---|---|---|---|")

@@ -46,7 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != "1":  # read when the libraries are loaded
         words = [sys.executable, "-m", "benchmarks.models", *sys.argv[1:]]
-        os.execve(sys.executable, words, {**os.environ, "OMP_NUM_THREADS": "1"})  # noqa: S606
+        os.execve(sys.executable, words, {**os.environ, "OMP_NUM_THREADS": "1"})  # noqa: S606 - itself
     warnings.simplefilter("ignore")
     print(f"kernel {KERNEL}; 500 rows of {FEATURES} features, {arguments.trees} trees")
     print(", ".join(versions()))

@@ -100,12 +100,12 @@ class _CSums:
         size = FLOAT32_SIZE * self._structure.n_features
         number = self._library.answer_number
 
-        def answer_number(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001
+        def answer_number(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001 - lives on in it
             if len(row) != size:
                 raise ValueError(f"expected {size} bytes, got {len(row)}")
             return (number(address, row),)
 
-        def answer_both(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001
+        def answer_both(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001 - lives on in it
             if len(row) != size:
                 raise ValueError(f"expected {size} bytes, got {len(row)}")
             positive = number(address, row)
@@ -118,7 +118,7 @@ class _CSums:
         make_shares = ctypes.c_double * self._structure.n_outputs
         write = self._library.answer_shares(make_shares)
 
-        def answer_shares(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001
+        def answer_shares(row: bytes, kept: object = kept) -> Sequence[float]:  # noqa: ARG001 - lives on in it
             if len(row) != size:
                 raise ValueError(f"expected {size} bytes, got {len(row)}")
             shares = make_shares()

@@ -156,5 +156,5 @@ def exponential(x: NDArray[np.float64], *, minus_one: bool) -> NDArray[np.float6
         found = ((1.0 + p) * first) * second
         if minus_one:
             power = first * second
-            found = np.where(k < 64, power * p + (power - 1.0), found)  # noqa: PLR2004
+            found = np.where(k < 64, power * p + (power - 1.0), found)  # noqa: PLR2004 - as kernel.c
     return np.where(np.isnan(x), x, found)

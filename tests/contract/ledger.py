@@ -332,7 +332,7 @@ class LedgerContract:
         assert len(ledger.challenges("houses")) == 1
 
     def test_any_story_leaves_the_history_that_was_told(self, connect: Connect) -> None:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(  # type: ignore[no-untyped-call] # hypothesis has no type for it
             lambda: LedgerStory(connect), settings=settings(max_examples=4, stateful_step_count=12)
         )
 

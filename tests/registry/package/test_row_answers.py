@@ -6,6 +6,7 @@ too wide to be laid out; shallow and deep; with one sum or several, in float64 o
 
 import hashlib
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,9 +162,8 @@ def test_only_trees_of_equal_questions_are_asked_by_levels() -> None:
 @pytest.mark.parametrize("n_bytes", [0, 11, 13, 16])
 def test_a_row_of_another_length_is_refused(n_bytes: int) -> None:
     for n_outputs, output in ((1, Output()), (1, Output(link="logistic")), (2, Output())):
-        make = lambda n=n_outputs: FlatLinear(  # noqa: E731
-            *np.ones((3, 3)), np.ones((3, n)), np.ones(n), 3
-        )
+        ones = (*np.ones((3, 3)), np.ones((3, n_outputs)), np.ones(n_outputs))
+        make = partial(FlatLinear, *ones, 3)
         for predictor in with_each_kernel(make):
             with pytest.raises(ValueError, match="expected"):
                 make_row_predictor(predictor, output)(bytes(n_bytes))

@@ -42,3 +42,14 @@ def raw_table(data: Dataset, names: list[str] | None = None) -> pd.DataFrame:
     """Return the training part's columns as they were read, in the data set's order."""
     own = [column.name for column in data.columns]
     return pd.DataFrame({name: data.training.table[name] for name in own})[names or own]
+
+
+def write_flowers(folder: Path, table: pd.DataFrame) -> str:
+    """Write flowers of some kinds and their spec; return its path."""
+    table.to_csv(folder / "f.csv", index=False)
+    spec = folder / "f.toml"
+    spec.write_text(
+        'name = "flowers"\nsource = "f.csv"\ntarget = "kind"\ntask = "classification"\n'
+        'prediction = "kind_predicted"\n'
+    )
+    return str(spec)

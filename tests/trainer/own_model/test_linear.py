@@ -17,7 +17,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
-from support.registry.own_models import raw_table, write_houses
+from support.registry.own_models import raw_table, write_flowers, write_houses
 from support.registry.toy_data import flowers
 
 import tunegate as tg
@@ -118,12 +118,7 @@ def test_a_column_that_is_used_twice_has_both_terms(houses: str, tmp_path: Path)
 def test_a_classifiers_shares_are_its_own(tmp_path: Path, n_kinds: int) -> None:
     table = flowers(rows=200)
     kinds = sorted(table["kind"].unique())[:n_kinds]
-    table[table["kind"].isin(kinds)].to_csv(tmp_path / "f.csv", index=False)
-    (tmp_path / "f.toml").write_text(
-        'name = "flowers"\nsource = "f.csv"\ntarget = "kind"\ntask = "classification"\n'
-        'prediction = "kind_predicted"\n'
-    )
-    spec = str(tmp_path / "f.toml")
+    spec = write_flowers(tmp_path, table[table["kind"].isin(kinds)])
     data = load_dataset(spec)
     names = [column.name for column in data.columns if column.kind == "numeric"]
     labels = np.array(data.classes)[data.training.y.astype(int)]

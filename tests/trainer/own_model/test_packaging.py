@@ -28,7 +28,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.tree import DecisionTreeRegressor
-from support.registry.own_models import raw_table, write_houses
+from support.registry.own_models import raw_table, write_flowers, write_houses
 from support.registry.toy_data import flowers
 
 import tunegate as tg
@@ -80,12 +80,7 @@ def test_a_pipelines_package_answers_as_the_pipeline_to_the_bit(
 
 
 def test_a_classifiers_package_gives_its_own_shares(tmp_path: Path) -> None:
-    flowers(rows=200).to_csv(tmp_path / "f.csv", index=False)
-    (tmp_path / "f.toml").write_text(
-        'name = "flowers"\nsource = "f.csv"\ntarget = "kind"\ntask = "classification"\n'
-        'prediction = "kind_predicted"\n'
-    )
-    spec = str(tmp_path / "f.toml")
+    spec = write_flowers(tmp_path, flowers(rows=200))
     data = load_dataset(spec)
     labels = np.array(data.classes)[data.training.y.astype(int)]
     names = [column.name for column in data.columns if column.kind == "numeric"]
@@ -213,12 +208,7 @@ def test_several_columns_may_be_encoded(tmp_path: Path) -> None:
 def test_a_target_encoder_of_three_classes_has_a_number_for_each(tmp_path: Path) -> None:
     table = flowers(rows=200)
     table["spot"] = np.random.default_rng(7).choice(["x", "y", "z"], len(table))
-    table.to_csv(tmp_path / "f.csv", index=False)
-    (tmp_path / "f.toml").write_text(
-        'name = "flowers"\nsource = "f.csv"\ntarget = "kind"\ntask = "classification"\n'
-        'prediction = "kind_predicted"\n'
-    )
-    spec = str(tmp_path / "f.toml")
+    spec = write_flowers(tmp_path, table)
     data = load_dataset(spec)
     labels = np.array(data.classes)[data.training.y.astype(int)]
     columns = ColumnTransformer([("spots", TargetEncoder(), ["spot"])])
